@@ -1,0 +1,80 @@
+//! What the functions need from the world. The service implements these; tests use fakes.
+//!
+//! An implementation decides in its error whether a retry can help: a plain error is retried, one marked
+//! with `no_retry` or `retry_after` is not, or not before that time.
+
+use std::future::Future;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Number, Value};
+
+/// The ERP, as far as deals are concerned.
+pub trait Erp: Send + Sync + 'static {
+    /// Creates one record for `deal`, at most once per [`DealKey`].
+    fn create(&self, deal: &Deal) -> impl Future<Output = inngest::Result<Created>> + Send;
+}
+
+/// The sales CRM.
+pub trait AmoCrm: Send + Sync + 'static {
+    /// Makes sure that a valid access token is at hand, refreshing it where necessary.
+    fn authorize(&self) -> impl Future<Output = inngest::Result<Authorization>> + Send;
+
+    /// Reads one lead. `None` when amoCRM knows no such lead, deleted it, or does not show it to us.
+    fn lead(&self, lead_id: u64) -> impl Future<Output = inngest::Result<Option<Lead>>> + Send;
+}
+
+/// A deal on its way into the ERP.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deal {
+    /// What makes two creations the same one.
+    pub key: DealKey,
+    /// The record's name.
+    pub name: String,
+    /// The record's amount; left out of the record when absent or zero.
+    pub amount: Option<Number>,
+    /// The ERP entity; the configured one when absent.
+    pub entity_id: Option<u64>,
+}
+
+/// Two creations with the same key are the same deal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DealKey {
+    /// An amoCRM lead.
+    Lead {
+        /// The account, where the webhook named it.
+        account_id: Option<u64>,
+        /// The lead.
+        lead_id: u64,
+    },
+    /// A `crm/create-deal` run: a retry is the same deal, a deliberate replay is a new one.
+    Run(String),
+}
+
+/// The ERP has the record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Created {
+    /// The ERP's reply, verbatim.
+    pub reply: Value,
+    /// The record existed already: nothing was created by this call.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
+}
+
+/// What may be told of an access token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Authorization {
+    /// When the token ends, ISO 8601. Absent when the token does not say.
+    pub expires_at: Option<String>,
+}
+
+/// A lead as amoCRM holds it now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Lead {
+    /// Its id.
+    pub id: u64,
+    /// Its name; amoCRM allows an empty one.
+    pub name: Option<String>,
+    /// Its price in whole units of the account's currency; may be absent or zero.
+    pub price: Option<Number>,
+}

@@ -1,0 +1,2 @@
+//! An Inngest SDK core for Rust.
+pub mod signing;
