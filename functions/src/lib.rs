@@ -1,0 +1,2 @@
+//! The Inngest functions of prometei-flow.
+pub mod ports;

@@ -130,8 +130,7 @@ impl SigningKeys {
 
     fn signer_of(&self, body: &[u8], timestamp: i64, signature: &[u8]) -> Option<&SigningKey> {
         self.iter().find(|key| {
-            key.mac(body, timestamp)
-                .is_some_and(|mac| mac.verify_slice(signature).is_ok())
+            key.mac(body, timestamp).is_some_and(|mac| mac.verify_slice(signature).is_ok())
         })
     }
 }
@@ -160,9 +159,8 @@ fn parse_header(header: &str) -> Result<(i64, Vec<u8>), SignatureError> {
         .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|text| text.parse().ok())
         .ok_or(SignatureError::Malformed)?;
-    let signature = signature
-        .and_then(|text| hex::decode(text).ok())
-        .ok_or(SignatureError::Malformed)?;
+    let signature =
+        signature.and_then(|text| hex::decode(text).ok()).ok_or(SignatureError::Malformed)?;
     Ok((timestamp, signature))
 }
 

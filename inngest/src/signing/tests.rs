@@ -6,10 +6,7 @@ const CALL: &[u8] = br#"{"ctx":{"attempt":0,"run_id":"01HMT000000000000000000000
 const SYNC: &[u8] = br#"{"url":"http://localhost:3000/api/inngest?a=1\u0026b=2"}"#;
 
 fn keys(primary: &str, fallback: Option<&str>) -> SigningKeys {
-    SigningKeys {
-        primary: SigningKey::new(primary),
-        fallback: fallback.map(SigningKey::new),
-    }
+    SigningKeys { primary: SigningKey::new(primary), fallback: fallback.map(SigningKey::new) }
 }
 
 fn header(signature: &str) -> String {

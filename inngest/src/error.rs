@@ -1,0 +1,153 @@
+//! Errors of functions and steps: any error will do, and each knows whether a retry can help.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use crate::StepError;
+
+/// The result of functions and of the closures of steps.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Any error, with what should happen next.
+///
+/// Everything that is an error converts with `?`: `io::Error`, `anyhow::Error`, a plain text. Converted errors
+/// are retried while attempts remain, except an uncaught [`StepError`]: its step has failed for good, so the
+/// run ends. Say otherwise with [`no_retry`](Error::no_retry) and [`retry_after`](Error::retry_after), or with
+/// the same words on a `Result` through [`ResultExt`].
+pub struct Error {
+    retry: Retry,
+    source: Box<dyn StdError + Send + Sync>,
+}
+
+/// When to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// With the server's back-off, while attempts remain.
+    Backoff,
+    /// Not before this time has passed, while attempts remain. The server keeps it between 1 s and 24 h.
+    After(Duration),
+    /// Never: trying again cannot help.
+    Never,
+}
+
+impl Error {
+    /// A retriable error with this text or cause.
+    pub fn new(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let source = source.into();
+        let retry = if caused_by_step(source.as_ref()) { Retry::Never } else { Retry::Backoff };
+        Self { retry, source }
+    }
+
+    /// The same error, final.
+    #[must_use]
+    pub fn no_retry(self) -> Self {
+        Self { retry: Retry::Never, ..self }
+    }
+
+    /// The same error, to be tried again no sooner than `delay` from now.
+    #[must_use]
+    pub fn retry_after(self, delay: Duration) -> Self {
+        Self { retry: Retry::After(delay), ..self }
+    }
+
+    /// What should happen next.
+    pub fn retry(&self) -> Retry {
+        self.retry
+    }
+
+    /// The `name` of the error on the wire: the one of a step error, else `Error`.
+    pub(crate) fn name(&self) -> Cow<'_, str> {
+        match self.source.downcast_ref::<StepError>() {
+            Some(step) => Cow::Owned(step.name.clone()),
+            None => Cow::Borrowed("Error"),
+        }
+    }
+}
+
+fn caused_by_step(error: &(dyn StdError + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<StepError>())
+}
+
+impl<E: Into<Box<dyn StdError + Send + Sync>>> From<E> for Error {
+    fn from(source: E) -> Self {
+        Self::new(source)
+    }
+}
+
+/// The error and its causes on one line, outermost first.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.source)?;
+        let mut cause = self.source.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self} ({:?})", self.retry)
+    }
+}
+
+/// [`Error::no_retry`] and [`Error::retry_after`] on a `Result`.
+pub trait ResultExt<T> {
+    /// Makes an error final.
+    fn no_retry(self) -> Result<T>;
+    /// Makes an error retriable, no sooner than `delay` from now.
+    fn retry_after(self, delay: Duration) -> Result<T>;
+}
+
+impl<T, E: Into<Error>> ResultExt<T> for std::result::Result<T, E> {
+    fn no_retry(self) -> Result<T> {
+        self.map_err(|error| error.into().no_retry())
+    }
+
+    fn retry_after(self, delay: Duration) -> Result<T> {
+        self.map_err(|error| error.into().retry_after(delay))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::{Error, ResultExt as _, Retry};
+    use crate::StepError;
+
+    #[test]
+    fn anything_that_is_an_error_converts_and_is_retried() {
+        fn fails() -> crate::Result<()> {
+            Err(io::Error::other("disk on fire"))?
+        }
+        let error = fails().unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.retry()), ("disk on fire", Retry::Backoff));
+        assert_eq!(Error::from("plain text").to_string(), "plain text");
+    }
+
+    #[test]
+    fn an_uncaught_step_error_is_final_also_inside_another_error() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("while charging")]
+        struct Charging(#[source] StepError);
+
+        let step = StepError::new("charge", "Error", "card declined");
+        assert_eq!(Error::from(step.clone()).retry(), Retry::Never);
+        let wrapped = Error::from(Charging(step));
+        assert_eq!(wrapped.retry(), Retry::Never);
+        assert_eq!(wrapped.to_string(), "while charging: card declined");
+    }
+
+    #[test]
+    fn results_say_what_should_happen_next() {
+        let failed = || Err::<(), _>(io::Error::other("no"));
+        assert_eq!(failed().no_retry().unwrap_err().retry(), Retry::Never);
+        let delay = std::time::Duration::from_secs(90);
+        assert_eq!(failed().retry_after(delay).unwrap_err().retry(), Retry::After(delay));
+    }
+}
