@@ -67,7 +67,8 @@ impl Error {
 }
 
 fn caused_by_step(error: &(dyn StdError + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<StepError>())
+    std::iter::successors(Some(error), |error| (*error).source())
+        .any(|error| error.is::<StepError>())
 }
 
 impl<E: Into<Box<dyn StdError + Send + Sync>>> From<E> for Error {
