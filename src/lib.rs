@@ -1,1 +1,3 @@
-
+//! The service: configuration, listeners, webhook intake, store, amoCRM and ERP clients, command line.
+pub mod amocrm;
+pub mod clock;

@@ -1,0 +1,42 @@
+use std::future::Future;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+/// An OAuth token pair. A refresh token can be spent once; losing the newest pair means asking a human.
+#[derive(Debug, Clone)]
+pub struct TokenPair {
+    /// The bearer token of API calls.
+    pub access_token: SecretString,
+    /// Buys the next pair, once.
+    pub refresh_token: SecretString,
+    /// When this pair was received.
+    pub obtained_at: Timestamp,
+    /// When the access token ends.
+    pub expires_at: Timestamp,
+}
+
+/// A token pair as stored, with the generation that guards its replacement.
+#[derive(Debug, Clone)]
+pub struct StoredTokenPair {
+    /// The pair.
+    pub pair: TokenPair,
+    /// Counts the pairs this service has stored; 1 for the first.
+    pub generation: i64,
+}
+
+/// Where the newest token pair lives, durably.
+pub trait TokenStore: Send + Sync + 'static {
+    /// The newest pair, if one was ever stored.
+    fn load(&self) -> impl Future<Output = anyhow::Result<Option<StoredTokenPair>>> + Send;
+
+    /// Stores `pair` durably as the successor of `replaces` (`None`: of nothing).
+    ///
+    /// Returns whether it was stored; `false` means that another pair was stored since, and the caller must
+    /// load that one instead.
+    fn replace(
+        &self,
+        replaces: Option<i64>,
+        pair: &TokenPair,
+    ) -> impl Future<Output = anyhow::Result<bool>> + Send;
+}
