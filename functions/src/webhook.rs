@@ -124,6 +124,7 @@ pub fn leads_matching<'a>(
     let mut seen = HashSet::new();
     for ((action, index), entry) in entries {
         match entry.lead(action) {
+            Err(_) if filter.is_foreign(parsed.account_id) => parsed.filtered_out += 1,
             Err(what) => {
                 parsed.problems.push(Problem { entry: index.entry(action), what });
             }

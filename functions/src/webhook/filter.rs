@@ -13,13 +13,17 @@ pub struct LeadFilter {
 }
 
 impl LeadFilter {
-    /// Whether `lead`, in a webhook that names `account_id`, makes a deal.
+    /// Whether a webhook that names `account_id` belongs to an account that is not served.
     ///
-    /// A webhook that names no account passes: amoCRM's older ones do not, and leads are read from the
-    /// configured account alone.
+    /// One that names none does not: amoCRM's older ones name none, and leads are read from the configured
+    /// account alone.
+    pub fn is_foreign(&self, account_id: Option<u64>) -> bool {
+        self.account_id.zip(account_id).is_some_and(|(ours, theirs)| ours != theirs)
+    }
+
+    /// Whether `lead`, in a webhook that names `account_id`, makes a deal.
     pub fn accepts(&self, account_id: Option<u64>, lead: &LeadMoved) -> bool {
-        let foreign = self.account_id.zip(account_id).is_some_and(|(ours, theirs)| ours != theirs);
-        !foreign
+        !self.is_foreign(account_id)
             && self.trigger_statuses.as_ref().is_none_or(|pairs| {
                 lead.pipeline_id.zip(lead.status_id).is_some_and(|stage| pairs.contains(&stage))
             })
