@@ -1,2 +1,3 @@
 //! The Inngest functions of prometei-flow.
 pub mod ports;
+pub mod webhook;
