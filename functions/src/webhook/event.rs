@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize as _, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Action, LeadMoved, Parsed, leads_of, number};
+use super::{Action, LeadFilter, LeadMoved, Parsed, leads_matching, number};
 
 /// The data of an `amocrm/webhook` event in our own form: one lead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -88,11 +88,15 @@ impl AmoCrmWebhook {
     }
 }
 
-/// The leads that the data of an `amocrm/webhook` event names, at least one.
+/// The leads that the data of an `amocrm/webhook` event names and that `filter` lets through.
 ///
-/// Three forms are known: our own ([`AmoCrmWebhook`]); the pairs of amoCRM's body in `data`, which is how
-/// Inngest Cloud's webhook intake hands them on; and the same pairs directly.
-pub fn leads_in_event(data: &Map<String, Value>) -> Result<Vec<AmoCrmWebhook>, LeadIdNotFound> {
+/// Three forms are known: our own ([`AmoCrmWebhook`]), which has passed the filter when it was received; the
+/// pairs of amoCRM's body in `data`, which is how Inngest Cloud's webhook intake hands them on; and the same
+/// pairs directly.
+pub fn leads_in_event(
+    data: &Map<String, Value>,
+    filter: &LeadFilter,
+) -> Result<Vec<AmoCrmWebhook>, LeadIdNotFound> {
     if let Some(lead) = AmoCrmWebhook::from_data(data) {
         return Ok(vec![lead]);
     }
@@ -100,15 +104,16 @@ pub fn leads_in_event(data: &Map<String, Value>) -> Result<Vec<AmoCrmWebhook>, L
     [nested, Some(data)]
         .into_iter()
         .flatten()
-        .map(|pairs| AmoCrmWebhook::from_body(body_of(pairs), None))
-        .find(|leads| !leads.is_empty())
+        .map(|pairs| body_of(pairs, filter))
+        .find(|body| !body.leads.is_empty() || body.filtered_out > 0)
+        .map(|body| AmoCrmWebhook::from_body(body, None))
         .ok_or(LeadIdNotFound)
 }
 
-fn body_of(pairs: &Map<String, Value>) -> Parsed {
+fn body_of(pairs: &Map<String, Value>, filter: &LeadFilter) -> Parsed {
     let pairs: Vec<(&str, Cow<'_, str>)> =
         pairs.iter().filter_map(|(key, value)| Some((key.as_str(), value_text(value)?))).collect();
-    leads_of(pairs.iter().map(|(key, value)| (*key, value.as_ref())))
+    leads_matching(pairs.iter().map(|(key, value)| (*key, value.as_ref())), filter)
 }
 
 /// A value of a form: a text, a number, or the first of a list of them.

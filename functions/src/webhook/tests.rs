@@ -17,6 +17,21 @@ fn ids(parsed: &Parsed) -> Vec<(Action, u64)> {
 }
 
 #[test]
+fn a_body_that_reached_inngest_without_our_intake_is_filtered_in_the_function() {
+    let body = data(json!({ "data": {
+        "leads[status][0][id]": ["1"], "leads[status][0][pipeline_id]": ["9"],
+        "leads[status][0][status_id]": ["142"], "account[id]": ["7"],
+    }}));
+    let filter = |account_id, stage| LeadFilter { account_id, trigger_statuses: Some(vec![stage]) };
+    let ids = |filter| leads_in_event(&body, &filter).map(|leads| leads.len());
+    assert_eq!(ids(filter(Some(7), (9, 142))), Ok(1));
+    assert_eq!(ids(filter(Some(8), (9, 142))), Ok(0), "another account");
+    assert_eq!(ids(filter(None, (9, 143))), Ok(0), "another stage");
+    let ours = data(json!({ "leadId": 1, "accountId": 7 }));
+    assert_eq!(leads_in_event(&ours, &filter(Some(8), (9, 143))).map(|leads| leads.len()), Ok(1));
+}
+
+#[test]
 fn a_stage_change_says_which_lead_moved_from_where_to_where() {
     let parsed = parse(
         "leads[status][0][id]=45721053&leads[status][0][status_id]=77186758\
@@ -177,7 +192,7 @@ fn data(value: Value) -> Map<String, Value> {
 }
 
 fn lead_ids(value: Value) -> Vec<u64> {
-    let leads = leads_in_event(&data(value)).unwrap_or_default();
+    let leads = leads_in_event(&data(value), &LeadFilter::default()).unwrap_or_default();
     leads.into_iter().map(|lead| lead.lead_id).collect()
 }
 
@@ -187,7 +202,7 @@ fn an_event_of_ours_is_read_back_whole() {
                 &leads[status][0][old_status_id]=1&account[id]=32452514&account[subdomain]=oooprometei";
     let sent = AmoCrmWebhook::from_body(parse(body), Some("2026-11-22T10:00:00Z"));
     let wire = serde_json::to_value(&sent[0]).unwrap();
-    assert_eq!(leads_in_event(&data(wire)).unwrap(), sent);
+    assert_eq!(leads_in_event(&data(wire), &LeadFilter::default()).unwrap(), sent);
 }
 
 #[test]
@@ -203,7 +218,10 @@ fn the_webhook_intake_of_inngest_is_understood_with_lists_texts_and_numbers() {
         "leads[status][1][id]": "2", "leads[add][0][id]": 3, "account[id]": ["32452514"],
     }});
     assert_eq!(lead_ids(nested.clone()), [45_721_053, 2, 3]);
-    assert_eq!(leads_in_event(&data(nested)).unwrap()[2].account_id, Some(32_452_514));
+    assert_eq!(
+        leads_in_event(&data(nested), &LeadFilter::default()).unwrap()[2].account_id,
+        Some(32_452_514)
+    );
     assert_eq!(lead_ids(json!({"leads[status][0][id]": ["45721053"]})), [45_721_053]);
     assert_eq!(lead_ids(json!({"data": {}, "leads[add][0][id]": "4"})), [4]);
 }
@@ -223,7 +241,8 @@ fn data_without_a_lead_says_so() {
         json!({"leads[status][0][id]": []}),
         json!({"leads[status][0][id]": [[["1"]]]}),
     ] {
-        let error = leads_in_event(&data(value.clone())).expect_err(&value.to_string());
+        let error = leads_in_event(&data(value.clone()), &LeadFilter::default())
+            .expect_err(&value.to_string());
         assert_eq!(error.to_string(), "Lead ID not found in webhook data");
     }
 }

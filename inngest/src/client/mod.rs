@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::headers;
+use crate::signing::SigningKeys;
 use crate::transport::{Transport, TransportError};
 use crate::{Mode, Settings};
 
@@ -23,10 +24,12 @@ pub struct Client {
     inner: Arc<Inner>,
 }
 
+type Entropy = Box<dyn Fn(&mut [u8]) + Send + Sync>;
+
 struct Inner {
     settings: Settings,
     transport: Box<dyn Transport>,
-    entropy: Box<dyn Fn(&mut [u8]) + Send + Sync>,
+    entropy: Entropy,
     clock: crate::Clock,
     /// The fallback key was the one that worked last (P-021).
     fallback_works: AtomicBool,
@@ -111,7 +114,7 @@ impl Client {
     /// The API tokens of the primary and the fallback key. The dev server needs none, so a key that makes no
     /// token is passed over.
     fn tokens(&self) -> Vec<String> {
-        let keys = self.settings().signing_keys.iter().flat_map(|keys| keys.iter());
+        let keys = self.settings().signing_keys.iter().flat_map(SigningKeys::iter);
         keys.filter_map(|key| key.api_token().ok()).collect()
     }
 

@@ -25,7 +25,7 @@ impl<'a> Step<'a> {
         let slot = self.call.make(id, Kind::Run);
         settle(slot, async move {
             let output = code().await.map_err(Into::into)?;
-            to_json(&output).map_err(unwritable)
+            to_json(&output).map_err(|error| unwritable(&error))
         })
     }
 }
@@ -50,6 +50,6 @@ pub(super) async fn settle<T: DeserializeOwned>(
     }
 }
 
-fn unwritable(error: serde_json::Error) -> Error {
+fn unwritable(error: &serde_json::Error) -> Error {
     Error::from(format!("the step's result cannot be written as JSON: {error}")).no_retry()
 }
