@@ -109,17 +109,9 @@ impl<F: Function> DynFunction for F {
 }
 
 fn typed<T: EventData>(event: RawEvent<'_>) -> Result<Event<T>> {
-    let data = decode(event.data.unwrap_or(RawValue::NULL)).map_err(|error| {
-        let path = match error.path().to_string() {
-            path if path == "." => String::new(),
-            path => format!(" at `{path}`"),
-        };
-        Error::from(format!(
-            "the data of event `{}` does not fit{path}: {}",
-            event.name,
-            error.inner()
-        ))
-        .no_retry()
+    let data = decode(event.data.unwrap_or(RawValue::NULL)).map_err(|mismatch| {
+        Error::from(format!("the data of event `{}` does not fit: {mismatch}", event.name))
+            .no_retry()
     })?;
     Ok(Event { id: event.id, name: event.name, data, ts: event.ts })
 }

@@ -1,6 +1,7 @@
 //! What the server remembers of a run: the results of finished steps, unparsed until a step asks for its own.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer};
@@ -74,8 +75,10 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 pub(crate) fn decode_run<T: DeserializeOwned>(
     step_id: &str,
     raw: &RawValue,
-) -> Result<Result<T, StepError>, serde_path_to_error::Error<serde_json::Error>> {
-    let shape = serde_json::from_str(raw.get()).ok();
+) -> Result<Result<T, StepError>, Mismatch> {
+    // A derived struct would take a list for its fields in order.
+    let is_object = raw.get().starts_with('{');
+    let shape = is_object.then(|| serde_json::from_str(raw.get()).ok()).flatten();
     let data = match shape {
         Some(Shape { error: Some(error), .. }) if error.get() != "null" => {
             return Ok(Err(step_error(step_id, error)));
@@ -93,9 +96,24 @@ fn step_error(step_id: &str, error: &RawValue) -> StepError {
     }
 }
 
-/// Decodes JSON into `T`; an error tells the path to the value that does not fit.
-pub(crate) fn decode<T: DeserializeOwned>(
-    raw: &RawValue,
-) -> Result<T, serde_path_to_error::Error<serde_json::Error>> {
+/// JSON that does not fit the type it is decoded into.
+#[derive(Debug)]
+pub(crate) struct Mismatch(serde_path_to_error::Error<serde_json::Error>);
+
+/// Where and how it does not fit, without the position in a text that nobody sees.
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.0.path().to_string();
+        if path != "." {
+            write!(f, "at `{path}`: ")?;
+        }
+        let reason = self.0.inner().to_string();
+        f.write_str(reason.split(" at line ").next().unwrap_or(&reason))
+    }
+}
+
+/// Decodes JSON into `T`.
+pub(crate) fn decode<T: DeserializeOwned>(raw: &RawValue) -> Result<T, Mismatch> {
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(raw.get()))
+        .map_err(Mismatch)
 }

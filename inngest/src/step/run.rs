@@ -12,19 +12,20 @@ impl<'a> Step<'a> {
     ///
     /// An error is retried by the server while attempts remain, as the error says (see [`Error`]); then it is
     /// saved and arrives here as a [`StepError`]. A panic counts as an error. `code` cannot contain steps.
-    pub fn run<T, E, F>(
+    ///
+    /// Inside, `?` takes every kind of error.
+    pub fn run<T, F>(
         self,
         id: &str,
         code: F,
-    ) -> impl Future<Output = Result<T, StepError>> + use<'a, T, E, F>
+    ) -> impl Future<Output = Result<T, StepError>> + use<'a, T, F>
     where
         T: Serialize + DeserializeOwned,
-        E: Into<Error>,
-        F: AsyncFnOnce() -> Result<T, E>,
+        F: AsyncFnOnce() -> Result<T>,
     {
         let slot = self.call.make(id, Kind::Run);
         settle(slot, async move {
-            let output = code().await.map_err(Into::into)?;
+            let output = code().await?;
             to_json(&output).map_err(|error| unwritable(&error))
         })
     }
@@ -42,7 +43,7 @@ pub(super) async fn settle<T: DeserializeOwned>(
             Err(mismatch) => {
                 slot.call().fault(Fault::MemoMismatch {
                     step: slot.step().id.clone(),
-                    reason: format!("at `{}`: {}", mismatch.path(), mismatch.inner()),
+                    reason: mismatch.to_string(),
                 });
                 std::future::pending().await
             }
