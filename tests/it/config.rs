@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use prometei_flow::config::{
-    AmoCrmAuth, BodyFormat, Config, ConfigError, Dedupe, Env, EnvMap, LogFormat, Mode,
+    AmoCrmAuth, BodyFormat, Config, ConfigError, Dedupe, Env, EnvMap, LogFormat, Mode, ProcessEnv,
 };
 use secrecy::ExposeSecret as _;
 
@@ -309,6 +309,17 @@ fn nothing_secret_is_in_the_debug_output() {
     ]));
     let shown = format!("{:?}", config.unwrap());
     assert!(!shown.contains("sesame") && !shown.contains("0123456789abcdef"), "{shown}");
+}
+
+#[test]
+fn real_variables_win_over_the_dotenv_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(".env");
+    assert!(ProcessEnv::with_dotenv(&path).is_ok(), "there need not be one");
+    std::fs::write(&path, "PATH='from the file'\nFLOW_TEST_ONLY='from the file'\n").unwrap();
+    let env = ProcessEnv::with_dotenv(&path).unwrap();
+    assert_ne!(env.get("PATH").unwrap().as_deref(), Some("from the file"));
+    assert_eq!(env.get("FLOW_TEST_ONLY").unwrap().as_deref(), Some("from the file"));
 }
 
 #[test]

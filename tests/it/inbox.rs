@@ -274,6 +274,19 @@ async fn a_row_survives_the_process_and_is_sent_by_the_next_one_under_the_same_i
     assert_eq!(service.inngest.requests(), [ids]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_that_is_given_up_in_the_middle_leaves_no_half_and_blocks_no_other() {
+    let service = Service::new().await;
+    let leads: Vec<_> = (1..=3).map(moved).collect();
+    for microseconds in (0..3000).step_by(10) {
+        let storing = service.store.accept_webhook(b"body", &leads, None);
+        let _ = tokio::time::timeout(Duration::from_micros(microseconds), storing).await;
+    }
+    let stored = tokio::time::timeout(Duration::from_secs(5), service.stores([4, 5, 6])).await;
+    assert_eq!(stored.unwrap().len(), 3);
+    assert_eq!(service.counts().await.waiting % 3, 0);
+}
+
 #[tokio::test]
 async fn bodies_are_removed_after_a_while_but_not_those_of_waiting_rows() {
     let service = Service::new().await;
