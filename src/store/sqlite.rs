@@ -52,3 +52,19 @@ fn create_private(path: &Path) -> std::io::Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[tokio::test]
+    async fn commits_reach_the_disk_and_readers_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/flow.db", folder.path().display());
+        let (writer, reader) = super::open(&url).await.unwrap();
+        let mode: String =
+            sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&writer).await.unwrap();
+        let full: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&writer).await.unwrap();
+        let keys: i64 = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(&writer).await.unwrap();
+        assert_eq!((mode.as_str(), full, keys), ("wal", 2, 1));
+        assert!(sqlx::query("CREATE TABLE t (id INTEGER)").execute(&reader).await.is_err());
+    }
+}

@@ -2,4 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod bodies;
+mod config;
+mod inbox;
 mod webhook;
