@@ -1,3 +1,5 @@
 //! The service: configuration, listeners, webhook intake, store, amoCRM and ERP clients, command line.
 pub mod amocrm;
 pub mod clock;
+pub mod erp;
+pub mod outbound;
