@@ -2,4 +2,5 @@
 pub mod amocrm;
 pub mod clock;
 pub mod erp;
+pub mod fakes;
 pub mod outbound;
