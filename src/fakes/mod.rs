@@ -3,7 +3,9 @@
 mod amocrm;
 mod erp;
 mod server;
+mod token_store;
 
 pub use amocrm::{AmoCrmFailure, FakeAmoCrm, FakeAmoCrmSettings};
 pub use erp::{ErpFailure, ErpRow, ErpVersion, FakeErp, FakeErpSettings};
 pub use server::RecordedRequest;
+pub use token_store::MemoryTokenStore;
