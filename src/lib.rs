@@ -2,7 +2,10 @@
 pub mod amocrm;
 pub mod clock;
 pub mod config;
+pub mod erp;
+pub mod fakes;
 pub mod inbox;
 pub mod intake;
 pub mod metrics;
+pub mod outbound;
 pub mod store;

@@ -1,4 +1,23 @@
 //! The amoCRM side: OAuth and the leads API.
+//!
+//! The host comes from configuration alone, a refresh token is spent once and its successor is stored before it
+//! is used, and amoCRM's limits are kept here, so that no caller has to know them.
+mod api;
+mod client;
+mod gate;
+mod jwt;
+mod lead;
+mod oauth;
+mod port;
+mod settings;
+mod token_error;
 mod token_store;
+mod tokens;
 
+pub use api::ApiError;
+pub use client::{Account, AmoCrmClient};
+pub use lead::LeadError;
+pub use port::{AmoCrmPort, MissingAmoCrm};
+pub use settings::{AmoCrmAuth, AmoCrmSettings, BaseUrl, InvalidBaseUrl, OAuthApp, Timeouts};
+pub use token_error::TokenError;
 pub use token_store::{StoredTokenPair, TokenPair, TokenStore};

@@ -1,4 +1,5 @@
 use std::future::Future;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -39,4 +40,14 @@ pub trait TokenStore: Send + Sync + 'static {
         replaces: Option<i64>,
         pair: &TokenPair,
     ) -> impl Future<Output = anyhow::Result<bool>> + Send;
+}
+
+impl<S: TokenStore> TokenStore for Arc<S> {
+    async fn load(&self) -> anyhow::Result<Option<StoredTokenPair>> {
+        S::load(self).await
+    }
+
+    async fn replace(&self, replaces: Option<i64>, pair: &TokenPair) -> anyhow::Result<bool> {
+        S::replace(self, replaces, pair).await
+    }
 }

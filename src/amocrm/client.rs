@@ -1,0 +1,250 @@
+use std::sync::Arc;
+
+use functions::ports::{AmoCrm, Authorization, Lead};
+use http::header::ACCEPT;
+use http::{Method, StatusCode};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+use super::api::{self, ApiError, Status};
+use super::gate::Gate;
+use super::jwt;
+use super::lead::{self, LeadError};
+use super::oauth::OAuthClient;
+use super::settings::{AmoCrmAuth, AmoCrmSettings};
+use super::token_error::TokenError;
+use super::token_store::{StoredTokenPair, TokenStore};
+use super::tokens::Tokens;
+use crate::clock::SharedClock;
+use crate::outbound::{self, Answer, Limits, Outbound};
+
+/// A lead with many custom fields takes some tens of kilobytes.
+const LONGEST_ANSWER: usize = 2 * 1024 * 1024;
+
+/// One amoCRM account. Clones share tokens and limits.
+pub struct AmoCrmClient<S> {
+    settings: Arc<AmoCrmSettings>,
+    auth: Auth<S>,
+    gate: Arc<Gate>,
+    outbound: Outbound,
+    clock: SharedClock,
+}
+
+enum Auth<S> {
+    OAuth(Tokens<S>),
+    LongLived { token: SecretString, expires_at: Option<Timestamp> },
+}
+
+/// A token to call with.
+struct Access {
+    token: SecretString,
+    expires_at: Option<Timestamp>,
+    /// Of the pair; `None` for a long-lived token.
+    generation: Option<i64>,
+}
+
+/// The account that the token opens.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Account {
+    /// Its id, for `AMOCRM_ACCOUNT_ID`.
+    pub id: u64,
+    /// Its subdomain, for `AMOCRM_SUBDOMAIN`.
+    pub subdomain: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
+}
+
+impl<S: TokenStore> AmoCrmClient<S> {
+    /// A client of the account that `settings` describe, with its tokens in `store`. Nothing is sent yet.
+    pub fn new(settings: AmoCrmSettings, store: S, outbound: Outbound, clock: SharedClock) -> Self {
+        let auth = match &settings.auth {
+            AmoCrmAuth::OAuth(app) => {
+                let oauth =
+                    OAuthClient::new(app.clone(), &settings, outbound.clone(), Arc::clone(&clock));
+                let handover = settings.timeouts.handover;
+                Auth::OAuth(Tokens::new(oauth, store, Arc::clone(&clock), handover))
+            }
+            AmoCrmAuth::LongLived { token } => Auth::LongLived {
+                expires_at: jwt::expiry(token.expose_secret()),
+                token: token.clone(),
+            },
+        };
+        Self { settings: Arc::new(settings), auth, gate: Arc::default(), outbound, clock }
+    }
+
+    /// What the client was made with.
+    pub fn settings(&self) -> &AmoCrmSettings {
+        &self.settings
+    }
+
+    /// Spends the authorization code of a new consent and stores the pair. Returns when the token ends.
+    pub async fn adopt_code(&self, code: SecretString) -> Result<Timestamp, TokenError> {
+        match &self.auth {
+            Auth::OAuth(tokens) => Ok(tokens.adopt(code).await?.pair.expires_at),
+            Auth::LongLived { .. } => Err(TokenError::Config {
+                reason: "a long-lived token is configured, which needs no consent".to_owned(),
+            }),
+        }
+    }
+
+    /// The account that the token opens.
+    pub async fn account(&self) -> Result<Account, ApiError> {
+        let answer = self.get("/api/v4/account").await?;
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| ApiError::Unreadable(error.to_string()))
+    }
+
+    /// What is wrong with the tokens, as far as the last attempt showed.
+    pub fn trouble(&self) -> Option<TokenError> {
+        match &self.auth {
+            Auth::OAuth(tokens) => tokens.trouble(),
+            Auth::LongLived { .. } => self.long_lived().err(),
+        }
+    }
+
+    /// Waits until no exchange of tokens is under way. To be called before the process ends.
+    pub async fn settle(&self) {
+        if let Auth::OAuth(tokens) = &self.auth {
+            tokens.settle().await;
+        }
+    }
+
+    async fn read_lead(&self, lead_id: u64) -> Result<Option<Lead>, ApiError> {
+        let answer = self.get(&format!("/api/v4/leads/{lead_id}")).await?;
+        // amoCRM's way of saying "no such lead, or none that you may see".
+        if answer.status == StatusCode::NO_CONTENT {
+            return Ok(None);
+        }
+        if !answer.complete {
+            return Err(ApiError::Unreadable("it broke off or is too long".to_owned()));
+        }
+        lead::read(&answer.body, lead_id, self.settings.account_id)
+    }
+
+    /// Reads `path`. A token that amoCRM refuses is replaced once.
+    async fn get(&self, path: &str) -> Result<Answer, ApiError> {
+        let access = self.access().await?;
+        let refusal = match self.call(path, &access).await? {
+            Ok(answer) => return Ok(answer),
+            Err(refusal) => refusal,
+        };
+        let access = match (&self.auth, access.generation) {
+            (Auth::OAuth(tokens), Some(generation)) => {
+                Access::from(tokens.other_than(generation).await?)
+            }
+            _ => {
+                let reason = format!("amoCRM refuses the long-lived token (HTTP 401, {refusal})");
+                return Err(TokenError::NeedsReauth { reason, remedy: NEW_TOKEN }.into());
+            }
+        };
+        self.call(path, &access).await?.map_err(ApiError::Unauthorized)
+    }
+
+    /// One call. The inner error is a 401, in amoCRM's words.
+    async fn call(&self, path: &str, access: &Access) -> Result<Result<Answer, String>, ApiError> {
+        let entered = self.gate.enter(self.clock.now()).await;
+        entered.map_err(|closed| ApiError::Paused {
+            wait: closed.remaining(self.clock.now()),
+            reason: closed.reason,
+        })?;
+        let request = self
+            .outbound
+            .request(Method::GET, self.settings.base_url.at(path))
+            .map_err(|error| ApiError::unanswered(&error))?
+            .bearer_auth(access.token.expose_secret())
+            .header(ACCEPT, "application/hal+json, application/json");
+        let limits = Limits { timeout: self.settings.timeouts.api, body: LONGEST_ANSWER };
+        let answer =
+            outbound::send(request, limits).await.map_err(|error| ApiError::unanswered(&error))?;
+
+        let now = self.clock.now();
+        match api::status(&answer, &access.token) {
+            Status::Fine => {
+                self.gate.passed();
+                Ok(Ok(answer))
+            }
+            Status::Unauthorized(said) => Ok(Err(said)),
+            Status::TooMany => {
+                let asked = outbound::retry_after(&answer.headers, now);
+                let wait = self.gate.too_many(now, asked);
+                let reason = "amoCRM asked us to slow down (HTTP 429)".to_owned();
+                Err(ApiError::Paused { reason, wait })
+            }
+            Status::Closed(reason, wait) => {
+                self.gate.close(now, wait, reason.clone());
+                Err(ApiError::Paused { reason, wait })
+            }
+            Status::Failed(error) => Err(error),
+        }
+    }
+
+    async fn access(&self) -> Result<Access, TokenError> {
+        match &self.auth {
+            Auth::OAuth(tokens) => tokens.current().await.map(Access::from),
+            Auth::LongLived { .. } => self.long_lived(),
+        }
+    }
+
+    fn long_lived(&self) -> Result<Access, TokenError> {
+        let Auth::LongLived { token, expires_at } = &self.auth else {
+            return Err(TokenError::Config { reason: "no long-lived token".to_owned() });
+        };
+        match expires_at {
+            Some(end) if *end <= self.clock.now() => Err(TokenError::NeedsReauth {
+                reason: format!("the long-lived token ended at {end}"),
+                remedy: NEW_TOKEN,
+            }),
+            _ => Ok(Access { token: token.clone(), expires_at: *expires_at, generation: None }),
+        }
+    }
+}
+
+/// What to do about a dead long-lived token.
+const NEW_TOKEN: &str = "Create a new one in amoCRM (the integration's \"Keys\" tab) and set AMOCRM_ACCESS_TOKEN; \
+                         deals wait until then";
+
+impl From<StoredTokenPair> for Access {
+    fn from(StoredTokenPair { pair, generation }: StoredTokenPair) -> Self {
+        Self {
+            token: pair.access_token,
+            expires_at: Some(pair.expires_at),
+            generation: Some(generation),
+        }
+    }
+}
+
+impl<S: TokenStore> AmoCrm for AmoCrmClient<S> {
+    async fn authorize(&self) -> inngest::Result<Authorization> {
+        let access = self.access().await.map_err(TokenError::into_inngest)?;
+        Ok(Authorization { expires_at: access.expires_at.map(|end| format!("{end:.3}")) })
+    }
+
+    async fn lead(&self, lead_id: u64) -> inngest::Result<Option<Lead>> {
+        let lead = self.read_lead(lead_id).await;
+        lead.map_err(|source| LeadError { lead_id, source }.into_inngest())
+    }
+}
+
+impl<S> Clone for AmoCrmClient<S> {
+    fn clone(&self) -> Self {
+        Self {
+            settings: Arc::clone(&self.settings),
+            auth: match &self.auth {
+                Auth::OAuth(tokens) => Auth::OAuth(tokens.clone()),
+                Auth::LongLived { token, expires_at } => {
+                    Auth::LongLived { token: token.clone(), expires_at: *expires_at }
+                }
+            },
+            gate: Arc::clone(&self.gate),
+            outbound: self.outbound.clone(),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+}
+
+impl<S> std::fmt::Debug for AmoCrmClient<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AmoCrmClient").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,58 @@
+use functions::ports::{AmoCrm, Authorization, Lead};
+
+use super::client::AmoCrmClient;
+use super::token_store::TokenStore;
+
+/// amoCRM as configured, or the lack of it. The function is registered either way; without amoCRM its runs fail and
+/// say what to set.
+#[derive(Debug, Clone)]
+pub enum AmoCrmPort<S> {
+    /// There is an account to talk to.
+    Configured(AmoCrmClient<S>),
+    /// There is none.
+    Missing(MissingAmoCrm),
+}
+
+/// amoCRM is not configured.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("amoCRM is not configured: set {}, then replay the run", .variables.join(", "))]
+pub struct MissingAmoCrm {
+    /// The variables that are missing.
+    pub variables: Vec<String>,
+}
+
+impl Default for MissingAmoCrm {
+    /// The whole group is missing.
+    fn default() -> Self {
+        let group = [
+            "AMOCRM_SUBDOMAIN",
+            "AMOCRM_CLIENT_ID",
+            "AMOCRM_CLIENT_SECRET",
+            "AMOCRM_REDIRECT_URI",
+            "AMOCRM_REFRESH_TOKEN (or AMOCRM_SUBDOMAIN and AMOCRM_ACCESS_TOKEN)",
+        ];
+        Self { variables: group.map(str::to_owned).to_vec() }
+    }
+}
+
+impl MissingAmoCrm {
+    fn error(&self) -> inngest::Error {
+        inngest::Error::new(self.clone()).no_retry()
+    }
+}
+
+impl<S: TokenStore> AmoCrm for AmoCrmPort<S> {
+    async fn authorize(&self) -> inngest::Result<Authorization> {
+        match self {
+            Self::Configured(client) => client.authorize().await,
+            Self::Missing(missing) => Err(missing.error()),
+        }
+    }
+
+    async fn lead(&self, lead_id: u64) -> inngest::Result<Option<Lead>> {
+        match self {
+            Self::Configured(client) => client.lead(lead_id).await,
+            Self::Missing(missing) => Err(missing.error()),
+        }
+    }
+}

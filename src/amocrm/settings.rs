@@ -1,0 +1,144 @@
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::{Host, Url};
+
+/// Which account, and how to get in. Its `Debug` shows no secret.
+#[derive(Debug, Clone)]
+pub struct AmoCrmSettings {
+    /// `AMOCRM_BASE_URL`: the one host that gets to see a token.
+    pub base_url: BaseUrl,
+    /// How calls are authorised.
+    pub auth: AmoCrmAuth,
+    /// `AMOCRM_ACCOUNT_ID`: leads of another account are refused.
+    pub account_id: Option<u64>,
+    /// How long calls may take.
+    pub timeouts: Timeouts,
+}
+
+/// How calls of the API are authorised.
+#[derive(Debug, Clone)]
+pub enum AmoCrmAuth {
+    /// An OAuth token pair that renews itself.
+    OAuth(OAuthApp),
+    /// `AMOCRM_ACCESS_TOKEN`: a long-lived token, which nothing can renew.
+    LongLived {
+        /// The token.
+        token: SecretString,
+    },
+}
+
+/// The integration, as amoCRM knows it.
+#[derive(Debug, Clone)]
+pub struct OAuthApp {
+    /// `AMOCRM_CLIENT_ID`.
+    pub client_id: String,
+    /// `AMOCRM_CLIENT_SECRET`.
+    pub client_secret: SecretString,
+    /// `AMOCRM_REDIRECT_URI`, byte for byte as registered; so it is kept as text.
+    pub redirect_uri: String,
+    /// `AMOCRM_REFRESH_TOKEN`: buys the first pair. Once a pair is stored it is not looked at again.
+    pub first_refresh_token: Option<SecretString>,
+}
+
+/// How long calls may take. The default is for everything but tests.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// One call of the API.
+    pub api: Duration,
+    /// One exchange of tokens.
+    pub oauth: Duration,
+    /// How long to wait for another process to store the pair that it got for a token that we find spent.
+    pub handover: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            api: Duration::from_secs(20),
+            oauth: Duration::from_secs(15),
+            handover: Duration::from_millis(500),
+        }
+    }
+}
+
+/// The address of an amoCRM account: https, or plain http on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl(Url);
+
+/// Why an address cannot be amoCRM's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidBaseUrl {
+    /// Tokens would travel in the clear.
+    #[error("must start with https:// (plain http is for this machine only)")]
+    NotHttps,
+    /// Credentials, a path, a query or a fragment.
+    #[error("must be a scheme and a host only, like https://example.amocrm.ru")]
+    MoreThanAHost,
+}
+
+impl BaseUrl {
+    /// Checks that tokens can be sent to `url`.
+    pub fn new(url: Url) -> Result<Self, InvalidBaseUrl> {
+        let loopback = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
+            return Err(InvalidBaseUrl::NotHttps);
+        }
+        let credentials = !url.username().is_empty() || url.password().is_some();
+        if credentials || url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(InvalidBaseUrl::MoreThanAHost);
+        }
+        Ok(Self(url))
+    }
+
+    /// The address as given.
+    pub fn as_url(&self) -> &Url {
+        &self.0
+    }
+
+    /// The address of `path` on this host. Whatever `path` says, the host stays.
+    pub(super) fn at(&self, path: &str) -> Url {
+        let mut url = self.0.clone();
+        url.set_path(path);
+        url
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BaseUrl, InvalidBaseUrl};
+
+    #[test]
+    fn tokens_go_to_a_host_over_tls_or_stay_on_this_machine() {
+        let check = |url: &str| BaseUrl::new(url.parse().unwrap()).map(drop);
+        for good in
+            ["https://example.amocrm.ru", "https://example.kommo.com/", "http://localhost:1"]
+        {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        assert_eq!(check("http://127.0.0.1:8080"), Ok(()));
+        assert_eq!(check("http://[::1]:8080"), Ok(()));
+        for bad in ["http://example.amocrm.ru", "http://127.0.0.1.example.com", "ftp://localhost"] {
+            assert_eq!(check(bad), Err(InvalidBaseUrl::NotHttps), "{bad}");
+        }
+        for bad in
+            ["https://u:p@example.amocrm.ru", "https://a.amocrm.ru/x", "https://a.amocrm.ru?x"]
+        {
+            assert_eq!(check(bad), Err(InvalidBaseUrl::MoreThanAHost), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_path_cannot_leave_the_host() {
+        let base = BaseUrl::new("https://example.amocrm.ru".parse().unwrap()).unwrap();
+        for path in ["//evil.example/x", "/\\evil.example", "https://evil.example", "/../../x?y#z"]
+        {
+            assert_eq!(base.at(path).host_str(), Some("example.amocrm.ru"), "{path}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What a request to the ERP looks like on the wire.
+
+use functions::ports::{Deal, DealKey};
+use secrecy::ExposeSecret as _;
+use serde::{Serialize, Serializer};
+use serde_json::Number;
+
+use super::settings::{Body, ErpSettings};
+use super::text;
+
+/// One call: an action with its parameters, in the order in which they are sent.
+pub(super) struct Call<'a> {
+    settings: &'a ErpSettings,
+    action: &'static str,
+    entity_id: u64,
+    parameters: Vec<(&'static str, Value)>,
+}
+
+/// The values that the API takes: a scalar, or one level of named scalars.
+enum Value {
+    Text(String),
+    Number(Number),
+    Fields(Vec<(String, Value)>),
+}
+
+impl<'a> Call<'a> {
+    /// Creates the record of `deal`.
+    pub(super) fn insert(settings: &'a ErpSettings, deal: &Deal) -> Self {
+        let mut items =
+            vec![(settings.field_deal_name.clone(), Value::Text(text::normalise(&deal.name)))];
+        if let Some(amount) = deal.amount.clone().filter(|amount| amount.as_f64() != Some(0.0)) {
+            items.push((settings.field_amount.clone(), Value::Number(amount)));
+        }
+        if let (Some(marker), DealKey::Lead { lead_id, .. }) =
+            (&settings.field_external_id, &deal.key)
+        {
+            // Digits only: the ERP puts the value of a unique field into its SQL as it stands.
+            items.push((marker.clone(), Value::Text(lead_id.to_string())));
+        }
+        Self {
+            settings,
+            action: "insert",
+            entity_id: deal.entity_id.unwrap_or(settings.entity_id),
+            parameters: vec![("items", Value::Fields(items))],
+        }
+    }
+
+    /// Reads at most two records whose `marker` holds `lead_id`. Two are enough to see whether the filter worked.
+    pub(super) fn select(
+        settings: &'a ErpSettings,
+        entity_id: u64,
+        marker: &str,
+        lead_id: u64,
+    ) -> Self {
+        let marker = column(marker);
+        let columns = [column(&settings.field_deal_name), column(&settings.field_amount), marker];
+        // The value is a text also in JSON: a number is dropped without a word, and the filter with it.
+        let filter = Value::Fields(vec![(marker.to_owned(), Value::Text(lead_id.to_string()))]);
+        let parameters = vec![
+            ("select_fields", Value::Text(columns.join(","))),
+            ("filters", filter),
+            ("limit", Value::Number(2.into())),
+        ];
+        Self { settings, action: "select", entity_id, parameters }
+    }
+
+    /// Reads any one record: answers only whether the ERP lets us in.
+    pub(super) fn probe(settings: &'a ErpSettings) -> Self {
+        let columns = Value::Text(column(&settings.field_deal_name).to_owned());
+        let parameters = vec![("select_fields", columns), ("limit", Value::Number(1.into()))];
+        Self { settings, action: "select", entity_id: settings.entity_id, parameters }
+    }
+
+    /// The entity that the call is about.
+    pub(super) fn entity_id(&self) -> u64 {
+        self.entity_id
+    }
+
+    /// The content type and the body. The body holds the key and the password: it is for the wire only.
+    pub(super) fn encode(&self) -> serde_json::Result<(&'static str, Vec<u8>)> {
+        match self.settings.body {
+            Body::Json => Ok(("application/json", serde_json::to_vec(self)?)),
+            Body::Form => Ok(("application/x-www-form-urlencoded", self.form().into_bytes())),
+        }
+    }
+
+    fn form(&self) -> String {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("key", self.settings.key.expose_secret())
+            .append_pair("username", &self.settings.username)
+            .append_pair("password", self.settings.password.expose_secret())
+            .append_pair("action", self.action)
+            .append_pair("entity_id", &self.entity_id.to_string());
+        for (name, value) in &self.parameters {
+            append(&mut form, name, value);
+        }
+        form.finish()
+    }
+}
+
+fn append(form: &mut form_urlencoded::Serializer<'_, String>, name: &str, value: &Value) {
+    match value {
+        Value::Text(text) => {
+            form.append_pair(name, text);
+        }
+        Value::Number(number) => {
+            form.append_pair(name, &number.to_string());
+        }
+        Value::Fields(fields) => {
+            for (field, value) in fields {
+                append(form, &format!("{name}[{field}]"), value);
+            }
+        }
+    }
+}
+
+/// Filters and answers call a field by its bare number.
+pub(super) fn column(field: &str) -> &str {
+    field.strip_prefix("field_").unwrap_or(field)
+}
+
+/// The order is part of the contract: the credentials, the action, the entity, then the parameters.
+impl Serialize for Call<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Envelope<'a> {
+            key: &'a str,
+            username: &'a str,
+            password: &'a str,
+            action: &'a str,
+            entity_id: u64,
+            #[serde(flatten)]
+            parameters: Parameters<'a>,
+        }
+        Envelope {
+            key: self.settings.key.expose_secret(),
+            username: &self.settings.username,
+            password: self.settings.password.expose_secret(),
+            action: self.action,
+            entity_id: self.entity_id,
+            parameters: Parameters(&self.parameters),
+        }
+        .serialize(serializer)
+    }
+}
+
+struct Parameters<'a>(&'a [(&'static str, Value)]);
+
+impl Serialize for Parameters<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => text.serialize(serializer),
+            Self::Number(number) => number.serialize(serializer),
+            Self::Fields(fields) => {
+                serializer.collect_map(fields.iter().map(|(name, value)| (name, value)))
+            }
+        }
+    }
+}

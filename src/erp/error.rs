@@ -1,0 +1,101 @@
+use std::time::Duration;
+
+use functions::ports::{Deal, DealKey};
+
+/// Why a call did not bring a record, and what that means for the next step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The ERP said no, to this deal or to the configuration. Trying again cannot help.
+    Refused {
+        /// The ERP's own words.
+        message: String,
+        /// What a person should do.
+        advice: &'static str,
+    },
+    /// The ERP did not let us in. Nothing was created; it can work once somebody has corrected the access.
+    Credentials {
+        /// The ERP's own words.
+        message: String,
+    },
+    /// The ERP could not take the call. Nothing was created; it can work later.
+    Unavailable {
+        /// What happened.
+        reason: String,
+        /// How long the ERP asked to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The record may have been created, or not. Trying again blindly may create a second one.
+    Unknown {
+        /// What happened.
+        reason: String,
+    },
+}
+
+impl Failure {
+    /// The same failure of a call that only reads: whatever happened, asking again is safe.
+    pub(super) fn of_reading(self) -> Self {
+        match self {
+            Self::Unknown { reason } => Self::Unavailable { reason, retry_after: None },
+            other => other,
+        }
+    }
+}
+
+/// A deal that did not reach the ERP, or perhaps did. The text says which deal, what happened and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text())]
+pub struct ErpError {
+    /// What happened and what follows from it.
+    pub failure: Failure,
+    deal: String,
+    entity_id: u64,
+}
+
+impl ErpError {
+    pub(super) fn new(failure: Failure, deal: &Deal, entity_id: u64) -> Self {
+        Self { failure, deal: label(deal), entity_id }
+    }
+
+    fn text(&self) -> String {
+        let Self { failure, deal, entity_id } = self;
+        match failure {
+            Failure::Refused { message, advice } => {
+                format!("the ERP refused {deal}: \"{message}\". {advice}")
+            }
+            Failure::Credentials { message } => format!(
+                "the ERP did not let us in to create {deal}: \"{message}\". Nothing was created. Check \
+                 CRM_API_KEY, CRM_API_USERNAME, CRM_API_PASSWORD, the rights of that user and the ERP's list \
+                 of allowed addresses; the call is tried again"
+            ),
+            Failure::Unavailable { reason, .. } => format!(
+                "the ERP could not take {deal}: {reason}. Nothing was created; the call is tried again"
+            ),
+            Failure::Unknown { reason } => format!(
+                "it is unknown whether the ERP created {deal}: {reason}. The record may or may not exist, so the \
+                 call is not repeated. Look for it in entity {entity_id} of the ERP; if it is absent, create it \
+                 by hand or replay this run"
+            ),
+        }
+    }
+
+    /// The error as Inngest needs it: with the decision whether to try again.
+    pub fn into_inngest(self) -> inngest::Error {
+        let failure = self.failure.clone();
+        let error = inngest::Error::new(self);
+        match failure {
+            Failure::Refused { .. } | Failure::Unknown { .. } => error.no_retry(),
+            Failure::Unavailable { retry_after: Some(delay), .. } => error.retry_after(delay),
+            Failure::Unavailable { .. } | Failure::Credentials { .. } => error,
+        }
+    }
+}
+
+/// The deal as a person would look for it.
+fn label(deal: &Deal) -> String {
+    const LONGEST_NAME: usize = 80;
+    let name: String = super::text::normalise(&deal.name).chars().take(LONGEST_NAME).collect();
+    match &deal.key {
+        DealKey::Lead { lead_id, .. } => format!("deal \"{name}\" (amoCRM lead {lead_id})"),
+        DealKey::Run(run) => format!("deal \"{name}\" (run {run})"),
+    }
+}

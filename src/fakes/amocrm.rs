@@ -1,0 +1,307 @@
+//! An amoCRM account: the token endpoint and the parts of API v4 that the service uses.
+
+mod api;
+mod oauth;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::response::Response;
+use http::{HeaderMap, Method, Uri};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::server::{RecordedRequest, lock, serve};
+
+/// How the fake amoCRM is set up. The default is what the demo uses.
+#[derive(Debug, Clone)]
+pub struct FakeAmoCrmSettings {
+    /// The integration's id.
+    pub client_id: String,
+    /// The integration's secret.
+    pub client_secret: String,
+    /// The integration's redirect URI; must be repeated byte for byte.
+    pub redirect_uri: String,
+    /// A refresh token that can be spent, once.
+    pub refresh_token: String,
+    /// The account's id.
+    pub account_id: u64,
+    /// The account's subdomain.
+    pub subdomain: String,
+    /// How long an access token is said to live, in seconds.
+    pub expires_in: u64,
+}
+
+impl Default for FakeAmoCrmSettings {
+    fn default() -> Self {
+        Self {
+            client_id: "fake-amocrm-client".to_owned(),
+            client_secret: "fake-amocrm-secret".to_owned(),
+            redirect_uri: "http://127.0.0.1:3000/oauth/callback".to_owned(),
+            refresh_token: "fake-refresh-token-0".to_owned(),
+            account_id: 32_452_514,
+            subdomain: "oooprometei".to_owned(),
+            expires_in: 86_400,
+        }
+    }
+}
+
+/// What amoCRM does in place of answering a request as it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AmoCrmFailure {
+    /// HTTP 429 as a page of HTML, with `Retry-After` where given.
+    TooManyRequests {
+        /// Seconds.
+        retry_after: Option<u64>,
+    },
+    /// HTTP 403 as a page of HTML: the account's API is blocked.
+    Blocked,
+    /// Any status and body, before anything is done.
+    Answer {
+        /// The HTTP status.
+        status: u16,
+        /// The body.
+        body: String,
+    },
+    /// A redirect to this address.
+    Redirect(String),
+    /// No answer, and nothing is done.
+    Hang,
+    /// No answer, after everything was done: a refresh token is spent.
+    ActThenHang,
+    /// HTTP 502 after everything was done.
+    ActThenBadGateway,
+    /// The right answer, late.
+    Slow(Duration),
+}
+
+/// A running fake amoCRM. Clones are handles to the same one.
+#[derive(Debug, Clone)]
+pub struct FakeAmoCrm {
+    url: Url,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    settings: FakeAmoCrmSettings,
+    leads: BTreeMap<u64, Value>,
+    webhooks: BTreeMap<String, Value>,
+    access_tokens: BTreeSet<String>,
+    refresh_tokens: BTreeSet<String>,
+    codes: BTreeSet<String>,
+    spent: BTreeSet<String>,
+    spent_twice: usize,
+    issued: usize,
+    requests: Vec<RecordedRequest>,
+    api_failures: VecDeque<AmoCrmFailure>,
+    exchange_failures: VecDeque<AmoCrmFailure>,
+    stop: CancellationToken,
+}
+
+impl FakeAmoCrm {
+    /// Serves an amoCRM account on `listener` until `stop`.
+    pub fn start(
+        listener: TcpListener,
+        stop: CancellationToken,
+        settings: FakeAmoCrmSettings,
+    ) -> io::Result<Self> {
+        let state = Arc::new(Mutex::new(State {
+            leads: BTreeMap::new(),
+            webhooks: BTreeMap::new(),
+            access_tokens: BTreeSet::new(),
+            refresh_tokens: BTreeSet::from([settings.refresh_token.clone()]),
+            codes: BTreeSet::new(),
+            spent: BTreeSet::new(),
+            spent_twice: 0,
+            issued: 0,
+            requests: Vec::new(),
+            api_failures: VecDeque::new(),
+            exchange_failures: VecDeque::new(),
+            stop: stop.clone(),
+            settings,
+        }));
+        let app = Router::new().fallback({
+            let state = Arc::clone(&state);
+            move |method, uri, headers, body| respond(state, method, uri, headers, body)
+        });
+        let address = serve(listener, app, stop)?;
+        let url = Url::parse(&format!("http://{address}/")).map_err(io::Error::other)?;
+        Ok(Self { url, state })
+    }
+
+    /// The account's address, for `AMOCRM_BASE_URL`.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The account has this lead.
+    pub fn set_lead<'a>(&self, id: u64, name: impl Into<Option<&'a str>>, price: i64) {
+        let account_id = lock(&self.state).settings.account_id;
+        self.set_lead_json(
+            id,
+            json!({
+                "id": id, "name": name.into(), "price": price, "status_id": 77_186_758, "pipeline_id": 9_679_730,
+                "is_deleted": false, "custom_fields_values": null, "account_id": account_id,
+                "_embedded": {"tags": [], "companies": []},
+            }),
+        );
+    }
+
+    /// Asked for lead `id`, the account answers `lead`.
+    pub fn set_lead_json(&self, id: u64, lead: Value) {
+        lock(&self.state).leads.insert(id, lead);
+    }
+
+    /// The account has no such lead (any more).
+    pub fn remove_lead(&self, id: u64) {
+        lock(&self.state).leads.remove(&id);
+    }
+
+    /// A new authorization code, as a consent gives it. It can be spent once.
+    pub fn issue_code(&self) -> String {
+        let mut state = lock(&self.state);
+        let code = state.new_token("code");
+        state.codes.insert(code.clone());
+        code
+    }
+
+    /// A long-lived token that says it ends at `expires_at`, Unix seconds.
+    pub fn issue_long_lived_token(&self, expires_at: i64) -> String {
+        let mut state = lock(&self.state);
+        let token = oauth::long_lived_token(&state.new_token("long"), expires_at);
+        state.access_tokens.insert(token.clone());
+        token
+    }
+
+    /// All access tokens issued so far end now.
+    pub fn expire_tokens(&self) {
+        lock(&self.state).access_tokens.clear();
+    }
+
+    /// The integration is disconnected: no token is worth anything.
+    pub fn revoke(&self) {
+        let mut state = lock(&self.state);
+        state.access_tokens.clear();
+        let revoked = std::mem::take(&mut state.refresh_tokens);
+        state.spent.extend(revoked);
+    }
+
+    /// The next `times` calls of the API fail like this, after those already scheduled.
+    pub fn fail_next(&self, times: usize, failure: AmoCrmFailure) {
+        lock(&self.state).api_failures.extend(std::iter::repeat_n(failure, times));
+    }
+
+    /// The next `times` calls of the token endpoint fail like this, after those already scheduled.
+    pub fn fail_next_exchange(&self, times: usize, failure: AmoCrmFailure) {
+        lock(&self.state).exchange_failures.extend(std::iter::repeat_n(failure, times));
+    }
+
+    /// Forgets the failures that are still scheduled.
+    pub fn recover(&self) {
+        let mut state = lock(&self.state);
+        state.api_failures.clear();
+        state.exchange_failures.clear();
+    }
+
+    /// Every request so far, oldest first.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        lock(&self.state).requests.clone()
+    }
+
+    /// How many requests the token endpoint got.
+    pub fn exchanges(&self) -> usize {
+        self.requests().iter().filter(|sent| sent.uri.path() == oauth::PATH).count()
+    }
+
+    /// How many requests the API got.
+    pub fn api_calls(&self) -> usize {
+        self.requests().iter().filter(|sent| sent.uri.path() != oauth::PATH).count()
+    }
+
+    /// How many times somebody presented a refresh token that was spent before.
+    pub fn refresh_tokens_spent_twice(&self) -> usize {
+        lock(&self.state).spent_twice
+    }
+
+    /// Changes the set-up of the running account.
+    pub fn configure(&self, change: impl FnOnce(&mut FakeAmoCrmSettings)) {
+        change(&mut lock(&self.state).settings);
+    }
+}
+
+impl State {
+    /// A token that no other one equals.
+    fn new_token(&mut self, kind: &str) -> String {
+        self.issued += 1;
+        format!("fake-{kind}-token-{}", self.issued)
+    }
+}
+
+/// When and how an answer is given.
+enum Timing {
+    Now(Response),
+    Late(Response, Duration),
+    Never,
+}
+
+async fn respond(
+    state: Arc<Mutex<State>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let (timing, stop) = {
+        let mut state = lock(&state);
+        let request = RecordedRequest { method, uri, headers, body };
+        let timing = if request.uri.path() == oauth::PATH {
+            let failure = state.exchange_failures.pop_front();
+            timing(failure, || oauth::exchange(&mut state, &request.body))
+        } else {
+            let failure = state.api_failures.pop_front();
+            timing(failure, || api::answer(&mut state, &request))
+        };
+        state.requests.push(request);
+        (timing, state.stop.clone())
+    };
+    match timing {
+        Timing::Now(answer) => answer,
+        Timing::Late(answer, delay) => {
+            tokio::time::sleep(delay).await;
+            answer
+        }
+        Timing::Never => {
+            stop.cancelled().await;
+            Response::default()
+        }
+    }
+}
+
+fn timing(failure: Option<AmoCrmFailure>, act: impl FnOnce() -> Response) -> Timing {
+    match failure {
+        None => Timing::Now(act()),
+        Some(AmoCrmFailure::TooManyRequests { retry_after }) => {
+            Timing::Now(api::too_many_requests(retry_after))
+        }
+        Some(AmoCrmFailure::Blocked) => Timing::Now(api::page(403, "<h1>403 Forbidden</h1>")),
+        Some(AmoCrmFailure::Answer { status, body }) => Timing::Now(api::page(status, &body)),
+        Some(AmoCrmFailure::Redirect(target)) => Timing::Now(api::redirect(&target)),
+        Some(AmoCrmFailure::Hang) => Timing::Never,
+        Some(AmoCrmFailure::ActThenHang) => {
+            drop(act());
+            Timing::Never
+        }
+        Some(AmoCrmFailure::ActThenBadGateway) => {
+            drop(act());
+            Timing::Now(api::page(502, "<h1>502 Bad Gateway</h1>"))
+        }
+        Some(AmoCrmFailure::Slow(delay)) => Timing::Late(act(), delay),
+    }
+}

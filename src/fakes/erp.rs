@@ -1,0 +1,219 @@
+//! A Rukovoditel ERP: `api/rest.php` of versions 3.4.4 and 3.6.2.
+
+mod api;
+mod request;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::response::Response;
+use http::{HeaderMap, Method, Uri};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::server::{RecordedRequest, lock, serve};
+
+/// Which Rukovoditel this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ErpVersion {
+    /// 3.4.4: reads forms only; errors are HTTP 200.
+    V344,
+    /// 3.6.2 on PHP 8: reads JSON and forms; errors are HTTP 500, those with a textual code an empty one.
+    #[default]
+    V362,
+}
+
+/// How the fake ERP is set up. The default is what the demo uses.
+#[derive(Debug, Clone)]
+pub struct FakeErpSettings {
+    /// Its version.
+    pub version: ErpVersion,
+    /// The API key.
+    pub key: String,
+    /// The API user.
+    pub username: String,
+    /// The API user's password.
+    pub password: String,
+    /// The one entity.
+    pub entity_id: u64,
+    /// The entity's fields, for instance `field_1039`.
+    pub fields: Vec<String>,
+    /// The field among them that is unique.
+    pub unique_field: Option<String>,
+    /// PHP's `display_errors`: what is an empty 500 without it becomes a page with HTTP 200.
+    pub display_errors: bool,
+    /// The trap: `select` skips its filters without a word and returns everything.
+    pub ignores_filters: bool,
+    /// The API user sees only records assigned to it, so none.
+    pub hides_rows: bool,
+}
+
+impl Default for FakeErpSettings {
+    fn default() -> Self {
+        Self {
+            version: ErpVersion::default(),
+            key: "fake-erp-key".to_owned(),
+            username: "fake-erp-user".to_owned(),
+            password: "fake-erp-password".to_owned(),
+            entity_id: 70,
+            fields: vec!["field_1039".to_owned(), "field_1040".to_owned(), "field_1041".to_owned()],
+            unique_field: Some("field_1041".to_owned()),
+            display_errors: false,
+            ignores_filters: false,
+            hides_rows: false,
+        }
+    }
+}
+
+/// A record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ErpRow {
+    /// Its id.
+    pub id: u64,
+    /// Its fields, as they were sent.
+    pub fields: BTreeMap<String, Value>,
+}
+
+/// What the ERP does in place of answering a request as it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErpFailure {
+    /// HTTP 503, with `Retry-After` where given.
+    Unavailable {
+        /// Seconds.
+        retry_after: Option<u64>,
+    },
+    /// HTTP 502 from the proxy in front; nothing was inserted.
+    BadGateway,
+    /// HTTP 502 from the proxy in front, after the record was inserted.
+    InsertThenBadGateway,
+    /// No answer; nothing was inserted.
+    Hang,
+    /// No answer, after the record was inserted.
+    InsertThenHang,
+    /// A page of HTML with HTTP 200; nothing was inserted.
+    DatabaseError,
+    /// A page of HTML with HTTP 200, after the record was inserted.
+    InsertThenHtml,
+    /// HTTP 500 without a body; nothing was inserted.
+    Empty500,
+    /// HTTP 500 without a body, after the record was inserted.
+    InsertThenEmpty500,
+    /// `status: error` with this code and text.
+    Error {
+        /// `error_code`; a number or a word.
+        code: String,
+        /// `error_message`.
+        message: String,
+    },
+    /// Any status and body; nothing was inserted.
+    Answer {
+        /// The HTTP status.
+        status: u16,
+        /// The body.
+        body: String,
+    },
+}
+
+/// A running fake ERP. Clones are handles to the same one.
+#[derive(Debug, Clone)]
+pub struct FakeErp {
+    url: Url,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    settings: FakeErpSettings,
+    rows: Vec<ErpRow>,
+    requests: Vec<RecordedRequest>,
+    failures: VecDeque<ErpFailure>,
+    stop: CancellationToken,
+}
+
+impl FakeErp {
+    /// Serves an ERP on `listener` until `stop`.
+    pub fn start(
+        listener: TcpListener,
+        stop: CancellationToken,
+        settings: FakeErpSettings,
+    ) -> io::Result<Self> {
+        let state = Arc::new(Mutex::new(State {
+            settings,
+            rows: Vec::new(),
+            requests: Vec::new(),
+            failures: VecDeque::new(),
+            stop: stop.clone(),
+        }));
+        let app = Router::new().fallback({
+            let state = Arc::clone(&state);
+            move |method, uri, headers, body| respond(state, method, uri, headers, body)
+        });
+        let address = serve(listener, app, stop)?;
+        let url =
+            Url::parse(&format!("http://{address}/api/rest.php")).map_err(io::Error::other)?;
+        Ok(Self { url, state })
+    }
+
+    /// The address of its API, for `CRM_API_URL`.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The records, oldest first.
+    pub fn rows(&self) -> Vec<ErpRow> {
+        lock(&self.state).rows.clone()
+    }
+
+    /// Every request so far, oldest first.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        lock(&self.state).requests.clone()
+    }
+
+    /// How many requests carried `action`.
+    pub fn count(&self, action: &str) -> usize {
+        let requests = self.requests();
+        requests.iter().filter(|sent| request::action(&sent.headers, &sent.body) == action).count()
+    }
+
+    /// The next `times` requests fail like this, after those already scheduled.
+    pub fn fail_next(&self, times: usize, failure: ErpFailure) {
+        lock(&self.state).failures.extend(std::iter::repeat_n(failure, times));
+    }
+
+    /// Forgets the failures that are still scheduled.
+    pub fn recover(&self) {
+        lock(&self.state).failures.clear();
+    }
+
+    /// Changes the set-up of the running ERP.
+    pub fn configure(&self, change: impl FnOnce(&mut FakeErpSettings)) {
+        change(&mut lock(&self.state).settings);
+    }
+}
+
+async fn respond(
+    state: Arc<Mutex<State>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let (answer, stop) = {
+        let mut state = lock(&state);
+        let answer = api::answer(&mut state, &method, &uri, &headers, &body);
+        state.requests.push(RecordedRequest { method, uri, headers, body });
+        (answer, state.stop.clone())
+    };
+    match answer {
+        Some(answer) => answer,
+        None => {
+            stop.cancelled().await;
+            Response::default()
+        }
+    }
+}
