@@ -47,15 +47,11 @@ impl State {
         seen
     }
 
-    fn start(
-        &mut self,
-        function: Arc<Function>,
-        event: &Arc<Event>,
-        env: &Env,
-    ) -> Observation {
+    fn start(&mut self, function: Arc<Function>, event: &Arc<Event>, env: &Env) -> Observation {
         let now = env.now();
         let (function_id, event_id) = (function.id.clone(), event.internal_id.to_string());
-        let started = self.started.entry((function_id.clone(), event.id.clone())).or_insert(i64::MIN);
+        let started =
+            self.started.entry((function_id.clone(), event.id.clone())).or_insert(i64::MIN);
         if started.saturating_add(EVENT_ID_WINDOW_MS) > now {
             return Observation::RunSkipped { function_id, event_id };
         }

@@ -72,8 +72,7 @@ pub(crate) async fn ping(core: &Core, app: &Url) -> Result<(), SyncError> {
 /// The signature is over the canonical text, but the wire carries `&`, `<` and `>` escaped (P-051).
 fn request(core: &Core, app: &Url) -> (Bytes, HeaderMap) {
     let canonical = json!({"url": app.as_str()}).to_string();
-    let wire =
-        canonical.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e");
+    let wire = canonical.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e");
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     headers.insert("user-agent", HeaderValue::from_static("Go-http-client/1.1"));

@@ -90,8 +90,11 @@ fn with_step(mut url: Url, item: &Item) -> Url {
     if item.kind == Kind::Discovery {
         return url;
     }
-    let kept: Vec<(String, String)> =
-        url.query_pairs().filter(|(name, _)| name != "stepId").map(|(n, v)| (n.into(), v.into())).collect();
+    let kept: Vec<(String, String)> = url
+        .query_pairs()
+        .filter(|(name, _)| name != "stepId")
+        .map(|(n, v)| (n.into(), v.into()))
+        .collect();
     url.query_pairs_mut().clear().extend_pairs(kept).append_pair("stepId", item.step_id());
     url
 }

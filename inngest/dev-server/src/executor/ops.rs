@@ -7,9 +7,26 @@ const MAX_OUTPUT_BYTES: usize = 4 * 1024 * 1024;
 
 /// Opcodes of server 1.43. Names match exactly or in all-lowercase (P-125).
 const OPCODES: [&str; 20] = [
-    "None", "Step", "StepRun", "StepError", "StepFailed", "StepPlanned", "Sleep", "WaitForEvent",
-    "InvokeFunction", "AIGateway", "AiGateway", "Gateway", "WaitForSignal", "RunComplete",
-    "SyncRunComplete", "DiscoveryRequest", "DeferAdd", "DeferAbort", "DeferCancel", "Metadata",
+    "None",
+    "Step",
+    "StepRun",
+    "StepError",
+    "StepFailed",
+    "StepPlanned",
+    "Sleep",
+    "WaitForEvent",
+    "InvokeFunction",
+    "AIGateway",
+    "AiGateway",
+    "Gateway",
+    "WaitForSignal",
+    "RunComplete",
+    "SyncRunComplete",
+    "DiscoveryRequest",
+    "DeferAdd",
+    "DeferAbort",
+    "DeferCancel",
+    "Metadata",
 ];
 
 /// What the SDK reports.
@@ -27,7 +44,10 @@ pub(crate) struct Op {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Action {
     /// A step ran; `memo` is what the state keeps.
-    Ran { memo: Value, bytes: usize },
+    Ran {
+        memo: Value,
+        bytes: usize,
+    },
     /// A step failed and may be tried again.
     Errored(Value),
     /// A step failed for good.
@@ -64,12 +84,14 @@ pub(crate) fn parse(body: &[u8], no_retry: bool) -> Result<Vec<Op>, InvalidOps> 
     let body: Value = serde_json::from_slice(body)
         .map_err(|error| rejected(format!("error reading generator opcode response: {error}")))?;
     match body {
-        Value::Array(ops) if ops.is_empty() => parse_op(&json!({"op": "None"}), false).map(|op| vec![op]),
+        Value::Array(ops) if ops.is_empty() => {
+            parse_op(&json!({"op": "None"}), false).map(|op| vec![op])
+        }
         Value::Array(ops) => ops.iter().map(|op| parse_op(op, no_retry)).collect(),
         op @ Value::Object(_) => parse_op(&op, no_retry).map(|op| vec![op]),
-        _ => Err(rejected(
-            "error reading generator opcode response: expected JSON object or array",
-        )),
+        _ => {
+            Err(rejected("error reading generator opcode response: expected JSON object or array"))
+        }
     }
 }
 

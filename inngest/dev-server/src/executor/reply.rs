@@ -108,9 +108,9 @@ fn is_sdk(header: &str) -> bool {
     !name.is_empty()
         && !version.contains(':')
         && (1..=3).contains(&numbers.len())
-        && numbers.iter().all(|part| {
-            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())
-        })
+        && numbers
+            .iter()
+            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn version(headers: &HeaderMap) -> i64 {
@@ -149,7 +149,8 @@ mod tests {
         for good in ["inngest-rs:v0.1.0", "js:v1.2.3-beta.5", "x:v1"] {
             assert!(is_sdk(good), "{good}");
         }
-        for bad in ["", "inngest-rs", "inngest-rs:0.1.0", "a:b:v1.0.0", ":v1.0.0", "x:v", "x:v1.x"] {
+        for bad in ["", "inngest-rs", "inngest-rs:0.1.0", "a:b:v1.0.0", ":v1.0.0", "x:v", "x:v1.x"]
+        {
             assert!(!is_sdk(bad), "{bad}");
         }
     }

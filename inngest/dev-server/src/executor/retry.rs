@@ -45,7 +45,9 @@ pub(crate) fn date_ms(text: &str) -> Option<i64> {
     let timestamp = if text.len() < 10 {
         None
     } else if text.len() == 10 {
-        text.parse::<civil::Date>().ok().and_then(|date| utc(date.to_datetime(civil::Time::midnight())))
+        text.parse::<civil::Date>()
+            .ok()
+            .and_then(|date| utc(date.to_datetime(civil::Time::midnight())))
     } else if text.as_bytes().get(10) == Some(&b'T') {
         let local = || text.parse::<DateTime>().ok().and_then(utc);
         text.parse::<Timestamp>().ok().or_else(local)

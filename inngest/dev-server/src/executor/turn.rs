@@ -116,7 +116,13 @@ impl Turn<'_> {
     }
 
     /// Saves a final result, then asks the function what comes next.
-    pub(super) fn save(&mut self, op: &Op, race: bool, memo: Value, bytes: usize) -> Result<(), End> {
+    pub(super) fn save(
+        &mut self,
+        op: &Op,
+        race: bool,
+        memo: Value,
+        bytes: usize,
+    ) -> Result<(), End> {
         let result = match &memo {
             Value::Object(fields) => match fields.get("error") {
                 Some(error) => Err(error.clone()),

@@ -21,8 +21,7 @@ fn parse_with(text: &str, seconds: impl Fn(&str) -> Option<f64>) -> Option<Durat
     while !rest.is_empty() {
         let number_end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, after) = rest.split_at(number_end);
-        let unit_end =
-            after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        let unit_end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
         let (unit, after) = after.split_at(unit_end);
         total += number.parse::<f64>().ok()? * seconds(unit)?;
         rest = after;

@@ -168,13 +168,7 @@ fn optional_duration(value: Option<&Value>, name: &str, problems: &mut Problems)
     }
 }
 
-fn period(
-    setting: &Value,
-    name: &str,
-    min: Duration,
-    max: Duration,
-    problems: &mut Problems,
-) {
+fn period(setting: &Value, name: &str, min: Duration, max: Duration, problems: &mut Problems) {
     match setting.get("period").and_then(Value::as_str).and_then(duration::parse) {
         Some(period) if (min..=max).contains(&period) => {}
         Some(_) => problems.push(format!("`{name}` is out of range")),

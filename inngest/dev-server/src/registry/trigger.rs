@@ -63,12 +63,10 @@ fn parse(entry: &Value) -> Result<Trigger, String> {
     }
     let failure_of = match field("expression") {
         None => None,
-        Some(expression) => Some(
-            expression.as_str().and_then(expression::failure_of).ok_or(
-                "this dev server supports only expressions of the form \
+        Some(expression) => Some(expression.as_str().and_then(expression::failure_of).ok_or(
+            "this dev server supports only expressions of the form \
                  `event.data.function_id == '<id>'`",
-            )?,
-        ),
+        )?),
     };
     Ok(Trigger { event: event.to_owned(), failure_of })
 }
