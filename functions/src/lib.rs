@@ -29,6 +29,7 @@ where
 {
     let clock = client.clock().clone();
     Endpoint::builder(APP_ID, client)
+        .app_version(env!("CARGO_PKG_VERSION"))
         .framework("axum")
         .function(CreateCrmDeal { erp: erp.clone() })
         .function(HandleAmoCrmWebhook { amocrm, erp, filter, clock })

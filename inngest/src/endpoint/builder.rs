@@ -7,6 +7,7 @@ use crate::{Client, Function};
 pub struct EndpointBuilder {
     app_id: String,
     client: Client,
+    app_version: Option<String>,
     framework: Option<&'static str>,
     functions: Vec<Served>,
 }
@@ -21,7 +22,7 @@ pub struct BuildError {
 
 impl EndpointBuilder {
     pub(super) fn new(app_id: String, client: Client) -> Self {
-        Self { app_id, client, framework: None, functions: Vec::new() }
+        Self { app_id, client, app_version: None, framework: None, functions: Vec::new() }
     }
 
     /// Adds a function. The order of functions is the order in which Inngest hears of them.
@@ -30,6 +31,12 @@ impl EndpointBuilder {
         let id = format!("{}-{}", self.app_id, F::ID);
         self.functions.push(Served { id, function: Box::new(function) });
         self
+    }
+
+    /// Tells Inngest which version of the app this is.
+    #[must_use]
+    pub fn app_version(self, version: impl Into<String>) -> Self {
+        Self { app_version: Some(version.into()), ..self }
     }
 
     /// Names the web framework to Inngest, which shows it to people.
@@ -64,8 +71,9 @@ impl EndpointBuilder {
         if self.functions.is_empty() {
             tracing::warn!(app = self.app_id, "the app has no functions");
         }
-        let Self { app_id, client, framework, functions } = self;
-        Ok(Endpoint { inner: Arc::new(Inner { app_id, client, framework, functions }) })
+        let Self { app_id, client, app_version, framework, functions } = self;
+        let inner = Inner { app_id, client, app_version, framework, functions };
+        Ok(Endpoint { inner: Arc::new(inner) })
     }
 }
 

@@ -36,6 +36,7 @@ pub struct Endpoint {
 struct Inner {
     app_id: String,
     client: Client,
+    app_version: Option<String>,
     framework: Option<&'static str>,
     functions: Vec<Served>,
 }

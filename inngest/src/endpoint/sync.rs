@@ -61,7 +61,7 @@ impl Endpoint {
     fn in_band(&self, url: &Url) -> Reply {
         let body = json!({
             "app_id": self.inner.app_id,
-            "appVersion": null,
+            "appVersion": self.inner.app_version,
             "capabilities": capabilities(),
             "env": self.inner.client.settings().env,
             "framework": self.inner.framework,
@@ -141,9 +141,10 @@ impl Endpoint {
 
     fn register_payload(&self, url: &Url) -> Value {
         let env = self.inner.client.settings().env.as_deref().unwrap_or_default();
-        json!({
+        let mut payload = json!({
             "url": url,
             "deployType": "ping",
+            "idempotencyKey": "",
             "appName": self.inner.app_id,
             "sdk": headers::SDK_VALUE,
             "v": "0.1",
@@ -151,7 +152,11 @@ impl Endpoint {
             "headers": { "env": env, "platform": "" },
             "capabilities": capabilities(),
             "functions": self.registered_functions(url),
-        })
+        });
+        if let Some(version) = &self.inner.app_version {
+            payload["appVersion"] = json!(version);
+        }
+        payload
     }
 
     fn registered_functions(&self, url: &Url) -> Vec<Value> {

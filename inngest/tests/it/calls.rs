@@ -118,17 +118,17 @@ async fn t10_a_missing_step_id_means_discovery_and_a_strange_one_is_not_found() 
     assert_eq!((answer.status.as_u16(), answer.no_retry()), (500, Some("false")));
     insta::assert_json_snapshot!(answer.json(), @r#"
     {
-      "name": "Error",
-      "message": "Could not find step \"garbage\" to run. Found new steps: a",
       "error": "Could not find step \"garbage\" to run. Found new steps: a",
-      "requestedStep": "garbage",
       "foundSteps": [
         {
+          "displayName": "a",
           "id": "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8",
-          "name": "a",
-          "displayName": "a"
+          "name": "a"
         }
       ],
+      "message": "Could not find step \"garbage\" to run. Found new steps: a",
+      "name": "Error",
+      "requestedStep": "garbage",
       "totalFoundSteps": 1
     }
     "#);

@@ -67,7 +67,7 @@ async fn t64_refusals_are_final_and_tell_what_was_accepted() {
     let partial = r#"{"ids":["01A"],"status":400,"error":"event name is reserved for internal use: inngest/foo"}"#;
     let api = FakeApi::default().answer(400, partial);
     let error = client(cloud(), api.clone()).send(&[event(1), event(2)]).await.unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"Inngest refuses the event at position 1 (HTTP 400): event name is reserved for internal use: inngest/foo");
     assert_eq!(api.requests().len(), 1);
 }
 

@@ -88,7 +88,7 @@ async fn t31_a_result_of_another_type_ends_the_run_and_names_the_step() {
     });
     let answer = call(&typed, &body_with(&[("sizes", json!({ "data": [1, "two"] }))])).await;
     assert_eq!((answer.status.as_u16(), answer.no_retry()), (400, Some("true")));
-    insta::assert_snapshot!(answer.json()["message"].as_str().unwrap(), @"");
+    insta::assert_snapshot!(answer.json()["message"].as_str().unwrap(), @r#"the saved result of step `sizes` does not fit the type the code asks for: at `[1]`: invalid type: string "two", expected u8; the code has changed since the step ran, or two steps share this id"#);
 }
 
 #[tokio::test]

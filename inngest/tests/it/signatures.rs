@@ -189,7 +189,7 @@ async fn a_signed_get_is_told_everything_but_the_keys() {
       },
       "env": null,
       "event_api_origin": "https://inn.gs",
-      "event_key_hash": "9f8a7c3e",
+      "event_key_hash": "e271cb98c2464792870404673142df4c2680aef3d379e6d1031e092a290dcae6",
       "framework": null,
       "function_count": 1,
       "has_event_key": true,

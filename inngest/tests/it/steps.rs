@@ -54,16 +54,41 @@ async fn t39_a_single_step_is_run_at_once_unless_the_server_wants_to_plan() {
     insta::assert_json_snapshot!(ran.json(), @r#"
     [
       {
+        "data": {
+          "ok": true
+        },
+        "displayName": "charge",
+        "id": "5ea9c348e59fe73a4b15cb287e33e4546dcef782",
+        "name": "charge",
         "op": "StepRun",
-        "id": "45fcb5f8e2abc5e8e9e0c6bd1fb0a5e5c5b6d6b3",
-        "name": "charge"
+        "timing": {
+          "a": 1700000000000000000,
+          "b": 0
+        },
+        "userland": {
+          "id": "charge"
+        }
       }
     ]
     "#);
     let mut plan = body();
     plan["ctx"]["disable_immediate_execution"] = json!(true);
     insta::assert_json_snapshot!(call(&endpoint, &plan).await.json(), @r#"
-    []
+    [
+      {
+        "data": null,
+        "displayName": "charge",
+        "id": "5ea9c348e59fe73a4b15cb287e33e4546dcef782",
+        "name": "charge",
+        "op": "StepPlanned",
+        "opts": {
+          "type": "step.run"
+        },
+        "userland": {
+          "id": "charge"
+        }
+      }
+    ]
     "#);
 }
 
@@ -117,7 +142,19 @@ async fn t41_different_kinds_are_reported_together_and_only_the_new_ones() {
     let ops = [("StepPlanned", "a"), ("Sleep", "nap"), ("StepPlanned", "b")];
     assert_eq!(first.ops(), ops.map(|(op, id)| (op.to_owned(), id.to_owned())));
     insta::assert_json_snapshot!(first.json()[1], @r#"
-    {}
+    {
+      "data": null,
+      "displayName": "nap",
+      "id": "c2640f79b4ed481b838ce4ad75330aa3f825d4d9",
+      "name": "nap",
+      "op": "Sleep",
+      "opts": {
+        "duration": "1500ms"
+      },
+      "userland": {
+        "id": "nap"
+      }
+    }
     "#);
     let second = call(&endpoint, &body_with(&[("a", done(1)), ("nap", Value::Null)])).await;
     assert_eq!(second.ops(), [("StepRun".into(), "b".into())], "the only one left is run");
@@ -189,7 +226,26 @@ async fn t45_the_error_of_a_step_says_when_to_try_again() {
     let retriable = step_failing_with(|| Error::from("card declined")).await;
     assert_eq!((retriable.no_retry(), retriable.header("retry-after")), (Some("false"), None));
     insta::assert_json_snapshot!(retriable.json(), @r#"
-    []
+    [
+      {
+        "data": null,
+        "displayName": "a",
+        "error": {
+          "message": "card declined",
+          "name": "Error"
+        },
+        "id": "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8",
+        "name": "a",
+        "op": "StepError",
+        "timing": {
+          "a": 1700000000000000000,
+          "b": 0
+        },
+        "userland": {
+          "id": "a"
+        }
+      }
+    ]
     "#);
     let last = step_failing_with(|| Error::from("no").no_retry()).await;
     assert_eq!((last.ops()[0].0.as_str(), last.no_retry()), ("StepError", Some("true")));
@@ -257,7 +313,7 @@ async fn t47_a_step_inside_a_step_ends_the_run_with_a_clear_error() {
     });
     let answer = call(&endpoint, &body()).await;
     assert_eq!((answer.status.as_u16(), answer.no_retry()), (400, Some("true")));
-    insta::assert_snapshot!(answer.json()["message"].as_str().unwrap(), @"");
+    insta::assert_snapshot!(answer.json()["message"].as_str().unwrap(), @"step `inner` was made inside another step; a step's code cannot contain steps: move it out, after the outer step");
 }
 
 #[tokio::test]

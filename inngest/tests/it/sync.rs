@@ -59,7 +59,47 @@ async fn the_payload_is_complete() {
     assert_eq!(request.uri().to_string(), "http://localhost:8288/fn/register");
     assert_eq!(request.headers()["x-inngest-expected-server-kind"], "dev");
     insta::assert_json_snapshot!(payload(&api), @r#"
-    {}
+    {
+      "appName": "app",
+      "capabilities": {
+        "in_band_sync": "v1",
+        "trust_probe": "v1"
+      },
+      "deployType": "ping",
+      "framework": "http",
+      "functions": [
+        {
+          "id": "app-fn",
+          "name": "Simple function",
+          "steps": {
+            "step": {
+              "id": "step",
+              "name": "step",
+              "retries": {
+                "attempts": 3
+              },
+              "runtime": {
+                "type": "http",
+                "url": "http://app.example:3000/api/inngest?fnId=app-fn&stepId=step"
+              }
+            }
+          },
+          "triggers": [
+            {
+              "event": "demo/event.sent"
+            }
+          ]
+        }
+      ],
+      "headers": {
+        "env": "",
+        "platform": ""
+      },
+      "idempotencyKey": "",
+      "sdk": "inngest-rs:v0.1.0",
+      "url": "http://app.example:3000/api/inngest",
+      "v": "0.1"
+    }
     "#);
 }
 
@@ -221,5 +261,11 @@ async fn t61_mistakes_are_found_when_the_app_is_built() {
         .function(Simple)
         .function(Bad)
         .build();
-    insta::assert_snapshot!(built.err().unwrap(), @"");
+    insta::assert_snapshot!(built.err().unwrap(), @"
+    app id is empty
+    function `fn`: another function has this id
+    function id `with space`: only letters, digits, `-`, `_` and `.` are allowed
+    function `with space`: name is empty; leave it out to use the id
+    function `with space`: retries is 21; at most 20
+    ");
 }
