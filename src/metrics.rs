@@ -12,6 +12,9 @@ use prometheus_client::registry::Registry;
 
 use crate::store::InboxCounts;
 
+/// The content type of [`Metrics::render`].
+pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
 /// How a webhook was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WebhookOutcome {

@@ -19,6 +19,9 @@ pub use filter::LeadFilter;
 
 use brackets::{Index, LeadField, Place};
 
+/// The longest label of a host name. Something longer is no subdomain, and is not copied into every event.
+const SUBDOMAIN_LIMIT: usize = 63;
+
 /// What happened to a lead, in amoCRM's words. Only these make a deal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -101,7 +104,7 @@ pub fn leads_matching<'a>(
         parsed.is_webhook |= place.is_some();
         match place {
             Some(Place::AccountId) => parsed.account_id = parsed.account_id.or(number(value)),
-            Some(Place::Subdomain) if !value.is_empty() => {
+            Some(Place::Subdomain) if (1..=SUBDOMAIN_LIMIT).contains(&value.len()) => {
                 parsed.subdomain.get_or_insert_with(|| value.to_owned());
             }
             Some(Place::Lead(action, index, field)) => {

@@ -35,6 +35,12 @@ pub(super) fn read(reader: &mut Reader<'_>) -> InngestSettings {
     let event_key = reader.text("INNGEST_EVENT_KEY");
     let key = reader.parsed("INNGEST_SIGNING_KEY", signing_key);
     reader.parsed("INNGEST_SIGNING_KEY_FALLBACK", signing_key);
+    if key == Some(false) && mode == Mode::Cloud {
+        reader.warn(
+            "INNGEST_SIGNING_KEY",
+            "has no signkey- prefix; right for a self-hosted Inngest only",
+        );
+    }
     if mode == Mode::Cloud {
         reader.required("INNGEST_EVENT_KEY", event_key, why);
         reader.required("INNGEST_SIGNING_KEY", key, why);
@@ -64,8 +70,10 @@ fn dev(text: &str) -> Result<(Mode, Option<Url>), String> {
     url.map(|url| (Mode::Dev, Some(url))).map_err(wrong)
 }
 
-fn signing_key(text: &str) -> Result<(), String> {
-    SigningKey::new(text).api_token().map(drop).map_err(|error| format!("is wrong: {error}"))
+/// Whether the key looks as Inngest Cloud shows it.
+fn signing_key(text: &str) -> Result<bool, String> {
+    let wrong = |error| format!("is wrong: {error}");
+    SigningKey::new(text).api_token().map_err(wrong).map(|_| text.starts_with("signkey-"))
 }
 
 fn environment(text: &str) -> Result<(), String> {

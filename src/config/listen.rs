@@ -1,6 +1,6 @@
 //! The listeners.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::reader::Reader;
 
@@ -13,6 +13,14 @@ pub struct ListenSettings {
     pub port: u16,
     /// The admin listener: status, readiness, metrics.
     pub admin: SocketAddr,
+}
+
+impl ListenSettings {
+    /// Whether only this machine reaches the public listener.
+    pub(super) fn is_local(&self) -> bool {
+        let address = self.host.parse::<IpAddr>().map(|address| address.is_loopback());
+        address.unwrap_or(self.host == "localhost")
+    }
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> ListenSettings {
@@ -35,7 +43,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> ListenSettings {
 
 fn host(text: &str) -> Result<String, String> {
     let bare = text.trim_start_matches('[').trim_end_matches(']');
-    let is_address = bare.parse::<std::net::IpAddr>().is_ok();
+    let is_address = bare.parse::<IpAddr>().is_ok();
     if is_address || (!text.contains([':', '/']) && url::Host::parse(text).is_ok()) {
         return Ok(bare.to_owned());
     }

@@ -52,6 +52,9 @@ impl Config {
         let mut reader = Reader::new(env);
         let listen = listen::read(&mut reader);
         let inngest = inngest::read(&mut reader);
+        if inngest.mode == Mode::Dev && !listen.is_local() {
+            reader.warn("INNGEST_DEV", "calls need no signature, and HOST lets other machines in");
+        }
         let database = database::read(&mut reader);
         let webhook = webhook::read(&mut reader, inngest.mode);
         let amocrm = amocrm::read(&mut reader, webhook.filter.account_id);

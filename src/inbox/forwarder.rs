@@ -133,12 +133,12 @@ impl<S: EventSink> Forwarder<S> {
             if stop.is_cancelled() {
                 break;
             }
-            let event = std::slice::from_ref(event);
-            match self.sink.send(event).await {
-                Ok(()) => self.forget(event).await.map(drop)?,
-                Err(SendError::Refused { reason, .. }) => self.park(&event[0].id, &reason).await?,
+            let alone = std::slice::from_ref(event);
+            match self.sink.send(alone).await {
+                Ok(()) => self.forget(alone).await.map(drop)?,
+                Err(SendError::Refused { reason, .. }) => self.park(&event.id, &reason).await?,
                 Err(SendError::Retriable { reason, retry_after }) => {
-                    return self.keep(event, &reason, retry_after).await;
+                    return self.keep(alone, &reason, retry_after).await;
                 }
             }
         }

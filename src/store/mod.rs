@@ -35,11 +35,16 @@ impl Store {
     /// up to date.
     pub async fn open(url: &str, clock: SharedClock) -> anyhow::Result<Self> {
         let (writer, reader) = sqlite::open(url).await?;
-        schema::migrator()
-            .run(&writer)
-            .await
-            .context("the database could not be brought up to date")?;
-        Ok(Self { writer, reader, clock, ids: Arc::default() })
+        let store = Self { writer, reader, clock, ids: Arc::default() };
+        store.migrate().await.context("the database could not be brought up to date")?;
+        Ok(store)
+    }
+
+    async fn migrate(&self) -> anyhow::Result<()> {
+        // Under the write lock, so that two processes that start at once do not both create the tables.
+        let mut transaction = self.begin().await?;
+        schema::migrate(&mut transaction).await?;
+        Ok(transaction.commit().await?)
     }
 
     /// Waits for running queries and closes the file. Queries after that fail.

@@ -260,6 +260,18 @@ fn stages_and_other_values_arrive() {
 }
 
 #[test]
+fn what_is_allowed_but_dangerous_is_a_warning() {
+    let warnings = |env: &EnvMap| Config::load(env).unwrap().warnings;
+    let open = warnings(&development(&[("HOST", "0.0.0.0")]));
+    assert_eq!(open, ["INNGEST_DEV: calls need no signature, and HOST lets other machines in"]);
+    assert_eq!(warnings(&development(&[("HOST", "::1")])), [""; 0]);
+    let plain = warnings(&production(&[("CRM_API_URL", "http://erp.example.org/api/rest.php")]));
+    assert_eq!(plain, ["CRM_API_URL: is not encrypted; the password can be read on the way"]);
+    let key = warnings(&production(&[("INNGEST_SIGNING_KEY", "0123456789abcdef")]));
+    assert!(key[0].starts_with("INNGEST_SIGNING_KEY: has no signkey- prefix"), "{key:?}");
+}
+
+#[test]
 fn each_listener_and_each_field_needs_its_own() {
     assert_eq!(complains_of(&development(&[("PORT", "3001")])), ["ADMIN_ADDR"]);
     assert_eq!(

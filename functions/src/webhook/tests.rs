@@ -117,6 +117,13 @@ fn what_has_no_brackets_is_no_webhook() {
 }
 
 #[test]
+fn a_subdomain_that_is_none_is_left_out() {
+    let long = format!("leads[add][0][id]=1&account[subdomain]={}", "x".repeat(64));
+    assert_eq!(parse(&long).subdomain, None);
+    assert_eq!(parse("account[subdomain]=&account[id]=").subdomain, None);
+}
+
+#[test]
 fn a_bad_entry_is_reported_and_does_not_drop_the_others() {
     let parsed = parse(
         "leads[status][0][id]=abc&leads[status][1][id]=1&leads[status][2][name]=x&leads[status][3][id]=0\
