@@ -48,27 +48,17 @@ impl InngestEvents {
 
 impl EventSink for InngestEvents {
     async fn send(&self, events: &[OutgoingEvent]) -> Result<(), SendError> {
-        let mut batch = Vec::with_capacity(events.len());
-        for (position, event) in events.iter().enumerate() {
-            let data = serde_json::from_str(event.data.get()).map_err(|error| SendError::Refused {
-                accepted: position,
-                reason: format!("the stored payload is no JSON: {error}"),
-            });
-            let data = match (data, position) {
-                (Ok(data), _) => data,
-                // Only a first event may be refused without sending the ones before it.
-                (Err(refused), 0) => return Err(refused),
-                (Err(_), _) => break,
-            };
-            batch.push(NewEvent::named(event.name, data).with_id(&event.id).at(event.ts));
-        }
-        let whole = batch.len() == events.len();
+        let batch = events.iter().map(|event| {
+            let data = serde_json::from_str(event.data.get())?;
+            Ok(NewEvent::named(event.name, data).with_id(&event.id).at(event.ts))
+        });
+        // The forwarder then sends one by one, and finds the event that it is.
+        let batch: Vec<_> = batch.collect::<serde_json::Result<_>>().map_err(|error| {
+            let reason = format!("the stored payload cannot be read: {error}");
+            SendError::Refused { accepted: 0, reason }
+        })?;
         match self.0.send(&batch).await {
-            Ok(_) if whole => Ok(()),
-            Ok(sent) => Err(SendError::Refused {
-                accepted: sent.len(),
-                reason: "the stored payload is no JSON".to_owned(),
-            }),
+            Ok(_) => Ok(()),
             Err(inngest::SendError::Refused { accepted, message, status }) => {
                 let reason = format!("HTTP {status}: {message}");
                 Err(SendError::Refused { accepted: accepted.len(), reason })

@@ -1,41 +1,9 @@
 //! The amoCRM account.
 
-use secrecy::SecretString;
 use url::Url;
 
-use super::reader::{Reader, is_loopback, origin, web_url};
-
-/// The amoCRM account that is served.
-#[derive(Debug, Clone)]
-pub struct AmoCrmSettings {
-    /// The account's address. The only host that ever sees a token.
-    pub base_url: Url,
-    /// How we may read it.
-    pub auth: AmoCrmAuth,
-    /// Its id, when webhooks and answers of another account are to be refused.
-    pub account_id: Option<u64>,
-}
-
-/// How the service proves itself to amoCRM.
-#[derive(Debug, Clone)]
-pub enum AmoCrmAuth {
-    /// An integration with rotating token pairs.
-    OAuth {
-        /// The integration.
-        client_id: String,
-        /// Its secret.
-        client_secret: SecretString,
-        /// Byte for byte as the integration's settings have it, also in its trailing slash.
-        redirect_uri: String,
-        /// The first refresh token. The later ones live in the database; without any, a person must consent.
-        refresh_token: Option<SecretString>,
-    },
-    /// A long-lived token of a private integration.
-    LongLived {
-        /// It.
-        token: SecretString,
-    },
-}
+use super::reader::{Reader, origin, web_url};
+use crate::amocrm::{AmoCrmAuth, AmoCrmSettings, BaseUrl, OAuthApp, Timeouts};
 
 const OAUTH: [&str; 4] =
     ["AMOCRM_CLIENT_ID", "AMOCRM_CLIENT_SECRET", "AMOCRM_REDIRECT_URI", "AMOCRM_REFRESH_TOKEN"];
@@ -71,11 +39,13 @@ pub(super) fn read(reader: &mut Reader<'_>, account_id: Option<u64>) -> Option<A
         let client_secret = reader.required("AMOCRM_CLIENT_SECRET", client_secret, &why);
         let redirect_uri = reader.required("AMOCRM_REDIRECT_URI", redirect_uri, &why);
         client_id.zip(client_secret).zip(redirect_uri).map(
-            |((client_id, client_secret), redirect_uri)| AmoCrmAuth::OAuth {
-                client_id,
-                client_secret,
-                redirect_uri,
-                refresh_token,
+            |((client_id, client_secret), redirect_uri)| {
+                AmoCrmAuth::OAuth(OAuthApp {
+                    client_id,
+                    client_secret,
+                    redirect_uri,
+                    first_refresh_token: refresh_token,
+                })
             },
         )
     };
@@ -84,7 +54,12 @@ pub(super) fn read(reader: &mut Reader<'_>, account_id: Option<u64>) -> Option<A
             "set it to the first part of the account's address, or AMOCRM_BASE_URL to all of it";
         reader.required("AMOCRM_SUBDOMAIN", None::<()>, why);
     }
-    Some(AmoCrmSettings { base_url: base_url?, auth: auth?, account_id })
+    Some(AmoCrmSettings {
+        base_url: base_url?,
+        auth: auth?,
+        account_id,
+        timeouts: Timeouts::default(),
+    })
 }
 
 fn subdomain(text: &str) -> Result<Url, String> {

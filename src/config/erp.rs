@@ -1,42 +1,9 @@
 //! The ERP, and where in it a deal goes.
 
-use secrecy::SecretString;
-use url::Url;
+use inngest::Mode;
 
-use super::Mode;
 use super::reader::{Reader, id, is_loopback, web_url};
-
-/// The ERP that gets the deals.
-#[derive(Debug, Clone)]
-pub struct ErpSettings {
-    /// Its API.
-    pub api_url: Url,
-    /// The API's key.
-    pub key: SecretString,
-    /// The user who creates the records.
-    pub username: String,
-    /// The user's password.
-    pub password: SecretString,
-    /// How requests are written.
-    pub body: BodyFormat,
-    /// The entity a deal becomes a record of.
-    pub entity_id: u64,
-    /// The field for the deal's name.
-    pub field_deal_name: String,
-    /// The field for its amount.
-    pub field_amount: String,
-    /// The marker field by which a record is found again.
-    pub field_external_id: Option<String>,
-}
-
-/// How requests to the ERP are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyFormat {
-    /// As JSON.
-    Json,
-    /// As a form: old versions understand nothing else.
-    Form,
-}
+use crate::erp::{Body, ErpSettings, TIMEOUT};
 
 /// When two deals are the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +17,8 @@ pub enum Dedupe {
 const GROUP: [&str; 4] = ["CRM_API_URL", "CRM_API_KEY", "CRM_API_USERNAME", "CRM_API_PASSWORD"];
 
 pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> (Option<ErpSettings>, Dedupe) {
-    let body = [("json", BodyFormat::Json), ("form", BodyFormat::Form)];
-    let body = reader.parsed("CRM_BODY", |text| one_of(text, &body)).unwrap_or(BodyFormat::Json);
+    let body = [("json", Body::Json), ("form", Body::Form)];
+    let body = reader.parsed("CRM_BODY", |text| one_of(text, &body)).unwrap_or(Body::Json);
     let dedupe = [("lead", Dedupe::Lead), ("event", Dedupe::Event)];
     let dedupe = reader.parsed("CRM_DEDUPE", |text| one_of(text, &dedupe)).unwrap_or(Dedupe::Lead);
     let entity_id = reader.parsed("CRM_ENTITY_ID", id).unwrap_or(70);
@@ -100,6 +67,7 @@ pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> (Option<ErpSettings>,
             field_deal_name,
             field_amount,
             field_external_id,
+            timeout: TIMEOUT,
         },
     );
     (settings, dedupe)

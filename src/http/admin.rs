@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use serde_json::json;
 
 use super::json;
-use crate::metrics::Metrics;
+use crate::metrics::{METRICS_CONTENT_TYPE, Metrics};
 use crate::store::Store;
 
 #[derive(Clone)]
@@ -41,6 +41,5 @@ async fn metrics_text(State(admin): State<Admin>) -> Response {
     if let Ok(counts) = admin.store.inbox_counts().await {
         admin.metrics.set_inbox(&counts);
     }
-    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, content_type)], admin.metrics.render()).into_response()
+    ([(CONTENT_TYPE, METRICS_CONTENT_TYPE)], admin.metrics.render()).into_response()
 }

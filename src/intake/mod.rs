@@ -58,6 +58,25 @@ impl Intake {
         answer
     }
 
+    /// Refuses a webhook whose body was not read, being over [`BODY_LIMIT`].
+    pub fn refuse_oversized(&self, secret: Option<&str>) -> IntakeAnswer {
+        tracing::warn!("a webhook over the size limit was refused");
+        self.refuse_unread(secret, WebhookOutcome::TooLarge)
+    }
+
+    /// Refuses a webhook whose body did not arrive whole. Half a webhook is none; the sender may repeat it.
+    pub fn refuse_incomplete(&self, secret: Option<&str>) -> IntakeAnswer {
+        tracing::warn!("a webhook did not arrive whole");
+        self.refuse_unread(secret, WebhookOutcome::NotStored)
+    }
+
+    fn refuse_unread(&self, secret: Option<&str>, outcome: WebhookOutcome) -> IntakeAnswer {
+        let known = secret::is_one_of(&self.secrets, secret);
+        let answer = IntakeAnswer::refused(if known { outcome } else { WebhookOutcome::Unauthorized });
+        self.metrics.webhook(answer.outcome);
+        answer
+    }
+
     async fn answer(
         &self,
         content_type: Option<&str>,
