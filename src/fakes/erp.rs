@@ -110,6 +110,8 @@ pub enum ErpFailure {
         /// `error_message`.
         message: String,
     },
+    /// HTTP 307 to this address: whoever follows repeats the request there, password and all.
+    Redirect(String),
     /// Any status and body; nothing was inserted.
     Answer {
         /// The HTTP status.

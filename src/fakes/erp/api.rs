@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::{Html, IntoResponse as _, Response};
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Map, Value, json};
 
@@ -73,6 +73,13 @@ pub(super) fn answer(
         }
         Some(ErpFailure::Error { code, message }) => {
             refusal(&state.settings, &ApiError(code, message))
+        }
+        Some(ErpFailure::Redirect(target)) => {
+            let mut answer = page(StatusCode::TEMPORARY_REDIRECT, "");
+            if let Ok(target) = target.parse() {
+                answer.headers_mut().insert(LOCATION, target);
+            }
+            answer
         }
         Some(ErpFailure::Answer { status, body }) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
