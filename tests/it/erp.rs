@@ -8,7 +8,7 @@ use inngest::Retry;
 use prometei_flow::clock::SystemClock;
 use prometei_flow::erp::{Body, ErpClient, ErpSettings, Failure, MarkerLookup};
 use prometei_flow::fakes::{ErpFailure, ErpVersion, FakeErp, FakeErpSettings};
-use prometei_flow::outbound::Outbound;
+use prometei_flow::outbound::{Outbound, USER_AGENT};
 use serde_json::{Number, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
@@ -107,7 +107,7 @@ async fn a_deal_is_sent_as_json_in_the_order_of_the_contract() {
     let request = &bench.erp.requests()[0];
     assert_eq!(request.header("content-type"), "application/json");
     assert_eq!(request.header("accept"), "application/json");
-    assert_eq!(request.header("user-agent"), "prometei-flow/0.1.0");
+    assert_eq!(request.header("user-agent"), USER_AGENT);
     assert_eq!(request.uri, "/api/rest.php", "the key is never in an address");
 }
 
@@ -239,11 +239,9 @@ async fn an_erp_that_is_not_there_was_not_told_anything() {
     });
     let error = bench.create(&run_deal()).await.unwrap_err();
     assert_eq!(error.retry(), Retry::Backoff);
-    assert_eq!(
-        error.to_string(),
-        "the ERP could not take deal \"Поставка окон\" (run 01JRUN): no connection: Connection refused (os error \
-         111). Nothing was created; the call is tried again"
-    );
+    let says = "the ERP could not take deal \"Поставка окон\" (run 01JRUN): no connection: Connection refused";
+    assert!(error.to_string().starts_with(says), "{error}");
+    assert!(error.to_string().ends_with("Nothing was created; the call is tried again"), "{error}");
 }
 
 #[tokio::test]

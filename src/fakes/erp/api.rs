@@ -61,6 +61,10 @@ pub(super) fn answer(
             insert(state);
             return None;
         }
+        Some(ErpFailure::HangThenInsert) => {
+            state.late.push(parameters);
+            return None;
+        }
         Some(ErpFailure::DatabaseError) => page(StatusCode::OK, DATABASE_ERROR),
         Some(ErpFailure::InsertThenHtml) => {
             insert(state);
@@ -87,6 +91,13 @@ pub(super) fn answer(
         }
     };
     Some(answer)
+}
+
+/// Does what was asked for by requests that nobody waits for any more.
+pub(super) fn finish_late_inserts(state: &mut State) {
+    for parameters in std::mem::take(&mut state.late) {
+        drop(act(state, &parameters));
+    }
 }
 
 const DATABASE_ERROR: &str =

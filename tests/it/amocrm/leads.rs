@@ -6,6 +6,7 @@ use functions::ports::{AmoCrm as _, Lead};
 use inngest::Retry;
 use prometei_flow::amocrm::Account;
 use prometei_flow::fakes::AmoCrmFailure;
+use prometei_flow::outbound::USER_AGENT;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -29,7 +30,7 @@ async fn a_lead_is_read_with_the_token_of_the_store() {
     let request = bench.amocrm.requests().pop().unwrap();
     assert_eq!(request.uri, "/api/v4/leads/45721053");
     assert_eq!(request.header("authorization"), "Bearer fake-access-token-1");
-    assert_eq!(request.header("user-agent"), "prometei-flow/0.1.0");
+    assert_eq!(request.header("user-agent"), USER_AGENT);
     assert_eq!(request.header("accept"), "application/hal+json, application/json");
 }
 
@@ -127,7 +128,7 @@ async fn every_failure_says_whether_and_when_to_try_again() {
     let seconds = |seconds| Retry::After(Duration::from_secs(seconds));
     let page = "<html><h1>nginx</h1></html>";
     for (failure, retry, says) in [
-        (AmoCrmFailure::TooManyRequests { retry_after: None }, seconds(1), "slow down"),
+        (AmoCrmFailure::TooManyRequests { retry_after: None }, seconds(5), "slow down"),
         (AmoCrmFailure::TooManyRequests { retry_after: Some(17) }, seconds(17), "slow down"),
         (answer(402, page), seconds(1800), "not paid for"),
         (AmoCrmFailure::Blocked, seconds(1800), "ask its support"),

@@ -7,6 +7,7 @@ use inngest::Retry;
 use prometei_flow::amocrm::{AmoCrmPort, MissingAmoCrm, TokenError, TokenPair, TokenStore as _};
 use prometei_flow::clock::Clock as _;
 use prometei_flow::fakes::{AmoCrmFailure, MemoryTokenStore};
+use prometei_flow::outbound::USER_AGENT;
 use tokio::task::JoinSet;
 
 use super::{Bench, DAY, impatient};
@@ -31,7 +32,7 @@ async fn the_first_pair_is_bought_with_the_configured_token_and_stored() {
     );
     assert_eq!(request.uri, "/oauth2/access_token");
     assert_eq!(request.header("content-type"), "application/json");
-    assert_eq!(request.header("user-agent"), "prometei-flow/0.1.0");
+    assert_eq!(request.header("user-agent"), USER_AGENT);
 }
 
 #[tokio::test]
