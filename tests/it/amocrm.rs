@@ -74,6 +74,6 @@ impl Bench {
 }
 
 fn impatient(settings: &mut AmoCrmSettings) {
-    settings.timeouts.api = Duration::from_millis(200);
-    settings.timeouts.oauth = Duration::from_millis(200);
+    settings.timeouts.api = Duration::from_millis(500);
+    settings.timeouts.oauth = Duration::from_millis(500);
 }

@@ -74,7 +74,7 @@ fn marked(settings: &mut ErpSettings) {
 }
 
 fn impatient(settings: &mut ErpSettings) {
-    settings.timeout = Duration::from_millis(200);
+    settings.timeout = Duration::from_millis(500);
 }
 
 fn run_deal() -> Deal {
@@ -203,8 +203,8 @@ async fn every_answer_is_either_safe_to_repeat_or_not_repeated() {
         (ErpFailure::InsertThenHtml, Retry::Never, 1, "may or may not exist"),
         (ErpFailure::Empty500, Retry::Never, 0, "may or may not exist"),
         (ErpFailure::InsertThenEmpty500, Retry::Never, 1, "may or may not exist"),
-        (ErpFailure::Hang, Retry::Never, 0, "no answer within 200ms"),
-        (ErpFailure::InsertThenHang, Retry::Never, 1, "no answer within 200ms"),
+        (ErpFailure::Hang, Retry::Never, 0, "no answer within 500ms"),
+        (ErpFailure::InsertThenHang, Retry::Never, 1, "no answer within 500ms"),
     ] {
         let bench = Bench::new().await.with(impatient);
         bench.erp.fail_next(1, failure.clone());
@@ -382,6 +382,19 @@ async fn a_look_up_believes_only_what_the_rows_prove() {
         let found = client.find_by_marker(lead_id, None).await.unwrap();
         assert!(matches!(found, MarkerLookup::Untrusted(_)), "{found:?}");
     }
+}
+
+#[tokio::test]
+async fn a_record_may_appear_after_a_look_up_did_not_find_it() {
+    let bench = Bench::new().await.with(marked).with(impatient);
+    bench.erp.fail_next(1, ErpFailure::HangThenInsert);
+    let error = bench.create(&lead_deal(7)).await.unwrap_err();
+    assert_eq!(error.retry(), Retry::Never, "which is why the call is not repeated at once");
+    let client = bench.client();
+    assert_eq!(client.find_by_marker(7, None).await, Ok(MarkerLookup::Absent));
+
+    bench.erp.finish_late_inserts();
+    assert_eq!(client.find_by_marker(7, None).await, Ok(MarkerLookup::Found("119".to_owned())));
 }
 
 #[tokio::test]

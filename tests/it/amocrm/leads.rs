@@ -139,7 +139,7 @@ async fn every_failure_says_whether_and_when_to_try_again() {
         (answer(404, page), Retry::Never, "AMOCRM_SUBDOMAIN"),
         (answer(200, page), Retry::Backoff, "cannot be read"),
         (answer(200, r#"{"id":"x"}"#), Retry::Backoff, "cannot be read"),
-        (AmoCrmFailure::Hang, Retry::Backoff, "no answer within 200ms"),
+        (AmoCrmFailure::Hang, Retry::Backoff, "no answer within 500ms"),
     ] {
         let bench = Bench::new().await.with(impatient);
         bench.amocrm.fail_next(1, failure.clone());
