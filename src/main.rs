@@ -1,1 +1,10 @@
-fn main() {}
+//! The command `prometei-flow`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use prometei_flow::cli::Cli;
+
+fn main() -> ExitCode {
+    prometei_flow::cli::main(Cli::parse())
+}

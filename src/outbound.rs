@@ -3,6 +3,8 @@
 //! Every caller asks the same question of a call that failed: can the other side have acted on it? The types
 //! here answer it, and keep URLs and secrets out of what is said about the failure.
 
+mod redactor;
+
 use std::error::Error as StdError;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -11,8 +13,9 @@ use bytes::{Bytes, BytesMut};
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, Method, StatusCode};
 use jiff::{Timestamp, fmt::rfc2822};
-use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
+
+pub use redactor::Redactor;
 
 /// What this service calls itself: amoCRM's firewall has refused clients without a name.
 pub const USER_AGENT: &str = concat!("prometei-flow/", env!("CARGO_PKG_VERSION"));
@@ -153,83 +156,13 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
 }
 
-/// Takes secrets out of texts that others wrote: an ERP's stack trace may well quote the password.
-#[derive(Clone, Default)]
-pub struct Redactor {
-    needles: Vec<String>,
-}
-
-impl Redactor {
-    /// PHP cuts the arguments in a stack trace at 15 characters: such a beginning is a secret, too.
-    const PHP_ARGUMENT: usize = 15;
-
-    /// Shorter secrets would blot out ordinary words and protect nothing.
-    const SHORTEST: usize = 4;
-
-    /// Knows `secrets`, also as a URL, an HTML page or a JSON text would show them.
-    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
-        let mut needles = Vec::new();
-        for secret in secrets {
-            let secret = secret.expose_secret();
-            needles.push(secret.to_owned());
-            needles.push(form_urlencoded::byte_serialize(secret.as_bytes()).collect());
-            needles.push(secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"));
-            needles.push(secret.replace('\\', "\\\\").replace('"', "\\\""));
-            if secret.chars().count() > Self::PHP_ARGUMENT {
-                needles.push(secret.chars().take(Self::PHP_ARGUMENT).collect());
-            }
-        }
-        needles.retain(|needle| needle.chars().count() >= Self::SHORTEST);
-        needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
-        needles.dedup();
-        Self { needles }
-    }
-
-    /// `text` without the secrets.
-    pub fn clean(&self, text: &str) -> String {
-        self.needles.iter().fold(text.to_owned(), |text, needle| text.replace(needle, "[secret]"))
-    }
-
-    /// A short, single-line, secret-free beginning of `body` for an error message. Markup is left out.
-    pub fn excerpt(&self, body: &[u8]) -> String {
-        const LENGTH: usize = 200;
-        let text = self.clean(&String::from_utf8_lossy(body));
-        let text = text.split("Stack trace:").next().unwrap_or_default();
-        let mut plain = String::new();
-        let mut in_tag = false;
-        for character in text.chars() {
-            match character {
-                '<' => in_tag = true,
-                '>' if in_tag => {
-                    in_tag = false;
-                    plain.push(' ');
-                }
-                _ if in_tag => {}
-                _ => plain.push(character),
-            }
-        }
-        let words = plain.split(|c: char| c.is_whitespace() || c.is_control());
-        let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-        match line.char_indices().nth(LENGTH) {
-            Some((end, _)) => format!("{}...", &line[..end]),
-            None => line,
-        }
-    }
-}
-
-impl std::fmt::Debug for Redactor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Redactor")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use http::HeaderMap;
 
-    use super::{Redactor, retry_after};
+    use super::retry_after;
 
     #[test]
     fn retry_after_is_read_as_seconds_and_as_a_date() {
@@ -244,28 +177,5 @@ mod tests {
         assert_eq!(wait("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::from_secs(37)));
         assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(wait("soon"), None);
-    }
-
-    #[test]
-    fn secrets_are_taken_out_however_they_are_written() {
-        let redactor = Redactor::new([&"p&ss<word> \"with\" 24 chars".into(), &"k+e/y".into()]);
-        for text in [
-            r#"p&ss<word> "with" 24 chars"#,
-            r#"p&amp;ss&lt;word&gt; "with" 24 chars"#,
-            r#"p&ss<word> \"with\" 24 chars"#,
-            "p%26ss%3Cword%3E+%22with%22+24+chars",
-            "#0 login.php(12): login('api', 'p&ss<word> \"wit...')",
-            "key=k%2Be%2Fy",
-        ] {
-            let cleaned = redactor.clean(text);
-            assert!(cleaned.contains("[secret]") && !cleaned.contains("ss"), "{text} -> {cleaned}");
-        }
-    }
-
-    #[test]
-    fn an_excerpt_is_one_short_line_without_markup_and_stack_trace() {
-        let page = b"<html>\n<b>Fatal error</b>:  Uncaught\nTypeError Stack trace: #0 login('x')";
-        assert_eq!(Redactor::default().excerpt(page), "Fatal error : Uncaught TypeError");
-        assert_eq!(Redactor::default().excerpt("я".repeat(500).as_bytes()).chars().count(), 203);
     }
 }

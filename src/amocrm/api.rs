@@ -81,11 +81,13 @@ pub(super) enum Status {
 /// Reads the status. Pages of HTML are as good as problem documents.
 pub(super) fn status(answer: &Answer, token: &SecretString) -> Status {
     let code = answer.status.as_u16();
+    if answer.status.is_success() {
+        return Status::Fine;
+    }
     let said = words(answer, token);
     let reason =
         if said.is_empty() { format!("HTTP {code}") } else { format!("HTTP {code}, {said}") };
     match code {
-        200..300 => Status::Fine,
         401 => {
             Status::Unauthorized(if said.is_empty() { "no reason given".to_owned() } else { said })
         }

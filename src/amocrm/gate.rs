@@ -12,6 +12,7 @@ const CALLS: usize = 5;
 const WINDOW: Duration = Duration::from_secs(1);
 /// Whoever would wait longer for a turn is sent away and comes back through Inngest.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Lets calls pass at a steady rate, and none while amoCRM has asked for a pause.
@@ -76,7 +77,11 @@ impl Gate {
     /// amoCRM said "too many": no call for as long as it asked, or for longer each time.
     pub(super) fn too_many(&self, now: Timestamp, asked: Option<Duration>) -> Duration {
         let mut state = self.state();
-        let own = Duration::from_secs(1 << state.refusals.min(6)).min(LONGEST_PAUSE);
+        if let Some(closed) = state.closed.as_ref().filter(|closed| now < closed.until) {
+            // Sent before the pause began; it says nothing new.
+            return closed.remaining(now);
+        }
+        let own = (FIRST_PAUSE * (1 << state.refusals.min(6))).min(LONGEST_PAUSE);
         state.refusals = state.refusals.saturating_add(1);
         drop(state);
         let pause = asked.unwrap_or(own).max(Duration::from_secs(1));
@@ -134,13 +139,20 @@ mod tests {
     #[test]
     fn pauses_grow_until_a_call_passes() {
         let gate = Gate::default();
-        let now = Timestamp::UNIX_EPOCH;
-        let pauses: Vec<_> = (0..8).map(|_| gate.too_many(now, None).as_secs()).collect();
-        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
+        let mut now = Timestamp::UNIX_EPOCH;
+        let mut pauses = Vec::new();
+        for _ in 0..6 {
+            let pause = gate.too_many(now, None);
+            assert_eq!(gate.too_many(now, None), pause, "a call that was under way adds nothing");
+            pauses.push(pause.as_secs());
+            now += pause;
+        }
+        assert_eq!(pauses, [5, 10, 20, 40, 60, 60]);
         assert_eq!(gate.too_many(now, Some(Duration::from_secs(9))).as_secs(), 9);
         assert!(gate.turn(now, Instant::now()).is_err());
-        assert!(gate.turn(now + Duration::from_secs(9), Instant::now()).is_ok());
+        now += Duration::from_secs(9);
+        assert!(gate.turn(now, Instant::now()).is_ok());
         gate.passed();
-        assert_eq!(gate.too_many(now, None).as_secs(), 1);
+        assert_eq!(gate.too_many(now, None).as_secs(), 5);
     }
 }

@@ -93,4 +93,25 @@ impl TokenError {
             None => error,
         }
     }
+
+    /// The error of a second attempt, when nobody knows what the first one did.
+    pub(super) fn after_unknown_outcome(self, first: &str) -> Self {
+        match self {
+            Self::NeedsReauth { reason, remedy } => Self::NeedsReauth {
+                reason: format!(
+                    "{reason}, after a refresh of unknown outcome ({first}): the new tokens were lost on the way"
+                ),
+                remedy,
+            },
+            other => other,
+        }
+    }
+
+    /// The same error with other advice.
+    pub(super) fn with_remedy(self, remedy: &'static str) -> Self {
+        match self {
+            Self::NeedsReauth { reason, .. } => Self::NeedsReauth { reason, remedy },
+            other => other,
+        }
+    }
 }

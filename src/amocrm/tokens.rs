@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use tokio::sync::Mutex;
+use tracing::Instrument as _;
 
 use super::oauth::{Grant, OAuthClient};
 use super::token_error::TokenError;
@@ -90,7 +91,7 @@ impl<S: TokenStore> Tokens<S> {
     where
         F: Future<Output = Result<StoredTokenPair, TokenError>> + Send + 'static,
     {
-        tokio::spawn(work(Arc::clone(&self.0))).await.unwrap_or_else(|error| {
+        tokio::spawn(work(Arc::clone(&self.0)).in_current_span()).await.unwrap_or_else(|error| {
             Err(TokenError::Ambiguous { reason: format!("the exchange was cut short: {error}") })
         })
     }
@@ -229,27 +230,6 @@ impl<S: TokenStore> Inner<S> {
 impl Remembered {
     fn holds(&self, generation: Option<i64>, now: Timestamp) -> bool {
         self.generation == generation && self.until.is_none_or(|until| now < until)
-    }
-}
-
-impl TokenError {
-    fn after_unknown_outcome(self, first: &str) -> Self {
-        match self {
-            Self::NeedsReauth { reason, remedy } => Self::NeedsReauth {
-                reason: format!(
-                    "{reason}, after a refresh of unknown outcome ({first}): the new tokens were lost on the way"
-                ),
-                remedy,
-            },
-            other => other,
-        }
-    }
-
-    fn with_remedy(self, remedy: &'static str) -> Self {
-        match self {
-            Self::NeedsReauth { reason, .. } => Self::NeedsReauth { reason, remedy },
-            other => other,
-        }
     }
 }
 

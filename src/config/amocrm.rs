@@ -1,8 +1,6 @@
 //! The amoCRM account.
 
-use url::Url;
-
-use super::reader::{Reader, origin, web_url};
+use super::reader::{Reader, web_url};
 use crate::amocrm::{AmoCrmAuth, AmoCrmSettings, BaseUrl, OAuthApp, Timeouts};
 
 const OAUTH: [&str; 4] =
@@ -62,7 +60,7 @@ pub(super) fn read(reader: &mut Reader<'_>, account_id: Option<u64>) -> Option<A
     })
 }
 
-fn subdomain(text: &str) -> Result<Url, String> {
+fn subdomain(text: &str) -> Result<BaseUrl, String> {
     let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = text.as_bytes();
     if !(1..=63).contains(&bytes.len())
@@ -73,15 +71,11 @@ fn subdomain(text: &str) -> Result<Url, String> {
             "{text:?} is no subdomain; write `example` for https://example.amocrm.ru"
         ));
     }
-    Url::parse(&format!("https://{text}.amocrm.ru")).map_err(|error| error.to_string())
+    base_url(&format!("https://{text}.amocrm.ru"))
 }
 
-fn base_url(text: &str) -> Result<Url, String> {
-    let url = origin(text)?;
-    if url.scheme() == "http" && !is_loopback(&url) {
-        return Err("would send the token unencrypted; write https://".into());
-    }
-    Ok(url)
+fn base_url(text: &str) -> Result<BaseUrl, String> {
+    BaseUrl::new(web_url(text)?).map_err(|error| error.to_string())
 }
 
 fn redirect_uri(text: &str) -> Result<String, String> {

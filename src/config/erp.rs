@@ -1,6 +1,6 @@
 //! The ERP, and where in it a deal goes.
 
-use inngest::Mode;
+use ::inngest::Mode;
 
 use super::reader::{Reader, id, is_loopback, web_url};
 use crate::erp::{Body, ErpSettings, TIMEOUT};

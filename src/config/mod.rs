@@ -11,16 +11,18 @@ mod log;
 mod reader;
 mod webhook;
 
-pub use amocrm::{AmoCrmAuth, AmoCrmSettings};
 pub use database::DatabaseSettings;
 pub use env::{Env, EnvMap, ProcessEnv};
-pub use erp::{BodyFormat, Dedupe, ErpSettings};
+pub use erp::Dedupe;
 pub use error::{ConfigError, ConfigErrors};
-pub use inngest::{InngestSettings, Mode};
 pub use listen::ListenSettings;
 pub use log::{LogFormat, LogSettings};
 pub use webhook::WebhookSettings;
 
+use ::inngest::Mode;
+
+use crate::amocrm::AmoCrmSettings;
+use crate::erp::ErpSettings;
 use reader::Reader;
 
 /// Everything the service can be told. `Debug` shows no secret.
@@ -29,7 +31,7 @@ pub struct Config {
     /// The listeners.
     pub listen: ListenSettings,
     /// How Inngest is used.
-    pub inngest: InngestSettings,
+    pub inngest: ::inngest::Settings,
     /// The database.
     pub database: DatabaseSettings,
     /// The amoCRM account. Without it webhooks are still taken, and their runs fail with what is missing.
@@ -51,16 +53,18 @@ impl Config {
     pub fn load(env: &dyn Env) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::new(env);
         let listen = listen::read(&mut reader);
-        let inngest = inngest::read(&mut reader);
-        if inngest.mode == Mode::Dev && !listen.is_local() {
+        let (mode, inngest) = inngest::read(&mut reader);
+        if mode == Mode::Dev && !listen.is_local() {
             reader.warn("INNGEST_DEV", "calls need no signature, and HOST lets other machines in");
         }
         let database = database::read(&mut reader);
-        let webhook = webhook::read(&mut reader, inngest.mode);
+        let webhook = webhook::read(&mut reader, mode);
         let amocrm = amocrm::read(&mut reader, webhook.filter.account_id);
-        let (erp, dedupe) = erp::read(&mut reader, inngest.mode);
+        let (erp, dedupe) = erp::read(&mut reader, mode);
         let log = log::read(&mut reader);
         let warnings = reader.finish()?;
+        // Without settings there was a mistake, and the line above has returned it.
+        let inngest = inngest.ok_or_else(|| ConfigErrors(Vec::new()))?;
         Ok(Self { listen, inngest, database, amocrm, webhook, erp, dedupe, log, warnings })
     }
 }

@@ -95,15 +95,6 @@ pub(super) fn web_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// The address of a server: scheme, host and port alone.
-pub(super) fn origin(text: &str) -> Result<Url, String> {
-    let url = web_url(text)?;
-    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return Err("must end after the host and port; remove the path".into());
-    }
-    Ok(url)
-}
-
 /// Whether the connection stays on this machine.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {

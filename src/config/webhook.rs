@@ -1,9 +1,9 @@
 //! Which webhooks are taken.
 
 use functions::webhook::LeadFilter;
+use inngest::Mode;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::Mode;
 use super::reader::{Reader, id};
 
 /// With fewer characters a secret could be found by trying.

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use functions::ports::{Created, Deal, DealKey, Erp};
 use http::Method;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -14,13 +16,13 @@ use crate::outbound::{self, Answer, CallError, Limits, Outbound, Redactor};
 /// The longest reply that is read. Replies are small; a page of HTML need not be read to its end.
 const LONGEST_REPLY: usize = 256 * 1024;
 
-/// The ERP.
+/// The ERP. Cheap to clone.
 #[derive(Clone)]
 pub struct ErpClient {
-    settings: ErpSettings,
+    settings: Arc<ErpSettings>,
     outbound: Outbound,
     clock: SharedClock,
-    redactor: Redactor,
+    redactor: Arc<Redactor>,
 }
 
 /// What an insert came to, short of a failure.
@@ -41,8 +43,8 @@ pub enum Inserted {
 impl ErpClient {
     /// A client of the ERP that `settings` describe. Nothing is sent yet.
     pub fn new(settings: ErpSettings, outbound: Outbound, clock: SharedClock) -> Self {
-        let redactor = Redactor::new([&settings.key, &settings.password]);
-        Self { settings, outbound, clock, redactor }
+        let redactor = Arc::new(Redactor::new([&settings.key, &settings.password]));
+        Self { settings: Arc::new(settings), outbound, clock, redactor }
     }
 
     /// What the client was made with.

@@ -3,9 +3,10 @@ use std::time::Duration;
 use functions::ports::{Deal, DealKey};
 
 /// Why a call did not bring a record, and what that means for the next step.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// The ERP said no, to this deal or to the configuration. Trying again cannot help.
+    #[error("refused: \"{message}\". {advice}")]
     Refused {
         /// The ERP's own words.
         message: String,
@@ -13,11 +14,13 @@ pub enum Failure {
         advice: &'static str,
     },
     /// The ERP did not let us in. Nothing was created; it can work once somebody has corrected the access.
+    #[error("no access: \"{message}\"")]
     Credentials {
         /// The ERP's own words.
         message: String,
     },
     /// The ERP could not take the call. Nothing was created; it can work later.
+    #[error("unavailable: {reason}")]
     Unavailable {
         /// What happened.
         reason: String,
@@ -25,6 +28,7 @@ pub enum Failure {
         retry_after: Option<Duration>,
     },
     /// The record may have been created, or not. Trying again blindly may create a second one.
+    #[error("outcome unknown: {reason}")]
     Unknown {
         /// What happened.
         reason: String,

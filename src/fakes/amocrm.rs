@@ -1,12 +1,12 @@
 //! An amoCRM account: the token endpoint and the parts of API v4 that the service uses.
 
 mod api;
+mod failure;
 mod oauth;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
+
+pub use failure::AmoCrmFailure;
+use failure::{Timing, timing};
 
 use super::server::{RecordedRequest, lock, serve};
 
@@ -50,35 +53,6 @@ impl Default for FakeAmoCrmSettings {
             expires_in: 86_400,
         }
     }
-}
-
-/// What amoCRM does in place of answering a request as it should.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AmoCrmFailure {
-    /// HTTP 429 as a page of HTML, with `Retry-After` where given.
-    TooManyRequests {
-        /// Seconds.
-        retry_after: Option<u64>,
-    },
-    /// HTTP 403 as a page of HTML: the account's API is blocked.
-    Blocked,
-    /// Any status and body, before anything is done.
-    Answer {
-        /// The HTTP status.
-        status: u16,
-        /// The body.
-        body: String,
-    },
-    /// A redirect to this address.
-    Redirect(String),
-    /// No answer, and nothing is done.
-    Hang,
-    /// No answer, after everything was done: a refresh token is spent.
-    ActThenHang,
-    /// HTTP 502 after everything was done.
-    ActThenBadGateway,
-    /// The right answer, late.
-    Slow(Duration),
 }
 
 /// A running fake amoCRM. Clones are handles to the same one.
@@ -244,13 +218,6 @@ impl State {
     }
 }
 
-/// When and how an answer is given.
-enum Timing {
-    Now(Response),
-    Late(Response, Duration),
-    Never,
-}
-
 async fn respond(
     state: Arc<Mutex<State>>,
     method: Method,
@@ -281,27 +248,5 @@ async fn respond(
             stop.cancelled().await;
             Response::default()
         }
-    }
-}
-
-fn timing(failure: Option<AmoCrmFailure>, act: impl FnOnce() -> Response) -> Timing {
-    match failure {
-        None => Timing::Now(act()),
-        Some(AmoCrmFailure::TooManyRequests { retry_after }) => {
-            Timing::Now(api::too_many_requests(retry_after))
-        }
-        Some(AmoCrmFailure::Blocked) => Timing::Now(api::page(403, "<h1>403 Forbidden</h1>")),
-        Some(AmoCrmFailure::Answer { status, body }) => Timing::Now(api::page(status, &body)),
-        Some(AmoCrmFailure::Redirect(target)) => Timing::Now(api::redirect(&target)),
-        Some(AmoCrmFailure::Hang) => Timing::Never,
-        Some(AmoCrmFailure::ActThenHang) => {
-            drop(act());
-            Timing::Never
-        }
-        Some(AmoCrmFailure::ActThenBadGateway) => {
-            drop(act());
-            Timing::Now(api::page(502, "<h1>502 Bad Gateway</h1>"))
-        }
-        Some(AmoCrmFailure::Slow(delay)) => Timing::Late(act(), delay),
     }
 }

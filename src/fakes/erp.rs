@@ -1,6 +1,7 @@
 //! A Rukovoditel ERP: `api/rest.php` of versions 3.4.4 and 3.6.2.
 
 mod api;
+mod failure;
 mod request;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -11,10 +12,12 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::response::Response;
 use http::{HeaderMap, Method, Uri};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
+
+pub use failure::ErpFailure;
 
 use super::server::{RecordedRequest, lock, serve};
 
@@ -79,46 +82,6 @@ pub struct ErpRow {
     pub fields: BTreeMap<String, Value>,
 }
 
-/// What the ERP does in place of answering a request as it should.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ErpFailure {
-    /// HTTP 503, with `Retry-After` where given.
-    Unavailable {
-        /// Seconds.
-        retry_after: Option<u64>,
-    },
-    /// HTTP 502 from the proxy in front; nothing was inserted.
-    BadGateway,
-    /// HTTP 502 from the proxy in front, after the record was inserted.
-    InsertThenBadGateway,
-    /// No answer; nothing was inserted.
-    Hang,
-    /// No answer, after the record was inserted.
-    InsertThenHang,
-    /// A page of HTML with HTTP 200; nothing was inserted.
-    DatabaseError,
-    /// A page of HTML with HTTP 200, after the record was inserted.
-    InsertThenHtml,
-    /// HTTP 500 without a body; nothing was inserted.
-    Empty500,
-    /// HTTP 500 without a body, after the record was inserted.
-    InsertThenEmpty500,
-    /// `status: error` with this code and text.
-    Error {
-        /// `error_code`; a number or a word.
-        code: String,
-        /// `error_message`.
-        message: String,
-    },
-    /// Any status and body; nothing was inserted.
-    Answer {
-        /// The HTTP status.
-        status: u16,
-        /// The body.
-        body: String,
-    },
-}
-
 /// A running fake ERP. Clones are handles to the same one.
 #[derive(Debug, Clone)]
 pub struct FakeErp {
@@ -132,6 +95,7 @@ struct State {
     rows: Vec<ErpRow>,
     requests: Vec<RecordedRequest>,
     failures: VecDeque<ErpFailure>,
+    late: Vec<Map<String, Value>>,
     stop: CancellationToken,
 }
 
@@ -147,6 +111,7 @@ impl FakeErp {
             rows: Vec::new(),
             requests: Vec::new(),
             failures: VecDeque::new(),
+            late: Vec::new(),
             stop: stop.clone(),
         }));
         let app = Router::new().fallback({
@@ -188,6 +153,11 @@ impl FakeErp {
     /// Forgets the failures that are still scheduled.
     pub fn recover(&self) {
         lock(&self.state).failures.clear();
+    }
+
+    /// The records of [`ErpFailure::HangThenInsert`] appear now.
+    pub fn finish_late_inserts(&self) {
+        api::finish_late_inserts(&mut lock(&self.state));
     }
 
     /// Changes the set-up of the running ERP.

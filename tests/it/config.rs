@@ -4,9 +4,12 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use inngest::Mode;
+use prometei_flow::amocrm::AmoCrmAuth;
 use prometei_flow::config::{
-    AmoCrmAuth, BodyFormat, Config, ConfigError, Dedupe, Env, EnvMap, LogFormat, Mode, ProcessEnv,
+    Config, ConfigError, Dedupe, Env, EnvMap, LogFormat, ProcessEnv,
 };
+use prometei_flow::erp::Body;
 use secrecy::ExposeSecret as _;
 
 const SIGNING_KEY: &str = "signkey-prod-0123456789abcdef";
@@ -70,7 +73,7 @@ fn production_is_the_default_and_says_all_that_it_needs_at_once() {
     );
     let config = Config::load(&production(&[])).unwrap();
     let erp = config.erp.unwrap();
-    assert_eq!((config.inngest.mode, erp.entity_id, erp.body), (Mode::Cloud, 70, BodyFormat::Json));
+    assert_eq!((config.inngest.mode, erp.entity_id, erp.body), (Mode::Cloud, 70, Body::Json));
     assert_eq!(
         (erp.field_deal_name.as_str(), erp.field_amount.as_str()),
         ("field_1039", "field_1040")
@@ -120,14 +123,14 @@ fn every_mistake_is_told_with_its_fix_and_without_secrets() {
 #[test]
 fn the_mode_is_read_as_every_inngest_sdk_reads_it() {
     for (value, url) in [
-        ("1", None),
-        ("true", None),
-        ("http://dev:8288", Some("http://dev:8288/")),
-        ("localhost:9999", Some("http://localhost:9999/")),
+        ("1", "http://localhost:8288"),
+        ("true", "http://localhost:8288"),
+        ("http://dev:8288", "http://dev:8288"),
+        ("localhost:9999", "http://localhost:9999"),
     ] {
         let config = Config::load(&development(&[("INNGEST_DEV", value)])).unwrap();
-        let dev_url = config.inngest.dev_url.map(|url| url.to_string());
-        assert_eq!((config.inngest.mode, dev_url.as_deref()), (Mode::Dev, url), "{value}");
+        let settings = config.inngest;
+        assert_eq!((settings.mode, settings.api_origin.as_str()), (Mode::Dev, url), "{value}");
     }
     for value in ["0", "false", ""] {
         let config = Config::load(&production(&[("INNGEST_DEV", value)])).unwrap();
@@ -161,14 +164,14 @@ fn amocrm_by_oauth_with_or_without_a_first_refresh_token() {
     for first_token in [None, Some("refresh")] {
         variables.extend(first_token.map(|token| ("AMOCRM_REFRESH_TOKEN", token)));
         let settings = Config::load(&development(&variables)).unwrap().amocrm.unwrap();
-        assert_eq!(settings.base_url.as_str(), "https://example.amocrm.ru/");
+        assert_eq!(settings.base_url.as_url().as_str(), "https://example.amocrm.ru/");
         assert_eq!(settings.account_id, Some(32_452_514));
-        let AmoCrmAuth::OAuth { redirect_uri, refresh_token, .. } = settings.auth else {
+        let AmoCrmAuth::OAuth(app) = settings.auth else {
             panic!("not OAuth");
         };
-        assert_eq!(redirect_uri, "https://deals.example.org/oauth/callback/", "byte for byte");
+        assert_eq!(app.redirect_uri, "https://deals.example.org/oauth/callback/", "byte for byte");
         assert_eq!(
-            refresh_token.map(|token| token.expose_secret().to_owned()).as_deref(),
+            app.first_refresh_token.map(|token| token.expose_secret().to_owned()).as_deref(),
             first_token
         );
     }
@@ -183,7 +186,7 @@ fn a_long_lived_token_takes_the_place_of_oauth() {
     ];
     let config = Config::load(&development(&variables)).unwrap();
     let settings = config.amocrm.unwrap();
-    assert_eq!(settings.base_url.as_str(), "https://example.kommo.com/");
+    assert_eq!(settings.base_url.as_url().as_str(), "https://example.kommo.com/");
     assert!(matches!(settings.auth, AmoCrmAuth::LongLived { .. }));
     assert_eq!(config.warnings, ["AMOCRM_ACCESS_TOKEN: is used, and the OAuth variables are not"]);
 }
@@ -252,7 +255,7 @@ fn stages_and_other_values_arrive() {
         Some(vec![(9_679_730, 77_186_758), (1, 142)])
     );
     let erp = config.erp.unwrap();
-    assert_eq!((erp.body, config.dedupe), (BodyFormat::Form, Dedupe::Event));
+    assert_eq!((erp.body, config.dedupe), (Body::Form, Dedupe::Event));
     assert_eq!(erp.field_external_id.as_deref(), Some("field_1050"));
     assert_eq!((config.listen.host.as_str(), config.listen.port), ("0.0.0.0", 0));
     assert_eq!(config.log.format, Some(LogFormat::Json));

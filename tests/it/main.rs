@@ -1,7 +1,9 @@
 //! What the service does, seen from outside its modules.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod amocrm;
 mod bodies;
 mod config;
+mod erp;
 mod inbox;
 mod webhook;

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::{Html, IntoResponse as _, Response};
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Map, Value, json};
 
@@ -61,6 +61,10 @@ pub(super) fn answer(
             insert(state);
             return None;
         }
+        Some(ErpFailure::HangThenInsert) => {
+            state.late.push(parameters);
+            return None;
+        }
         Some(ErpFailure::DatabaseError) => page(StatusCode::OK, DATABASE_ERROR),
         Some(ErpFailure::InsertThenHtml) => {
             insert(state);
@@ -74,12 +78,26 @@ pub(super) fn answer(
         Some(ErpFailure::Error { code, message }) => {
             refusal(&state.settings, &ApiError(code, message))
         }
+        Some(ErpFailure::Redirect(target)) => {
+            let mut answer = page(StatusCode::TEMPORARY_REDIRECT, "");
+            if let Ok(target) = target.parse() {
+                answer.headers_mut().insert(LOCATION, target);
+            }
+            answer
+        }
         Some(ErpFailure::Answer { status, body }) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
             (status, Html(body)).into_response()
         }
     };
     Some(answer)
+}
+
+/// Does what was asked for by requests that nobody waits for any more.
+pub(super) fn finish_late_inserts(state: &mut State) {
+    for parameters in std::mem::take(&mut state.late) {
+        drop(act(state, &parameters));
+    }
 }
 
 const DATABASE_ERROR: &str =

@@ -1,0 +1,70 @@
+//! The command line: one file for each command.
+
+mod demo;
+mod dev;
+mod sandbox;
+mod send_deal;
+mod serve;
+mod signals;
+mod watch;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::ProcessEnv;
+
+/// Carries deals from amoCRM into an ERP through Inngest, and never loses or doubles one.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves Inngest and amoCRM's webhooks; what runs without a command.
+    Serve,
+    /// Shows a deal travel from a fake amoCRM into a fake ERP. Needs no configuration and no network.
+    Demo(demo::Demo),
+    /// Runs the service with a dev server, and fakes for what is not configured, until Ctrl-C.
+    Dev(dev::Dev),
+    /// Sends one `crm/create-deal` event and prints its id.
+    SendDeal(send_deal::SendDeal),
+}
+
+/// Runs a command to its end.
+pub fn main(cli: Cli) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error).context("no async runtime")),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let mut out = std::io::stdout();
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::serve(&environment()?).await,
+        // The demo is the same everywhere: nothing around it is read.
+        Command::Demo(demo) => demo.run(&mut out).await,
+        Command::Dev(dev) => dev.run(&environment()?, &mut out).await,
+        Command::SendDeal(deal) => deal.run(&environment()?, &mut out).await,
+    }
+}
+
+fn environment() -> anyhow::Result<ProcessEnv> {
+    Ok(ProcessEnv::with_dotenv(Path::new(".env"))?)
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    // A closed standard error leaves nobody to tell.
+    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    ExitCode::FAILURE
+}

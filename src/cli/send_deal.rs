@@ -1,0 +1,46 @@
+use std::io::Write;
+
+use anyhow::Context as _;
+use clap::Args;
+use functions::CreateDeal;
+use inngest::{Client, NewEvent, Settings};
+use serde_json::Number;
+
+use crate::config::Env;
+use crate::inngest_link::InngestTransport;
+use crate::outbound::Outbound;
+
+#[derive(Debug, Args)]
+pub(super) struct SendDeal {
+    /// The deal's name
+    #[arg(long)]
+    name: String,
+    /// The deal's amount
+    #[arg(long)]
+    amount: Option<Number>,
+    /// The ERP entity, where it is not the configured one
+    #[arg(long)]
+    entity_id: Option<u64>,
+    /// An idempotency key: sending it again within 24 hours creates no second deal
+    #[arg(long)]
+    id: Option<String>,
+}
+
+impl SendDeal {
+    pub(super) async fn run(self, env: &dyn Env, out: &mut impl Write) -> anyhow::Result<()> {
+        let settings = Settings::from_env(|name| env.get(name).ok().flatten());
+        let settings = settings.map_err(|mistakes| {
+            let lines: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("the configuration has mistakes\n{}", lines.join("\n"))
+        })?;
+        let Self { name, amount, entity_id, id } = self;
+        let deal = CreateDeal { deal_name: Some(name), amount, entity_id };
+        let event = NewEvent::new(&deal).context("the deal cannot be written as JSON")?;
+        let event = id.into_iter().fold(event, NewEvent::with_id);
+        let client = Client::new(settings, InngestTransport::new(Outbound::new()));
+        for id in client.send(&[event]).await? {
+            writeln!(out, "{id}")?;
+        }
+        Ok(())
+    }
+}

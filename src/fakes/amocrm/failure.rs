@@ -1,0 +1,64 @@
+use std::time::Duration;
+
+use axum::response::Response;
+
+use super::api;
+
+/// What amoCRM does in place of answering a request as it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AmoCrmFailure {
+    /// HTTP 429 as a page of HTML, with `Retry-After` where given.
+    TooManyRequests {
+        /// Seconds.
+        retry_after: Option<u64>,
+    },
+    /// HTTP 403 as a page of HTML: the account's API is blocked.
+    Blocked,
+    /// Any status and body, before anything is done.
+    Answer {
+        /// The HTTP status.
+        status: u16,
+        /// The body.
+        body: String,
+    },
+    /// A redirect to this address.
+    Redirect(String),
+    /// No answer, and nothing is done.
+    Hang,
+    /// No answer, after everything was done: a refresh token is spent.
+    ActThenHang,
+    /// HTTP 502 after everything was done.
+    ActThenBadGateway,
+    /// The right answer, late.
+    Slow(Duration),
+}
+
+/// When and how an answer is given.
+pub(super) enum Timing {
+    Now(Response),
+    Late(Response, Duration),
+    Never,
+}
+
+/// What comes of a request that `act` would answer.
+pub(super) fn timing(failure: Option<AmoCrmFailure>, act: impl FnOnce() -> Response) -> Timing {
+    match failure {
+        None => Timing::Now(act()),
+        Some(AmoCrmFailure::TooManyRequests { retry_after }) => {
+            Timing::Now(api::too_many_requests(retry_after))
+        }
+        Some(AmoCrmFailure::Blocked) => Timing::Now(api::page(403, "<h1>403 Forbidden</h1>")),
+        Some(AmoCrmFailure::Answer { status, body }) => Timing::Now(api::page(status, &body)),
+        Some(AmoCrmFailure::Redirect(target)) => Timing::Now(api::redirect(&target)),
+        Some(AmoCrmFailure::Hang) => Timing::Never,
+        Some(AmoCrmFailure::ActThenHang) => {
+            drop(act());
+            Timing::Never
+        }
+        Some(AmoCrmFailure::ActThenBadGateway) => {
+            drop(act());
+            Timing::Now(api::page(502, "<h1>502 Bad Gateway</h1>"))
+        }
+        Some(AmoCrmFailure::Slow(delay)) => Timing::Late(act(), delay),
+    }
+}

@@ -1,0 +1,154 @@
+//! The running service: every part made from the configuration and connected, nothing decided.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use inngest::Client;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::amocrm::{AmoCrmClient, AmoCrmPort};
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::erp::{ErpClient, ErpPort};
+use crate::http::{admin_router, public_router};
+use crate::inbox::{Forwarder, Pace, purge_daily};
+use crate::inngest_link::{InngestEvents, InngestTransport};
+use crate::intake::Intake;
+use crate::metrics::Metrics;
+use crate::outbound::Outbound;
+use crate::store::Store;
+
+/// How long calls that are under way at shutdown may still take. Orchestrators kill after 30 s.
+pub const DRAIN_LIMIT: Duration = Duration::from_secs(25);
+
+/// Where the service listens. Bound by the caller, so that tests take free ports.
+pub struct Listeners {
+    /// For the world.
+    pub public: TcpListener,
+    /// For operators.
+    pub admin: TcpListener,
+}
+
+impl Listeners {
+    /// Binds what the configuration names.
+    pub async fn bind(config: &Config) -> anyhow::Result<Self> {
+        let listen = &config.listen;
+        let public = TcpListener::bind((listen.host.as_str(), listen.port)).await;
+        let public = public.with_context(|| {
+            format!(
+                "cannot listen on {}:{}; stop what uses this port, or set HOST and PORT",
+                listen.host, listen.port
+            )
+        })?;
+        let admin = TcpListener::bind(listen.admin).await.with_context(|| {
+            format!("cannot listen on {}; stop what uses this port, or set ADMIN_ADDR", listen.admin)
+        })?;
+        Ok(Self { public, admin })
+    }
+}
+
+/// Runs the service until `stop`, then lets what is under way finish.
+///
+/// Two phases: first nothing new is accepted and running calls have [`DRAIN_LIMIT`]; then the rest is cut off. A call
+/// that is cut off is made again by Inngest. A part that ends by itself ends the service with an error.
+pub async fn run(
+    config: Config,
+    listeners: Listeners,
+    clock: SharedClock,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let store = Store::open(&config.database.url, Arc::clone(&clock)).await?;
+    let outbound = Outbound::new();
+    let client = Client::new(config.inngest, InngestTransport::new(outbound.clone()));
+    let amocrm = match config.amocrm {
+        Some(settings) => {
+            let clock = Arc::clone(&clock);
+            AmoCrmPort::Configured(AmoCrmClient::new(settings, store.clone(), outbound.clone(), clock))
+        }
+        None => AmoCrmPort::Missing(Default::default()),
+    };
+    let erp = match config.erp {
+        Some(settings) => {
+            ErpPort::Configured(ErpClient::new(settings, outbound.clone(), Arc::clone(&clock)))
+        }
+        None => ErpPort::Missing(Default::default()),
+    };
+    let endpoint =
+        functions::endpoint(client.clone(), amocrm.clone(), erp, config.webhook.filter.clone())
+            .context("the functions are not configured rightly")?;
+
+    let (metrics, wake) = (Metrics::new(), Arc::new(Notify::new()));
+    let intake = Arc::new(Intake {
+        store: store.clone(),
+        clock: Arc::clone(&clock),
+        secrets: config.webhook.secrets,
+        filter: config.webhook.filter,
+        wake: Arc::clone(&wake),
+        metrics: metrics.clone(),
+    });
+    let forwarder = Forwarder {
+        store: store.clone(),
+        sink: InngestEvents::new(client),
+        wake,
+        metrics: metrics.clone(),
+        pace: Pace::default(),
+    };
+    tracing::info!(
+        address = %listeners.public.local_addr()?,
+        admin = %listeners.admin.local_addr()?,
+        "prometei-flow listens"
+    );
+
+    let mut parts: JoinSet<anyhow::Result<&'static str>> = JoinSet::new();
+    let public = axum::serve(listeners.public, public_router(endpoint, intake))
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
+    parts.spawn(async move { Ok(public.await.map(|()| "the public listener")?) });
+    let admin = axum::serve(listeners.admin, admin_router(store.clone(), metrics))
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
+    parts.spawn(async move { Ok(admin.await.map(|()| "the admin listener")?) });
+    let forwarding = forwarder.run(stop.clone());
+    parts.spawn(async move {
+        forwarding.await;
+        Ok("the forwarder")
+    });
+    let purging = purge_daily(store.clone(), clock, stop.clone());
+    parts.spawn(async move {
+        purging.await;
+        Ok("the clean-up of webhook bodies")
+    });
+
+    let ended = supervise(&mut parts, &stop).await;
+    if let AmoCrmPort::Configured(client) = &amocrm {
+        client.settle().await;
+    }
+    store.close().await;
+    ended
+}
+
+/// Waits for `stop`, then for all parts to end.
+async fn supervise(
+    parts: &mut JoinSet<anyhow::Result<&'static str>>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let crashed = tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        Some(ended) = parts.join_next() => Err(match ended {
+            Ok(Ok(part)) => anyhow::anyhow!("{part} has ended by itself"),
+            Ok(Err(error)) => error.context("a part of the service has failed"),
+            Err(error) => anyhow::Error::new(error).context("a part of the service has crashed"),
+        }),
+    };
+    stop.cancel();
+    let drained = tokio::time::timeout(DRAIN_LIMIT, async {
+        while parts.join_next().await.is_some() {}
+    });
+    if drained.await.is_err() {
+        tracing::warn!("calls were still running after {DRAIN_LIMIT:?} and are cut off");
+        parts.shutdown().await;
+    }
+    crashed
+}
