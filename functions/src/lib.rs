@@ -1,2 +1,37 @@
-//! The Inngest functions of prometei-flow.
+//! The Inngest functions of prometei-flow: what should happen to a deal.
+//!
+//! One file is one function: its event, its steps, its result. What a function needs from the world it takes
+//! through [`ports`]. To add a function, write one like [`CreateCrmDeal`] and name it in [`endpoint`].
+
+mod create_crm_deal;
+mod handle_amocrm_webhook;
 pub mod ports;
+pub mod webhook;
+
+use inngest::{BuildError, Client, Endpoint};
+
+pub use create_crm_deal::{CreateCrmDeal, CreateDeal};
+pub use handle_amocrm_webhook::{HandleAmoCrmWebhook, Processed, ProcessedLead, WebhookData};
+
+/// The app's id at Inngest. Runs under way are lost when it changes.
+pub const APP_ID: &str = "prometei-flow";
+
+/// The endpoint that serves all functions.
+pub fn endpoint<A, E>(
+    client: Client,
+    amocrm: A,
+    erp: E,
+    filter: webhook::LeadFilter,
+) -> Result<Endpoint, BuildError>
+where
+    A: ports::AmoCrm,
+    E: ports::Erp + Clone,
+{
+    let clock = client.clock().clone();
+    Endpoint::builder(APP_ID, client)
+        .app_version(env!("CARGO_PKG_VERSION"))
+        .framework("axum")
+        .function(CreateCrmDeal { erp: erp.clone() })
+        .function(HandleAmoCrmWebhook { amocrm, erp, filter, clock })
+        .build()
+}

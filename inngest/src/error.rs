@@ -68,7 +68,7 @@ impl Error {
 
 fn caused_by_step(error: &(dyn StdError + 'static)) -> bool {
     std::iter::successors(Some(error), |error| (*error).source())
-        .any(|error| error.is::<StepError>())
+        .any(<dyn StdError>::is::<StepError>)
 }
 
 impl<E: Into<Box<dyn StdError + Send + Sync>>> From<E> for Error {

@@ -1,0 +1,65 @@
+use inngest::{Config, Context, EventData, Result, ResultExt as _};
+use serde::{Deserialize, Serialize};
+use serde_json::{Number, Value};
+
+use crate::ports::{Created, Deal, DealKey, Erp};
+
+/// `crm/create-deal`: another program wants a deal in the ERP.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateDeal {
+    /// The deal's name. Required; optional here so that its absence has a message of its own.
+    pub deal_name: Option<String>,
+    /// The deal's amount.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Number>,
+    /// The ERP entity, where it is not the configured one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entity_id: Option<u64>,
+}
+
+impl EventData for CreateDeal {
+    const NAME: &'static str = "crm/create-deal";
+}
+
+impl CreateDeal {
+    /// The deal that the run `run_id` shall create.
+    fn deal(&self, run_id: &str) -> Result<Deal> {
+        let name = self.deal_name.clone().filter(|name| !name.trim().is_empty());
+        let Some(name) = name else {
+            return Err("dealName is required").no_retry();
+        };
+        if self.entity_id == Some(0) {
+            return Err(format!("entityId of deal `{name}` must be a positive integer")).no_retry();
+        }
+        Ok(Deal {
+            key: DealKey::Run(run_id.to_owned()),
+            name,
+            amount: self.amount.clone(),
+            entity_id: self.entity_id,
+        })
+    }
+}
+
+/// Creates a record in the ERP for each `crm/create-deal` event; its result is the ERP's reply.
+pub struct CreateCrmDeal<E> {
+    /// Where the record is created.
+    pub erp: E,
+}
+
+impl<E: Erp> inngest::Function for CreateCrmDeal<E> {
+    const ID: &'static str = "create-crm-deal";
+    type Event = CreateDeal;
+    type Output = Value;
+
+    fn config(&self) -> Config {
+        Config::new().name("createCrmDeal").retries(3)
+    }
+
+    async fn run(&self, cx: Context<'_, CreateDeal>) -> Result<Value> {
+        let deal = cx.event.data.deal(cx.run.id)?;
+        let created: Created =
+            cx.step.run("create-erp-task", async || self.erp.create(&deal).await).await?;
+        Ok(created.reply)
+    }
+}

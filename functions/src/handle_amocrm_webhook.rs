@@ -1,0 +1,184 @@
+use std::time::{Duration, SystemTime};
+
+use inngest::{Clock, Config, Context, EventData, Result, ResultExt as _, Step, StepError};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::ports::{AmoCrm, Authorization, Created, Deal, DealKey, Erp, Lead};
+use crate::webhook::{AmoCrmWebhook, LeadFilter, leads_in_event};
+
+/// `amocrm/webhook`: leads have moved in amoCRM. Comes in three shapes, see [`crate::webhook`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub struct WebhookData(Map<String, Value>);
+
+impl EventData for WebhookData {
+    const NAME: &'static str = AmoCrmWebhook::EVENT_NAME;
+}
+
+/// Fetches each lead that an `amocrm/webhook` event names, and creates its record in the ERP.
+///
+/// What the webhook says of a lead is a hint: name and price are those that amoCRM has now.
+pub struct HandleAmoCrmWebhook<A, E> {
+    /// Where the leads are read.
+    pub amocrm: A,
+    /// Where the records are created.
+    pub erp: E,
+    /// Which leads of a webhook make a deal, for webhooks that reach Inngest without passing our intake.
+    pub filter: LeadFilter,
+    /// Tells when a lead was processed.
+    pub clock: Clock,
+}
+
+/// A lead may be missing for a moment right after its webhook; these pauses give amoCRM time to show it.
+const READ_LAG_PAUSES: [Duration; 3] =
+    [Duration::from_secs(5), Duration::from_secs(20), Duration::from_secs(60)];
+
+impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
+    const ID: &'static str = "amocrm-webhook";
+    type Event = WebhookData;
+    type Output = Processed;
+
+    fn config(&self) -> Config {
+        Config::new().name("handleAmoCrmWebhook").retries(3)
+    }
+
+    async fn run(&self, cx: Context<'_, WebhookData>) -> Result<Processed> {
+        let leads = leads_in_event(&cx.event.data.0, &self.filter).no_retry()?;
+        if !leads.is_empty() {
+            let _: Authorization = cx
+                .step
+                .run("authorize-amocrm", async || self.amocrm.authorize().await)
+                .await
+                .map_err(|cause| Failed::new(&leads, cause))?;
+        }
+        // One lead that fails must not take the others with it.
+        let (mut processed, mut failed) = (Vec::new(), Vec::new());
+        for lead in &leads {
+            match self.process(lead, cx.step, cx.run.attempt).await {
+                Ok(result) => processed.push(result),
+                Err(cause) => failed.push(Failed::new(std::slice::from_ref(lead), cause)),
+            }
+        }
+        Failed::any(failed)?;
+        Ok(match <[ProcessedLead; 1]>::try_from(processed) {
+            Ok([only]) => Processed::One(only),
+            Err(leads) => Processed::Several { success: true, leads },
+        })
+    }
+}
+
+impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
+    async fn process(
+        &self,
+        webhook: &AmoCrmWebhook,
+        step: Step<'_>,
+        attempt: u32,
+    ) -> Result<ProcessedLead, StepError> {
+        let lead: Lead = step
+            .run("fetch-lead-data", async || self.fetch(webhook.lead_id, attempt).await)
+            .await?;
+        let deal = Deal {
+            key: DealKey::Lead { account_id: webhook.account_id, lead_id: lead.id },
+            name: name_in_erp(&lead),
+            amount: lead.price.clone(),
+            entity_id: None,
+        };
+        let task: ErpTask = step
+            .run("create-erp-task", async || -> Result<ErpTask> {
+                let created = self.erp.create(&deal).await?;
+                Ok(ErpTask { created, processed_at: iso_8601(self.clock.now()) })
+            })
+            .await?;
+        Ok(ProcessedLead {
+            success: true,
+            amo_crm_lead: lead,
+            erp_result: task.created.reply,
+            processed_at: task.processed_at,
+            duplicate: task.created.duplicate,
+        })
+    }
+
+    async fn fetch(&self, lead_id: u64, attempt: u32) -> Result<Lead> {
+        if let Some(lead) = self.amocrm.lead(lead_id).await? {
+            return Ok(lead);
+        }
+        let absent = format!(
+            "amoCRM shows no lead {lead_id}: it was deleted, or the token's user may not see it; \
+             restore the lead or its rights and replay the run"
+        );
+        let pause = usize::try_from(attempt).ok().and_then(|attempt| READ_LAG_PAUSES.get(attempt));
+        Err(absent).retry_after(pause.copied().unwrap_or(Duration::from_secs(60)))
+    }
+}
+
+/// The ERP stores records without a name, and nobody finds them again.
+fn name_in_erp(lead: &Lead) -> String {
+    let name = lead.name.clone().filter(|name| !name.trim().is_empty());
+    name.unwrap_or_else(|| format!("Сделка #{}", lead.id))
+}
+
+fn iso_8601(time: SystemTime) -> String {
+    let time = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
+    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// What the step `create-erp-task` saves.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ErpTask {
+    #[serde(flatten)]
+    created: Created,
+    processed_at: String,
+}
+
+/// The result of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Processed {
+    /// The event named one lead.
+    One(ProcessedLead),
+    /// The event named several leads, or none that makes a deal.
+    Several {
+        /// Always true: a lead that fails fails the run.
+        success: bool,
+        /// In the order in which the event named them.
+        leads: Vec<ProcessedLead>,
+    },
+}
+
+/// One lead that has its record.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProcessedLead {
+    success: bool,
+    amo_crm_lead: Lead,
+    erp_result: Value,
+    processed_at: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    duplicate: bool,
+}
+
+/// Leads that got no record, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{leads}")]
+struct Failed {
+    leads: String,
+    #[source]
+    cause: StepError,
+}
+
+impl Failed {
+    fn new(leads: &[AmoCrmWebhook], cause: StepError) -> Self {
+        let ids: Vec<_> = leads.iter().map(|lead| lead.lead_id.to_string()).collect();
+        Self { leads: format!("lead {}", ids.join(", ")), cause }
+    }
+
+    /// All failures in one final error; their steps have used up their own retries.
+    fn any(failed: Vec<Self>) -> Result<()> {
+        let texts: Vec<_> =
+            failed.into_iter().map(|failed| inngest::Error::from(failed).to_string()).collect();
+        if texts.is_empty() { Ok(()) } else { Err(texts.join("; ")).no_retry() }
+    }
+}

@@ -1,0 +1,255 @@
+use serde_json::{Map, Value, json};
+
+use super::{Action, AmoCrmWebhook, LeadFilter, LeadMoved, Parsed, leads_in_event};
+use super::{leads_matching, leads_of};
+
+/// Reads pairs as they stand in the facts: decoded, joined by `&`.
+fn parse(body: &str) -> Parsed {
+    leads_of(pairs(body))
+}
+
+fn pairs(body: &str) -> impl Iterator<Item = (&str, &str)> {
+    body.split('&').filter_map(|pair| pair.split_once('='))
+}
+
+fn ids(parsed: &Parsed) -> Vec<(Action, u64)> {
+    parsed.leads.iter().map(|lead| (lead.action, lead.lead_id)).collect()
+}
+
+#[test]
+fn a_body_that_reached_inngest_without_our_intake_is_filtered_in_the_function() {
+    let body = data(json!({ "data": {
+        "leads[status][0][id]": ["1"], "leads[status][0][pipeline_id]": ["9"],
+        "leads[status][0][status_id]": ["142"], "account[id]": ["7"],
+    }}));
+    let filter = |account_id, stage| LeadFilter { account_id, trigger_statuses: Some(vec![stage]) };
+    let ids = |filter| leads_in_event(&body, &filter).map(|leads| leads.len());
+    assert_eq!(ids(filter(Some(7), (9, 142))), Ok(1));
+    assert_eq!(ids(filter(Some(8), (9, 142))), Ok(0), "another account");
+    assert_eq!(ids(filter(None, (9, 143))), Ok(0), "another stage");
+    let ours = data(json!({ "leadId": 1, "accountId": 7 }));
+    assert_eq!(leads_in_event(&ours, &filter(Some(8), (9, 143))).map(|leads| leads.len()), Ok(1));
+}
+
+#[test]
+fn a_stage_change_says_which_lead_moved_from_where_to_where() {
+    let parsed = parse(
+        "leads[status][0][id]=45721053&leads[status][0][status_id]=77186758\
+         &leads[status][0][pipeline_id]=9679730&leads[status][0][old_status_id]=77186754\
+         &leads[status][0][old_pipeline_id]=9679730&account[id]=32452514&account[subdomain]=oooprometei",
+    );
+    let moved = LeadMoved {
+        lead_id: 45_721_053,
+        action: Action::Status,
+        pipeline_id: Some(9_679_730),
+        status_id: Some(77_186_758),
+        old_pipeline_id: Some(9_679_730),
+        old_status_id: Some(77_186_754),
+    };
+    assert_eq!(
+        parsed,
+        Parsed {
+            account_id: Some(32_452_514),
+            subdomain: Some("oooprometei".into()),
+            leads: vec![moved],
+            is_webhook: true,
+            ..Parsed::default()
+        }
+    );
+}
+
+#[test]
+fn an_older_body_names_the_account_only_in_the_lead() {
+    let parsed = parse(
+        "leads[status][0][id]=31926520&leads[status][0][account_id]=10216991\
+         &leads[status][0][custom_fields][0][id]=1119321\
+         &leads[status][0][custom_fields][0][values][0][value]=some text&account[subdomain]=test000002",
+    );
+    assert_eq!(parsed.account_id, Some(10_216_991));
+    assert_eq!(ids(&parsed), [(Action::Status, 31_926_520)]);
+}
+
+#[test]
+fn every_lead_and_action_counts_in_order_of_action_then_index() {
+    let parsed = parse(
+        "leads[restore][3][id]=6&leads[add][10][id]=5&leads[add][9][id]=4&leads[status][7][id]=2\
+         &leads[status][1][id]=1&leads[status][30][id]=3&account[id]=1",
+    );
+    let expected = [
+        (Action::Status, 1),
+        (Action::Status, 2),
+        (Action::Status, 3),
+        (Action::Add, 4),
+        (Action::Add, 5),
+        (Action::Restore, 6),
+    ];
+    assert_eq!(ids(&parsed), expected);
+}
+
+#[test]
+fn a_lead_under_several_actions_is_one_lead() {
+    let parsed = parse("leads[add][0][id]=7&leads[restore][0][id]=7&leads[status][0][id]=7");
+    assert_eq!(ids(&parsed), [(Action::Status, 7)]);
+}
+
+#[test]
+fn other_actions_and_entities_are_webhooks_that_do_not_concern_us() {
+    for body in [
+        "leads[update][0][id]=30052055&leads[update][0][name]=TEST&account[id]=16700680",
+        "leads[delete][0][id]=30052055&leads[delete][0][status_id]=17944873",
+        "leads[delete]=30052055",
+        "unsorted[delete][0][action]=accept&unsorted[delete][0][accept_result][leads][0]=2132111",
+        "task[update][0][0][id]=5&contacts[add][0][id]=6",
+    ] {
+        let parsed = parse(body);
+        assert!(parsed.is_webhook && parsed.leads.is_empty(), "{body}");
+        assert_eq!(parsed.problems, [], "{body}");
+    }
+}
+
+#[test]
+fn what_has_no_brackets_is_no_webhook() {
+    for body in
+        ["", "hello=1", "id=45721053&leads=1", "leads[status=1", "leads]status[=1", "{\"a\":1}="]
+    {
+        assert_eq!(parse(body), Parsed::default(), "{body}");
+    }
+}
+
+#[test]
+fn a_subdomain_that_is_none_is_left_out() {
+    let long = format!("leads[add][0][id]=1&account[subdomain]={}", "x".repeat(64));
+    assert_eq!(parse(&long).subdomain, None);
+    assert_eq!(parse("account[subdomain]=&account[id]=").subdomain, None);
+}
+
+#[test]
+fn a_bad_entry_is_reported_and_does_not_drop_the_others() {
+    let parsed = parse(
+        "leads[status][0][id]=abc&leads[status][1][id]=1&leads[status][2][name]=x&leads[status][3][id]=0\
+         &leads[status][4][id]=-5&leads[status][5][id]=99999999999999999999&leads[status][6][id]=\
+         &leads[status][7][id]=2&leads[status][8][id]=3&leads[status][8][id]=4",
+    );
+    assert_eq!(ids(&parsed), [(Action::Status, 1), (Action::Status, 2)]);
+    let problems: Vec<_> = parsed.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        problems,
+        [
+            "leads[status][0]: its id is no positive number",
+            "leads[status][2]: it has no id",
+            "leads[status][3]: its id is no positive number",
+            "leads[status][4]: its id is no positive number",
+            "leads[status][5]: its id is no positive number",
+            "leads[status][6]: its id is no positive number",
+            "leads[status][8]: it has two different ids",
+        ]
+    );
+}
+
+#[test]
+fn levels_may_be_doubled_absent_or_wrapped_in_a_list() {
+    assert_eq!(ids(&parse("leads[add][0][0][id]=1&leads[add][1][0][id]=2")).len(), 2);
+    assert_eq!(ids(&parse("leads[add][id]=1&leads[add][tags][0][id]=9")), [(Action::Add, 1)]);
+    assert_eq!(ids(&parse("leads[add][0][id][0]=1&leads[add][1][id][]=2")).len(), 2);
+    let deeper = parse("leads[add][0][id]=1&leads[add][0][id][id]=5&leads[add][0][tags][0][id]=7");
+    assert_eq!((ids(&deeper), deeper.problems.len()), (vec![(Action::Add, 1)], 0));
+}
+
+#[test]
+fn stages_are_compared_as_pairs_and_other_accounts_are_ignored() {
+    let filter = LeadFilter { account_id: Some(1), trigger_statuses: Some(vec![(9, 142)]) };
+    let accepted = |body: &str| {
+        let parsed = leads_matching(pairs(body), &filter);
+        (parsed.leads.len(), parsed.filtered_out)
+    };
+    let at = |pipeline, status, account: &str| {
+        format!(
+            "leads[status][0][id]=5&leads[status][0][pipeline_id]={pipeline}\
+             &leads[status][0][status_id]={status}{account}"
+        )
+    };
+    assert_eq!(accepted(&at(9, 142, "&account[id]=1")), (1, 0));
+    assert_eq!(accepted(&at(9, 142, "")), (1, 0), "an older body names no account");
+    assert_eq!(accepted(&at(9, 142, "&account[id]=2")), (0, 1));
+    assert_eq!(accepted(&at(8, 142, "&account[id]=1")), (0, 1), "won in another pipeline");
+    assert_eq!(accepted("leads[restore][0][id]=5&account[id]=1"), (0, 1), "no stage named");
+}
+
+#[test]
+fn a_lead_counts_when_any_of_its_entries_is_at_a_trigger_stage() {
+    let filter = LeadFilter { account_id: None, trigger_statuses: Some(vec![(9, 2)]) };
+    let body = "leads[status][0][id]=5&leads[status][0][pipeline_id]=9&leads[status][0][status_id]=1\
+                &leads[add][0][id]=5&leads[add][0][pipeline_id]=9&leads[add][0][status_id]=2";
+    assert_eq!(ids(&leads_matching(pairs(body), &filter)), [(Action::Add, 5)]);
+}
+
+#[test]
+fn our_event_is_camel_case_and_leaves_out_what_is_unknown() {
+    let body = "leads[add][0][id]=20881394&leads[add][0][pipeline_id]=8097455&account[id]=31205035";
+    let events = AmoCrmWebhook::from_body(parse(body), Some("2026-11-22T10:00:00Z"));
+    assert_eq!(
+        serde_json::to_value(&events).unwrap(),
+        json!([{"leadId": 20_881_394, "accountId": 31_205_035, "pipelineId": 8_097_455,
+                "action": "add", "receivedAt": "2026-11-22T10:00:00Z"}])
+    );
+}
+
+fn data(value: Value) -> Map<String, Value> {
+    serde_json::from_value(value).unwrap()
+}
+
+fn lead_ids(value: Value) -> Vec<u64> {
+    let leads = leads_in_event(&data(value), &LeadFilter::default()).unwrap_or_default();
+    leads.into_iter().map(|lead| lead.lead_id).collect()
+}
+
+#[test]
+fn an_event_of_ours_is_read_back_whole() {
+    let body = "leads[status][0][id]=45721053&leads[status][0][status_id]=77186758\
+                &leads[status][0][old_status_id]=1&account[id]=32452514&account[subdomain]=oooprometei";
+    let sent = AmoCrmWebhook::from_body(parse(body), Some("2026-11-22T10:00:00Z"));
+    let wire = serde_json::to_value(&sent[0]).unwrap();
+    assert_eq!(leads_in_event(&data(wire), &LeadFilter::default()).unwrap(), sent);
+}
+
+#[test]
+fn a_lead_id_may_be_a_number_or_digits() {
+    assert_eq!(lead_ids(json!({"leadId": 45_721_053})), [45_721_053]);
+    assert_eq!(lead_ids(json!({"leadId": "45721053", "accountId": {}, "action": 7})), [45_721_053]);
+}
+
+#[test]
+fn the_webhook_intake_of_inngest_is_understood_with_lists_texts_and_numbers() {
+    let nested = json!({"data": {
+        "leads[status][0][id]": ["45721053"], "account[subdomain]": ["oooprometei"],
+        "leads[status][1][id]": "2", "leads[add][0][id]": 3, "account[id]": ["32452514"],
+    }});
+    assert_eq!(lead_ids(nested.clone()), [45_721_053, 2, 3]);
+    assert_eq!(
+        leads_in_event(&data(nested), &LeadFilter::default()).unwrap()[2].account_id,
+        Some(32_452_514)
+    );
+    assert_eq!(lead_ids(json!({"leads[status][0][id]": ["45721053"]})), [45_721_053]);
+    assert_eq!(lead_ids(json!({"data": {}, "leads[add][0][id]": "4"})), [4]);
+}
+
+#[test]
+fn data_without_a_lead_says_so() {
+    for value in [
+        json!({}),
+        json!({"data": null}),
+        json!({"data": []}),
+        json!({"leadId": null}),
+        json!({"leadId": "abc"}),
+        json!({"leadId": -1}),
+        json!({"leadId": 1.5}),
+        json!({"leadId": [[1]]}),
+        json!({"data": {"leads[update][0][id]": ["1"]}}),
+        json!({"leads[status][0][id]": []}),
+        json!({"leads[status][0][id]": [[["1"]]]}),
+    ] {
+        let error = leads_in_event(&data(value.clone()), &LeadFilter::default())
+            .expect_err(&value.to_string());
+        assert_eq!(error.to_string(), "Lead ID not found in webhook data");
+    }
+}

@@ -1,0 +1,56 @@
+//! The official HTTP API.
+
+mod auth;
+mod dev;
+mod events;
+mod lookups;
+mod register;
+mod run_state;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{get, post};
+use http::HeaderValue;
+use serde_json::{Value, json};
+
+use crate::core::Core;
+
+/// Bounds the memory that one request can take.
+const MAX_REQUEST_BYTES: usize = 64 * 1024 * 1024;
+
+pub(crate) fn router(core: Arc<Core>) -> Router {
+    let authenticated = Router::new()
+        .route("/fn/register", post(register::register))
+        .route("/v0/runs/{run_id}/actions", get(run_state::actions))
+        .route("/v0/runs/{run_id}/batch", get(run_state::batch))
+        .route("/v1/events/{event_id}", get(lookups::event))
+        .route("/v1/events/{event_id}/runs", get(lookups::runs_of_event))
+        .route("/v1/runs/{run_id}", get(lookups::run))
+        .route_layer(from_fn_with_state(Arc::clone(&core), auth::require_bearer));
+    Router::new()
+        .route("/e/{event_key}", post(events::receive))
+        .route("/e", post(events::without_key))
+        .route("/e/", post(events::without_key))
+        .route("/dev", get(dev::info))
+        .merge(authenticated)
+        .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
+        .layer(from_fn_with_state(Arc::clone(&core), name_server_kind))
+        .with_state(core)
+}
+
+/// Every answer says what kind of server gave it.
+async fn name_server_kind(State(core): State<Arc<Core>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let kind = HeaderValue::from_static(core.server_kind());
+    response.headers_mut().insert("x-inngest-server-kind", kind);
+    response
+}
+
+/// The shape of most refusals (P-070).
+fn error_body(status: u16, message: &str) -> Value {
+    json!({"error": message, "data": null, "status": status})
+}

@@ -1,0 +1,81 @@
+//! `POST /e/{key}`: the event API (P-172..P-178).
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, StatusCode, header};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::core::Core;
+use crate::event::{Draft, InvalidEvent};
+use crate::ids::EventIdSeed;
+
+pub(super) async fn receive(
+    State(core): State<Arc<Core>>,
+    Path(event_key): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if core.event_key.as_ref().is_some_and(|expected| *expected != event_key) {
+        let body = json!({"status": 401, "message": "", "error": "Event key not found"});
+        return reply(StatusCode::UNAUTHORIZED, body.to_string());
+    }
+    let seed = headers
+        .get("x-inngest-event-id-seed")
+        .and_then(|value| value.to_str().ok())
+        .and_then(EventIdSeed::parse);
+    let mut ids = Vec::new();
+    let problem = accept_all(&core, &body, seed, &mut ids).err();
+    if ids.is_empty() {
+        // The real server's answer to an empty array, an empty body, and a first event that is refused (P-175).
+        ids.push(String::new());
+    }
+    match problem {
+        None => reply(StatusCode::OK, json!({"ids": ids, "status": 200}).to_string()),
+        Some(error) => reply(
+            StatusCode::BAD_REQUEST,
+            json!({"ids": ids, "status": 400, "error": error}).to_string(),
+        ),
+    }
+}
+
+/// An empty key: the real server answers 200 and drops the event (P-018).
+pub(super) async fn without_key() -> StatusCode {
+    StatusCode::OK
+}
+
+/// Events before a bad one stay accepted (P-174).
+fn accept_all(
+    core: &Core,
+    body: &[u8],
+    seed: Option<EventIdSeed>,
+    ids: &mut Vec<String>,
+) -> Result<(), String> {
+    for (index, raw) in split(body)?.into_iter().enumerate() {
+        let draft = Draft::parse(raw).map_err(|error: InvalidEvent| error.to_string())?;
+        let id = seed.map_or_else(|| core.env.ulid(), |seed| seed.ulid(index));
+        core.ingest(draft.accept(id, core.env.now()));
+        ids.push(id.to_string());
+    }
+    Ok(())
+}
+
+/// One event, or an array of them. What follows an array is ignored, as on the real server.
+fn split(body: &[u8]) -> Result<Vec<&RawValue>, String> {
+    let text = |error: serde_json::Error| error.to_string();
+    if body.trim_ascii().is_empty() {
+        return Ok(Vec::new());
+    }
+    if body.trim_ascii_start().starts_with(b"[") {
+        let mut values = serde_json::Deserializer::from_slice(body).into_iter::<Vec<&RawValue>>();
+        return values.next().unwrap_or_else(|| Ok(Vec::new())).map_err(text);
+    }
+    serde_json::from_slice::<&RawValue>(body).map(|event| vec![event]).map_err(text)
+}
+
+fn reply(status: StatusCode, body: String) -> Response {
+    (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response()
+}

@@ -1,0 +1,83 @@
+//! What all parts of one server share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use inngest::signing::SigningKey;
+use tokio::sync::{Notify, broadcast};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use ulid::Ulid;
+
+use crate::clock::Clock;
+use crate::event::Event;
+use crate::http_client::HttpClient;
+use crate::ids::IdSource;
+use crate::observe::Observation;
+use crate::state::State;
+
+pub(crate) struct Core {
+    pub(crate) env: Env,
+    pub(crate) signing_key: Option<SigningKey>,
+    pub(crate) event_key: Option<String>,
+    pub(crate) retry_interval: Option<Duration>,
+    pub(crate) http: HttpClient,
+    pub(crate) observations: broadcast::Sender<Observation>,
+    /// Wakes the executor when the queue changed.
+    pub(crate) queue_changed: Notify,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) state: Mutex<State>,
+}
+
+impl Core {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `X-Inngest-Server-Kind`: with a signing key the server behaves as a self-hosted one.
+    pub(crate) fn server_kind(&self) -> &'static str {
+        if self.signing_key.is_some() { "cloud" } else { "dev" }
+    }
+
+    /// Takes in an event and wakes the executor.
+    pub(crate) fn ingest(&self, event: Event) {
+        let seen = self.state().ingest(event, &self.env);
+        self.observe(seen);
+        self.queue_changed.notify_one();
+    }
+
+    pub(crate) fn observe(&self, seen: impl IntoIterator<Item = Observation>) {
+        for observation in seen {
+            tracing::debug!(?observation);
+            // An error only says that nobody listens.
+            let _ = self.observations.send(observation);
+        }
+    }
+}
+
+/// The time and fresh ids.
+#[derive(Debug)]
+pub(crate) struct Env {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: IdSource,
+}
+
+impl Env {
+    /// Unix milliseconds.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now()
+    }
+
+    pub(crate) fn ulid(&self) -> Ulid {
+        self.ids.ulid(self.now())
+    }
+
+    pub(crate) fn job(&self) -> String {
+        self.ids.job(self.now())
+    }
+
+    pub(crate) fn uuid(&self) -> String {
+        self.ids.uuid(self.now())
+    }
+}

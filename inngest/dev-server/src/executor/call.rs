@@ -1,0 +1,132 @@
+//! The request that calls a function: body, headers, signature (P-102, facts 2.1).
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde_json::{Value, json};
+use sha1::{Digest as _, Sha1};
+use url::Url;
+
+use super::queue::{Item, Kind};
+use crate::core::Core;
+use crate::http_client::{CALL_TIMEOUT, Request};
+use crate::ids::queue_item_id;
+use crate::run::Run;
+use crate::state::State;
+
+/// Beyond this much state the SDK has to fetch it (P-110).
+const MAX_STATE_IN_CALL: usize = 4 * 1024 * 1024 - 1024;
+
+/// A call that is about to be made.
+pub(crate) struct Call {
+    pub(crate) request: Request,
+    /// Hashes of the steps that the SDK is told of.
+    pub(crate) known: HashSet<String>,
+}
+
+/// Builds the call for a queue item; `None` when its run is over.
+pub(crate) fn prepare(core: &Core, state: &mut State, item: &Item) -> Option<Call> {
+    let run_function = state.running(item.run)?.function.clone();
+    // The app may have moved since the run started.
+    let url = state.registry.function(&run_function.id).unwrap_or(&run_function).url.clone();
+    let run = state.running(item.run)?;
+    let request_id = core.env.ulid().to_string();
+    // A `Value` holds nothing that has no canonical form; an empty body would be refused in plain sight.
+    let body = serde_json_canonicalizer::to_vec(&body(run, item, &request_id)).unwrap_or_default();
+    let headers = headers(core, run, item, &request_id, &body);
+    Some(Call {
+        known: run.memo.hashes(),
+        request: Request {
+            method: Method::POST,
+            url: with_step(url, item),
+            headers,
+            body: Bytes::from(body),
+            timeout: CALL_TIMEOUT,
+        },
+    })
+}
+
+fn body(run: &Run, item: &Item, request_id: &str) -> Value {
+    let use_api = run.memo.bytes() > MAX_STATE_IN_CALL;
+    let current = item
+        .after
+        .as_ref()
+        .and_then(|after| run.memo.stack().iter().position(|hash| hash == after))
+        .map_or(0, |index| index + 1);
+    let event = run.event.for_call();
+    json!({
+        "ctx": {
+            "attempt": item.attempt,
+            "disable_immediate_execution": run.force_step_plan,
+            "env": "",
+            "fn_id": run.function.uuid,
+            "generation_id": generation(item),
+            "job_id": item.job_id,
+            "max_attempts": run.function.max_attempts,
+            "qi_id": queue_item_id(&item.job_id),
+            "request_id": request_id,
+            "run_id": run.id.to_string(),
+            "stack": {"current": current, "stack": run.memo.stack()},
+            "step_id": item.step_id(),
+            "use_api": use_api,
+        },
+        "defers": {},
+        "event": event,
+        "events": [event],
+        "steps": if use_api { json!({}) } else { run.memo.to_json() },
+        "use_api": use_api,
+        "version": run.version,
+    })
+}
+
+/// Starts at 1 and grows with every retry of the queue item (P-103).
+fn generation(item: &Item) -> u32 {
+    item.attempt + 1
+}
+
+/// The registered URL carries `stepId=step`; a planned step has its own (P-101).
+fn with_step(mut url: Url, item: &Item) -> Url {
+    if item.kind == Kind::Discovery {
+        return url;
+    }
+    let kept: Vec<(String, String)> = url
+        .query_pairs()
+        .filter(|(name, _)| name != "stepId")
+        .map(|(n, v)| (n.into(), v.into()))
+        .collect();
+    url.query_pairs_mut().clear().extend_pairs(kept).append_pair("stepId", item.step_id());
+    url
+}
+
+fn headers(core: &Core, run: &Run, item: &Item, request_id: &str, body: &[u8]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let mut set = |name: &'static str, value: &str| {
+        // Step ids come from the SDK: one that no header can carry is left out, the query has it anyway (P-029).
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    set("accept-encoding", "gzip");
+    set("account-id", "00000000-0000-4000-a000-000000000000");
+    set("content-type", "application/json");
+    set("traceparent", &traceparent(run, request_id));
+    set("tracestate", &format!("inngest@fn={}", run.function.uuid));
+    set("x-inngest-generation-id", &generation(item).to_string());
+    set("x-inngest-job-id", &item.job_id);
+    set("x-inngest-req-version", &run.version.to_string());
+    set("x-inngest-step-id", item.step_id());
+    set("x-request-id", request_id);
+    set("x-run-id", &run.id.to_string());
+    if let Some(key) = &core.signing_key {
+        set("x-inngest-signature", &key.sign(body, core.env.now().div_euclid(1000)));
+    }
+    headers
+}
+
+/// One trace for each run, one span for each call.
+fn traceparent(run: &Run, request_id: &str) -> String {
+    let trace = hex::encode(Sha1::digest(run.id.to_bytes()));
+    let span = hex::encode(Sha1::digest(request_id));
+    format!("00-{}-{}-01", &trace[..32], &span[..16])
+}

@@ -1,0 +1,90 @@
+//! The end of a run, and the events that tell of it (P-186).
+
+use serde_json::{Value, json};
+
+use super::reply::Failure;
+use super::turn::End;
+use crate::core::Env;
+use crate::event::Event;
+use crate::observe::Observation;
+use crate::run::{Memo, Run, Status};
+
+const FAILED: &str = "inngest/function.failed";
+const FINISHED: &str = "inngest/function.finished";
+
+/// Ends a run. Returns what to tell, and the events to take in.
+pub(crate) fn finish(run: &mut Run, end: End, env: &Env) -> (Observation, Vec<Event>) {
+    let (run_id, function_id) = (run.id.to_string(), run.function.id.clone());
+    run.ended_at = Some(env.now());
+    // The state of a run that is over is gone (P-110: 410).
+    run.memo = Memo::default();
+    let (status, output, error) = match end {
+        End::Completed(output) => (Status::Completed, output, None),
+        End::Failed(failure) => {
+            let error = error_object(&failure);
+            (Status::Failed, failure.output, Some(error))
+        }
+    };
+    run.status = status;
+    run.output = Some(output.clone());
+    let events = lifecycle_events(run, &output, error, env);
+    let observation = if status == Status::Completed {
+        Observation::RunCompleted { run_id, function_id, output }
+    } else {
+        Observation::RunFailed { run_id, function_id, output }
+    };
+    (observation, events)
+}
+
+/// The output where it is an error object, else one around it, with the server's reason.
+fn error_object(failure: &Failure) -> Value {
+    let field = |name: &str| failure.output.get(name).and_then(Value::as_str);
+    let message = match (field("message"), failure.output.as_str()) {
+        (Some(message), _) | (None, Some(message)) => message.to_owned(),
+        (None, None) => failure.output.to_string(),
+    };
+    let mut error = json!({
+        "error": failure.reason,
+        "name": field("name").unwrap_or("Error"),
+        "message": message,
+    });
+    if let (Some(stack), Value::Object(fields)) = (field("stack"), &mut error) {
+        fields.insert("stack".to_owned(), json!(stack));
+    }
+    error
+}
+
+fn lifecycle_events(run: &Run, output: &Value, error: Option<Value>, env: &Env) -> Vec<Event> {
+    // Otherwise a handler of these events would start itself for ever.
+    if matches!(run.event.name.as_str(), FAILED | FINISHED) {
+        return Vec::new();
+    }
+    let mut data = json!({
+        "_inngest": {"status": run.status.as_str()},
+        "event": run.event.for_call(),
+        "events": [run.event.stored()],
+        "function_id": run.function.id,
+        "result": output,
+        "run_id": run.id.to_string(),
+    });
+    let failed = error.is_some();
+    if let (Some(error), Value::Object(fields)) = (error, &mut data) {
+        fields.insert("error".to_owned(), error);
+    }
+    let event = |name: &str, id: Option<String>| {
+        let internal_id = env.ulid();
+        Event {
+            internal_id,
+            id: id.unwrap_or_else(|| internal_id.to_string()),
+            name: name.to_owned(),
+            data: data.clone(),
+            user: None,
+            ts: env.now(),
+            v: None,
+            received_at: env.now(),
+        }
+    };
+    // The failed run's id makes a failure handler run once for it.
+    let failed = failed.then(|| event(FAILED, Some(run.id.to_string())));
+    failed.into_iter().chain([event(FINISHED, None)]).collect()
+}

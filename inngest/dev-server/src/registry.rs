@@ -1,0 +1,139 @@
+//! The apps and their functions, as last registered.
+
+mod config;
+mod duration;
+mod expression;
+mod flow_control;
+mod trigger;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use sha1::{Digest as _, Sha1};
+use url::Url;
+
+use crate::event::Event;
+use crate::ids::named_uuid;
+
+pub(crate) use duration::parse as parse_duration;
+pub(crate) use trigger::Trigger;
+
+/// A registered function.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Function {
+    /// The composite id, `<app>-<function>` (P-075).
+    pub(crate) id: String,
+    /// The internal id, as `ctx.fn_id` and the REST API show it.
+    pub(crate) uuid: String,
+    pub(crate) triggers: Vec<Trigger>,
+    /// Where to call it, with `fnId` and `stepId`.
+    pub(crate) url: Url,
+    /// Retries plus one (P-079).
+    pub(crate) max_attempts: u32,
+    /// Settings that this server accepts but does not enforce.
+    pub(crate) not_enforced: Vec<&'static str>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    apps: BTreeMap<String, App>,
+}
+
+#[derive(Debug)]
+struct App {
+    checksum: String,
+    functions: BTreeMap<String, Arc<Function>>,
+}
+
+/// A registration that was accepted.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    pub(crate) app: String,
+    pub(crate) app_uuid: String,
+    /// Did anything change since the last time (P-069)?
+    pub(crate) modified: bool,
+    pub(crate) functions: Vec<Arc<Function>>,
+}
+
+/// Why a registration was refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RegisterError {
+    #[error("Invalid request: {0}")]
+    Unreadable(String),
+    #[error("App ID required")]
+    NoAppId,
+    /// The real server says only the first part; the list is what makes the refusal useful (P-070).
+    #[error("At least one function is invalid: {}", .0.join("; "))]
+    InvalidFunctions(Vec<String>),
+}
+
+impl Registry {
+    /// Replaces all functions of the app that the payload names (P-068).
+    pub(crate) fn register(&mut self, body: &[u8]) -> Result<Registered, RegisterError> {
+        let unreadable = |why: &str| RegisterError::Unreadable(why.to_owned());
+        let payload: Value =
+            serde_json::from_slice(body).map_err(|error| unreadable(&error.to_string()))?;
+        let fields = payload.as_object().ok_or_else(|| unreadable("the body must be an object"))?;
+        for field in ["v", "url", "sdk", "deployType", "framework", "appName", "appVersion"] {
+            if fields.get(field).is_some_and(|value| !value.is_string() && !value.is_null()) {
+                return Err(unreadable(&format!("`{field}` must be a string")));
+            }
+        }
+        let app = fields.get("appName").and_then(Value::as_str).unwrap_or_default();
+        if app.is_empty() {
+            return Err(RegisterError::NoAppId);
+        }
+        let configs = match fields.get("functions") {
+            None | Some(Value::Null) => &[][..],
+            Some(Value::Array(configs)) => configs,
+            Some(_) => return Err(unreadable("`functions` must be an array")),
+        };
+        let functions = parse_all(configs)?;
+        let checksum = hex::encode(Sha1::digest(serde_json::to_vec(&payload).unwrap_or_default()));
+        let modified = self.apps.get(app).is_none_or(|known| known.checksum != checksum);
+        let registered = Registered {
+            app: app.to_owned(),
+            app_uuid: named_uuid("app", app),
+            modified,
+            functions: functions.values().cloned().collect(),
+        };
+        self.apps.insert(app.to_owned(), App { checksum, functions });
+        Ok(registered)
+    }
+
+    /// The functions that an event starts, in a stable order.
+    pub(crate) fn triggered_by(&self, event: &Event) -> Vec<Arc<Function>> {
+        self.functions()
+            .filter(|function| function.triggers.iter().any(|trigger| trigger.matches(event)))
+            .cloned()
+            .collect()
+    }
+
+    pub(crate) fn function(&self, id: &str) -> Option<&Arc<Function>> {
+        self.functions().find(|function| function.id == id)
+    }
+
+    pub(crate) fn functions(&self) -> impl Iterator<Item = &Arc<Function>> {
+        self.apps.values().flat_map(|app| app.functions.values())
+    }
+}
+
+/// Of two functions with the same id the last one wins, as on the real server (P-075).
+fn parse_all(configs: &[Value]) -> Result<BTreeMap<String, Arc<Function>>, RegisterError> {
+    let mut functions = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (index, config) in configs.iter().enumerate() {
+        match config::parse(config) {
+            Ok(function) => {
+                functions.insert(function.id.clone(), Arc::new(function));
+            }
+            Err(found) => {
+                let id = config.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
+                let name = id.map_or_else(|| format!("functions[{index}]"), str::to_owned);
+                problems.extend(found.into_iter().map(|problem| format!("{name}: {problem}")));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(functions) } else { Err(RegisterError::InvalidFunctions(problems)) }
+}

@@ -1,0 +1,75 @@
+//! Function configurations: what the real server refuses is refused here, naming the field (P-075..P-090).
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::{Function, flow_control, trigger};
+use crate::ids::named_uuid;
+
+/// Retries when a function names none, and the most that it gets (P-079).
+const DEFAULT_RETRIES: i64 = 4;
+const MAX_RETRIES: i64 = 20;
+
+/// Reads one configuration, or lists everything that is wrong with it.
+pub(super) fn parse(config: &Value) -> Result<Function, Vec<String>> {
+    let Some(config) = config.as_object() else {
+        return Err(vec!["a function must be an object".to_owned()]);
+    };
+    let mut problems = Vec::new();
+    let id = match config.get("id") {
+        Some(Value::String(id)) => id.clone(),
+        _ => {
+            problems.push("`id` must be a string".to_owned());
+            String::new()
+        }
+    };
+    if config.get("name").and_then(Value::as_str).is_none_or(str::is_empty) {
+        problems.push("`name` is required".to_owned());
+    }
+    let triggers = trigger::parse_all(config, &mut problems);
+    let not_enforced = flow_control::check(config, &mut problems);
+    let step = only_step(config).map_err(|problem| problems.push(problem)).ok();
+    match step {
+        Some((url, retries)) if problems.is_empty() => Ok(Function {
+            uuid: named_uuid("function", &id),
+            id,
+            triggers,
+            url,
+            max_attempts: u32::try_from(retries.min(MAX_RETRIES) + 1).unwrap_or(0),
+            not_enforced,
+        }),
+        _ => Err(problems),
+    }
+}
+
+/// The one entry of `steps` (P-078): its URL and its retries.
+fn only_step(config: &Map<String, Value>) -> Result<(Url, i64), String> {
+    let steps = config.get("steps").and_then(Value::as_object).filter(|steps| steps.len() == 1);
+    let step = steps
+        .and_then(|steps| steps.values().next())
+        .ok_or("`steps` must hold exactly one step")?;
+    for field in ["id", "name"] {
+        if step.get(field).and_then(Value::as_str).is_none_or(str::is_empty) {
+            return Err(format!("`steps.step.{field}` is required"));
+        }
+    }
+    let url = step
+        .pointer("/runtime/url")
+        .and_then(Value::as_str)
+        .ok_or("`steps.step.runtime.url` must be a string")?;
+    let url = Url::parse(url).map_err(|error| format!("`steps.step.runtime.url`: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!(
+            "`steps.step.runtime.url`: this dev server calls http and https, not `{}`",
+            url.scheme()
+        ));
+    }
+    let retries = match step.pointer("/retries/attempts") {
+        None | Some(Value::Null) => DEFAULT_RETRIES,
+        Some(attempts) => attempts
+            .as_i64()
+            .filter(|attempts| *attempts >= -1)
+            .ok_or("`steps.step.retries.attempts` must be an integer from 0 to 20")?,
+    };
+    Ok((url, retries))
+}

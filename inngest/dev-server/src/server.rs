@@ -1,0 +1,107 @@
+//! The running server, as its owner sees it.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, broadcast};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use crate::core::{Core, Env};
+use crate::http_client::HttpClient;
+use crate::ids::IdSource;
+use crate::observe::Observation;
+use crate::options::Builder;
+use crate::state::State;
+use crate::sync::{self, SyncError};
+use crate::{api, executor};
+
+/// Observations that a slow subscriber may lag behind before it misses some.
+const OBSERVATIONS_KEPT: usize = 8192;
+
+/// A server that is running. It stops when the handle is told to, or when its token is cancelled; dropping the handle
+/// does not stop it.
+#[derive(Clone)]
+pub struct DevServer {
+    core: Arc<Core>,
+    apps: Arc<[Url]>,
+    url: Url,
+}
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The listener has no address, or none that makes a URL.
+    #[error("the listener has no usable address")]
+    Address(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The HTTP client could not be set up.
+    #[error("the HTTP client cannot be set up")]
+    HttpClient(#[from] reqwest::Error),
+}
+
+impl DevServer {
+    /// The options of a new server.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn start(
+        options: Builder,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+    ) -> Result<Self, ServeError> {
+        let address = listener.local_addr().map_err(|error| ServeError::Address(error.into()))?;
+        let url = Url::parse(&format!("http://{address}"))
+            .map_err(|error| ServeError::Address(error.into()))?;
+        let core = Arc::new(Core {
+            env: Env { clock: options.clock, ids: IdSource::new() },
+            signing_key: options.signing_key,
+            event_key: options.event_key,
+            retry_interval: options.retry_interval,
+            http: HttpClient::new()?,
+            observations: broadcast::Sender::new(OBSERVATIONS_KEPT),
+            queue_changed: Notify::new(),
+            tasks: TaskTracker::new(),
+            shutdown,
+            state: Mutex::new(State::default()),
+        });
+        let stopped = core.shutdown.clone().cancelled_owned();
+        let app = api::router(Arc::clone(&core));
+        core.tasks.spawn(async move {
+            if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(stopped).await {
+                tracing::error!(%error, "the dev server's listener failed");
+            }
+        });
+        core.tasks.spawn(executor::run(Arc::clone(&core)));
+        for app in &options.apps {
+            core.tasks.spawn(sync::poll(Arc::clone(&core), app.clone(), options.poll_interval));
+        }
+        Ok(Self { core, apps: options.apps.into(), url })
+    }
+
+    /// Where the server listens: the origin for events and for the API.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Everything that happens from now on. A receiver that falls thousands behind misses the oldest.
+    pub fn subscribe(&self) -> broadcast::Receiver<Observation> {
+        self.core.observations.subscribe()
+    }
+
+    /// Asks every app to register now, and returns once each has. The error says which app refused, and why.
+    pub async fn sync_now(&self) -> Result<(), SyncError> {
+        for app in self.apps.iter() {
+            sync::ping(&self.core, app).await?;
+        }
+        Ok(())
+    }
+
+    /// Stops taking requests, drops what is queued and in flight, and returns when nothing runs any more.
+    pub async fn shutdown(&self) {
+        self.core.shutdown.cancel();
+        self.core.tasks.close();
+        self.core.tasks.wait().await;
+    }
+}

@@ -1,0 +1,207 @@
+//! `POST`: one call of one function.
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{StatusCode, Uri};
+use serde_json::value::RawValue;
+
+use super::reply::Reply;
+use super::request::{self, CallRequest};
+use super::run_state::Part;
+use super::trust::Trusted;
+use super::{Endpoint, Served};
+use crate::engine::{CallState, Dispatch, Memo, Outcome, drive};
+use crate::ops::{self, Op};
+use crate::{Error, Run};
+
+/// What the URL of a call says (P-101).
+#[derive(Default)]
+struct CallQuery {
+    function_id: Option<String>,
+    step_id: Option<String>,
+    probe: Option<String>,
+}
+
+impl CallQuery {
+    fn of(uri: &Uri) -> Self {
+        let mut query = Self::default();
+        for (name, value) in url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+        {
+            let slot = match &*name {
+                "fnId" => &mut query.function_id,
+                "stepId" => &mut query.step_id,
+                "probe" => &mut query.probe,
+                _ => continue,
+            };
+            slot.get_or_insert_with(|| value.into_owned());
+        }
+        query
+    }
+}
+
+impl Endpoint {
+    pub(super) async fn call(&self, parts: &Parts, body: &Bytes) -> Reply {
+        let trusted = match self.trust(&parts.headers, body) {
+            Ok(trusted) => trusted,
+            Err(distrust) => return distrust.reply(),
+        };
+        let signed_by = trusted.signed_by;
+        let query = CallQuery::of(&parts.uri);
+        let reply = match query.probe.as_deref() {
+            None => self.trusted_call(&query, &trusted).await,
+            // Cloud asks whether this app holds the key; the signature of the answer says so (P-061).
+            Some("trust") => Reply::raw(StatusCode::OK, "{}"),
+            Some(_) => Reply::message(StatusCode::BAD_REQUEST, "unknown probe"),
+        };
+        reply.signed_by(signed_by)
+    }
+
+    async fn trusted_call(&self, query: &CallQuery, trusted: &Trusted<'_>) -> Reply {
+        let Some(function_id) = query.function_id.as_deref() else {
+            return Reply::retriable("the call names no function: `fnId` is missing in its URL");
+        };
+        // Retriable: during a deployment old and new instances answer side by side (P-101).
+        let Some(served) = self.function(function_id) else {
+            return Reply::retriable(&format!("function not found: {function_id}"));
+        };
+        let request: CallRequest<'_> = match serde_json::from_slice(trusted.body) {
+            Ok(request) => request,
+            Err(error) => return Reply::retriable(&format!("the call cannot be read: {error}")),
+        };
+        let span = tracing::info_span!(
+            "call",
+            function = served.function.id(),
+            run_id = %request.ctx.run_id,
+            attempt = request.ctx.attempt
+        );
+        let answer = self.with_state(served, query.step_id.as_deref(), &request);
+        tracing::Instrument::instrument(answer, span).await
+    }
+
+    /// Completes the request with what had to be fetched.
+    async fn with_state(
+        &self,
+        served: &Served,
+        step_id: Option<&str>,
+        request: &CallRequest<'_>,
+    ) -> Reply {
+        let (mut fetched_steps, mut fetched_events) = (Bytes::new(), Bytes::new());
+        let has_events = request.events.as_ref().is_some_and(|events| !events.is_empty());
+        if request.state_is_elsewhere() {
+            let run_id = &request.ctx.run_id;
+            match self.fetch_state(run_id, Part::Steps).await {
+                Ok(body) => fetched_steps = body,
+                Err(error) => return Reply::retriable(&error),
+            }
+            if !has_events && request.event.is_none() {
+                match self.fetch_state(run_id, Part::Events).await {
+                    Ok(body) => fetched_events = body,
+                    Err(error) => return Reply::retriable(&error),
+                }
+            }
+        }
+        let steps = if fetched_steps.is_empty() {
+            Ok(request.steps.clone())
+        } else {
+            serde_json::from_slice(&fetched_steps).map(Some)
+        };
+        let events: Result<Vec<&RawValue>, _> = if fetched_events.is_empty() {
+            Ok(request.events.clone().unwrap_or_default())
+        } else {
+            serde_json::from_slice(&fetched_events)
+        };
+        let (steps, events) = match (steps, events) {
+            (Ok(steps), Ok(events)) => (steps.unwrap_or_default(), events),
+            (Err(error), _) | (_, Err(error)) => {
+                return Reply::retriable(&format!("the fetched state cannot be read: {error}"));
+            }
+        };
+        let Some(event) = request.event.or_else(|| events.first().copied()) else {
+            return Reply::retriable("the call has no event");
+        };
+        let stack = request.ctx.stack.as_ref().and_then(|stack| stack.stack.clone());
+        let memo = Memo::new(steps, stack.unwrap_or_default());
+        self.run(served, step_id, request, event, memo).await
+    }
+
+    async fn run(
+        &self,
+        served: &Served,
+        step_id: Option<&str>,
+        request: &CallRequest<'_>,
+        event: &RawValue,
+        memo: Memo<'_>,
+    ) -> Reply {
+        let event = match request::event(event) {
+            Ok(event) => event,
+            Err(error) => return Reply::retriable(&error),
+        };
+        let dispatch = Dispatch {
+            target: step_id.filter(|id| !id.is_empty() && *id != "step").map(str::to_owned),
+            plan_only: request.ctx.disable_immediate_execution,
+        };
+        // The queue delivered the step twice. Its result is saved already; an empty reply lets the run go on
+        // (P-160).
+        if dispatch.target.as_deref().is_some_and(|target| memo.is_finished(target)) {
+            return Reply::json(StatusCode::PARTIAL_CONTENT, &[(); 0]);
+        }
+        let client = &self.inner.client;
+        let call = CallState::new(&request.ctx.run_id, memo, client, client.clock());
+        let run = Run {
+            id: &request.ctx.run_id,
+            attempt: request.ctx.attempt,
+            max_attempts: request.ctx.max_attempts,
+        };
+        let outcome = drive(&call, &dispatch, served.function.start(&call, run, event)).await;
+        answer(outcome, &dispatch)
+    }
+}
+
+/// Puts an outcome into the words of the protocol (part 7 of the facts).
+fn answer(outcome: Outcome, dispatch: &Dispatch) -> Reply {
+    match outcome {
+        Outcome::Finished(Ok(output)) => {
+            tracing::debug!("the run is complete");
+            // Nothing that speaks of retries: the server would take success for failure (P-006).
+            Reply::raw(StatusCode::OK, Box::<str>::from(output).into_string())
+        }
+        Outcome::Finished(Err(error)) => {
+            tracing::warn!(%error, retry = ?error.retry(), "the function failed");
+            Reply::of_error(&error)
+        }
+        Outcome::Panicked(message) => {
+            tracing::error!(message, "the function panicked");
+            Reply::retriable(&message)
+        }
+        Outcome::Fault(fault) => {
+            tracing::error!(%fault, "the function cannot go on");
+            Reply::of_error(&Error::from(fault).no_retry())
+        }
+        Outcome::Executed(executed) => {
+            let reply = Reply::json(StatusCode::PARTIAL_CONTENT, &[Op::executed(&executed)]);
+            match &executed.result {
+                Ok(_) => {
+                    tracing::debug!(step = executed.step.id, "the step is done");
+                    reply
+                }
+                Err(error) => {
+                    tracing::warn!(step = executed.step.id, %error, retry = ?error.retry(), "the step failed");
+                    reply.retry(error.retry())
+                }
+            }
+        }
+        Outcome::Found(found) => {
+            let ops: Vec<_> = found.iter().map(|(step, kind)| Op::found(step, kind)).collect();
+            Reply::json(StatusCode::PARTIAL_CONTENT, &ops)
+        }
+        Outcome::TargetMissing(found) => {
+            let requested = dispatch.target.as_deref().unwrap_or_default();
+            tracing::warn!(requested, "the function has no such step; did its code change?");
+            Reply::json(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                &ops::StepNotFound::new(requested, &found),
+            )
+            .no_retry(false)
+        }
+    }
+}

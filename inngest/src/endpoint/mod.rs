@@ -1,0 +1,95 @@
+//! The serve endpoint: one URL through which Inngest learns of the functions and calls them.
+
+mod builder;
+mod call;
+mod introspect;
+mod reply;
+mod request;
+mod run_state;
+mod serve_url;
+mod sync;
+mod trust;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+
+use crate::Client;
+use crate::function::DynFunction;
+
+pub use builder::{BuildError, EndpointBuilder};
+use reply::Reply;
+
+/// The largest request body that is read. The server sends at most 4 MiB of memo, plus the events.
+pub const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// Answers Inngest. Knows no web server: give it whole requests, send what it returns.
+///
+/// Nothing here ends a call early: one may take as long as its step does, up to the server's limit of two
+/// hours (P-032).
+#[derive(Clone)]
+pub struct Endpoint {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    app_id: String,
+    client: Client,
+    app_version: Option<String>,
+    framework: Option<&'static str>,
+    functions: Vec<Served>,
+}
+
+/// A function under the id that the server knows it by, `<app>-<function>` (P-075).
+struct Served {
+    id: String,
+    function: Box<dyn DynFunction>,
+}
+
+impl Endpoint {
+    /// Begins an endpoint for the app `app_id`.
+    pub fn builder(app_id: impl Into<String>, client: Client) -> EndpointBuilder {
+        EndpointBuilder::new(app_id.into(), client)
+    }
+
+    /// Answers one request. The path is not looked at: mount the endpoint where it shall live, `/api/inngest`
+    /// unless there is a reason.
+    pub async fn handle(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        let (parts, body) = request.into_parts();
+        if body.len() > MAX_BODY_BYTES {
+            return self.body_too_large();
+        }
+        let reply = match parts.method {
+            Method::GET => self.introspect(&parts, &body),
+            Method::HEAD => self.introspect(&parts, &body).without_body(),
+            Method::PUT => self.sync(&parts, &body).await,
+            Method::POST => self.call(&parts, &body).await,
+            _ => Reply::message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
+                .header(http::header::ALLOW, "GET, HEAD, PUT, POST"),
+        };
+        self.finish(reply)
+    }
+
+    /// The answer to a body over [`MAX_BODY_BYTES`], for adapters that stop reading there.
+    pub fn body_too_large(&self) -> http::Response<Bytes> {
+        let text = format!("the request body is larger than {MAX_BODY_BYTES} bytes");
+        self.finish(
+            Reply::function_error(StatusCode::PAYLOAD_TOO_LARGE, "Error", &text).no_retry(false),
+        )
+    }
+
+    /// The answer to a body that could not be read to its end.
+    pub fn body_unreadable(&self) -> http::Response<Bytes> {
+        self.finish(Reply::message(StatusCode::BAD_REQUEST, "the request body could not be read"))
+    }
+
+    fn finish(&self, reply: Reply) -> http::Response<Bytes> {
+        let env = self.inner.client.settings().env.as_deref();
+        reply.into_response(self.inner.framework, env, self.inner.client.clock())
+    }
+
+    fn function(&self, id: &str) -> Option<&Served> {
+        self.inner.functions.iter().find(|served| served.id == id)
+    }
+}

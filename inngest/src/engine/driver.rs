@@ -1,0 +1,218 @@
+//! Polls a function until it is quiet, then says what the server shall hear.
+//!
+//! Steps are futures that stay pending until their result is saved on the server, so a function stops where it
+//! needs one, and ordinary combinators work over steps. The driver only ever looks at a function that cannot go
+//! on by itself.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use tokio::time::{Instant, Sleep};
+
+use super::call_state::{CallState, panic_message};
+use super::slots::{Executed, Fault, Kind, Phase};
+use super::step_id::StepId;
+use crate::Error;
+
+/// A function of any type, started for one call.
+pub(crate) type FunctionFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Box<RawValue>, Error>> + Send + 'a>>;
+
+/// What the server asked for in this call.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Dispatch {
+    /// The one step to run; `None` to discover what comes next.
+    pub(crate) target: Option<String>,
+    /// Report a step instead of running it, even when it is the only one.
+    pub(crate) plan_only: bool,
+}
+
+/// What a call came to.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The function returned.
+    Finished(Result<Box<RawValue>, Error>),
+    /// The function's own code panicked, outside any step.
+    Panicked(String),
+    /// One step was run.
+    Executed(Executed),
+    /// The function waits for these steps.
+    Found(Vec<(StepId, Kind)>),
+    /// The step asked for does not exist in this program.
+    TargetMissing(Vec<StepId>),
+    /// The program itself is wrong.
+    Fault(Fault),
+}
+
+/// How long a targeted call waits for its step while the function is idle on something that is no step. The
+/// TypeScript SDK waits as long.
+const IDLE_LIMIT: Duration = Duration::from_secs(10);
+/// The same when other new steps were found: the function has most likely changed.
+const IDLE_LIMIT_AFTER_OTHERS: Duration = Duration::from_secs(1);
+
+/// Drives `function` until there is something to answer.
+pub(crate) async fn drive<'a>(
+    call: &'a CallState<'a>,
+    dispatch: &Dispatch,
+    mut function: FunctionFuture<'a>,
+) -> Outcome {
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut idle: Option<Pin<Box<Sleep>>> = None;
+
+    std::future::poll_fn(move |cx| {
+        woken.forward_to(cx.waker());
+        loop {
+            woken.flag.store(false, Ordering::Release);
+            let polled = catch_unwind(AssertUnwindSafe(|| {
+                function.as_mut().poll(&mut Context::from_waker(&waker))
+            }));
+            if let Some(outcome) = reported(call) {
+                return Poll::Ready(outcome);
+            }
+            match polled {
+                Err(panic) => return Poll::Ready(Outcome::Panicked(panic_message(&*panic))),
+                Ok(Poll::Ready(result)) => return Poll::Ready(Outcome::Finished(result)),
+                Ok(Poll::Pending) => {}
+            }
+            if woken.flag.load(Ordering::Acquire) {
+                // Not quiet yet. The runtime was woken too and polls again, so others get their turn.
+                idle = None;
+                return Poll::Pending;
+            }
+            match next_move(call, dispatch) {
+                Move::Go => idle = None,
+                Move::Answer(outcome) => return Poll::Ready(outcome),
+                Move::Wait => return Poll::Pending,
+                Move::WaitAtMost(limit) => {
+                    let idle = idle.get_or_insert_with(|| {
+                        Box::pin(tokio::time::sleep_until(Instant::now() + limit))
+                    });
+                    if idle.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    let found = found(call).into_iter().map(|(step, _)| step).collect();
+                    return Poll::Ready(Outcome::TargetMissing(found));
+                }
+            }
+        }
+    })
+    .await
+}
+
+/// What user code has left for us during a poll. It goes before everything else: a step that has run must be
+/// reported, whatever the function does afterwards.
+fn reported(call: &CallState<'_>) -> Option<Outcome> {
+    let mut slots = call.slots();
+    let fault = slots.fault.take().map(Outcome::Fault);
+    fault.or_else(|| slots.executed.take().map(Outcome::Executed))
+}
+
+enum Move {
+    /// Something was resolved or started: poll again.
+    Go,
+    Answer(Outcome),
+    /// The function waits for something that is no step.
+    Wait,
+    WaitAtMost(Duration),
+}
+
+/// Decides about a function that is quiet.
+fn next_move(call: &CallState<'_>, dispatch: &Dispatch) -> Move {
+    let mut slots = call.slots();
+    if slots.running {
+        return Move::Wait;
+    }
+    if let Some(target) = &dispatch.target {
+        let target = slots
+            .found
+            .iter()
+            .copied()
+            .find(|&found| slots.all.get(found).is_some_and(|slot| slot.step.hash == *target));
+        if let Some(target) = target {
+            drop(slots);
+            return start(call, target);
+        }
+    }
+    // One at a time and in the order in which they were saved, so that a race has the same winner in every
+    // call (P-151).
+    if let Some((_, next)) = slots.waiting.pop_first() {
+        let waker = slots.set_phase(next, Phase::Resolved);
+        drop(slots);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        return Move::Go;
+    }
+    match (&dispatch.target, slots.found.as_slice()) {
+        (Some(_), []) => Move::WaitAtMost(IDLE_LIMIT),
+        (Some(_), _) => Move::WaitAtMost(IDLE_LIMIT_AFTER_OTHERS),
+        (None, []) => Move::Wait,
+        (None, &[only]) if !dispatch.plan_only && is_run(&slots, only) => {
+            drop(slots);
+            start(call, only)
+        }
+        (None, _) => {
+            drop(slots);
+            Move::Answer(Outcome::Found(found(call)))
+        }
+    }
+}
+
+fn is_run(slots: &super::slots::Slots, slot: usize) -> bool {
+    slots.all.get(slot).is_some_and(|slot| slot.kind == Kind::Run)
+}
+
+fn start(call: &CallState<'_>, slot: usize) -> Move {
+    let waker = {
+        let mut slots = call.slots();
+        slots.running = true;
+        slots.found.retain(|&found| found != slot);
+        slots.set_phase(slot, Phase::Running)
+    };
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+    Move::Go
+}
+
+fn found(call: &CallState<'_>) -> Vec<(StepId, Kind)> {
+    let slots = call.slots();
+    let found = slots.found.iter().filter_map(|&found| slots.all.get(found));
+    found.map(|slot| (slot.step.clone(), slot.kind.clone())).collect()
+}
+
+/// Tells whether the function was woken, and wakes the task that drives it.
+#[derive(Default)]
+struct Woken {
+    flag: AtomicBool,
+    task: Mutex<Option<Waker>>,
+}
+
+impl Woken {
+    fn forward_to(&self, waker: &Waker) {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if !task.as_ref().is_some_and(|task| task.will_wake(waker)) {
+            *task = Some(waker.clone());
+        }
+    }
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.flag.store(true, Ordering::Release);
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+}

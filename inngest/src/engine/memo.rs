@@ -1,0 +1,119 @@
+//! What the server remembers of a run: the results of finished steps, unparsed until a step asks for its own.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::StepError;
+use crate::step_error::MemoError;
+
+/// The `steps` map and the completion order of a call request.
+#[derive(Debug, Default)]
+pub(crate) struct Memo<'b> {
+    steps: HashMap<&'b str, &'b RawValue>,
+    rank: HashMap<&'b str, usize>,
+}
+
+impl<'b> Memo<'b> {
+    /// `stack` lists the hashes in the order in which their steps were saved (P-151).
+    pub(crate) fn new(
+        steps: HashMap<&'b str, &'b RawValue>,
+        stack: impl IntoIterator<Item = &'b str>,
+    ) -> Self {
+        let rank = stack.into_iter().enumerate().map(|(rank, hash)| (hash, rank)).collect();
+        Self { steps, rank }
+    }
+
+    /// The memo of a step, as the server sent it.
+    pub(crate) fn get(&self, hash: &str) -> Option<&'b RawValue> {
+        self.steps.get(hash).copied()
+    }
+
+    /// Whether the step is done. An `{"input":..}` entry is a step to be run again (P-154).
+    pub(crate) fn is_finished(&self, hash: &str) -> bool {
+        self.get(hash).is_some_and(|raw| !is_rerun(raw))
+    }
+
+    /// When the step was saved, relative to others; steps that the server does not list come last (P-152).
+    pub(crate) fn rank(&self, hash: &str) -> usize {
+        self.rank.get(hash).copied().unwrap_or(usize::MAX)
+    }
+}
+
+/// Whether this is exactly `{"input":..}`. Being the only key it comes first, so that large results are not
+/// scanned for it.
+fn is_rerun(raw: &RawValue) -> bool {
+    let first_key = raw.get().strip_prefix('{').unwrap_or_default().trim_start();
+    first_key.starts_with("\"input\"")
+        && matches!(
+            serde_json::from_str::<Shape<'_>>(raw.get()),
+            Ok(Shape { input: Some(_), data: None, error: None })
+        )
+}
+
+/// The wrapper that the server puts around results (P-106). Only the outermost layer is the server's: a step's
+/// own data may look the same.
+#[derive(Deserialize)]
+struct Shape<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    error: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    input: Option<&'a RawValue>,
+}
+
+/// Tells `"data":null`, which is a result, from an absent key.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// Reads the memo of a `run` step. The outer error says that the code asks for another type than was saved.
+pub(crate) fn decode_run<T: DeserializeOwned>(
+    step_id: &str,
+    raw: &RawValue,
+) -> Result<Result<T, StepError>, Mismatch> {
+    // A derived struct would take a list for its fields in order.
+    let is_object = raw.get().starts_with('{');
+    let shape = is_object.then(|| serde_json::from_str(raw.get()).ok()).flatten();
+    let data = match shape {
+        Some(Shape { error: Some(error), .. }) if error.get() != "null" => {
+            return Ok(Err(step_error(step_id, error)));
+        }
+        Some(Shape { data: Some(data), .. }) => data,
+        _ => raw,
+    };
+    decode(data).map(Ok)
+}
+
+fn step_error(step_id: &str, error: &RawValue) -> StepError {
+    match serde_json::from_str::<MemoError>(error.get()) {
+        Ok(error) => StepError::from_memo(step_id, error),
+        Err(_) => StepError::new(step_id, "Error", error.get()),
+    }
+}
+
+/// JSON that does not fit the type it is decoded into.
+#[derive(Debug)]
+pub(crate) struct Mismatch(serde_path_to_error::Error<serde_json::Error>);
+
+/// Where and how it does not fit, without the position in a text that nobody sees.
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.0.path().to_string();
+        if path != "." {
+            write!(f, "at `{path}`: ")?;
+        }
+        let reason = self.0.inner().to_string();
+        f.write_str(reason.split(" at line ").next().unwrap_or(&reason))
+    }
+}
+
+/// Decodes JSON into `T`.
+pub(crate) fn decode<T: DeserializeOwned>(raw: &RawValue) -> Result<T, Mismatch> {
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(raw.get()))
+        .map_err(Mismatch)
+}

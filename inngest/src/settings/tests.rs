@@ -1,0 +1,92 @@
+use std::collections::HashMap;
+
+use super::{Mode, Settings};
+
+fn read(vars: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
+    let vars: HashMap<_, _> = vars.iter().copied().collect();
+    Settings::from_env(|name| vars.get(name).map(|value| (*value).to_owned()))
+        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn the_default_is_cloud() {
+    let settings = read(&[]).unwrap();
+    assert_eq!(settings.mode, Mode::Cloud);
+    assert_eq!(settings.api_origin, "https://api.inngest.com");
+    assert_eq!(settings.event_origin, "https://inn.gs");
+}
+
+#[test]
+fn inngest_dev_decides_the_mode() {
+    for (value, mode, api) in [
+        ("1", Mode::Dev, "http://localhost:8288"),
+        ("true", Mode::Dev, "http://localhost:8288"),
+        ("0", Mode::Cloud, "https://api.inngest.com"),
+        ("false", Mode::Cloud, "https://api.inngest.com"),
+        ("", Mode::Cloud, "https://api.inngest.com"),
+        ("http://127.0.0.1:9999/", Mode::Dev, "http://127.0.0.1:9999"),
+        ("localhost:8288", Mode::Dev, "http://localhost:8288"),
+    ] {
+        let settings = read(&[("INNGEST_DEV", value)]).unwrap();
+        assert_eq!((settings.mode, settings.api_origin.as_str()), (mode, api), "{value}");
+    }
+    for value in ["off", "no", "dev", "cloud"] {
+        assert!(read(&[("INNGEST_DEV", value)]).is_err(), "{value}");
+    }
+}
+
+#[test]
+fn specific_origins_win_over_general_ones() {
+    let settings = read(&[
+        ("INNGEST_DEV", "http://dev:1"),
+        ("INNGEST_BASE_URL", "http://base:2/"),
+        ("INNGEST_EVENT_API_BASE_URL", "http://events:3"),
+    ])
+    .unwrap();
+    assert_eq!(settings.api_origin, "http://base:2");
+    assert_eq!(settings.event_origin, "http://events:3");
+}
+
+#[test]
+fn self_hosting_works_as_documented() {
+    let settings = read(&[
+        ("INNGEST_DEV", "0"),
+        ("INNGEST_BASE_URL", "http://inngest:8288"),
+        ("INNGEST_SIGNING_KEY", "0123456789abcdef"),
+        ("INNGEST_EVENT_KEY", "key"),
+    ])
+    .unwrap();
+    assert_eq!((settings.mode, settings.api_origin.as_str()), (Mode::Cloud, "http://inngest:8288"));
+}
+
+#[test]
+fn all_mistakes_come_at_once_and_show_no_value() {
+    let mistakes = read(&[
+        ("INNGEST_DEV", "maybe"),
+        ("INNGEST_BASE_URL", "ftp://x"),
+        ("INNGEST_SERVE_PATH", "api"),
+        ("INNGEST_SIGNING_KEY", "signkey-prod-secret!"),
+    ])
+    .unwrap_err();
+    insta::assert_snapshot!(mistakes.join("\n"), @r"
+    INNGEST_BASE_URL: must be an http or https URL without user, query or fragment
+    INNGEST_DEV: must be 1, 0, or the address of a dev server such as http://localhost:8288
+    INNGEST_SIGNING_KEY: the signing key must be hexadecimal, optionally after a `signkey-<env>-` prefix; copy it again from the Inngest dashboard
+    INNGEST_SERVE_PATH: must begin with `/`, such as /api/inngest
+    ");
+}
+
+#[test]
+fn the_branch_of_the_platform_names_the_environment() {
+    let settings = read(&[("RENDER_GIT_BRANCH", "feature")]).unwrap();
+    assert_eq!(settings.env.as_deref(), Some("feature"));
+    let settings = read(&[("RENDER_GIT_BRANCH", "feature"), ("INNGEST_ENV", "prod")]).unwrap();
+    assert_eq!(settings.env.as_deref(), Some("prod"));
+}
+
+#[test]
+fn debug_shows_no_key() {
+    let settings = read(&[("INNGEST_EVENT_KEY", "ev-5ecret"), ("INNGEST_SIGNING_KEY", "abcdef12")]);
+    let debug = format!("{:?}", settings.unwrap());
+    assert!(!debug.contains("5ecret") && !debug.contains("abcdef12"), "{debug}");
+}

@@ -1,0 +1,9 @@
+//! The endpoint as the server sees it: requests in, answers out. Names like T01 are those of the protocol facts.
+
+mod calls;
+mod events;
+mod memo;
+mod signatures;
+mod steps;
+mod support;
+mod sync;

@@ -1,0 +1,122 @@
+//! The ERP, and where in it a deal goes.
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::Mode;
+use super::reader::{Reader, id, is_loopback, web_url};
+
+/// The ERP that gets the deals.
+#[derive(Debug, Clone)]
+pub struct ErpSettings {
+    /// Its API.
+    pub api_url: Url,
+    /// The API's key.
+    pub key: SecretString,
+    /// The user who creates the records.
+    pub username: String,
+    /// The user's password.
+    pub password: SecretString,
+    /// How requests are written.
+    pub body: BodyFormat,
+    /// The entity a deal becomes a record of.
+    pub entity_id: u64,
+    /// The field for the deal's name.
+    pub field_deal_name: String,
+    /// The field for its amount.
+    pub field_amount: String,
+    /// The marker field by which a record is found again.
+    pub field_external_id: Option<String>,
+}
+
+/// How requests to the ERP are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyFormat {
+    /// As JSON.
+    Json,
+    /// As a form: old versions understand nothing else.
+    Form,
+}
+
+/// When two deals are the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dedupe {
+    /// One record for each lead, for ever.
+    Lead,
+    /// One record for each event.
+    Event,
+}
+
+const GROUP: [&str; 4] = ["CRM_API_URL", "CRM_API_KEY", "CRM_API_USERNAME", "CRM_API_PASSWORD"];
+
+pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> (Option<ErpSettings>, Dedupe) {
+    let body = [("json", BodyFormat::Json), ("form", BodyFormat::Form)];
+    let body = reader.parsed("CRM_BODY", |text| one_of(text, &body)).unwrap_or(BodyFormat::Json);
+    let dedupe = [("lead", Dedupe::Lead), ("event", Dedupe::Event)];
+    let dedupe = reader.parsed("CRM_DEDUPE", |text| one_of(text, &dedupe)).unwrap_or(Dedupe::Lead);
+    let entity_id = reader.parsed("CRM_ENTITY_ID", id).unwrap_or(70);
+    let name = reader.parsed("CRM_FIELD_DEAL_NAME", field);
+    let field_deal_name = name.unwrap_or_else(|| "field_1039".to_owned());
+    let amount = reader.parsed("CRM_FIELD_AMOUNT", field);
+    let field_amount = amount.unwrap_or_else(|| "field_1040".to_owned());
+    let field_external_id = reader.parsed("CRM_FIELD_EXTERNAL_ID", field);
+    if field_amount == field_deal_name {
+        reader.error("CRM_FIELD_AMOUNT", "is the field of the deal's name too; each needs its own");
+    }
+    if field_external_id.iter().any(|field| *field == field_deal_name || *field == field_amount) {
+        reader.error(
+            "CRM_FIELD_EXTERNAL_ID",
+            "is used for something else; it needs a field of its own",
+        );
+    }
+
+    let api_url = reader.parsed("CRM_API_URL", web_url);
+    let key = reader.secret("CRM_API_KEY");
+    let username = reader.text("CRM_API_USERNAME");
+    let password = reader.secret("CRM_API_PASSWORD");
+    let set = GROUP.into_iter().find(|variable| reader.is_set(variable));
+    let why = match (set, mode) {
+        (None, Mode::Dev) => return (None, dedupe),
+        (None, Mode::Cloud) => {
+            "deals have nowhere to go: set it, or INNGEST_DEV=1 for development".into()
+        }
+        (Some(set), _) => format!("{set} is: set all of {}, or none", GROUP.join(", ")),
+    };
+    if api_url.as_ref().is_some_and(|url| url.scheme() == "http" && !is_loopback(url)) {
+        reader.warn("CRM_API_URL", "is not encrypted; the password can be read on the way");
+    }
+    let api_url = reader.required("CRM_API_URL", api_url, &why);
+    let key = reader.required("CRM_API_KEY", key, &why);
+    let username = reader.required("CRM_API_USERNAME", username, &why);
+    let password = reader.required("CRM_API_PASSWORD", password, &why);
+    let settings = api_url.zip(key).zip(username).zip(password).map(
+        |(((api_url, key), username), password)| ErpSettings {
+            api_url,
+            key,
+            username,
+            password,
+            body,
+            entity_id,
+            field_deal_name,
+            field_amount,
+            field_external_id,
+        },
+    );
+    (settings, dedupe)
+}
+
+fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    let choice = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
+    choice.ok_or_else(|| {
+        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+        format!("{text:?} is not known; write {}", names.join(" or "))
+    })
+}
+
+fn field(text: &str) -> Result<String, String> {
+    let number = text.strip_prefix("field_").unwrap_or_default();
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("{text:?} is no field; write field_ and its number, as field_1039"));
+    }
+    Ok(text.to_owned())
+}

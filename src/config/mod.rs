@@ -1,0 +1,66 @@
+//! Configuration: read once, checked as a whole, before anything starts.
+
+mod amocrm;
+mod database;
+mod env;
+mod erp;
+mod error;
+mod inngest;
+mod listen;
+mod log;
+mod reader;
+mod webhook;
+
+pub use amocrm::{AmoCrmAuth, AmoCrmSettings};
+pub use database::DatabaseSettings;
+pub use env::{Env, EnvMap, ProcessEnv};
+pub use erp::{BodyFormat, Dedupe, ErpSettings};
+pub use error::{ConfigError, ConfigErrors};
+pub use inngest::{InngestSettings, Mode};
+pub use listen::ListenSettings;
+pub use log::{LogFormat, LogSettings};
+pub use webhook::WebhookSettings;
+
+use reader::Reader;
+
+/// Everything the service can be told. `Debug` shows no secret.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The listeners.
+    pub listen: ListenSettings,
+    /// How Inngest is used.
+    pub inngest: InngestSettings,
+    /// The database.
+    pub database: DatabaseSettings,
+    /// The amoCRM account. Without it webhooks are still taken, and their runs fail with what is missing.
+    pub amocrm: Option<AmoCrmSettings>,
+    /// Which webhooks are taken.
+    pub webhook: WebhookSettings,
+    /// The ERP. Absent in development mode only.
+    pub erp: Option<ErpSettings>,
+    /// When two deals are the same one.
+    pub dedupe: Dedupe,
+    /// The logs.
+    pub log: LogSettings,
+    /// What is allowed and probably not meant, one line each, for the log and for `doctor`.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads and checks every variable. All mistakes come back at once.
+    pub fn load(env: &dyn Env) -> Result<Self, ConfigErrors> {
+        let mut reader = Reader::new(env);
+        let listen = listen::read(&mut reader);
+        let inngest = inngest::read(&mut reader);
+        if inngest.mode == Mode::Dev && !listen.is_local() {
+            reader.warn("INNGEST_DEV", "calls need no signature, and HOST lets other machines in");
+        }
+        let database = database::read(&mut reader);
+        let webhook = webhook::read(&mut reader, inngest.mode);
+        let amocrm = amocrm::read(&mut reader, webhook.filter.account_id);
+        let (erp, dedupe) = erp::read(&mut reader, inngest.mode);
+        let log = log::read(&mut reader);
+        let warnings = reader.finish()?;
+        Ok(Self { listen, inngest, database, amocrm, webhook, erp, dedupe, log, warnings })
+    }
+}

@@ -1,0 +1,177 @@
+//! What the service counts. No label carries an id, a name or a secret.
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::store::InboxCounts;
+
+/// The content type of [`Metrics::render`].
+pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// How a webhook was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WebhookOutcome {
+    /// At least one lead was stored.
+    Accepted,
+    /// Nothing in it concerned us.
+    Ignored,
+    /// It had no body.
+    Empty,
+    /// Nothing in it could be read; the body was kept.
+    Unparsable,
+    /// The secret was wrong or missing.
+    Unauthorized,
+    /// It was over the limit.
+    TooLarge,
+    /// It could not be stored; amoCRM was asked to send it again.
+    NotStored,
+}
+
+impl EncodeLabelValue for WebhookOutcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Accepted => "accepted",
+            Self::Ignored => "ignored",
+            Self::Empty => "empty",
+            Self::Unparsable => "unparsable",
+            Self::Unauthorized => "unauthorized",
+            Self::TooLarge => "too_large",
+            Self::NotStored => "not_stored",
+        };
+        EncodeLabelValue::encode(&name, encoder)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: WebhookOutcome,
+}
+
+/// The counters. Clones share them.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    webhooks: Family<OutcomeLabel, Counter>,
+    leads_stored: Counter,
+    events_sent: Counter,
+    events_parked: Counter,
+    send_failures: Counter,
+    inbox_waiting: Gauge,
+    inbox_parked: Gauge,
+    bodies_unparsable: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Counters that start at zero.
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Arc::default(),
+            webhooks: Family::default(),
+            leads_stored: Counter::default(),
+            events_sent: Counter::default(),
+            events_parked: Counter::default(),
+            send_failures: Counter::default(),
+            inbox_waiting: Gauge::default(),
+            inbox_parked: Gauge::default(),
+            bodies_unparsable: Gauge::default(),
+        };
+        let mut registry = Registry::with_prefix("prometei_flow");
+        let mut counter = |name: &str, help: &str, counter: &Counter| {
+            registry.register(name, help, counter.clone());
+        };
+        counter("leads_stored", "Leads taken from webhooks into the inbox", &metrics.leads_stored);
+        counter("events_sent", "Events that Inngest accepted", &metrics.events_sent);
+        counter("events_parked", "Events that Inngest refused for good", &metrics.events_parked);
+        counter("event_send_failures", "Sends to try again", &metrics.send_failures);
+        let mut gauge = |name: &str, help: &str, gauge: &Gauge| {
+            registry.register(name, help, gauge.clone());
+        };
+        gauge("inbox_waiting", "Leads that Inngest does not have yet", &metrics.inbox_waiting);
+        gauge(
+            "inbox_parked",
+            "Leads that Inngest refuses; a person must look",
+            &metrics.inbox_parked,
+        );
+        let help = "Kept webhook bodies of which something could not be read";
+        gauge("webhook_bodies_unparsable", help, &metrics.bodies_unparsable);
+        let help = "Webhooks, by how they were answered";
+        registry.register("webhooks_received", help, metrics.webhooks.clone());
+        metrics.registry = Arc::new(registry);
+        metrics
+    }
+
+    /// Counts a webhook.
+    pub fn webhook(&self, outcome: WebhookOutcome) {
+        self.webhooks.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// Counts leads that went into the inbox.
+    pub fn leads_stored(&self, leads: usize) {
+        self.leads_stored.inc_by(leads as u64);
+    }
+
+    /// Counts events that Inngest accepted.
+    pub fn events_sent(&self, events: usize) {
+        self.events_sent.inc_by(events as u64);
+    }
+
+    /// Counts an event that Inngest refused for good.
+    pub fn event_parked(&self) {
+        self.events_parked.inc();
+    }
+
+    /// Counts a send that will be tried again.
+    pub fn send_failed(&self) {
+        self.send_failures.inc();
+    }
+
+    /// Sets the gauges to what lies in the inbox; call it before [`render`](Self::render).
+    pub fn set_inbox(&self, counts: &InboxCounts) {
+        self.inbox_waiting.set(counts.waiting);
+        self.inbox_parked.set(counts.parked);
+        self.bodies_unparsable.set(counts.unparsable);
+    }
+
+    /// Everything, in the OpenMetrics text format.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing into a string cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Metrics, WebhookOutcome};
+
+    #[test]
+    fn counts_are_rendered_by_outcome() {
+        let metrics = Metrics::new();
+        metrics.webhook(WebhookOutcome::Accepted);
+        metrics.webhook(WebhookOutcome::TooLarge);
+        metrics.leads_stored(3);
+        let text = metrics.render();
+        for line in [
+            "prometei_flow_webhooks_received_total{outcome=\"accepted\"} 1",
+            "prometei_flow_webhooks_received_total{outcome=\"too_large\"} 1",
+            "prometei_flow_leads_stored_total 3",
+            "prometei_flow_inbox_waiting 0",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The inbox: what amoCRM was promised and Inngest does not have yet.
+
+use jiff::Timestamp;
+
+use super::{Store, timestamp};
+
+/// A lead on its way to Inngest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxRow {
+    /// The row, and the event made from it.
+    pub id: String,
+    /// The lead.
+    pub lead_id: i64,
+    /// The data of the event, JSON.
+    pub payload: String,
+    /// When the webhook came in.
+    pub received_at: Timestamp,
+    /// How often sending it has failed.
+    pub attempts: i64,
+}
+
+/// A lead that Inngest refuses for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParkedRow {
+    /// The row.
+    pub id: String,
+    /// The lead.
+    pub lead_id: i64,
+    /// When it was given up.
+    pub parked_at: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+/// What lies in the inbox.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InboxCounts {
+    /// Leads that still have to be sent.
+    pub waiting: i64,
+    /// Leads that Inngest refuses for good.
+    pub parked: i64,
+    /// Kept bodies of which something could not be read.
+    pub unparsable: i64,
+    /// When the oldest of the waiting came in.
+    pub oldest_waiting: Option<Timestamp>,
+}
+
+impl Store {
+    /// The next leads to send, oldest first.
+    pub async fn due_batch(&self, limit: u32) -> anyhow::Result<Vec<InboxRow>> {
+        let rows: Vec<(String, i64, String, i64, i64)> = sqlx::query_as(
+            "SELECT id, lead_id, payload, received_at, attempts FROM inbox \
+             WHERE parked_at IS NULL ORDER BY id LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter()
+            .map(|(id, lead_id, payload, received_at, attempts)| {
+                let received_at = timestamp(received_at)?;
+                Ok(InboxRow { id, lead_id, payload, received_at, attempts })
+            })
+            .collect()
+    }
+
+    /// Removes rows that Inngest has accepted.
+    pub async fn delete_accepted(&self, ids: &[&str]) -> anyhow::Result<()> {
+        let mut transaction = self.begin().await?;
+        for id in ids {
+            sqlx::query("DELETE FROM inbox WHERE id = $1")
+                .bind(*id)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Notes that sending these rows has failed. They stay due.
+    pub async fn record_failure(&self, ids: &[&str], error: &str) -> anyhow::Result<()> {
+        let mut transaction = self.begin().await?;
+        for id in ids {
+            sqlx::query("UPDATE inbox SET attempts = attempts + 1, last_error = $2 WHERE id = $1")
+                .bind(*id)
+                .bind(error)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Gives a row up, visibly: it stays, with the reason, and is no longer due.
+    pub async fn park(&self, id: &str, reason: &str) -> anyhow::Result<()> {
+        sqlx::query("UPDATE inbox SET parked_at = $2, parked_reason = $3 WHERE id = $1")
+            .bind(id)
+            .bind(self.now())
+            .bind(reason)
+            .execute(self.writer())
+            .await?;
+        Ok(())
+    }
+
+    /// The rows that were given up, newest first.
+    pub async fn parked(&self, limit: u32) -> anyhow::Result<Vec<ParkedRow>> {
+        let rows: Vec<(String, i64, i64, String)> = sqlx::query_as(
+            "SELECT id, lead_id, parked_at, COALESCE(parked_reason, '') FROM inbox \
+             WHERE parked_at IS NOT NULL ORDER BY parked_at DESC, id DESC LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter()
+            .map(|(id, lead_id, parked_at, reason)| {
+                Ok(ParkedRow { id, lead_id, parked_at: timestamp(parked_at)?, reason })
+            })
+            .collect()
+    }
+
+    /// Makes every row that was given up due again. Returns how many.
+    pub async fn unpark_all(&self) -> anyhow::Result<u64> {
+        let query =
+            "UPDATE inbox SET parked_at = NULL, parked_reason = NULL WHERE parked_at IS NOT NULL";
+        Ok(sqlx::query(query).execute(self.writer()).await?.rows_affected())
+    }
+
+    /// What lies in the inbox.
+    pub async fn inbox_counts(&self) -> anyhow::Result<InboxCounts> {
+        let (waiting, parked, unparsable, oldest): (i64, i64, i64, Option<i64>) = sqlx::query_as(
+            "SELECT (SELECT COUNT(*) FROM inbox WHERE parked_at IS NULL), \
+                    (SELECT COUNT(*) FROM inbox WHERE parked_at IS NOT NULL), \
+                    (SELECT COUNT(*) FROM webhook_bodies WHERE state <> 'read'), \
+                    (SELECT MIN(received_at) FROM inbox WHERE parked_at IS NULL)",
+        )
+        .fetch_one(self.reader())
+        .await?;
+        let oldest_waiting = oldest.map(timestamp).transpose()?;
+        Ok(InboxCounts { waiting, parked, unparsable, oldest_waiting })
+    }
+}

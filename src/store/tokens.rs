@@ -1,0 +1,51 @@
+//! The OAuth token pair: one row, replaced by comparing its generation.
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{Store, timestamp};
+use crate::amocrm::{StoredTokenPair, TokenPair, TokenStore};
+
+impl TokenStore for Store {
+    async fn load(&self) -> anyhow::Result<Option<StoredTokenPair>> {
+        // From the writing connection: behind any replacement that is under way, never beside it.
+        let row: Option<(i64, String, String, i64, i64)> = sqlx::query_as(
+            "SELECT generation, access_token, refresh_token, obtained_at, expires_at FROM tokens WHERE id = 1",
+        )
+        .fetch_optional(self.writer())
+        .await?;
+        row.map(|(generation, access_token, refresh_token, obtained_at, expires_at)| {
+            let pair = TokenPair {
+                access_token: SecretString::from(access_token),
+                refresh_token: SecretString::from(refresh_token),
+                obtained_at: timestamp(obtained_at)?,
+                expires_at: timestamp(expires_at)?,
+            };
+            Ok(StoredTokenPair { pair, generation })
+        })
+        .transpose()
+    }
+
+    async fn replace(&self, replaces: Option<i64>, pair: &TokenPair) -> anyhow::Result<bool> {
+        // Comparing and storing is one statement, so that no other writer comes in between.
+        let query = match replaces {
+            Some(generation) => sqlx::query(
+                "UPDATE tokens SET generation = generation + 1, access_token = $1, refresh_token = $2, \
+                 obtained_at = $3, expires_at = $4 WHERE id = 1 AND generation = $5",
+            )
+            .bind(pair.access_token.expose_secret())
+            .bind(pair.refresh_token.expose_secret())
+            .bind(pair.obtained_at.as_millisecond())
+            .bind(pair.expires_at.as_millisecond())
+            .bind(generation),
+            None => sqlx::query(
+                "INSERT INTO tokens (id, generation, access_token, refresh_token, obtained_at, expires_at) \
+                 VALUES (1, 1, $1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
+            )
+            .bind(pair.access_token.expose_secret())
+            .bind(pair.refresh_token.expose_secret())
+            .bind(pair.obtained_at.as_millisecond())
+            .bind(pair.expires_at.as_millisecond()),
+        };
+        Ok(query.execute(self.writer()).await?.rows_affected() == 1)
+    }
+}

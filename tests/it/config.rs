@@ -1,0 +1,394 @@
+//! Configuration: what is understood, and what a person is told when it is not.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use prometei_flow::config::{
+    AmoCrmAuth, BodyFormat, Config, ConfigError, Dedupe, Env, EnvMap, LogFormat, Mode, ProcessEnv,
+};
+use secrecy::ExposeSecret as _;
+
+const SIGNING_KEY: &str = "signkey-prod-0123456789abcdef";
+
+const PRODUCTION: &[(&str, &str)] = &[
+    ("INNGEST_EVENT_KEY", "event-key-1"),
+    ("INNGEST_SIGNING_KEY", SIGNING_KEY),
+    ("AMOCRM_WEBHOOK_SECRET", "0123456789abcdef"),
+    ("CRM_API_URL", "https://erp.example.org/api/rest.php"),
+    ("CRM_API_KEY", "erp-key"),
+    ("CRM_API_USERNAME", "robot"),
+    ("CRM_API_PASSWORD", "hunter2 "),
+];
+
+/// Production, changed: an empty value removes the variable.
+fn production(changes: &[(&str, &str)]) -> EnvMap {
+    PRODUCTION.iter().chain(changes).copied().collect()
+}
+
+/// Development with these variables.
+fn development(variables: &[(&str, &str)]) -> EnvMap {
+    [("INNGEST_DEV", "1")].iter().chain(variables).copied().collect()
+}
+
+fn complaints(env: &EnvMap) -> Vec<String> {
+    let complaints = Config::load(env).err().map(|errors| errors.to_string()).unwrap_or_default();
+    complaints.lines().map(str::to_owned).collect()
+}
+
+fn complains_of(env: &EnvMap) -> Vec<String> {
+    let name = |line: &String| line.split(':').next().unwrap_or_default().to_owned();
+    complaints(env).iter().map(name).collect()
+}
+
+#[test]
+fn development_needs_nothing_but_the_mode() {
+    let config = Config::load(&development(&[])).unwrap();
+    assert_eq!(config.inngest.mode, Mode::Dev);
+    assert!(config.erp.is_none() && config.amocrm.is_none());
+    assert_eq!((config.listen.host.as_str(), config.listen.port), ("127.0.0.1", 3000));
+    assert_eq!(config.listen.admin, "127.0.0.1:3001".parse().unwrap());
+    assert_eq!(config.database.url, "sqlite://prometei-flow.db");
+    assert_eq!((config.dedupe, config.log.format), (Dedupe::Lead, None));
+    assert_eq!((config.log.filter.as_str(), config.warnings.len()), ("info", 0));
+    assert!(config.webhook.secrets.is_empty());
+}
+
+#[test]
+fn production_is_the_default_and_says_all_that_it_needs_at_once() {
+    assert_eq!(
+        complains_of(&EnvMap::default()),
+        [
+            "INNGEST_EVENT_KEY",
+            "INNGEST_SIGNING_KEY",
+            "AMOCRM_WEBHOOK_SECRET",
+            "CRM_API_URL",
+            "CRM_API_KEY",
+            "CRM_API_USERNAME",
+            "CRM_API_PASSWORD"
+        ]
+    );
+    let config = Config::load(&production(&[])).unwrap();
+    let erp = config.erp.unwrap();
+    assert_eq!((config.inngest.mode, erp.entity_id, erp.body), (Mode::Cloud, 70, BodyFormat::Json));
+    assert_eq!(
+        (erp.field_deal_name.as_str(), erp.field_amount.as_str()),
+        ("field_1039", "field_1040")
+    );
+    assert_eq!(erp.password.expose_secret(), "hunter2 ", "a secret is taken as it is");
+    assert_eq!(erp.field_external_id, None);
+}
+
+#[test]
+fn every_mistake_is_told_with_its_fix_and_without_secrets() {
+    let env = production(&[
+        ("PORT", "http"),
+        ("ADMIN_ADDR", "here"),
+        ("INNGEST_SIGNING_KEY", "signkey-prod-sesame"),
+        ("INNGEST_BASE_URL", "inngest:8288"),
+        ("AMOCRM_WEBHOOK_SECRET", "sesame"),
+        ("AMOCRM_TRIGGER_STATUSES", "1:2,3"),
+        ("AMOCRM_ACCOUNT_ID", "mine"),
+        ("CRM_API_URL", "https://robot:sesame@erp.example.org"),
+        ("CRM_FIELD_AMOUNT", "amount"),
+        ("CRM_BODY", "xml"),
+        ("LOG_FORMAT", "fancy"),
+        ("DATABASE_URL", "postgres://flow:sesame@db/flow"),
+    ]);
+    let complaints = complaints(&env);
+    assert_eq!(
+        complaints,
+        [
+            "PORT: \"http\" is no port; write a number up to 65535",
+            "ADMIN_ADDR: \"here\" is no address with a port; write it as 127.0.0.1:3001",
+            "INNGEST_SIGNING_KEY: is wrong: the signing key must be hexadecimal, optionally after a \
+             `signkey-<env>-` prefix; copy it again from the Inngest dashboard",
+            "INNGEST_BASE_URL: is no web address; write it in full, as https://example.org",
+            "DATABASE_URL: PostgreSQL comes with a later version; for now write sqlite://<path>",
+            "AMOCRM_WEBHOOK_SECRET: is too short; make one of at least 16 random letters and digits",
+            "AMOCRM_TRIGGER_STATUSES: \"3\" is no stage; write pipeline:status, several of them with commas",
+            "AMOCRM_ACCOUNT_ID: \"mine\" is no id; write a positive number",
+            "CRM_BODY: \"xml\" is not known; write json or form",
+            "CRM_FIELD_AMOUNT: \"amount\" is no field; write field_ and its number, as field_1039",
+            "CRM_API_URL: must not contain a user name or password; remove what stands before the @",
+            "LOG_FORMAT: \"fancy\" is not known; write pretty or json",
+        ]
+    );
+    assert!(!complaints.concat().contains("sesame"));
+}
+
+#[test]
+fn the_mode_is_read_as_every_inngest_sdk_reads_it() {
+    for (value, url) in [
+        ("1", None),
+        ("true", None),
+        ("http://dev:8288", Some("http://dev:8288/")),
+        ("localhost:9999", Some("http://localhost:9999/")),
+    ] {
+        let config = Config::load(&development(&[("INNGEST_DEV", value)])).unwrap();
+        let dev_url = config.inngest.dev_url.map(|url| url.to_string());
+        assert_eq!((config.inngest.mode, dev_url.as_deref()), (Mode::Dev, url), "{value}");
+    }
+    for value in ["0", "false", ""] {
+        let config = Config::load(&production(&[("INNGEST_DEV", value)])).unwrap();
+        assert_eq!(config.inngest.mode, Mode::Cloud, "{value:?}");
+    }
+    assert_eq!(complains_of(&development(&[("INNGEST_DEV", "yes")])), ["INNGEST_DEV"]);
+}
+
+#[test]
+fn half_a_group_is_a_mistake_also_in_development() {
+    let erp = development(&[("CRM_API_URL", "http://localhost/api"), ("CRM_API_KEY", "k")]);
+    assert_eq!(complains_of(&erp), ["CRM_API_USERNAME", "CRM_API_PASSWORD"]);
+    let subdomain = development(&[("AMOCRM_SUBDOMAIN", "example")]);
+    assert_eq!(
+        complains_of(&subdomain),
+        ["AMOCRM_CLIENT_ID", "AMOCRM_CLIENT_SECRET", "AMOCRM_REDIRECT_URI"]
+    );
+    let token = development(&[("AMOCRM_ACCESS_TOKEN", "t")]);
+    assert_eq!(complains_of(&token), ["AMOCRM_SUBDOMAIN"]);
+}
+
+#[test]
+fn amocrm_by_oauth_with_or_without_a_first_refresh_token() {
+    let mut variables = vec![
+        ("AMOCRM_CLIENT_ID", "id"),
+        ("AMOCRM_CLIENT_SECRET", "secret"),
+        ("AMOCRM_REDIRECT_URI", "https://deals.example.org/oauth/callback/"),
+        ("AMOCRM_SUBDOMAIN", "example"),
+        ("AMOCRM_ACCOUNT_ID", "32452514"),
+    ];
+    for first_token in [None, Some("refresh")] {
+        variables.extend(first_token.map(|token| ("AMOCRM_REFRESH_TOKEN", token)));
+        let settings = Config::load(&development(&variables)).unwrap().amocrm.unwrap();
+        assert_eq!(settings.base_url.as_str(), "https://example.amocrm.ru/");
+        assert_eq!(settings.account_id, Some(32_452_514));
+        let AmoCrmAuth::OAuth { redirect_uri, refresh_token, .. } = settings.auth else {
+            panic!("not OAuth");
+        };
+        assert_eq!(redirect_uri, "https://deals.example.org/oauth/callback/", "byte for byte");
+        assert_eq!(
+            refresh_token.map(|token| token.expose_secret().to_owned()).as_deref(),
+            first_token
+        );
+    }
+}
+
+#[test]
+fn a_long_lived_token_takes_the_place_of_oauth() {
+    let variables = [
+        ("AMOCRM_ACCESS_TOKEN", "token"),
+        ("AMOCRM_BASE_URL", "https://example.kommo.com"),
+        ("AMOCRM_CLIENT_ID", "left over"),
+    ];
+    let config = Config::load(&development(&variables)).unwrap();
+    let settings = config.amocrm.unwrap();
+    assert_eq!(settings.base_url.as_str(), "https://example.kommo.com/");
+    assert!(matches!(settings.auth, AmoCrmAuth::LongLived { .. }));
+    assert_eq!(config.warnings, ["AMOCRM_ACCESS_TOKEN: is used, and the OAuth variables are not"]);
+}
+
+#[test]
+fn tokens_go_to_a_host_of_ours_and_never_in_the_clear() {
+    let with = |name, value| {
+        let base = [("AMOCRM_ACCESS_TOKEN", "token"), (name, value)];
+        complains_of(&development(&base))
+    };
+    for good in
+        ["http://127.0.0.1:9000", "http://localhost:9000", "http://[::1]:9000", "https://a.b"]
+    {
+        assert_eq!(with("AMOCRM_BASE_URL", good), [""; 0], "{good}");
+    }
+    for bad in
+        ["http://example.amocrm.ru", "http://10.0.0.1", "ftp://a.b", "https://a.b/path", "a.b"]
+    {
+        assert_eq!(with("AMOCRM_BASE_URL", bad), ["AMOCRM_BASE_URL"], "{bad}");
+    }
+    for bad in ["evil.org/", "a.b", "-a", "A", "", "a@b", &"a".repeat(64)] {
+        assert_eq!(with("AMOCRM_SUBDOMAIN", bad), ["AMOCRM_SUBDOMAIN"], "{bad}");
+    }
+}
+
+#[test]
+fn the_consent_page_cannot_take_the_place_of_another_page() {
+    for path in ["/healthz", "/api/inngest/", "/", "/:id", "/*rest"] {
+        let uri = format!("https://deals.example.org{path}");
+        let variables = [
+            ("AMOCRM_CLIENT_ID", "id"),
+            ("AMOCRM_CLIENT_SECRET", "secret"),
+            ("AMOCRM_REDIRECT_URI", uri.as_str()),
+            ("AMOCRM_SUBDOMAIN", "example"),
+        ];
+        assert_eq!(complains_of(&development(&variables)), ["AMOCRM_REDIRECT_URI"], "{path}");
+    }
+}
+
+#[test]
+fn two_webhook_secrets_may_be_valid_while_they_are_changed() {
+    let secrets = |value| Config::load(&production(&[("AMOCRM_WEBHOOK_SECRET", value)]));
+    let both = "0123456789abcdef, fedcba9876543210";
+    assert_eq!(secrets(both).unwrap().webhook.secrets.len(), 2);
+    for bad in ["0123456789abcdef,short", ",", "0123456789abcdef,0123456789abcdeg,0123456789abcdeh"]
+    {
+        assert_eq!(secrets(bad).unwrap_err().0.len(), 1, "{bad}");
+    }
+}
+
+#[test]
+fn stages_and_other_values_arrive() {
+    let config = Config::load(&production(&[
+        ("AMOCRM_TRIGGER_STATUSES", "9679730:77186758, 1:142"),
+        ("CRM_BODY", "form"),
+        ("CRM_DEDUPE", "event"),
+        ("CRM_FIELD_EXTERNAL_ID", "field_1050"),
+        ("HOST", "0.0.0.0"),
+        ("PORT", "0"),
+        ("ADMIN_ADDR", "0.0.0.0:9090"),
+        ("LOG_FORMAT", "json"),
+    ]))
+    .unwrap();
+    assert_eq!(
+        config.webhook.filter.trigger_statuses,
+        Some(vec![(9_679_730, 77_186_758), (1, 142)])
+    );
+    let erp = config.erp.unwrap();
+    assert_eq!((erp.body, config.dedupe), (BodyFormat::Form, Dedupe::Event));
+    assert_eq!(erp.field_external_id.as_deref(), Some("field_1050"));
+    assert_eq!((config.listen.host.as_str(), config.listen.port), ("0.0.0.0", 0));
+    assert_eq!(config.log.format, Some(LogFormat::Json));
+    assert_eq!(config.warnings.len(), 1, "the admin listener is open: {:?}", config.warnings);
+}
+
+#[test]
+fn what_is_allowed_but_dangerous_is_a_warning() {
+    let warnings = |env: &EnvMap| Config::load(env).unwrap().warnings;
+    let open = warnings(&development(&[("HOST", "0.0.0.0")]));
+    assert_eq!(open, ["INNGEST_DEV: calls need no signature, and HOST lets other machines in"]);
+    assert_eq!(warnings(&development(&[("HOST", "::1")])), [""; 0]);
+    let plain = warnings(&production(&[("CRM_API_URL", "http://erp.example.org/api/rest.php")]));
+    assert_eq!(plain, ["CRM_API_URL: is not encrypted; the password can be read on the way"]);
+    let key = warnings(&production(&[("INNGEST_SIGNING_KEY", "0123456789abcdef")]));
+    assert!(key[0].starts_with("INNGEST_SIGNING_KEY: has no signkey- prefix"), "{key:?}");
+}
+
+#[test]
+fn each_listener_and_each_field_needs_its_own() {
+    assert_eq!(complains_of(&development(&[("PORT", "3001")])), ["ADMIN_ADDR"]);
+    assert_eq!(
+        complains_of(&development(&[("CRM_FIELD_AMOUNT", "field_1039")])),
+        ["CRM_FIELD_AMOUNT"]
+    );
+    let marker = development(&[("CRM_FIELD_EXTERNAL_ID", "field_1040")]);
+    assert_eq!(complains_of(&marker), ["CRM_FIELD_EXTERNAL_ID"]);
+}
+
+#[test]
+fn a_value_may_come_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.display().to_string()
+    };
+    let (key, empty) = (path("key", "from file\n\n"), path("empty", "\n"));
+    let load = |variable: &str, value: &str| {
+        Config::load(&production(&[("CRM_API_KEY", ""), (variable, value)]))
+    };
+    let config = load("CRM_API_KEY_FILE", &key).unwrap();
+    assert_eq!(config.erp.unwrap().key.expose_secret(), "from file\n", "one newline is cut off");
+
+    for bad in [empty.as_str(), "/nowhere/key"] {
+        let errors = load("CRM_API_KEY_FILE", bad).unwrap_err();
+        assert_eq!((errors.0.len(), errors.0[0].variable.as_str()), (1, "CRM_API_KEY_FILE"));
+    }
+    let both = complaints(&production(&[("CRM_API_KEY_FILE", &key)]));
+    let expected =
+        "CRM_API_KEY_FILE: CRM_API_KEY is set too, and only one may be; remove one of the two";
+    assert_eq!(both, [expected]);
+}
+
+#[test]
+fn nothing_secret_is_in_the_debug_output() {
+    let config = Config::load(&production(&[
+        ("AMOCRM_WEBHOOK_SECRET", "sesame-0123456789"),
+        ("CRM_API_KEY", "sesame"),
+        ("CRM_API_PASSWORD", "sesame"),
+        ("AMOCRM_CLIENT_ID", "id"),
+        ("AMOCRM_CLIENT_SECRET", "sesame"),
+        ("AMOCRM_REDIRECT_URI", "https://deals.example.org/oauth/callback"),
+        ("AMOCRM_REFRESH_TOKEN", "sesame"),
+        ("AMOCRM_SUBDOMAIN", "example"),
+    ]));
+    let shown = format!("{:?}", config.unwrap());
+    assert!(!shown.contains("sesame") && !shown.contains("0123456789abcdef"), "{shown}");
+}
+
+#[test]
+fn real_variables_win_over_the_dotenv_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(".env");
+    assert!(ProcessEnv::with_dotenv(&path).is_ok(), "there need not be one");
+    std::fs::write(&path, "PATH='from the file'\nFLOW_TEST_ONLY='from the file'\n").unwrap();
+    let env = ProcessEnv::with_dotenv(&path).unwrap();
+    assert_ne!(env.get("PATH").unwrap().as_deref(), Some("from the file"));
+    assert_eq!(env.get("FLOW_TEST_ONLY").unwrap().as_deref(), Some("from the file"));
+}
+
+#[test]
+fn a_dotenv_file_that_cannot_be_read_says_where_and_not_what() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(".env");
+    std::fs::write(&path, "PORT=3000\nCRM_API_PASSWORD=open sesame\n").unwrap();
+    let error = EnvMap::from_dotenv(&path).err().unwrap().to_string();
+    assert!(error.contains("what follows PORT") && !error.contains("sesame"), "{error}");
+}
+
+/// Remembers what it was asked for.
+struct Asked<'e>(&'e EnvMap, RefCell<BTreeSet<String>>);
+
+impl Env for Asked<'_> {
+    fn raw(&self, name: &str) -> Result<Option<String>, ConfigError> {
+        self.1.borrow_mut().insert(name.to_owned());
+        self.0.raw(name)
+    }
+}
+
+#[test]
+fn the_example_works_as_it_is_and_names_every_variable() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".env.example");
+    let example = EnvMap::from_dotenv(&path).unwrap();
+    let asked = Asked(&example, RefCell::default());
+    assert_eq!(Config::load(&asked).unwrap().inngest.mode, Mode::Dev);
+
+    let text = std::fs::read_to_string(&path).unwrap();
+    let named: BTreeSet<_> = text
+        .lines()
+        .filter_map(|line| line.trim_start_matches("# ").split_once('='))
+        .map(|(name, _)| name)
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
+        .collect();
+    let asked = asked.1.into_inner();
+    let asked: BTreeSet<_> =
+        asked.iter().map(String::as_str).filter(|name| !name.ends_with("_FILE")).collect();
+    assert_eq!(named, asked);
+}
+
+#[test]
+fn the_example_works_also_with_every_line_filled_in() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".env.example");
+    let text = std::fs::read_to_string(path).unwrap();
+    let lines = text.lines().filter_map(|line| line.trim_start_matches("# ").split_once('='));
+    let variables: Vec<(&str, &str)> = lines
+        .filter(|(name, _)| !name.contains(' '))
+        .map(|(name, value)| match name {
+            "INNGEST_SIGNING_KEY_FALLBACK" => (name, SIGNING_KEY),
+            "AMOCRM_WEBHOOK_SECRET" => (name, "0123456789abcdef"),
+            "INNGEST_API_BASE_URL" | "INNGEST_EVENT_API_BASE_URL" => (name, "http://inngest:8288"),
+            "INNGEST_DEV" => (name, "0"),
+            _ if value.is_empty() => (name, "x"),
+            _ => (name, value),
+        })
+        .collect();
+    assert!(variables.len() > 30);
+    assert_eq!(complaints(&variables.into_iter().collect()), [""; 0]);
+}
