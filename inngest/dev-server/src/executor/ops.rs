@@ -108,8 +108,9 @@ fn parse_op(op: &Value, no_retry: bool) -> Result<Op, InvalidOps> {
     let opts = op.get("opts").filter(|opts| !opts.is_null());
     let action = match code {
         "StepRun" | "Step" => ran(op)?,
-        "StepError" => Action::Errored(error_object(op, no_retry)?),
-        "StepFailed" => Action::Failed(error_object(op, false)?),
+        // The header alone says whether an error may be retried; what the op says is overwritten (P-128).
+        "StepError" => Action::Errored(error_object(op, Some(no_retry))?),
+        "StepFailed" => Action::Failed(error_object(op, None)?),
         "StepPlanned" => Action::Planned,
         "Sleep" => {
             let duration = opts.and_then(|opts| opts.get("duration")).and_then(Value::as_str);
@@ -139,8 +140,8 @@ fn ran(op: &Map<String, Value>) -> Result<Action, InvalidOps> {
     Ok(Action::Ran { memo, bytes })
 }
 
-/// The error of a failed step. The header alone says whether it may be retried (P-128).
-fn error_object(op: &Map<String, Value>, no_retry: bool) -> Result<Value, InvalidOps> {
+/// The error of a failed step.
+fn error_object(op: &Map<String, Value>, no_retry: Option<bool>) -> Result<Value, InvalidOps> {
     let error = op.get("error").and_then(Value::as_object).ok_or_else(|| {
         rejected("a step error must carry an `error` object with `name` and `message`")
     })?;
@@ -151,7 +152,7 @@ fn error_object(op: &Map<String, Value>, no_retry: bool) -> Result<Value, Invali
         .into_iter()
         .filter_map(|field| Some((field.to_owned(), error.get(field)?.clone())))
         .collect();
-    if no_retry {
+    if no_retry.unwrap_or(error.get("noRetry") == Some(&json!(true))) {
         kept.insert("noRetry".to_owned(), json!(true));
     }
     Ok(Value::Object(kept))

@@ -34,7 +34,7 @@ pub(crate) fn function(id: &str, event: &str, retries: u32) -> Value {
     })
 }
 
-pub(crate) fn payload(functions: Value) -> Value {
+pub(crate) fn payload(functions: &Value) -> Value {
     json!({
         "url": "http://127.0.0.1/api/inngest", "deployType": "ping", "appName": "app",
         "sdk": "fake:v0.1.0", "v": "0.1", "framework": "none", "functions": functions,
@@ -85,7 +85,7 @@ impl World {
         sdk.registers(Registration {
             server: server.url().clone(),
             token: key.map(|key| key.api_token().unwrap()),
-            payload: payload(functions),
+            payload: payload(&functions),
         });
         server.sync_now().await.unwrap();
         Self { server, sdk, clock, seen }
@@ -119,7 +119,7 @@ impl World {
         let wait = async {
             loop {
                 let observation = self.seen.recv().await.unwrap();
-                passed.push(format!("{observation:?}"));
+                passed.push(observation.clone());
                 if let Some(picked) = pick(observation) {
                     return picked;
                 }
