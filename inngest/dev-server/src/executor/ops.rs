@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::strict_json;
+
 /// Largest output of a step, with its wrapper (facts 7.5).
 const MAX_OUTPUT_BYTES: usize = 4 * 1024 * 1024;
 
@@ -81,7 +83,7 @@ fn rejected(why: impl Into<String>) -> InvalidOps {
 
 /// Reads the body of a 206: an array of ops, or a single one. An empty array is one op that says nothing.
 pub(crate) fn parse(body: &[u8], no_retry: bool) -> Result<Vec<Op>, InvalidOps> {
-    let body: Value = serde_json::from_slice(body)
+    let body = strict_json::parse(body)
         .map_err(|error| rejected(format!("error reading generator opcode response: {error}")))?;
     match body {
         Value::Array(ops) if ops.is_empty() => {

@@ -40,6 +40,37 @@ async fn a_group_is_called_step_by_step_and_discovered_once() {
     assert_eq!(last.body["ctx"]["stack"]["current"], 3);
 }
 
+/// [observed on server 1.43]
+#[tokio::test]
+async fn a_group_that_ends_with_a_sleep_is_discovered_without_immediate_execution() {
+    let mut world = World::simple(|call| match (call.step(), call.memo("nap")) {
+        ("step", None) => Answer::ops(json!([
+            {"op": "StepPlanned", "id": "a", "name": "a"},
+            {"op": "Sleep", "id": "nap", "name": "nap", "opts": {"duration": "1s"}},
+        ])),
+        ("step", Some(_)) if call.memo("tail").is_none() => Answer::planned(&["tail"]),
+        ("step", Some(_)) => Answer::done(json!("done")),
+        (hash, _) => Answer::ran(hash, json!(null)),
+    })
+    .await;
+    world.send().await;
+    world
+        .until(|seen| match seen {
+            Observation::StepFinished { name, .. } if name == "a" => Some(()),
+            _ => None,
+        })
+        .await;
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.end().await, Ok(json!("done")));
+    let flags: Vec<_> = world
+        .sdk
+        .calls()
+        .iter()
+        .map(|call| call.body["ctx"]["disable_immediate_execution"].as_bool().unwrap())
+        .collect();
+    assert_eq!(flags, [false, true, true, false, false]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn steps_of_a_group_run_at_the_same_time() {
     // Both calls wait for each other: one after the other, they would never end.

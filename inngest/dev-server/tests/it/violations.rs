@@ -60,6 +60,15 @@ async fn invalid_ops_reject_the_reply() {
         let message = failure_on(ops).await;
         assert!(message.contains(expected), "{message}");
     }
+    for (data, expected) in [
+        (r#"{"a":1,"a":2}"#, "\"a\" is repeated"),
+        (r#""\ud800""#, "hex escape"),
+        ("1e400", "number out of range"),
+    ] {
+        let reply = format!(r#"[{{"op":"StepRun","id":"s","name":"s","data":{data}}}]"#);
+        let message = failure(move |_| Answer::new(206, reply.clone())).await;
+        assert!(message.contains(expected), "{message}");
+    }
     assert!(failure(|_| Answer::new(206, "")).await.contains("error reading generator opcode"));
     assert!(failure(|_| Answer::new(206, "x")).await.contains("error reading generator opcode"));
 }

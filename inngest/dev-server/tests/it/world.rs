@@ -1,5 +1,6 @@
 //! A dev server with one fake app, on loopback, with a clock that the test moves.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use inngest::signing::SigningKey;
@@ -15,8 +16,13 @@ use crate::fake_sdk::{Answer, Call, FakeSdk, Registration};
 pub(crate) const NOW: i64 = 1_795_348_800_250;
 const DEADLINE: Duration = Duration::from_secs(5);
 
+/// One client for all tests: reading the machine's certificates takes longer than most of them. It keeps no connection,
+/// because those belong to the runtime of one test.
 pub(crate) fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+        reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap()
+    });
+    CLIENT.clone()
 }
 
 /// A valid function configuration.
