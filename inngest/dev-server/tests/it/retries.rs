@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use inngest_dev_server::DevServer;
+use inngest_dev_server::{DevServer, Observation};
 use serde_json::json;
 
 use crate::fake_sdk::Answer;
-use crate::world::{World, function};
+use crate::world::{World, client, function, payload};
 
 #[tokio::test]
 async fn only_the_no_retry_header_ends_a_function_at_once() {
@@ -110,17 +110,32 @@ async fn these_headers_spoil_a_result() {
 
 #[tokio::test]
 async fn an_app_that_is_gone_is_tried_again() {
-    let mut config = function("app-fn", "app/event", 1);
-    config["retries"] = json!(1);
     let mut world = World::simple(|_| Answer::done(json!(1))).await;
     // Nothing listens on the port of a listener that was dropped.
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    config["steps"]["step"]["runtime"]["url"] = json!(format!("http://{gone}/?fnId=app-fn"));
+    let mut config = function("gone-fn", "gone/event", 1);
+    config["steps"]["step"]["runtime"]["url"] = json!(format!("http://{gone}/?fnId=gone-fn"));
+    let mut body = payload(&json!([config]));
+    body["appName"] = json!("gone");
     let url = world.server.url().join("/fn/register").unwrap();
-    let body = crate::world::payload(&json!([config])).to_string();
-    crate::world::client().post(url).body(body).send().await.unwrap();
-    world.send().await;
+    client().post(url).body(body.to_string()).send().await.unwrap();
+    world.post_events(r#"{"name":"gone/event"}"#).await;
     world.next_retry().await;
-    let message = world.failure().await;
+    let output = world
+        .until(|seen| match seen {
+            Observation::RunFailed { output, .. } => Some(output),
+            _ => None,
+        })
+        .await;
+    let message = output["message"].as_str().unwrap();
     assert!(message.starts_with("Unable to reach SDK URL: "), "{message}");
+}
+
+#[tokio::test]
+async fn no_function_gets_more_than_20_retries() {
+    let functions = json!([function("app-fn", "app/event", 25)]);
+    let mut world = World::start(functions, |_| Answer::done(json!(1))).await;
+    world.send().await;
+    world.end().await.unwrap();
+    assert_eq!(world.sdk.calls()[0].body["ctx"]["max_attempts"], 21);
 }

@@ -76,12 +76,10 @@ impl World {
         let clock = ManualClock::new(NOW);
         let sdk = FakeSdk::start(script).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut builder = builder.app(sdk.url.clone()).clock(clock.clone());
+        let mut builder = builder.app(sdk.url.clone()).poll_interval(None).clock(clock.clone());
         if let Some(key) = &key {
             builder = builder.signing_key(key.clone());
         }
-        let server = builder.serve(listener, CancellationToken::new()).unwrap();
-        let seen = server.subscribe();
         for function in functions.as_array_mut().unwrap() {
             let id = function["id"].as_str().unwrap();
             let mut url = sdk.url.clone();
@@ -89,10 +87,12 @@ impl World {
             function["steps"]["step"]["runtime"]["url"] = json!(url.as_str());
         }
         sdk.registers(Registration {
-            server: server.url().clone(),
+            server: format!("http://{}", listener.local_addr().unwrap()).parse().unwrap(),
             token: key.map(|key| key.api_token().unwrap()),
             payload: payload(&functions),
         });
+        let server = builder.serve(listener, CancellationToken::new()).unwrap();
+        let seen = server.subscribe();
         server.sync_now().await.unwrap();
         Self { server, sdk, clock, seen }
     }
