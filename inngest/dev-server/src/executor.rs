@@ -47,7 +47,7 @@ pub(crate) async fn run(core: Arc<Core>) {
 
 async fn work(core: Arc<Core>, item: Item) {
     if matches!(item.kind, Kind::Wake { .. }) {
-        core.turn(&item, |turn| turn.wake());
+        core.wake(&item);
         return;
     }
     let prepared = {
@@ -91,6 +91,14 @@ fn answered(item: &Item, function_id: String, answer: &Result<Answer, NoAnswer>)
 }
 
 impl Core {
+    fn wake(&self, item: &Item) {
+        self.turn(item, |turn| {
+            if let Err(end) = turn.wake() {
+                turn.outcome.end = Some(end);
+            }
+        });
+    }
+
     fn reply(&self, item: &Item, reply: Reply, known: &HashSet<String>) {
         self.turn(item, |turn| turn.reply(reply, known));
     }

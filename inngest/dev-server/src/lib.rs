@@ -41,6 +41,7 @@ mod registry;
 mod run;
 mod server;
 mod state;
+mod strict_json;
 mod sync;
 
 pub use clock::{Clock, ManualClock, Sleep, SystemClock};

@@ -55,7 +55,8 @@ impl Builder {
         self
     }
 
-    /// Takes the time from `clock` instead of from the machine.
+    /// Takes the time from `clock` instead of from the machine. Signatures are stamped with it too: an SDK that checks
+    /// them has to share it.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse as _, Response};
-use http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::text_reply;
 use crate::core::Core;
 use crate::event::{Draft, InvalidEvent};
 use crate::ids::EventIdSeed;
@@ -21,7 +22,7 @@ pub(super) async fn receive(
 ) -> Response {
     if core.event_key.as_ref().is_some_and(|expected| *expected != event_key) {
         let body = json!({"status": 401, "message": "", "error": "Event key not found"});
-        return reply(StatusCode::UNAUTHORIZED, body.to_string());
+        return text_reply(StatusCode::UNAUTHORIZED, &body);
     }
     let seed = headers
         .get("x-inngest-event-id-seed")
@@ -34,11 +35,10 @@ pub(super) async fn receive(
         ids.push(String::new());
     }
     match problem {
-        None => reply(StatusCode::OK, json!({"ids": ids, "status": 200}).to_string()),
-        Some(error) => reply(
-            StatusCode::BAD_REQUEST,
-            json!({"ids": ids, "status": 400, "error": error}).to_string(),
-        ),
+        None => text_reply(StatusCode::OK, &json!({"ids": ids, "status": 200})),
+        Some(error) => {
+            text_reply(StatusCode::BAD_REQUEST, &json!({"ids": ids, "status": 400, "error": error}))
+        }
     }
 }
 
@@ -74,8 +74,4 @@ fn split(body: &[u8]) -> Result<Vec<&RawValue>, String> {
         return values.next().unwrap_or_else(|| Ok(Vec::new())).map_err(text);
     }
     serde_json::from_slice::<&RawValue>(body).map(|event| vec![event]).map_err(text)
-}
-
-fn reply(status: StatusCode, body: String) -> Response {
-    (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response()
 }

@@ -29,7 +29,7 @@ pub(super) async fn event(State(core): State<Arc<Core>>, Path(id): Path<String>)
         fields.insert("source_id".to_owned(), Value::Null);
         fields.insert("received_at".to_owned(), time(event.received_at));
     }
-    found(&core, data)
+    found(&core, &data)
 }
 
 /// The runs that one event started.
@@ -40,7 +40,7 @@ pub(super) async fn runs_of_event(
     let state = core.state();
     let runs = Ulid::from_string(&id).ok().and_then(|id| state.runs_of_event.get(&id));
     let runs = runs.into_iter().flatten().filter_map(|id| state.runs.get(id));
-    found(&core, runs.map(describe).collect())
+    found(&core, &runs.map(describe).collect())
 }
 
 /// One run.
@@ -50,7 +50,7 @@ pub(super) async fn run(State(core): State<Arc<Core>>, Path(id): Path<String>) -
     };
     let state = core.state();
     match state.runs.get(&run_id) {
-        Some(run) => found(&core, describe(run)),
+        Some(run) => found(&core, &describe(run)),
         None => missing(500, &format!("Unable to load function run: {id}")),
     }
 }
@@ -77,7 +77,7 @@ fn time(unix_ms: i64) -> Value {
 }
 
 /// Answers are never cached here, so the two times of `metadata` are the same.
-fn found(core: &Core, data: Value) -> Json<Value> {
+fn found(core: &Core, data: &Value) -> Json<Value> {
     let now = time(core.env.now());
     Json(json!({"data": data, "metadata": {"fetched_at": now, "cached_until": now}}))
 }

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
-use super::error_body;
+use super::{error_body, text_reply};
 use crate::core::Core;
 use crate::observe::Observation;
 use crate::registry::{RegisterError, Registered};
@@ -24,22 +23,27 @@ pub(super) async fn register(
     if let Some(expected) = expected.filter(|expected| *expected != kind) {
         let expected = String::from_utf8_lossy(expected.as_bytes());
         // P-046: the texts are the wrong way round on the real server too.
-        return refuse(json!({"error": format!("Expected server kind {kind}, got {expected}")}));
+        let message = format!("Expected server kind {kind}, got {expected}");
+        return text_reply(StatusCode::BAD_REQUEST, &json!({"error": message}));
     }
     let registered = core.state().registry.register(&body);
     match registered {
         Ok(registered) => {
             observe(&core, &registered);
-            Json(json!({
-                "ok": true,
-                "modified": registered.modified,
-                "sync_id": core.env.uuid(),
-                "app_id": registered.app_uuid,
-            }))
-            .into_response()
+            text_reply(
+                StatusCode::OK,
+                &json!({
+                    "ok": true,
+                    "modified": registered.modified,
+                    "sync_id": core.env.uuid(),
+                    "app_id": registered.app_uuid,
+                }),
+            )
         }
-        Err(error @ RegisterError::Unreadable(_)) => refuse(json!({"error": error.to_string()})),
-        Err(error) => refuse(error_body(400, &error.to_string())),
+        Err(error @ RegisterError::Unreadable(_)) => {
+            text_reply(StatusCode::BAD_REQUEST, &json!({"error": error.to_string()}))
+        }
+        Err(error) => text_reply(StatusCode::BAD_REQUEST, &error_body(400, &error.to_string())),
     }
 }
 
@@ -62,8 +66,4 @@ fn observe(core: &Core, registered: &Registered) {
         functions: registered.functions.iter().map(|function| function.id.clone()).collect(),
         not_enforced,
     }]);
-}
-
-fn refuse(body: serde_json::Value) -> Response {
-    (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse as _, Response};
-use http::{StatusCode, header};
+use axum::response::Response;
+use http::StatusCode;
 use serde_json::{Value, json};
 use ulid::Ulid;
 
-use super::error_body;
+use super::{error_body, text_reply};
 use crate::core::Core;
 use crate::run::Run;
 
@@ -24,19 +24,16 @@ pub(super) async fn batch(State(core): State<Arc<Core>>, Path(id): Path<String>)
 
 fn read(core: &Core, id: &str, part: impl FnOnce(&Run) -> Value) -> Response {
     let Ok(run_id) = Ulid::from_string(id) else {
-        return reply(StatusCode::BAD_REQUEST, &error_body(400, &format!("Invalid run ID: {id}")));
+        return text_reply(
+            StatusCode::BAD_REQUEST,
+            &error_body(400, &format!("Invalid run ID: {id}")),
+        );
     };
     match core.state().running(run_id) {
-        Some(run) => reply(StatusCode::OK, &part(run)),
+        Some(run) => text_reply(StatusCode::OK, &part(run)),
         None => {
             let message = format!("runtime state is no longer available for runID: {id}");
-            reply(StatusCode::GONE, &error_body(410, &message))
+            text_reply(StatusCode::GONE, &error_body(410, &message))
         }
     }
-}
-
-/// JSON under a text content type, as the real server sends it.
-fn reply(status: StatusCode, body: &Value) -> Response {
-    let content_type = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    (status, content_type, body.to_string()).into_response()
 }

@@ -35,6 +35,9 @@ pub(crate) fn prepare(core: &Core, state: &mut State, item: &Item) -> Option<Cal
     // A `Value` holds nothing that has no canonical form; an empty body would be refused in plain sight.
     let body = serde_json_canonicalizer::to_vec(&body(run, item, &request_id)).unwrap_or_default();
     let headers = headers(core, run, item, &request_id, &body);
+    if item.kind == Kind::Discovery && run.coalesces() && run.pending.is_empty() {
+        run.force_step_plan = false;
+    }
     Some(Call {
         known: run.memo.hashes(),
         request: Request {

@@ -39,10 +39,7 @@ pub(crate) fn finish(run: &mut Run, end: End, env: &Env) -> (Observation, Vec<Ev
 /// The output where it is an error object, else one around it, with the server's reason.
 fn error_object(failure: &Failure) -> Value {
     let field = |name: &str| failure.output.get(name).and_then(Value::as_str);
-    let message = match (field("message"), failure.output.as_str()) {
-        (Some(message), _) | (None, Some(message)) => message.to_owned(),
-        (None, None) => failure.output.to_string(),
-    };
+    let message = field("message").or(failure.output.as_str()).unwrap_or(&failure.reason);
     let mut error = json!({
         "error": failure.reason,
         "name": field("name").unwrap_or("Error"),

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::strict_json;
+
 /// Largest output of a step, with its wrapper (facts 7.5).
 const MAX_OUTPUT_BYTES: usize = 4 * 1024 * 1024;
 
@@ -81,7 +83,7 @@ fn rejected(why: impl Into<String>) -> InvalidOps {
 
 /// Reads the body of a 206: an array of ops, or a single one. An empty array is one op that says nothing.
 pub(crate) fn parse(body: &[u8], no_retry: bool) -> Result<Vec<Op>, InvalidOps> {
-    let body: Value = serde_json::from_slice(body)
+    let body = strict_json::parse(body)
         .map_err(|error| rejected(format!("error reading generator opcode response: {error}")))?;
     match body {
         Value::Array(ops) if ops.is_empty() => {
@@ -108,8 +110,9 @@ fn parse_op(op: &Value, no_retry: bool) -> Result<Op, InvalidOps> {
     let opts = op.get("opts").filter(|opts| !opts.is_null());
     let action = match code {
         "StepRun" | "Step" => ran(op)?,
-        "StepError" => Action::Errored(error_object(op, no_retry)?),
-        "StepFailed" => Action::Failed(error_object(op, false)?),
+        // The header alone says whether an error may be retried; what the op says is overwritten (P-128).
+        "StepError" => Action::Errored(error_object(op, Some(no_retry))?),
+        "StepFailed" => Action::Failed(error_object(op, None)?),
         "StepPlanned" => Action::Planned,
         "Sleep" => {
             let duration = opts.and_then(|opts| opts.get("duration")).and_then(Value::as_str);
@@ -139,8 +142,8 @@ fn ran(op: &Map<String, Value>) -> Result<Action, InvalidOps> {
     Ok(Action::Ran { memo, bytes })
 }
 
-/// The error of a failed step. The header alone says whether it may be retried (P-128).
-fn error_object(op: &Map<String, Value>, no_retry: bool) -> Result<Value, InvalidOps> {
+/// The error of a failed step.
+fn error_object(op: &Map<String, Value>, no_retry: Option<bool>) -> Result<Value, InvalidOps> {
     let error = op.get("error").and_then(Value::as_object).ok_or_else(|| {
         rejected("a step error must carry an `error` object with `name` and `message`")
     })?;
@@ -151,7 +154,7 @@ fn error_object(op: &Map<String, Value>, no_retry: bool) -> Result<Value, Invali
         .into_iter()
         .filter_map(|field| Some((field.to_owned(), error.get(field)?.clone())))
         .collect();
-    if no_retry {
+    if no_retry.unwrap_or(error.get("noRetry") == Some(&json!(true))) {
         kept.insert("noRetry".to_owned(), json!(true));
     }
     Ok(Value::Object(kept))

@@ -57,14 +57,7 @@ pub(crate) fn judge(answer: Result<Answer, NoAnswer>, now_ms: i64) -> Reply {
     let sdk = header("x-inngest-sdk").is_some_and(is_sdk);
     let success = (200..300).contains(&answer.status);
     if !sdk {
-        let message = if success {
-            // P-001, P-036.
-            "not_sdk: the response has no valid X-Inngest-SDK header, so it did not come from an SDK"
-                .to_owned()
-        } else {
-            format!("Your server returned HTTP {} before the SDK responded.", answer.status)
-        };
-        return Reply::Failed(Failure { no_retry, retry_at, ..Failure::noticed(message, false) });
+        return Reply::Failed(Failure { no_retry, retry_at, ..not_sdk(&answer) });
     }
     match answer.status {
         201 => Reply::Failed(Failure::noticed(
@@ -97,6 +90,25 @@ pub(crate) fn judge(answer: Result<Answer, NoAnswer>, now_ms: i64) -> Reply {
             }
         }
     }
+}
+
+/// P-001, P-036. The real server does not look at the header's form, this one does.
+fn not_sdk(answer: &Answer) -> Failure {
+    if (200..300).contains(&answer.status) {
+        return Failure::noticed(
+            "not_sdk: the response has no valid X-Inngest-SDK header, so it did not come from an \
+             Inngest SDK",
+            false,
+        );
+    }
+    let message = format!("Your server returned HTTP {} before the SDK responded.", answer.status);
+    let output = json!({
+        "error": message,
+        "name": "Server returned a fatal error",
+        "message": message,
+        "stack": String::from_utf8_lossy(&answer.body),
+    });
+    Failure { output, ..Failure::noticed(message, false) }
 }
 
 /// `<name>:v<semver>`, with exactly one colon (P-036).

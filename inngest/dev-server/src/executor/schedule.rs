@@ -53,13 +53,11 @@ impl Turn<'_> {
     }
 
     /// The sleep of this item is over: its result is `null` (P-106).
-    pub(crate) fn wake(&mut self) {
-        let Kind::Wake { hash, name, race } = &self.item.kind else { return };
+    pub(crate) fn wake(&mut self) -> Result<(), End> {
+        let Kind::Wake { hash, name, race } = &self.item.kind else { return Ok(()) };
         let (id, name, race) = (hash.clone(), name.clone(), *race);
         let op = Op { id, name, race, action: Action::None };
-        if let Err(end) = self.save(&op, race, Value::Null, "null".len()) {
-            self.outcome.end = Some(end);
-        }
+        self.save(&op, race, Value::Null, "null".len())
     }
 
     fn schedule_once(&mut self, op: &Op) -> bool {

@@ -32,7 +32,7 @@ impl End {
         Self::Failed(Failure::noticed(message, true))
     }
 
-    fn overflow(name: &str, message: String) -> Self {
+    fn overflow(name: &str, message: &str) -> Self {
         let output = json!({"name": name, "message": message});
         Self::Failed(Failure { output, reason: name.to_owned(), no_retry: true, retry_at: None })
     }
@@ -146,7 +146,7 @@ impl Turn<'_> {
             return Err(steps_overflow());
         }
         if self.run.memo.bytes() > MAX_STATE_BYTES {
-            let message = "The function run exceeded the state size limit of 32 MiB.".to_owned();
+            let message = "The function run exceeded the state size limit of 32 MiB.";
             return Err(End::overflow("InngestErrStateOverflowed", message));
         }
         if self.run.pending.is_empty() || race {
@@ -156,8 +156,9 @@ impl Turn<'_> {
     }
 
     fn discover(&mut self, after: Option<String>) {
-        if self.run.coalesces() {
-            // The parallel group is over (P-162).
+        // The parallel group is over (P-162). After a sleep the next call still says otherwise [observed on 1.43],
+        // so it is that call that clears the flag.
+        if self.run.coalesces() && !matches!(self.item.kind, Kind::Wake { .. }) {
             self.run.force_step_plan = false;
         }
         self.enqueue(Kind::Discovery, after, self.env.now());
@@ -246,5 +247,5 @@ impl Turn<'_> {
 
 fn steps_overflow() -> End {
     let message = format!("The function run exceeded the step limit of {MAX_STEPS} steps.");
-    End::overflow("InngestErrFunctionOverflowed", message)
+    End::overflow("InngestErrFunctionOverflowed", &message)
 }

@@ -18,7 +18,8 @@ pub(super) fn parse(config: &Value) -> Result<Function, Vec<String>> {
     let mut problems = Vec::new();
     let id = match config.get("id") {
         Some(Value::String(id)) => id.clone(),
-        _ => {
+        None | Some(Value::Null) => String::new(),
+        Some(_) => {
             problems.push("`id` must be a string".to_owned());
             String::new()
         }
@@ -35,7 +36,7 @@ pub(super) fn parse(config: &Value) -> Result<Function, Vec<String>> {
             id,
             triggers,
             url,
-            max_attempts: u32::try_from(retries.min(MAX_RETRIES) + 1).unwrap_or(0),
+            max_attempts: u32::try_from(retries.min(MAX_RETRIES).saturating_add(1)).unwrap_or(0),
             not_enforced,
         }),
         _ => Err(problems),
@@ -48,10 +49,8 @@ fn only_step(config: &Map<String, Value>) -> Result<(Url, i64), String> {
     let step = steps
         .and_then(|steps| steps.values().next())
         .ok_or("`steps` must hold exactly one step")?;
-    for field in ["id", "name"] {
-        if step.get(field).and_then(Value::as_str).is_none_or(str::is_empty) {
-            return Err(format!("`steps.step.{field}` is required"));
-        }
+    if step.get("name").and_then(Value::as_str).is_none_or(str::is_empty) {
+        return Err("`steps.step.name` is required".to_owned());
     }
     let url = step
         .pointer("/runtime/url")
@@ -66,10 +65,9 @@ fn only_step(config: &Map<String, Value>) -> Result<(Url, i64), String> {
     }
     let retries = match step.pointer("/retries/attempts") {
         None | Some(Value::Null) => DEFAULT_RETRIES,
-        Some(attempts) => attempts
-            .as_i64()
-            .filter(|attempts| *attempts >= -1)
-            .ok_or("`steps.step.retries.attempts` must be an integer from 0 to 20")?,
+        Some(attempts) => {
+            attempts.as_i64().ok_or("`steps.step.retries.attempts` must be an integer")?
+        }
     };
     Ok((url, retries))
 }

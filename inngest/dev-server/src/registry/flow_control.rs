@@ -12,10 +12,11 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 type Fields = Map<String, Value>;
 type Problems = Vec<String>;
+type Check = fn(&Value, &mut Problems);
 
 /// Notes what is wrong and returns the names of the settings that are in use.
 pub(super) fn check(config: &Fields, problems: &mut Problems) -> Vec<&'static str> {
-    const CHECKS: [(&str, fn(&Value, &mut Problems)); 10] = [
+    const CHECKS: [(&str, Check); 10] = [
         ("concurrency", concurrency),
         ("throttle", throttle),
         ("rateLimit", rate_limit),
@@ -31,7 +32,9 @@ pub(super) fn check(config: &Fields, problems: &mut Problems) -> Vec<&'static st
     for (name, check) in CHECKS {
         if let Some(setting) = config.get(name).filter(|setting| !setting.is_null()) {
             check(setting, problems);
-            in_use.push(name);
+            if is_in_use(setting) {
+                in_use.push(name);
+            }
         }
     }
     if in_use.contains(&"batchEvents") {
@@ -43,6 +46,15 @@ pub(super) fn check(config: &Fields, problems: &mut Problems) -> Vec<&'static st
         }
     }
     in_use
+}
+
+/// `"cancel": []` and `"priority": {"run": null}` are as good as nothing.
+fn is_in_use(setting: &Value) -> bool {
+    match setting {
+        Value::Array(entries) => !entries.is_empty(),
+        Value::Object(fields) => fields.values().any(|field| !field.is_null()),
+        _ => true,
+    }
 }
 
 /// P-080.
@@ -57,17 +69,16 @@ fn concurrency(setting: &Value, problems: &mut Problems) {
         problems.push(format!("`concurrency` takes at most {MAX_CONCURRENCY} limits"));
     }
     for limit in limits {
-        if limit.as_object().is_none_or(|limit| !limit.get("limit").is_some_and(Value::is_number)) {
-            problems.push("`concurrency.limit` must be a number".to_owned());
+        if !limit.is_object() || limit.get("limit").is_some_and(|limit| !limit.is_i64()) {
+            problems.push("`concurrency.limit` must be an integer".to_owned());
         }
         key(limit, "concurrency", problems);
-        match limit.get("scope") {
-            None => {}
-            Some(Value::String(scope)) if scope == "fn" => {}
-            Some(Value::String(scope)) if scope == "env" || scope == "account" => {
-                if limit.get("key").and_then(Value::as_str).is_none_or(str::is_empty) {
-                    problems.push(format!("`concurrency.scope` {scope} needs a `key`"));
-                }
+        let keyed = limit.get("key").and_then(Value::as_str).is_some_and(|key| !key.is_empty());
+        match limit.get("scope").map(Value::as_str) {
+            None | Some(Some("fn")) => {}
+            Some(Some("env" | "account")) if keyed => {}
+            Some(Some("env" | "account")) => {
+                problems.push("this `concurrency.scope` needs a `key`".to_owned());
             }
             Some(_) => problems.push(
                 "`concurrency.scope` must be fn, env or account; leave it out otherwise".to_owned(),
@@ -127,9 +138,6 @@ fn cancel(setting: &Value, problems: &mut Problems) {
         problems.push(format!("`cancel` takes at most {MAX_CANCEL} events"));
     }
     for entry in entries {
-        if entry.get("event").and_then(Value::as_str).is_none_or(str::is_empty) {
-            problems.push("`cancel.event` is required".to_owned());
-        }
         cel(entry.get("if"), "cancel.if", problems);
         optional_duration(entry.get("timeout"), "cancel.timeout", problems);
     }

@@ -1,11 +1,13 @@
 //! A tiny SDK that answers as its script says and remembers how it was called.
 
+#![expect(clippy::needless_pass_by_value, reason = "scripts pass `json!(..)` as it is")]
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{RawQuery, State};
+use axum::extract::{DefaultBodyLimit, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::put;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -139,6 +141,7 @@ impl FakeSdk {
         });
         let app = Router::new()
             .route("/api/inngest", put(sync).post(call))
+            .layer(DefaultBodyLimit::disable())
             .with_state(Arc::clone(&inner));
         tokio::spawn(async move { axum::serve(listener, app).await });
         Self { url: format!("{origin}/api/inngest?a=1&b=2").parse().unwrap(), inner }

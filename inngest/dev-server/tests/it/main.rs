@@ -1,5 +1,24 @@
 //! The server against a scripted SDK, over real sockets.
+//!
+//! The modules are `cfg(test)` so that clippy lets their helpers unwrap.
 
+#[cfg(test)]
+mod calls;
+#[cfg(test)]
+mod events;
+#[cfg(test)]
 mod fake_sdk;
+#[cfg(test)]
+mod parallel;
+#[cfg(test)]
+mod registration;
+#[cfg(test)]
+mod retries;
+#[cfg(test)]
 mod runs;
+#[cfg(test)]
+mod sync;
+#[cfg(test)]
+mod violations;
+#[cfg(test)]
 mod world;

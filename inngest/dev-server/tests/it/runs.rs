@@ -5,8 +5,8 @@ use std::time::Duration;
 use inngest_dev_server::Observation;
 use serde_json::{Value, json};
 
-use crate::fake_sdk::Answer;
-use crate::world::World;
+use crate::fake_sdk::{Answer, Call};
+use crate::world::{World, function};
 
 #[tokio::test]
 async fn a_function_without_steps_returns_and_can_be_looked_up() {
@@ -59,7 +59,7 @@ async fn a_failed_step_is_retried_and_then_shown_to_the_function() {
     assert_eq!(world.next_retry().await, Duration::from_secs(15));
     let expected = json!({"error": {"name": "Error", "message": "nope"}});
     assert_eq!(world.end().await, Ok(expected));
-    let attempts: Vec<u64> = world.sdk.calls().iter().map(|call| call.attempt()).collect();
+    let attempts: Vec<u64> = world.sdk.calls().iter().map(Call::attempt).collect();
     assert_eq!(attempts, [0, 1, 0]);
     let generation = |call: usize| world.sdk.calls()[call].body["ctx"]["generation_id"].clone();
     assert_eq!((generation(0), generation(1)), (json!(1), json!(2)));
@@ -75,4 +75,72 @@ async fn a_failed_function_is_retried_until_no_attempt_is_left() {
     let runs = world.get(&format!("/v1/events/{event}/runs")).await;
     assert_eq!(runs["data"][0]["status"], "Failed");
     assert_eq!(runs["data"][0]["output"]["message"], Value::from("nope"));
+}
+
+#[tokio::test]
+async fn a_failure_handler_is_told_what_failed() {
+    let mut handler = function("app-fn-failure", "inngest/function.failed", 0);
+    handler["triggers"][0]["expression"] = json!("event.data.function_id == 'app-fn'");
+    let mut other = function("app-other-failure", "inngest/function.failed", 0);
+    other["triggers"][0]["expression"] = json!("event.data.function_id == 'app-other'");
+    let finished = function("app-finished", "inngest/function.finished", 0);
+    let functions = json!([function("app-fn", "app/event", 0), handler, other, finished]);
+    let mut world = World::start(functions, |call| match call.function() {
+        "app-fn" => {
+            Answer::new(400, json!({"name": "Error", "message": "no", "stack": "s"}).to_string())
+                .with("x-inngest-no-retry", "true")
+        }
+        // A handler that fails is not handled in turn.
+        _ => Answer::error("handler"),
+    })
+    .await;
+    world.send().await;
+    let mut failed = Vec::new();
+    while failed.len() < 3 {
+        failed.push(
+            world
+                .until(|seen| match seen {
+                    Observation::RunFailed { function_id, .. } => Some(function_id),
+                    _ => None,
+                })
+                .await,
+        );
+    }
+    failed.sort();
+    assert_eq!(failed, ["app-finished", "app-fn", "app-fn-failure"]);
+
+    let calls = world.sdk.calls();
+    assert_eq!(calls.len(), 3);
+    let call = |id: &str| calls.iter().find(|call| call.function() == id).unwrap();
+    let run_id = &call("app-fn").body["ctx"]["run_id"];
+    let event = &call("app-fn-failure").body["event"];
+    assert_eq!((&event["id"], &event["data"]["run_id"]), (run_id, run_id));
+    assert_eq!(event["data"]["function_id"], "app-fn");
+    assert_eq!(event["data"]["event"], call("app-fn").body["event"]);
+    assert_eq!(event["data"]["events"][0].get("user"), None);
+    assert_eq!(
+        event["data"]["error"],
+        json!({"error": "NonRetriableError", "name": "Error", "message": "no", "stack": "s"})
+    );
+    assert_eq!(event["data"]["_inngest"], json!({"status": "Failed"}));
+}
+
+#[tokio::test]
+async fn unknown_ids_are_answered_in_the_official_way() {
+    let world = World::simple(|_| Answer::done(json!(null))).await;
+    let unknown = "01M81HWYV2KTK2RAPW4NVTQ3GA";
+    for (path, status, error) in [
+        (format!("/v1/runs/{unknown}"), 500, format!("Unable to load function run: {unknown}")),
+        ("/v1/runs/nope".to_owned(), 400, "Invalid run ID: nope".to_owned()),
+        (format!("/v1/events/{unknown}"), 404, "Event not found".to_owned()),
+        (
+            format!("/v0/runs/{unknown}/actions"),
+            410,
+            format!("runtime state is no longer available for runID: {unknown}"),
+        ),
+    ] {
+        let expected = json!({"error": error, "data": null, "status": status});
+        assert_eq!(world.get(&path).await, expected, "{path}");
+    }
+    assert_eq!(world.get(&format!("/v1/events/{unknown}/runs")).await["data"], json!([]));
 }

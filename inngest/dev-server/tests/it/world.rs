@@ -1,5 +1,6 @@
 //! A dev server with one fake app, on loopback, with a clock that the test moves.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use inngest::signing::SigningKey;
@@ -15,8 +16,13 @@ use crate::fake_sdk::{Answer, Call, FakeSdk, Registration};
 pub(crate) const NOW: i64 = 1_795_348_800_250;
 const DEADLINE: Duration = Duration::from_secs(5);
 
+/// One client for all tests: reading the machine's certificates takes longer than most of them. It keeps no connection,
+/// because those belong to the runtime of one test.
 pub(crate) fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+        reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap()
+    });
+    CLIENT.clone()
 }
 
 /// A valid function configuration.
@@ -34,7 +40,7 @@ pub(crate) fn function(id: &str, event: &str, retries: u32) -> Value {
     })
 }
 
-pub(crate) fn payload(functions: Value) -> Value {
+pub(crate) fn payload(functions: &Value) -> Value {
     json!({
         "url": "http://127.0.0.1/api/inngest", "deployType": "ping", "appName": "app",
         "sdk": "fake:v0.1.0", "v": "0.1", "framework": "none", "functions": functions,
@@ -70,12 +76,10 @@ impl World {
         let clock = ManualClock::new(NOW);
         let sdk = FakeSdk::start(script).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut builder = builder.app(sdk.url.clone()).clock(clock.clone());
+        let mut builder = builder.app(sdk.url.clone()).poll_interval(None).clock(clock.clone());
         if let Some(key) = &key {
             builder = builder.signing_key(key.clone());
         }
-        let server = builder.serve(listener, CancellationToken::new()).unwrap();
-        let seen = server.subscribe();
         for function in functions.as_array_mut().unwrap() {
             let id = function["id"].as_str().unwrap();
             let mut url = sdk.url.clone();
@@ -83,10 +87,12 @@ impl World {
             function["steps"]["step"]["runtime"]["url"] = json!(url.as_str());
         }
         sdk.registers(Registration {
-            server: server.url().clone(),
+            server: format!("http://{}", listener.local_addr().unwrap()).parse().unwrap(),
             token: key.map(|key| key.api_token().unwrap()),
-            payload: payload(functions),
+            payload: payload(&functions),
         });
+        let server = builder.serve(listener, CancellationToken::new()).unwrap();
+        let seen = server.subscribe();
         server.sync_now().await.unwrap();
         Self { server, sdk, clock, seen }
     }
@@ -119,7 +125,7 @@ impl World {
         let wait = async {
             loop {
                 let observation = self.seen.recv().await.unwrap();
-                passed.push(format!("{observation:?}"));
+                passed.push(observation.clone());
                 if let Some(picked) = pick(observation) {
                     return picked;
                 }

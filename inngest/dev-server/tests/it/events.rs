@@ -1,0 +1,150 @@
+//! The event API.
+
+use inngest_dev_server::{DevServer, Observation};
+use serde_json::{Value, json};
+
+use crate::fake_sdk::Answer;
+use crate::world::{NOW, World, client};
+
+async fn world() -> World {
+    World::simple(|_| Answer::done(json!(null))).await
+}
+
+#[tokio::test]
+async fn events_get_ids_in_their_order() {
+    let world = world().await;
+    let (status, answer) = world.post_events(r#"[{"name":"a"},{"name":"b","data":null}]"#).await;
+    assert_eq!((status, &answer["status"]), (200, &json!(200)));
+    let ids: Vec<&str> = answer["ids"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
+    assert!(ids[0] < ids[1], "{ids:?}");
+    for (id, name) in ids.iter().zip(["a", "b"]) {
+        let event = world.get(&format!("/v1/events/{id}")).await;
+        assert_eq!(event["data"]["name"], name);
+        assert_eq!(event["data"]["ts"], NOW);
+        assert_eq!(event["data"]["internal_id"], *id);
+    }
+}
+
+#[tokio::test]
+async fn invalid_events_are_refused_as_by_the_real_server() {
+    let world = world().await;
+    for (body, error) in [
+        (r#"{"name":""}"#, "event name is empty"),
+        (r#"{"data":{}}"#, "event name is empty"),
+        ("null", "event name is empty"),
+        (r#""x""#, "event name is empty"),
+        (r#"{"name":"inngest/x"}"#, "event name is reserved for internal use: inngest/x"),
+        (r#"{"name":"x","ts":1795348658}"#, "timestamp is before Jan 1, 1980"),
+        (r#"{"name":"x","ts":4102444800001}"#, "timestamp is after Jan 1, 2100"),
+        (r#"{"name":"x","ts":1.5}"#, "`ts` must be an integer"),
+        (r#"{"name":"x","ts":"1"}"#, "`ts` must be an integer"),
+        (r#"{"name":"x","data":[]}"#, "`data` must be an object"),
+        (r#"{"name":"x","data":5}"#, "`data` must be an object"),
+        (r#"{"name":"x","user":5}"#, "`user` must be an object"),
+        (r#"{"name":"x","id":5}"#, "`id` must be a string"),
+        (r#"{"name":5}"#, "`name` must be a string"),
+        ("5", "must be a JSON object"),
+        ("{nope", "key must be a string"),
+        ("{\"name\":\"a\"}\n{\"name\":\"b\"}", "trailing characters"),
+    ] {
+        let (status, answer) = world.post_events(body).await;
+        assert_eq!(status, 400, "{body}");
+        assert_eq!(answer["ids"], json!([""]), "{body}");
+        let found = answer["error"].as_str().unwrap();
+        assert!(found.contains(error), "{body}: {found}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_over_3_mib_is_refused() {
+    let world = world().await;
+    let event = json!({"name": "x", "data": {"text": "x".repeat(3 * 1024 * 1024)}}).to_string();
+    let expected =
+        format!("Event is over the max size: Max 3145728 bytes / Size {} bytes", event.len());
+    let (status, answer) = world.post_events(event).await;
+    assert_eq!((status, answer["error"].as_str().unwrap()), (400, expected.as_str()));
+}
+
+#[tokio::test]
+async fn events_before_a_bad_one_are_accepted() {
+    let mut world = world().await;
+    let body = r#"[{"name":"app/event"},{"name":"inngest/x"},{"name":"app/event"}]"#;
+    let (status, answer) = world.post_events(body).await;
+    assert_eq!((status, answer["ids"].as_array().unwrap().len()), (400, 1));
+    assert_eq!(world.end().await, Ok(json!(null)));
+}
+
+#[tokio::test]
+async fn nothing_is_accepted_from_an_empty_request() {
+    let world = world().await;
+    for body in ["[]", "", " "] {
+        assert_eq!(world.post_events(body).await, (200, json!({"ids": [""], "status": 200})));
+    }
+}
+
+#[tokio::test]
+async fn an_empty_key_drops_the_event() {
+    let mut world = world().await;
+    for path in ["/e", "/e/"] {
+        let url = world.server.url().join(path).unwrap();
+        let response = client().post(url).body(r#"{"name":"app/lost"}"#).send().await.unwrap();
+        assert_eq!(
+            (response.status().as_u16(), response.text().await.unwrap().as_str()),
+            (200, "")
+        );
+    }
+    world.send().await;
+    let first = world
+        .until(|seen| match seen {
+            Observation::EventReceived { name, .. } => Some(name),
+            _ => None,
+        })
+        .await;
+    assert_eq!(first, "app/event");
+}
+
+#[tokio::test]
+async fn a_configured_event_key_is_checked() {
+    let builder = DevServer::builder().event_key("secret");
+    let world = World::with(builder, None, json!([]), |_| Answer::done(json!(null))).await;
+    let (status, answer) = world.post_events(r#"{"name":"a"}"#).await;
+    assert_eq!(status, 401);
+    assert_eq!(answer, json!({"status": 401, "message": "", "error": "Event key not found"}));
+}
+
+#[tokio::test]
+async fn the_same_seed_makes_the_same_ids_and_no_second_run() {
+    let mut world = world().await;
+    let send = async || {
+        let url = world.server.url().join("/e/key").unwrap();
+        let request = client().post(url).body(r#"[{"name":"app/event"},{"name":"other"}]"#);
+        let seed = "1795348658000,AAECAwQFBgcICQ==";
+        let response = request.header("x-inngest-event-id-seed", seed).send().await.unwrap();
+        response.text().await.unwrap()
+    };
+    let expected =
+        r#"{"ids":["01M81HWXTG000G40R40M30E20A","01M81HWXTG000G40R40M30E20B"],"status":200}"#;
+    assert_eq!(send().await, expected);
+    assert_eq!(send().await, expected);
+    world.end().await.unwrap();
+    let runs = world.get("/v1/events/01M81HWXTG000G40R40M30E20A/runs").await;
+    assert_eq!(runs["data"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_event_id_starts_a_function_once_a_day() {
+    let mut world = world().await;
+    let event = r#"{"name":"app/event","id":"order-1"}"#;
+    world.post_events(event).await;
+    world.end().await.unwrap();
+    let skipped = |seen| match seen {
+        Observation::RunSkipped { function_id, .. } => Some((false, function_id)),
+        Observation::RunStarted { function_id, .. } => Some((true, function_id)),
+        _ => None,
+    };
+    world.post_events(event).await;
+    assert_eq!(world.until(skipped).await, (false, "app-fn".to_owned()));
+    world.clock.advance(std::time::Duration::from_secs(24 * 60 * 60));
+    world.post_events(event).await;
+    assert_eq!(world.until(skipped).await, (true, "app-fn".to_owned()));
+}
