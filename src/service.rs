@@ -45,7 +45,10 @@ impl Listeners {
             )
         })?;
         let admin = TcpListener::bind(listen.admin).await.with_context(|| {
-            format!("cannot listen on {}; stop what uses this port, or set ADMIN_ADDR", listen.admin)
+            format!(
+                "cannot listen on {}; stop what uses this port, or set ADMIN_ADDR",
+                listen.admin
+            )
         })?;
         Ok(Self { public, admin })
     }
@@ -67,7 +70,12 @@ pub async fn run(
     let amocrm = match config.amocrm {
         Some(settings) => {
             let clock = Arc::clone(&clock);
-            AmoCrmPort::Configured(AmoCrmClient::new(settings, store.clone(), outbound.clone(), clock))
+            AmoCrmPort::Configured(AmoCrmClient::new(
+                settings,
+                store.clone(),
+                outbound.clone(),
+                clock,
+            ))
         }
         None => AmoCrmPort::Missing(Default::default()),
     };
@@ -143,9 +151,8 @@ async fn supervise(
         }),
     };
     stop.cancel();
-    let drained = tokio::time::timeout(DRAIN_LIMIT, async {
-        while parts.join_next().await.is_some() {}
-    });
+    let drained =
+        tokio::time::timeout(DRAIN_LIMIT, async { while parts.join_next().await.is_some() {} });
     if drained.await.is_err() {
         tracing::warn!("calls were still running after {DRAIN_LIMIT:?} and are cut off");
         parts.shutdown().await;

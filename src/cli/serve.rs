@@ -19,7 +19,9 @@ pub(super) async fn serve(env: &dyn Env) -> anyhow::Result<()> {
         tracing::warn!("amoCRM is not configured: webhooks are stored, and their runs fail");
     }
     if config.erp.is_none() {
-        tracing::warn!("the ERP is not configured: runs fail; `prometei-flow dev` brings a fake one");
+        tracing::warn!(
+            "the ERP is not configured: runs fail; `prometei-flow dev` brings a fake one"
+        );
     }
     let stop = stop_on_signal()?;
     let listeners = Listeners::bind(&config).await?;
@@ -28,7 +30,9 @@ pub(super) async fn serve(env: &dyn Env) -> anyhow::Result<()> {
 
 pub(super) fn load(env: &dyn Env) -> anyhow::Result<Config> {
     Config::load(env).map_err(|errors| {
-        anyhow::anyhow!("the configuration has mistakes; .env.example explains each variable\n{errors}")
+        anyhow::anyhow!(
+            "the configuration has mistakes; .env.example explains each variable\n{errors}"
+        )
     })
 }
 

@@ -11,6 +11,8 @@ pub(super) fn line(observation: &Observation) -> Option<String> {
         Observation::AppSynced { app, functions, .. } => {
             format!("registered   {app}: {}", functions.join(", "))
         }
+        // Of a run's end its own line tells more.
+        Observation::EventReceived { name, .. } if name.starts_with("inngest/") => return None,
         Observation::EventReceived { name, data, .. } => format!("event        {name} {data}"),
         Observation::RunStarted { run_id, function_id, .. } => {
             format!("run started  {function_id} ({run_id})")

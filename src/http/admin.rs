@@ -30,7 +30,10 @@ async fn ready(State(admin): State<Admin>) -> Response {
     match admin.store.inbox_counts().await {
         Ok(_) => json(StatusCode::OK, &json!({ "status": "ready" })),
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "not ready: the database does not answer");
+            tracing::error!(
+                error = format!("{error:#}"),
+                "not ready: the database does not answer"
+            );
             let body = json!({ "status": "not ready", "reason": "the database does not answer" });
             json(StatusCode::SERVICE_UNAVAILABLE, &body)
         }

@@ -72,7 +72,8 @@ impl Intake {
 
     fn refuse_unread(&self, secret: Option<&str>, outcome: WebhookOutcome) -> IntakeAnswer {
         let known = secret::is_one_of(&self.secrets, secret);
-        let answer = IntakeAnswer::refused(if known { outcome } else { WebhookOutcome::Unauthorized });
+        let answer =
+            IntakeAnswer::refused(if known { outcome } else { WebhookOutcome::Unauthorized });
         self.metrics.webhook(answer.outcome);
         answer
     }

@@ -6,9 +6,7 @@ use std::path::Path;
 
 use inngest::Mode;
 use prometei_flow::amocrm::AmoCrmAuth;
-use prometei_flow::config::{
-    Config, ConfigError, Dedupe, Env, EnvMap, LogFormat, ProcessEnv,
-};
+use prometei_flow::config::{Config, ConfigError, Dedupe, Env, EnvMap, LogFormat, ProcessEnv};
 use prometei_flow::erp::Body;
 use secrecy::ExposeSecret as _;
 

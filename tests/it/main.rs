@@ -4,6 +4,7 @@
 mod amocrm;
 mod bodies;
 mod config;
+mod e2e;
 mod erp;
 mod inbox;
 mod webhook;

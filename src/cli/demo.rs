@@ -1,0 +1,183 @@
+use std::collections::HashSet;
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Args;
+use functions::CreateDeal;
+use inngest::signing::SigningKey;
+use inngest::{Client, NewEvent};
+use inngest_dev_server::{DevServer, Observation};
+use serde_json::{Value, json};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use super::sandbox::{self, LEAD_NAME, LEAD_PRICE, WEBHOOK};
+use super::{serve, watch};
+use crate::config::{Config, LogSettings};
+use crate::fakes::{ErpFailure, ErpRow, FakeErp};
+use crate::inngest_link::InngestTransport;
+use crate::logging;
+use crate::outbound::{self, Limits, Outbound};
+use crate::service::Listeners;
+
+/// The whole demo takes about a second; this is for a machine that does other things.
+const LIMIT: Duration = Duration::from_secs(30);
+
+// Not secrets: they sign what never leaves this machine, between parts of this process.
+const SIGNING_KEY: &str = "signkey-demo-70726f6d657465692d666c6f772064656d6f206b6579";
+const EVENT_KEY: &str = "demo-event-key";
+const WEBHOOK_SECRET: &str = "demo-webhook-secret";
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Makes the fake ERP refuse every record, to see what a failure looks like
+    #[arg(long)]
+    erp_refuses: bool,
+}
+
+impl Demo {
+    pub(super) async fn run(self, out: &mut impl Write) -> anyhow::Result<()> {
+        logging::start(&LogSettings { format: None, filter: "error".to_owned() });
+        let stop = CancellationToken::new();
+        let played = tokio::time::timeout(LIMIT, self.play(out, &stop)).await;
+        stop.cancel();
+        let arrived =
+            played.with_context(|| format!("the demo did not finish within {LIMIT:?}"))??;
+        writeln!(out, "\n{arrived} deals, {arrived} records: each arrived exactly once.")?;
+        Ok(())
+    }
+
+    async fn play(&self, out: &mut impl Write, stop: &CancellationToken) -> anyhow::Result<usize> {
+        let amocrm = sandbox::fake_amocrm(stop).await?;
+        let erp = sandbox::fake_erp(stop).await?;
+        if self.erp_refuses {
+            let message = "field_1039 not exist in entity 70".to_owned();
+            erp.fail_next(100, ErpFailure::Error { code: "500".to_owned(), message });
+        }
+        let listeners =
+            Listeners { public: sandbox::free_port().await?, admin: sandbox::free_port().await? };
+        let service = format!("http://{}", listeners.public.local_addr()?);
+        let inngest = DevServer::builder()
+            .app(format!("{service}/api/inngest").parse()?)
+            .signing_key(SigningKey::new(SIGNING_KEY))
+            .event_key(EVENT_KEY)
+            .retry_interval(Duration::from_millis(500))
+            .serve(sandbox::free_port().await?, stop.clone())?;
+        let mut observations = inngest.subscribe();
+
+        let folder = tempfile::tempdir().context("no temporary folder for the database")?;
+        let mut variables = vec![
+            ("INNGEST_BASE_URL", inngest.url().as_str().trim_end_matches('/').to_owned()),
+            ("INNGEST_SIGNING_KEY", SIGNING_KEY.to_owned()),
+            ("INNGEST_EVENT_KEY", EVENT_KEY.to_owned()),
+            ("AMOCRM_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
+            ("DATABASE_URL", format!("sqlite://{}", folder.path().join("demo.db").display())),
+        ];
+        variables.extend(sandbox::amocrm_variables(&amocrm));
+        variables.extend(sandbox::erp_variables(&erp));
+        let config = Config::load(&sandbox::env_map(&variables))?;
+        let settings = config.inngest.clone();
+        let (_, running) = serve::spawn(config, listeners, stop.clone()).await?;
+
+        writeln!(
+            out,
+            "A real prometei-flow at {service}, signed; around it, on this machine only:"
+        )?;
+        writeln!(out, "  a fake amoCRM at {}", amocrm.url())?;
+        writeln!(out, "  a fake ERP at {}", erp.url())?;
+        writeln!(out, "  an Inngest-compatible dev server at {}\n", inngest.url())?;
+        inngest.sync_now().await.context("the service could not register its functions")?;
+
+        post_webhook(&service).await?;
+        let deal = CreateDeal {
+            deal_name: Some("Новая сделка".to_owned()),
+            amount: Some(15_000.into()),
+            entity_id: Some(70),
+        };
+        let client = Client::new(settings, InngestTransport::new(Outbound::new()));
+        client.send(&[NewEvent::new(&deal)?]).await?;
+
+        let failed = follow(&mut observations, 2, out).await?;
+        stop.cancel();
+        running.await.context("the service crashed")??;
+        inngest.shutdown().await;
+
+        print_rows(&erp.rows(), out)?;
+        ensure!(failed.is_empty(), "{}", failed.join("\n"));
+        check(&erp)
+    }
+}
+
+async fn post_webhook(service: &str) -> anyhow::Result<()> {
+    let url = format!("{service}/api/inngest?secret={WEBHOOK_SECRET}").parse()?;
+    let request = Outbound::new().request(http::Method::POST, url)?;
+    let form = "application/x-www-form-urlencoded";
+    let request = request.header(http::header::CONTENT_TYPE, form).body(WEBHOOK);
+    let limits = Limits { timeout: Duration::from_secs(5), body: 1024 };
+    let answer = outbound::send(request, limits).await?;
+    ensure!(answer.status == 200, "the webhook was answered {}", answer.status);
+    Ok(())
+}
+
+/// Prints what happens until `runs` runs have ended; returns why some failed.
+async fn follow(
+    observations: &mut broadcast::Receiver<Observation>,
+    runs: usize,
+    out: &mut impl Write,
+) -> anyhow::Result<Vec<String>> {
+    let (mut ended, mut failed) = (HashSet::new(), Vec::new());
+    while ended.len() < runs {
+        let observation = observations.recv().await.context("the dev server has stopped")?;
+        if let Some(line) = watch::line(&observation) {
+            writeln!(out, "{line}")?;
+        }
+        match observation {
+            Observation::RunCompleted { run_id, .. } => {
+                ended.insert(run_id);
+            }
+            Observation::RunFailed { run_id, function_id, output } => {
+                ended.insert(run_id);
+                failed.push(format!("{function_id} failed: {}", watch::message(&output)));
+            }
+            _ => {}
+        }
+    }
+    Ok(failed)
+}
+
+fn print_rows(rows: &[ErpRow], out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(out, "\nRecords in the ERP's entity 70:")?;
+    for row in rows {
+        let field = |name: &str| row.fields.get(name).cloned().unwrap_or(Value::Null);
+        writeln!(
+            out,
+            "  id {}  name {}  amount {}",
+            row.id,
+            field("field_1039"),
+            field("field_1040")
+        )?;
+    }
+    if rows.is_empty() {
+        writeln!(out, "  none")?;
+    }
+    Ok(())
+}
+
+/// Each deal has one record, with its name and amount.
+fn check(erp: &FakeErp) -> anyhow::Result<usize> {
+    let expected = [(json!(LEAD_NAME), json!(LEAD_PRICE)), (json!("Новая сделка"), json!(15_000))];
+    let rows = erp.rows();
+    for (name, amount) in &expected {
+        let fits = |row: &&ErpRow| {
+            row.fields.get("field_1039") == Some(name)
+                && row.fields.get("field_1040") == Some(amount)
+        };
+        match rows.iter().filter(fits).count() {
+            1 => {}
+            n => bail!("{n} records instead of one for the deal {name}"),
+        }
+    }
+    ensure!(rows.len() == expected.len(), "{} records for {} deals", rows.len(), expected.len());
+    Ok(rows.len())
+}

@@ -1,0 +1,117 @@
+//! `amocrm/webhook`: a deal moved in amoCRM.
+
+use serde_json::{Value, json};
+
+use super::world::{World, eventually};
+use crate::bodies;
+
+const LEAD: u64 = 45_721_053;
+
+#[tokio::test]
+async fn the_originals_webhook_becomes_one_record_on_either_url() {
+    for path in ["/api/inngest", "/api/amocrm-webhook"] {
+        let world = World::start().await;
+        world.amocrm.set_lead(LEAD, "Ремонт офиса", 46_333);
+        assert_eq!(world.webhook(path, bodies::ORIGINAL).await, (200, json!({ "accepted": 1 })));
+        assert_eq!(world.records(1).await, [(json!("Ремонт офиса"), json!(46_333))]);
+    }
+}
+
+#[tokio::test]
+async fn the_result_tells_the_lead_and_the_record() {
+    let world = World::start().await;
+    world.amocrm.set_lead(LEAD, "Ремонт офиса", 46_333);
+    let run = world.run_of("amocrm/webhook", json!({ "leadId": LEAD })).await;
+    assert_eq!(run.status, "Completed");
+    let mut output = run.output;
+    let processed_at = output["processedAt"].take();
+    assert!(processed_at.as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{processed_at}");
+    assert_eq!(
+        output,
+        json!({
+            "success": true,
+            "amoCrmLead": { "id": LEAD, "name": "Ремонт офиса", "price": 46_333 },
+            "erpResult": { "status": "success", "data": { "id": "119" } },
+            "processedAt": null,
+        })
+    );
+}
+
+#[tokio::test]
+async fn the_shape_of_inngest_clouds_webhook_intake_is_understood() {
+    let world = World::start().await;
+    for lead in 1..=2 {
+        world.amocrm.set_lead(lead, "Лид", 100);
+    }
+    let pairs = json!({
+        "leads[status][0][id]": ["1"], "leads[status][1][id]": "2", "account[subdomain]": ["oooprometei"],
+    });
+    for data in [json!({ "data": pairs.clone() }), pairs] {
+        let run = world.run_of("amocrm/webhook", data).await;
+        assert_eq!(run.output["success"], true);
+        let leads = run.output["leads"].as_array().unwrap();
+        let ids: Vec<&Value> = leads.iter().map(|lead| &lead["amoCrmLead"]["id"]).collect();
+        assert_eq!(ids, [&json!(1), &json!(2)]);
+    }
+}
+
+#[tokio::test]
+async fn every_lead_of_a_body_gets_its_record() {
+    let world = World::start().await;
+    for lead in 1..=3 {
+        world.amocrm.set_lead(lead, "Лид", i64::try_from(lead).unwrap() * 100);
+    }
+    let (status, answer) = world.webhook("/api/amocrm-webhook", bodies::TWO_ACTIONS).await;
+    assert_eq!((status, answer), (200, json!({ "accepted": 3 })));
+    let mut amounts: Vec<_> =
+        world.records(3).await.into_iter().map(|(_, amount)| amount.as_i64()).collect();
+    amounts.sort_unstable();
+    assert_eq!(amounts, [Some(100), Some(200), Some(300)]);
+}
+
+#[tokio::test]
+async fn a_lead_without_a_name_gets_one_and_a_price_of_zero_is_left_out() {
+    let world = World::start().await;
+    world.amocrm.set_lead(LEAD, None, 0);
+    world.run_of("amocrm/webhook", json!({ "leadId": LEAD })).await;
+    assert_eq!(world.records(1).await, [(json!("Сделка #45721053"), Value::Null)]);
+}
+
+#[tokio::test]
+async fn data_without_a_lead_fails_at_once() {
+    let world = World::start().await;
+    for data in
+        [json!({}), json!({ "leadId": "x" }), json!({ "data": { "leads[update][0][id]": "1" } })]
+    {
+        let run = world.run_of("amocrm/webhook", data).await;
+        assert_eq!(run.status, "Failed");
+        assert_eq!(run.output["message"], "Lead ID not found in webhook data");
+    }
+    assert_eq!(world.amocrm.api_calls(), 0);
+}
+
+#[tokio::test]
+async fn without_amocrm_the_run_names_the_lead_and_what_to_set() {
+    let empty = ["BASE_URL", "CLIENT_ID", "CLIENT_SECRET", "REDIRECT_URI", "REFRESH_TOKEN"]
+        .map(|name| format!("AMOCRM_{name}"));
+    let changes: Vec<_> = empty.iter().map(|name| (name.as_str(), "")).collect();
+    let world = World::start_with(&changes).await;
+    let run = world.run_of("amocrm/webhook", json!({ "leadId": LEAD })).await;
+    assert_eq!(run.status, "Failed");
+    let message = run.output["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("lead 45721053: amoCRM is not configured: set AMOCRM_"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn what_concerns_nobody_is_answered_and_what_cannot_be_read_is_kept() {
+    let world = World::start().await;
+    let (status, _) = world.webhook("/api/inngest", "leads[update][0][id]=1&account[id]=1").await;
+    assert_eq!(status, 200);
+    let (status, answer) = world.webhook("/api/amocrm-webhook", "what is this?").await;
+    assert_eq!((status, &answer["accepted"]), (200, &json!(0)));
+    assert!(world.erp.requests().is_empty());
+    eventually("nothing is called", async || (world.amocrm.api_calls() == 0).then_some(())).await;
+}

@@ -1,0 +1,232 @@
+//! A service with everything around it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use inngest_dev_server::{DevServer, Observation};
+use prometei_flow::clock::SystemClock;
+use prometei_flow::config::{Config, EnvMap};
+use prometei_flow::fakes::{FakeAmoCrm, FakeAmoCrmSettings, FakeErp, FakeErpSettings};
+use prometei_flow::service::{self, Listeners};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, MutexGuard, broadcast};
+use tokio_util::sync::CancellationToken;
+
+/// The official server tells apps apart by their URL, so there all tests share one and take turns.
+const OFFICIAL_APP: &str = "127.0.0.1:13700";
+static TURN: Mutex<()> = Mutex::const_new(());
+
+const DEADLINE: Duration = Duration::from_secs(40);
+
+pub(crate) struct World {
+    pub(crate) amocrm: FakeAmoCrm,
+    pub(crate) erp: FakeErp,
+    pub(crate) service: String,
+    inngest: Inngest,
+    http: reqwest::Client,
+    stop: CancellationToken,
+    _folder: TempDir,
+    _turn: Option<MutexGuard<'static, ()>>,
+}
+
+enum Inngest {
+    Embedded { server: DevServer, seen: Mutex<broadcast::Receiver<Observation>> },
+    Official { url: String },
+}
+
+/// A run that has ended, as the official API tells it.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) status: String,
+    pub(crate) output: Value,
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With these variables changed; an empty value removes one.
+    pub(crate) async fn start_with(changes: &[(&str, &str)]) -> Self {
+        let stop = CancellationToken::new();
+        let official = official_server();
+        let turn = match &official {
+            Some(_) => Some(TURN.lock().await),
+            None => None,
+        };
+        let public = if official.is_some() { bind_again().await } else { free_port().await };
+        let service = format!("http://{}", public.local_addr().unwrap());
+        let inngest = match official {
+            Some(url) => Inngest::Official { url },
+            None => {
+                let server = DevServer::builder()
+                    .app(format!("{service}/api/inngest").parse().unwrap())
+                    .retry_interval(Duration::from_millis(20))
+                    .serve(free_port().await, stop.clone())
+                    .unwrap();
+                let seen = Mutex::new(server.subscribe());
+                Inngest::Embedded { server, seen }
+            }
+        };
+        let amocrm =
+            FakeAmoCrm::start(free_port().await, stop.clone(), FakeAmoCrmSettings::default())
+                .unwrap();
+        let erp =
+            FakeErp::start(free_port().await, stop.clone(), FakeErpSettings::default()).unwrap();
+
+        let folder = tempfile::tempdir().unwrap();
+        let amocrm_settings = FakeAmoCrmSettings::default();
+        let erp_settings = FakeErpSettings::default();
+        let database = format!("sqlite://{}/flow.db", folder.path().display());
+        let variables = [
+            ("INNGEST_DEV", inngest.url()),
+            ("DATABASE_URL", database.as_str()),
+            ("AMOCRM_BASE_URL", amocrm.url().as_str()),
+            ("AMOCRM_CLIENT_ID", &amocrm_settings.client_id),
+            ("AMOCRM_CLIENT_SECRET", &amocrm_settings.client_secret),
+            ("AMOCRM_REDIRECT_URI", &amocrm_settings.redirect_uri),
+            ("AMOCRM_REFRESH_TOKEN", &amocrm_settings.refresh_token),
+            ("CRM_API_URL", erp.url().as_str()),
+            ("CRM_API_KEY", &erp_settings.key),
+            ("CRM_API_USERNAME", &erp_settings.username),
+            ("CRM_API_PASSWORD", &erp_settings.password),
+        ];
+        let env: EnvMap = variables.iter().chain(changes).copied().collect();
+        let config = Config::load(&env).unwrap();
+        let listeners = Listeners { public, admin: free_port().await };
+        tokio::spawn(service::run(config, listeners, Arc::new(SystemClock), stop.clone()));
+
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
+        let world =
+            Self { amocrm, erp, service, inngest, http, stop, _folder: folder, _turn: turn };
+        world.register().await;
+        world
+    }
+
+    async fn register(&self) {
+        let put = self.http.put(format!("{}/api/inngest", self.service)).send().await.unwrap();
+        assert_eq!(put.status(), 200);
+        assert_eq!(json(put).await["message"], "Successfully synced.");
+    }
+
+    /// Sends an event as another app would, and returns the run it starts, once that has ended.
+    pub(crate) async fn run_of(&self, name: &str, data: Value) -> Run {
+        let event = serde_json::json!({ "name": name, "data": data });
+        let url = format!("{}/e/test", self.inngest.url());
+        let sent = self.http.post(url).body(event.to_string()).send().await.unwrap();
+        assert_eq!(sent.status(), 200);
+        let id = json(sent).await["ids"][0].as_str().unwrap().to_owned();
+        self.run_of_event(&id).await
+    }
+
+    async fn run_of_event(&self, event_id: &str) -> Run {
+        let started = Instant::now();
+        let runs = eventually("a run starts", async || {
+            let runs = self.look_up(&format!("events/{event_id}/runs"), started).await;
+            let runs = runs.as_array().filter(|runs| !runs.is_empty()).cloned()?;
+            assert_eq!(runs.len(), 1, "{runs:?}");
+            runs[0]["run_id"].as_str().map(str::to_owned)
+        })
+        .await;
+        eventually("the run ends", async || {
+            let run = self.look_up(&format!("runs/{runs}"), started).await;
+            let ended = run["ended_at"].as_str().is_some_and(|ended| !ended.is_empty());
+            let status = run["status"].as_str()?.to_owned();
+            ended.then(|| Run { status, output: run["output"].clone() })
+        })
+        .await
+    }
+
+    /// Looks at the official REST API. The real server caches answers by URL, so each has a URL of its own.
+    async fn look_up(&self, path: &str, started: Instant) -> Value {
+        let nonce = started.elapsed().as_nanos();
+        let url = format!("{}/v1/{path}?nonce={nonce}", self.inngest.url());
+        let answer = self.http.get(url).send().await.unwrap();
+        json(answer).await["data"].take()
+    }
+
+    /// Posts a webhook, as amoCRM does.
+    pub(crate) async fn webhook(&self, path: &str, body: &'static str) -> (u16, Value) {
+        let request = self.http.post(format!("{}{path}", self.service)).body(body);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), json(answer).await)
+    }
+
+    /// The names and amounts of the ERP's records, once there are `count`.
+    pub(crate) async fn records(&self, count: usize) -> Vec<(Value, Value)> {
+        eventually("the records arrive", async || {
+            let rows = self.erp.rows();
+            (rows.len() >= count).then_some(rows)
+        })
+        .await
+        .into_iter()
+        .map(|row| {
+            let field = |name: &str| row.fields.get(name).cloned().unwrap_or(Value::Null);
+            (field("field_1039"), field("field_1040"))
+        })
+        .collect()
+    }
+
+    /// How often the server has called the service so far; unknown of the official server.
+    pub(crate) async fn calls(&self) -> Option<usize> {
+        let Inngest::Embedded { seen, .. } = &self.inngest else { return None };
+        let (mut seen, mut calls) = (seen.lock().await, 0);
+        while let Ok(observation) = seen.try_recv() {
+            calls += usize::from(matches!(observation, Observation::CallMade { .. }));
+        }
+        Some(calls)
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Inngest {
+    fn url(&self) -> &str {
+        match self {
+            Self::Embedded { server, .. } => server.url().as_str().trim_end_matches('/'),
+            Self::Official { url } => url,
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "which server to test against is asked of the environment"
+)]
+fn official_server() -> Option<String> {
+    let url = std::env::var("INNGEST_TEST_SERVER").ok().filter(|url| !url.is_empty())?;
+    Some(url.trim_end_matches('/').to_owned())
+}
+
+async fn free_port() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+/// The address was in use until the test before this one.
+async fn bind_again() -> TcpListener {
+    eventually("the address is free", async || TcpListener::bind(OFFICIAL_APP).await.ok()).await
+}
+
+async fn json(answer: reqwest::Response) -> Value {
+    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+}
+
+/// Asks until there is an answer.
+pub(crate) async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+    let started = Instant::now();
+    let mut pause = tokio::time::interval(Duration::from_millis(20));
+    while started.elapsed() < DEADLINE {
+        pause.tick().await;
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+    }
+    panic!("not within {DEADLINE:?}: {what}");
+}
