@@ -4,6 +4,9 @@
 //! server refuses, it refuses; where the real server would hang, loop or crash on a reply, it fails the run and says
 //! which rule of the protocol was broken. P-numbers in comments name the protocol facts that a line follows.
 //!
+//! It is stricter than server 1.43 where that one lets a mistake pass: a malformed `X-Inngest-SDK` header, a compressed or
+//! streamed reply, a step reported again although its result was sent, another step than the one asked for.
+//!
 //! Supported so far: event triggers, run steps, planned and parallel steps, sleeps, retries, failure handlers. Another
 //! op fails its run with an error that names it; a trigger of another kind is refused at registration. Flow control is
 //! checked at registration but not enforced, see [`Observation::AppSynced`].

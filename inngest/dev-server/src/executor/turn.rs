@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::ops::Op;
+use super::ops::{Action, Op};
 use super::queue::{Item, Kind};
 use super::reply::{Failure, Reply};
 use super::retry;
@@ -81,7 +81,6 @@ impl Turn<'_> {
         no_retry: bool,
         retry_at: Option<i64>,
     ) -> Result<(), End> {
-        use super::ops::Action;
         if ops.iter().all(|op| op.action == Action::None && op.id.is_empty()) {
             return self.idle();
         }
@@ -210,7 +209,6 @@ impl Turn<'_> {
 
     /// What the real server would hang, loop or run code twice on.
     fn check(&self, ops: &[Op], known: &HashSet<String>) -> Result<(), End> {
-        use super::ops::Action;
         if ops.len() > MAX_STEPS {
             return Err(steps_overflow());
         }
@@ -223,7 +221,8 @@ impl Turn<'_> {
         for op in ops {
             if op.action == Action::None {
                 return Err(End::violation(
-                    "the SDK sent op None with an id, which can leave the run hanging (P-139)",
+                    "the SDK sent op None with an id or beside other ops, which can leave the run \
+                     hanging (P-139)",
                 ));
             }
             if known.contains(&op.id) && !op.is_executed() {
