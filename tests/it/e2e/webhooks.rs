@@ -61,7 +61,7 @@ async fn every_lead_of_a_body_gets_its_record() {
     for lead in 1..=3 {
         world.amocrm.set_lead(lead, "Лид", i64::try_from(lead).unwrap() * 100);
     }
-    let (status, answer) = world.webhook("/api/amocrm-webhook", bodies::TWO_ACTIONS).await;
+    let (status, answer) = world.webhook("/api/amocrm-webhook", bodies::SEVERAL).await;
     assert_eq!((status, answer), (200, json!({ "accepted": 3 })));
     let mut amounts: Vec<_> =
         world.records(3).await.into_iter().map(|(_, amount)| amount.as_i64()).collect();
