@@ -24,10 +24,12 @@ pub(crate) fn clock() -> Clock {
     Clock::new(move || SystemTime::UNIX_EPOCH + Duration::from_secs(now))
 }
 
+type ApiAnswer = std::result::Result<Response<Bytes>, TransportError>;
+
 /// An Inngest API that answers what it was told to, and remembers what it was asked.
 #[derive(Clone, Default)]
 pub(crate) struct FakeApi {
-    answers: Arc<Mutex<VecDeque<Result<Response<Bytes>, TransportError>>>>,
+    answers: Arc<Mutex<VecDeque<ApiAnswer>>>,
     requests: Arc<Mutex<Vec<Request<Bytes>>>>,
 }
 
