@@ -102,9 +102,9 @@ fn every_mistake_is_told_with_its_fix_and_without_secrets() {
         [
             "PORT: \"http\" is no port; write a number up to 65535",
             "ADMIN_ADDR: \"here\" is no address with a port; write it as 127.0.0.1:3001",
-            "INNGEST_SIGNING_KEY: is wrong: the signing key must be hexadecimal, optionally after a \
+            "INNGEST_BASE_URL: must be an http or https URL without user, query or fragment",
+            "INNGEST_SIGNING_KEY: the signing key must be hexadecimal, optionally after a \
              `signkey-<env>-` prefix; copy it again from the Inngest dashboard",
-            "INNGEST_BASE_URL: is no web address; write it in full, as https://example.org",
             "DATABASE_URL: PostgreSQL comes with a later version; for now write sqlite://<path>",
             "AMOCRM_WEBHOOK_SECRET: is too short; make one of at least 16 random letters and digits",
             "AMOCRM_TRIGGER_STATUSES: \"3\" is no stage; write pipeline:status, several of them with commas",

@@ -299,22 +299,6 @@ async fn bodies_are_removed_after_a_while_but_not_those_of_waiting_rows() {
     assert_eq!(service.store.purge_bodies(service.clock.now()).await.unwrap(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn several_processes_may_create_the_database_at_once() {
-    for _ in 0..10 {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
-        let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
-        let mut stores = tokio::task::JoinSet::new();
-        for _ in 0..4 {
-            let (folder, clock) = (folder.clone(), clock.clone());
-            stores.spawn(async move { open(&folder, &clock).await });
-        }
-        while let Some(store) = stores.join_next().await {
-            store.unwrap().inbox_counts().await.unwrap();
-        }
-    }
-}
-
 #[cfg(unix)]
 #[tokio::test]
 async fn the_database_is_readable_by_its_owner_alone() {
