@@ -6,11 +6,13 @@ mod client;
 mod clock;
 mod config;
 mod context;
+mod cron;
 mod duration;
 mod endpoint;
 mod engine;
 mod error;
 mod event;
+mod failure;
 mod function;
 mod headers;
 mod ops;
@@ -19,14 +21,18 @@ pub mod signing;
 mod step;
 mod step_error;
 mod transport;
+mod trigger;
 
 pub use client::{Client, SendError};
 pub use clock::Clock;
-pub use config::Config;
+pub use config::{
+    Batch, CancelOn, Concurrency, Config, Debounce, RateLimit, Singleton, Throttle, Timeouts,
+};
 pub use context::{Context, Run};
 pub use endpoint::{BuildError, Endpoint, EndpointBuilder, MAX_BODY_BYTES};
 pub use error::{Error, Result, ResultExt, Retry};
-pub use event::{Event, EventData, NewEvent};
+pub use event::{Event, EventData, EventMismatch, EventSet, Incoming, NewEvent, Scheduled};
+pub use failure::{Failure, FailureCause, OnFailure};
 pub use function::Function;
 pub use settings::{Mode, Settings, SettingsError};
 pub use step::Step;
@@ -34,3 +40,4 @@ pub use step_error::StepError;
 #[cfg(feature = "reqwest")]
 pub use transport::ReqwestTransport;
 pub use transport::{Transport, TransportError, TransportFuture};
+pub use trigger::Trigger;

@@ -121,7 +121,7 @@ impl Endpoint {
         };
         let stack = request.ctx.stack.as_ref().and_then(|stack| stack.stack.clone());
         let memo = Memo::new(steps, stack.unwrap_or_default());
-        self.run(served, step_id, request, event, memo).await
+        self.run(served, step_id, request, event, &events, memo).await
     }
 
     async fn run(
@@ -130,6 +130,7 @@ impl Endpoint {
         step_id: Option<&str>,
         request: &CallRequest<'_>,
         event: &RawValue,
+        events: &[&RawValue],
         memo: Memo<'_>,
     ) -> Reply {
         let event = match request::event(event) {
@@ -152,7 +153,8 @@ impl Endpoint {
             attempt: request.ctx.attempt,
             max_attempts: request.ctx.max_attempts,
         };
-        let outcome = drive(&call, &dispatch, served.function.start(&call, run, event)).await;
+        let outcome =
+            drive(&call, &dispatch, served.function.start(&call, run, event, events)).await;
         answer(outcome, &dispatch)
     }
 }

@@ -160,12 +160,13 @@ impl Endpoint {
     }
 
     fn registered_functions(&self, url: &Url) -> Vec<Value> {
-        self.inner.functions.iter().map(|served| registered(served, url)).collect()
+        let functions = self.inner.functions.iter();
+        functions.map(|served| registered(&self.inner.app_id, served, url)).collect()
     }
 }
 
-/// A function as the server stores it (facts 4.2). Unset settings are left out, never null.
-fn registered(served: &Served, url: &Url) -> Value {
+/// A function as the server stores it (facts 4.2). Unset settings are left out, never null (T62).
+fn registered(app_id: &str, served: &Served, url: &Url) -> Value {
     let config = served.function.config();
     let mut url = url.clone();
     url.query_pairs_mut().append_pair("fnId", &served.id).append_pair("stepId", "step");
@@ -177,12 +178,12 @@ fn registered(served: &Served, url: &Url) -> Value {
     if let Some(retries) = config.retries {
         step["retries"] = json!({ "attempts": retries });
     }
-    json!({
-        "id": served.id,
-        "name": config.name.as_deref().unwrap_or(&served.id),
-        "triggers": [{ "event": served.function.event_name() }],
-        "steps": { "step": step },
-    })
+    let mut function = json!(config);
+    function["id"] = json!(served.id);
+    function["name"] = json!(config.name.as_deref().unwrap_or(&served.id));
+    function["triggers"] = json!(served.function.triggers(app_id));
+    function["steps"] = json!({ "step": step });
+    function
 }
 
 /// A deployment is named in the query of the `PUT`; the text `undefined` comes from a server bug (P-067).

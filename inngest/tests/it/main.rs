@@ -7,9 +7,12 @@
 )]
 
 mod calls;
+mod config;
 mod events;
+mod failure;
 mod memo;
 mod signatures;
 mod steps;
 mod support;
 mod sync;
+mod triggers;
