@@ -20,6 +20,8 @@ mod settings;
 pub mod signing;
 mod step;
 mod step_error;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod transport;
 mod trigger;
 

@@ -15,4 +15,5 @@ mod signatures;
 mod steps;
 mod support;
 mod sync;
+mod testing;
 mod triggers;
