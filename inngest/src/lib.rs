@@ -36,7 +36,7 @@ pub use error::{Error, Result, ResultExt, Retry};
 pub use event::{Event, EventData, EventMismatch, EventSet, Incoming, NewEvent, Scheduled};
 pub use failure::{Failure, FailureCause, OnFailure};
 pub use function::Function;
-pub use settings::{Mode, Settings, SettingsError};
+pub use settings::{Mode, Settings, SettingsError, UnsignedSync};
 pub use step::Step;
 pub use step_error::StepError;
 #[cfg(feature = "reqwest")]

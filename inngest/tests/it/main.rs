@@ -11,6 +11,8 @@ mod config;
 mod events;
 mod failure;
 mod memo;
+#[cfg(feature = "axum")]
+mod over_axum;
 mod signatures;
 mod steps;
 mod support;
