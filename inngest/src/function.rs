@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::config::Mistakes;
 use crate::engine::{CallState, FunctionFuture};
+use crate::json;
 use crate::{
     Config, Context, Error, Event, EventMismatch, EventSet, Incoming, Result, ResultExt as _, Run,
     Scheduled, Step, Trigger,
@@ -157,13 +158,7 @@ impl<F: Function> DynFunction for Handler<F> {
 
 /// What a function returns, as the server stores it.
 pub(crate) fn write_output(output: &impl Serialize) -> Result<Box<RawValue>> {
-    to_json(output).map_err(|error| {
-        Error::from(format!("the function's result cannot be written as JSON: {error}")).no_retry()
+    json::function_result(output).map_err(|reason| {
+        Error::from(format!("the function's result cannot be sent: {reason}")).no_retry()
     })
-}
-
-/// JSON by way of a `Value`: a type that writes the same key twice would poison every later call of the run
-/// (P-063), and a `Value` holds each key once.
-pub(crate) fn to_json(value: &impl Serialize) -> serde_json::Result<Box<RawValue>> {
-    serde_json::value::to_raw_value(&serde_json::to_value(value)?)
 }

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+mod checkpointing;
 mod client;
 mod clock;
 mod config;
@@ -15,6 +16,7 @@ mod event;
 mod failure;
 mod function;
 mod headers;
+mod json;
 mod ops;
 mod settings;
 pub mod signing;
@@ -25,7 +27,8 @@ pub mod testing;
 mod transport;
 mod trigger;
 
-pub use client::{Client, SendError};
+pub use checkpointing::Checkpointing;
+pub use client::{Client, SendError, SignalError};
 pub use clock::Clock;
 pub use config::{
     Batch, CancelOn, Concurrency, Config, Debounce, RateLimit, Singleton, Throttle, Timeouts,
@@ -37,7 +40,9 @@ pub use event::{Event, EventData, EventMismatch, EventSet, Incoming, NewEvent, S
 pub use failure::{Failure, FailureCause, OnFailure};
 pub use function::Function;
 pub use settings::{Mode, Settings, SettingsError, UnsignedSync};
-pub use step::Step;
+pub use step::{
+    AiRequest, Fetch, FetchResponse, Infer, Invoke, Sleep, Step, WaitForEvent, WaitForSignal,
+};
 pub use step_error::StepError;
 #[cfg(feature = "reqwest")]
 pub use transport::ReqwestTransport;

@@ -26,6 +26,8 @@ pub use singleton::Singleton;
 pub use throttle::Throttle;
 pub use timeouts::Timeouts;
 
+use crate::Checkpointing;
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The most retries that the server grants; it clamps larger numbers without saying so (P-079).
@@ -43,6 +45,8 @@ pub struct Config {
     pub(crate) name: Option<String>,
     #[serde(skip)]
     pub(crate) retries: Option<u8>,
+    #[serde(skip)]
+    pub(crate) checkpointing: Option<Checkpointing>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     concurrency: Vec<Concurrency>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,6 +91,12 @@ impl Config {
     #[must_use]
     pub fn retries(self, retries: u8) -> Self {
         Self { retries: Some(retries), ..self }
+    }
+
+    /// Lets a call go on after a step, where the server has the checkpoint API.
+    #[must_use]
+    pub fn checkpointing(self, checkpointing: Checkpointing) -> Self {
+        Self { checkpointing: Some(checkpointing), ..self }
     }
 
     /// Limits how many steps run at the same time. May be given twice; the stricter one holds.

@@ -45,7 +45,8 @@ impl EndpointBuilder {
 
     fn serve(mut self, function: impl DynFunction + 'static) -> Self {
         let id = format!("{}-{}", self.app_id, function.id());
-        self.functions.push(Served { id, function: Box::new(function) });
+        let checkpointing = function.config().checkpointing;
+        self.functions.push(Served { id, checkpointing, function: Box::new(function) });
         self
     }
 

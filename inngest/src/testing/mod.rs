@@ -95,13 +95,14 @@ pub struct TestRun {
 impl TestRun {
     /// Starts it with an event that has this data. The name is that of the function's event. Given more than once,
     /// the events are a batch.
-    pub fn event(self, data: Value) -> Self {
+    pub fn event(self, data: impl Into<Value>) -> Self {
         let name = self.event_name.clone();
         self.event_named(&name, data)
     }
 
     /// Starts it with an event of this name.
-    pub fn event_named(mut self, name: &str, data: Value) -> Self {
+    pub fn event_named(mut self, name: &str, data: impl Into<Value>) -> Self {
+        let data: Value = data.into();
         let id = format!("event-{}", self.events.len());
         let ts = u64::try_from(NOW.as_millis()).unwrap_or_default();
         self.events.push(json!({ "id": id, "name": name, "data": data, "ts": ts }));
@@ -114,15 +115,15 @@ impl TestRun {
     }
 
     /// Begins with this step done, as after a crash. Steps count as finished in the order in which they are given.
-    pub fn finished_step(mut self, id: &str, result: Value) -> Self {
-        self.memo.push((id.to_owned(), json!({ "data": result })));
+    pub fn finished_step(mut self, id: &str, result: impl Into<Value>) -> Self {
+        self.memo.push((id.to_owned(), json!({ "data": result.into() })));
         self
     }
 
     /// Lets the step end with `result` instead of running its code, or instead of waiting for what it waits for. For
     /// an awaited event `result` is the event itself. The second step of the same id is `<id>:1`.
-    pub fn mock(mut self, step: &str, result: Value) -> Self {
-        self.mocks.insert(step.to_owned(), json!({ "data": result }));
+    pub fn mock(mut self, step: &str, result: impl Into<Value>) -> Self {
+        self.mocks.insert(step.to_owned(), json!({ "data": result.into() }));
         self
     }
 

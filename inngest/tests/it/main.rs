@@ -8,6 +8,7 @@
 
 mod calls;
 mod config;
+mod conformance;
 mod events;
 mod failure;
 mod memo;

@@ -416,7 +416,9 @@ async fn unusable_steps_are_refused_before_the_server_hangs_on_them() {
             Ok(Value::Null)
         })
     });
-    for (endpoint, words) in [(empty, "empty id"), (long, "`age` sleeps 400 days")] {
+    for (endpoint, words) in
+        [(empty, "empty id"), (long, "`age` cannot be sent to the server: its sleep is 400 days")]
+    {
         let answer = call(&endpoint, &body()).await;
         assert_eq!((answer.status.as_u16(), answer.no_retry()), (400, Some("true")));
         assert!(answer.json()["message"].as_str().unwrap().contains(words), "{}", answer.text);
