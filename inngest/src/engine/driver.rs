@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, Sleep};
 
 use super::call_state::{CallState, panic_message};
-use super::slots::{Executed, Fault, Kind, Phase};
+use super::slots::{Executed, Fault, Found, Kind, Phase};
 use super::step_id::StepId;
 use crate::Error;
 
@@ -42,11 +42,16 @@ pub(crate) enum Outcome {
     /// One step was run.
     Executed(Executed),
     /// The function waits for these steps.
-    Found(Vec<(StepId, Kind)>),
+    Found(Vec<Found>),
     /// The step asked for does not exist in this program.
     TargetMissing(Vec<StepId>),
     /// The program itself is wrong.
     Fault(Fault),
+    /// Steps have run, one after the other, and could not be saved within the call. The last one may have
+    /// failed.
+    Unsaved(Vec<Executed>),
+    /// The server has given this call's work to another one.
+    Stale,
 }
 
 /// How long a targeted call waits for its step while the function is idle on something that is no step. The
@@ -55,11 +60,14 @@ const IDLE_LIMIT: Duration = Duration::from_secs(10);
 /// The same when other new steps were found: the function has most likely changed.
 const IDLE_LIMIT_AFTER_OTHERS: Duration = Duration::from_secs(1);
 
+/// The most steps that the server takes, in one answer and in one run (table 7.5).
+const MAX_STEPS: usize = 1000;
+
 /// Drives `function` until there is something to answer.
-pub(crate) async fn drive<'a>(
+pub(super) async fn next_outcome<'a>(
     call: &'a CallState<'a>,
     dispatch: &Dispatch,
-    mut function: FunctionFuture<'a>,
+    function: &mut FunctionFuture<'a>,
 ) -> Outcome {
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
@@ -96,7 +104,7 @@ pub(crate) async fn drive<'a>(
                     if idle.as_mut().poll(cx).is_pending() {
                         return woken.park();
                     }
-                    let found = found(call).into_iter().map(|(step, _)| step).collect();
+                    let found = found(call).into_iter().map(|found| found.step).collect();
                     return Poll::Ready(Outcome::TargetMissing(found));
                 }
             }
@@ -157,15 +165,20 @@ fn next_move(call: &CallState<'_>, dispatch: &Dispatch) -> Move {
             drop(slots);
             start(call, only)
         }
-        (None, _) => {
+        (None, found_now) => {
+            let (found_now, finished) = (found_now.len(), call.memo.finished());
             drop(slots);
-            Move::Answer(Outcome::Found(found(call)))
+            Move::Answer(if found_now + finished > MAX_STEPS {
+                Outcome::Fault(Fault::TooManySteps { found: found_now, finished })
+            } else {
+                Outcome::Found(found(call))
+            })
         }
     }
 }
 
 fn is_run(slots: &super::slots::Slots, slot: usize) -> bool {
-    slots.all.get(slot).is_some_and(|slot| slot.kind == Kind::Run)
+    slots.all.get(slot).is_some_and(|slot| matches!(slot.kind, Kind::Run { .. }))
 }
 
 fn start(call: &CallState<'_>, slot: usize) -> Move {
@@ -181,10 +194,12 @@ fn start(call: &CallState<'_>, slot: usize) -> Move {
     Move::Go
 }
 
-fn found(call: &CallState<'_>) -> Vec<(StepId, Kind)> {
+fn found(call: &CallState<'_>) -> Vec<Found> {
     let slots = call.slots();
     let found = slots.found.iter().filter_map(|&found| slots.all.get(found));
-    found.map(|slot| (slot.step.clone(), slot.kind.clone())).collect()
+    found
+        .map(|slot| Found { step: slot.step.clone(), kind: slot.kind.clone(), race: slot.race })
+        .collect()
 }
 
 /// Tells whether the function was woken, and wakes the task that drives it when that task sleeps. While it drives, it

@@ -37,6 +37,11 @@ impl<'b> Memo<'b> {
         self.get(hash).is_some_and(|raw| !is_rerun(raw))
     }
 
+    /// How many steps have a result.
+    pub(crate) fn finished(&self) -> usize {
+        self.steps.len()
+    }
+
     /// When the step was saved, relative to others; steps that the server does not list come last (P-152).
     pub(crate) fn rank(&self, hash: &str) -> usize {
         self.rank.get(hash).copied().unwrap_or(usize::MAX)
