@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
+mod checkpoints;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod fake_sdk;
