@@ -4,6 +4,8 @@
 //! milliseconds), so that a shared database can follow without a second set of them.
 
 mod bodies;
+mod deal_review;
+mod deals;
 mod ids;
 mod inbox;
 mod schema;
@@ -16,6 +18,8 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
+pub use deal_review::{DealCounts, FailedDeal, Resolution};
+pub use deals::{Claim, ClaimedDeal, DealRef, Lease, Unsent};
 pub use inbox::{InboxCounts, InboxRow, ParkedRow};
 
 use crate::clock::SharedClock;
@@ -28,6 +32,8 @@ pub struct Store {
     reader: SqlitePool,
     clock: SharedClock,
     ids: Arc<ids::Ids>,
+    /// What this process calls itself where it claims something; unique, and of no other meaning.
+    process: Arc<String>,
 }
 
 impl Store {
@@ -35,7 +41,9 @@ impl Store {
     /// up to date.
     pub async fn open(url: &str, clock: SharedClock) -> anyhow::Result<Self> {
         let (writer, reader) = sqlite::open(url).await?;
-        let store = Self { writer, reader, clock, ids: Arc::default() };
+        let ids: Arc<ids::Ids> = Arc::default();
+        let process = Arc::new(ids.next(clock.now()));
+        let store = Self { writer, reader, clock, ids, process };
         store.migrate().await.context("the database could not be brought up to date")?;
         Ok(store)
     }

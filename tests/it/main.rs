@@ -7,4 +7,5 @@ mod config;
 mod e2e;
 mod erp;
 mod inbox;
+mod ledger;
 mod webhook;
