@@ -26,7 +26,7 @@ pub(crate) struct Bench {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: Store,
     pub(crate) settings: ErpSettings,
-    pub(crate) folder: TempDir,
+    _folder: TempDir,
     _stop: DropGuard,
 }
 
@@ -51,7 +51,7 @@ impl Bench {
             timeout: Duration::from_millis(300),
         };
         let store = open(&folder, &clock).await;
-        Self { erp, clock, store, settings, folder, _stop: stop.drop_guard() }
+        Self { erp, clock, store, settings, _folder: folder, _stop: stop.drop_guard() }
     }
 
     pub(crate) async fn marked() -> Self {
