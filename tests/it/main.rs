@@ -3,9 +3,11 @@
 
 mod amocrm;
 mod bodies;
+mod cli;
 mod config;
 mod e2e;
 mod erp;
+mod http;
 mod inbox;
 mod ledger;
 mod webhook;
