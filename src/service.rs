@@ -65,7 +65,7 @@ pub async fn run(
     clock: SharedClock,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let store = Store::open(&config.database.url, Arc::clone(&clock)).await?;
+    let store = Store::open_for_service(&config.database.url, Arc::clone(&clock)).await?;
     let outbound = Outbound::new();
     let client = Client::new(config.inngest, InngestTransport::new(outbound.clone()));
     let amocrm = match config.amocrm {
