@@ -11,10 +11,11 @@ use prometei_flow::inbox::{EventSink, Forwarder, OutgoingEvent, Pace, SendError}
 use prometei_flow::metrics::Metrics;
 use prometei_flow::store::{InboxCounts, Store};
 use secrecy::ExposeSecret as _;
-use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::database::Database;
 
 /// Inngest, as a script: one answer per request, then it accepts everything that is not poison.
 #[derive(Clone, Default)]
@@ -85,21 +86,21 @@ struct Service {
     metrics: Metrics,
     stop: CancellationToken,
     clock: Arc<ManualClock>,
-    folder: TempDir,
+    database: Database,
 }
 
 impl Service {
     async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let database = Database::new().await;
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00.125Z".parse().unwrap()));
         Self {
-            store: open(&folder, &clock).await,
+            store: database.open(clock.clone()).await,
             inngest: Inngest::default(),
             wake: Arc::default(),
             metrics: Metrics::new(),
             stop: CancellationToken::new(),
             clock,
-            folder,
+            database,
         }
     }
 
@@ -135,11 +136,6 @@ impl Service {
         };
         tokio::time::timeout(Duration::from_secs(10), empty).await.unwrap();
     }
-}
-
-async fn open(folder: &TempDir, clock: &Arc<ManualClock>) -> Store {
-    let url = format!("sqlite://{}/flow.db", folder.path().display());
-    Store::open(&url, clock.clone()).await.unwrap()
 }
 
 fn moved(lead_id: u64) -> AmoCrmWebhook {
@@ -268,7 +264,7 @@ async fn it_stops_when_told_also_while_inngest_is_away() {
 async fn a_row_survives_the_process_and_is_sent_by_the_next_one_under_the_same_id() {
     let mut service = Service::new().await;
     let ids = service.stores([1]).await;
-    service.store = open(&service.folder, &service.clock).await;
+    service.store = service.database.open(service.clock.clone()).await;
     service.forwards();
     service.until_nothing_waits().await;
     assert_eq!(service.inngest.requests(), [ids]);
@@ -303,9 +299,12 @@ async fn bodies_are_removed_after_a_while_but_not_those_of_waiting_rows() {
 #[tokio::test]
 async fn the_database_is_readable_by_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;
-    let service = Service::new().await;
-    service.stores([1]).await;
-    for file in std::fs::read_dir(service.folder.path()).unwrap() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/flow.db", folder.path().display());
+    let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
+    let store = Store::open_for_service(&url, clock).await.unwrap();
+    store.accept_webhook(b"body", &[moved(1)], None).await.unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
         let file = file.unwrap();
         let mode = file.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{:?}", file.file_name());
@@ -340,7 +339,7 @@ fn pair(access_token: &str, obtained_at: &str) -> TokenPair {
 #[tokio::test]
 async fn of_two_token_pairs_for_the_same_predecessor_one_is_stored() {
     let service = Service::new().await;
-    let other = open(&service.folder, &service.clock).await;
+    let other = service.database.open(service.clock.clone()).await;
     assert!(service.store.load().await.unwrap().is_none());
     let first = pair("first", "2026-11-22T10:00:00Z");
     assert!(service.store.replace(None, &first).await.unwrap());

@@ -13,10 +13,11 @@ use prometei_flow::ledger::{Ledger, LedgerError, UNCLEAR_ANSWERS, key};
 use prometei_flow::outbound::Outbound;
 use prometei_flow::store::{DealCounts, Resolution, Store};
 use serde_json::{Number, json};
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::database::Database;
 
 pub(crate) const LEAD: u64 = 45_721_053;
 
@@ -26,7 +27,7 @@ pub(crate) struct Bench {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: Store,
     pub(crate) settings: ErpSettings,
-    _folder: TempDir,
+    pub(crate) database: Database,
     _stop: DropGuard,
 }
 
@@ -36,7 +37,7 @@ impl Bench {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let fake = FakeErpSettings::default();
         let erp = FakeErp::start(listener, stop.clone(), fake.clone()).unwrap();
-        let folder = tempfile::tempdir().unwrap();
+        let database = Database::new().await;
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
         let settings = ErpSettings {
             api_url: erp.url().clone(),
@@ -50,8 +51,8 @@ impl Bench {
             field_external_id: None,
             timeout: Duration::from_millis(300),
         };
-        let store = open(&folder, &clock).await;
-        Self { erp, clock, store, settings, _folder: folder, _stop: stop.drop_guard() }
+        let store = database.open(clock.clone()).await;
+        Self { erp, clock, store, settings, database, _stop: stop.drop_guard() }
     }
 
     pub(crate) async fn marked() -> Self {
@@ -82,11 +83,6 @@ impl Bench {
     fn a_minute_passes(&self) {
         self.clock.advance(Duration::from_secs(61));
     }
-}
-
-pub(crate) async fn open(folder: &TempDir, clock: &Arc<ManualClock>) -> Store {
-    let url = format!("sqlite://{}/flow.db", folder.path().display());
-    Store::open(&url, clock.clone()).await.unwrap()
 }
 
 pub(crate) fn lead(lead_id: u64) -> Deal {
