@@ -6,12 +6,14 @@
     reason = "a test that cannot go on stops"
 )]
 
+mod asks;
 mod calls;
 mod config;
 mod conformance;
 mod events;
 mod failure;
 mod memo;
+mod outputs;
 #[cfg(feature = "axum")]
 mod over_axum;
 mod signatures;
