@@ -13,9 +13,11 @@ mod conformance;
 mod events;
 mod failure;
 mod memo;
+mod middleware;
 mod outputs;
 #[cfg(feature = "axum")]
 mod over_axum;
+mod replay;
 mod signatures;
 mod steps;
 mod support;
