@@ -8,10 +8,17 @@
 
 mod asks;
 mod calls;
+mod config;
+mod conformance;
 mod events;
+mod failure;
 mod memo;
 mod outputs;
+#[cfg(feature = "axum")]
+mod over_axum;
 mod signatures;
 mod steps;
 mod support;
 mod sync;
+mod testing;
+mod triggers;
