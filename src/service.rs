@@ -18,6 +18,7 @@ use crate::http::{admin_router, public_router};
 use crate::inbox::{Forwarder, Pace, purge_daily};
 use crate::inngest_link::{InngestEvents, InngestTransport};
 use crate::intake::Intake;
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::store::Store;
@@ -64,7 +65,7 @@ pub async fn run(
     clock: SharedClock,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let store = Store::open(&config.database.url, Arc::clone(&clock)).await?;
+    let store = Store::open_for_service(&config.database.url, Arc::clone(&clock)).await?;
     let outbound = Outbound::new();
     let client = Client::new(config.inngest, InngestTransport::new(outbound.clone()));
     let amocrm = match config.amocrm {
@@ -81,13 +82,18 @@ pub async fn run(
     };
     let erp = match config.erp {
         Some(settings) => {
-            ErpPort::Configured(ErpClient::new(settings, outbound.clone(), Arc::clone(&clock)))
+            let erp = ErpClient::new(settings, outbound.clone(), Arc::clone(&clock));
+            ErpPort::Configured(Ledger::new(store.clone(), erp, config.dedupe, Arc::clone(&clock)))
         }
         None => ErpPort::Missing(Default::default()),
     };
-    let endpoint =
-        functions::endpoint(client.clone(), amocrm.clone(), erp, config.webhook.filter.clone())
-            .context("the functions are not configured rightly")?;
+    let endpoint = functions::endpoint(
+        client.clone(),
+        amocrm.clone(),
+        erp.clone(),
+        config.webhook.filter.clone(),
+    )
+    .context("the functions are not configured rightly")?;
 
     let (metrics, wake) = (Metrics::new(), Arc::new(Notify::new()));
     let intake = Arc::new(Intake {
@@ -133,6 +139,9 @@ pub async fn run(
     if let AmoCrmPort::Configured(client) = &amocrm {
         client.settle().await;
     }
+    if let ErpPort::Configured(ledger) = &erp {
+        ledger.settle().await;
+    }
     store.close().await;
     ended
 }
@@ -143,6 +152,8 @@ async fn supervise(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let crashed = tokio::select! {
+        // Parts end because of the signal: then it is the signal that counts.
+        biased;
         () = stop.cancelled() => Ok(()),
         Some(ended) = parts.join_next() => Err(match ended {
             Ok(Ok(part)) => anyhow::anyhow!("{part} has ended by itself"),

@@ -3,8 +3,13 @@
 
 mod amocrm;
 mod bodies;
+mod cli;
 mod config;
+mod database;
 mod e2e;
 mod erp;
+mod http;
 mod inbox;
+mod ledger;
+mod replicas;
 mod webhook;
