@@ -5,6 +5,7 @@ mod amocrm;
 mod bodies;
 mod cli;
 mod config;
+mod crash;
 mod database;
 mod e2e;
 mod erp;
