@@ -8,10 +8,13 @@
 
 mod asks;
 mod calls;
+mod checkpoints;
 mod events;
 mod memo;
 mod outputs;
+mod programs;
 mod signatures;
+mod simulator;
 mod steps;
 mod support;
 mod sync;
