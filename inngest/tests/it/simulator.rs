@@ -103,16 +103,27 @@ pub(crate) struct Server<'e> {
     choices: Choices,
     queue: Vec<Item>,
     planned: HashSet<String>,
+    /// The call under way shall run nothing but what it was sent for.
+    plan_only: bool,
 }
 
 impl<'e> Server<'e> {
     pub(crate) fn new(endpoint: &'e Endpoint, api: CheckpointApi, choices: Choices) -> Self {
         let queue = vec![Item::Discover { attempt: 0 }];
-        Self { endpoint, api, choices, queue, planned: HashSet::new() }
+        Self { endpoint, api, choices, queue, planned: HashSet::new(), plan_only: false }
     }
 
-    /// Calls the function until the run ends.
+    /// Calls the function until the run ends, and once more: what was saved must lead to the same end, whoever
+    /// won the races (P-151).
     pub(crate) async fn run(mut self) -> Ended {
+        let ended = self.to_the_end().await;
+        self.queue.clear();
+        let replayed = self.call(&Item::Discover { attempt: MAX_ATTEMPTS }).await;
+        assert_eq!(replayed.as_ref(), Some(&ended), "another call ends otherwise");
+        ended
+    }
+
+    async fn to_the_end(&mut self) -> Ended {
         for _ in 0..10_000 {
             assert!(!self.queue.is_empty(), "nothing is left to do, and the run has not ended");
             let next = self.choices.below(self.queue.len());
@@ -142,7 +153,8 @@ impl<'e> Server<'e> {
         request["ctx"]["fn_id"] = json!("76b3a25a-5227-566a-bde6-241cec043a9a");
         request["ctx"]["qi_id"] = json!("item");
         // P-162: while a group is under way, nothing runs unasked.
-        request["ctx"]["disable_immediate_execution"] = json!(!self.queue.is_empty());
+        self.plan_only = !self.queue.is_empty();
+        request["ctx"]["disable_immediate_execution"] = json!(self.plan_only);
         {
             let state = self.api.0.lock().expect("state");
             request["ctx"]["stack"] = json!({ "stack": state.stack, "current": state.stack.len() });
@@ -175,7 +187,11 @@ impl<'e> Server<'e> {
             match text(&op["op"]) {
                 "StepPlanned" => self.plan(Item::Step { hash: hash.to_owned(), attempt: 0 }, hash),
                 "Sleep" => self.plan(Item::Sleep { hash: hash.to_owned() }, hash),
-                "StepRun" => self.saved(hash, json!({ "data": op["data"] })),
+                "StepRun" => {
+                    let asked = matches!(item, Item::Step { .. }) || !self.plan_only;
+                    assert!(asked, "P-155: a step of a group was run unasked");
+                    self.saved(hash, json!({ "data": op["data"] }));
+                }
                 "StepError" if retries => self.retry(item, attempt),
                 "StepError" => self.saved(hash, json!({ "error": op["error"] })),
                 other => panic!("unknown op {other}"),
