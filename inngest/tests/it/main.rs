@@ -8,6 +8,7 @@
 
 mod asks;
 mod calls;
+mod checkpoints;
 mod config;
 mod conformance;
 mod events;
@@ -16,7 +17,9 @@ mod memo;
 mod outputs;
 #[cfg(feature = "axum")]
 mod over_axum;
+mod programs;
 mod signatures;
+mod simulator;
 mod steps;
 mod support;
 mod sync;
