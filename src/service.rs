@@ -14,7 +14,7 @@ use crate::amocrm::{AmoCrmClient, AmoCrmPort};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::erp::{ErpClient, ErpPort};
-use crate::http::{admin_router, public_router};
+use crate::http::{Consent, admin_router, oauth_router, public_router};
 use crate::inbox::{Forwarder, Pace, purge_daily};
 use crate::inngest_link::{InngestEvents, InngestTransport};
 use crate::intake::Intake;
@@ -112,7 +112,14 @@ pub async fn run(
     );
 
     let mut parts: JoinSet<anyhow::Result<&'static str>> = JoinSet::new();
-    let public = axum::serve(listeners.public, public_router(endpoint, intake))
+    let consent = match &amocrm {
+        AmoCrmPort::Configured(client) => {
+            Consent::new(client.clone(), store.clone(), Arc::clone(&clock))
+        }
+        AmoCrmPort::Missing(_) => None,
+    };
+    let public = public_router(endpoint, intake).merge(oauth_router(consent));
+    let public = axum::serve(listeners.public, public)
         .with_graceful_shutdown(stop.clone().cancelled_owned());
     parts.spawn(async move { Ok(public.await.map(|()| "the public listener")?) });
     let admin = axum::serve(listeners.admin, admin_router(store.clone(), metrics))

@@ -1,6 +1,7 @@
 //! An amoCRM account: the token endpoint and the parts of API v4 that the service uses.
 
 mod api;
+mod consent;
 mod failure;
 mod oauth;
 
@@ -231,6 +232,8 @@ async fn respond(
         let timing = if request.uri.path() == oauth::PATH {
             let failure = state.exchange_failures.pop_front();
             timing(failure, || oauth::exchange(&mut state, &request.body))
+        } else if request.uri.path() == consent::PATH {
+            timing(None, || consent::consent(&mut state, &request.uri, request.header("host")))
         } else {
             let failure = state.api_failures.pop_front();
             timing(failure, || api::answer(&mut state, &request))

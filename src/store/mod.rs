@@ -6,6 +6,7 @@
 mod bodies;
 mod ids;
 mod inbox;
+mod oauth_states;
 mod schema;
 mod sqlite;
 mod tokens;

@@ -8,6 +8,7 @@ use sqlx::{SqlSafeStr as _, SqliteConnection};
 const MIGRATIONS: &[(&str, &str)] = &[
     ("inbox", include_str!("migrations/0001_inbox.sql")),
     ("tokens", include_str!("migrations/0002_tokens.sql")),
+    ("oauth_states", include_str!("migrations/0003_oauth_states.sql")),
 ];
 
 /// Brings the tables up to date.
