@@ -1,5 +1,6 @@
 //! The command line: one file for each command.
 
+mod amocrm;
 mod demo;
 mod dev;
 mod sandbox;
@@ -34,6 +35,9 @@ enum Command {
     Dev(dev::Dev),
     /// Sends one `crm/create-deal` event and prints its id.
     SendDeal(send_deal::SendDeal),
+    /// Lets this service into amoCRM, and amoCRM's webhooks into this service.
+    #[command(name = "amocrm")]
+    AmoCrm(amocrm::AmoCrm),
 }
 
 /// Runs a command to its end.
@@ -56,6 +60,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(demo) => demo.run(&mut out).await,
         Command::Dev(dev) => dev.run(&environment()?, &mut out).await,
         Command::SendDeal(deal) => deal.run(&environment()?, &mut out).await,
+        Command::AmoCrm(amocrm) => amocrm.run(&environment()?, &mut out).await,
     }
 }
 
