@@ -19,6 +19,8 @@ pub fn start(settings: &LogSettings) {
     // Fails when a subscriber is set already, and then the logs go there.
     let _ = match settings.format.unwrap_or(default) {
         LogFormat::Pretty => registry.with(layer.with_target(false)).try_init(),
-        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+        LogFormat::Json => {
+            registry.with(layer.json().flatten_event(true).with_span_list(false)).try_init()
+        }
     };
 }

@@ -150,6 +150,8 @@ async fn supervise(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let crashed = tokio::select! {
+        // Parts end because of the signal: then it is the signal that counts.
+        biased;
         () = stop.cancelled() => Ok(()),
         Some(ended) = parts.join_next() => Err(match ended {
             Ok(Ok(part)) => anyhow::anyhow!("{part} has ended by itself"),

@@ -64,6 +64,7 @@ impl Dev {
         let secret = config.webhook.secrets.first().map(|_| "?secret=<AMOCRM_WEBHOOK_SECRET>");
         let (service, running) = serve::spawn(config, listeners, stop.clone()).await?;
 
+        inngest.sync_now().await.context("the service could not register its functions")?;
         writeln!(out, "prometei-flow at {service} (admin: http://{admin}), with")?;
         writeln!(out, "  an Inngest-compatible dev server at {}", inngest.url())?;
         for fake in fakes {

@@ -3,8 +3,10 @@
 
 mod amocrm;
 mod bodies;
+mod cli;
 mod config;
 mod e2e;
 mod erp;
+mod http;
 mod inbox;
 mod webhook;
