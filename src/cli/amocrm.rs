@@ -24,7 +24,8 @@ pub(super) struct AmoCrm {
 enum Command {
     /// Prints the link at which an administrator lets this service into amoCRM, or takes the code that amoCRM gave.
     Authorize {
-        /// The authorization code from the integration's "Keys" tab; it lives for 20 minutes
+        /// The authorization code from the integration's "Keys" tab; it lives for 20 minutes. `-` reads it from
+        /// standard input, where nobody sees it in a list of processes
         #[arg(long)]
         code: Option<String>,
     },
@@ -72,7 +73,12 @@ async fn authorize(
              integration's \"Keys\" tab"
         );
     };
-    if let Some(code) = code {
+    if let Some(mut code) = code {
+        if code == "-" {
+            code.clear();
+            std::io::stdin().read_line(&mut code).context("no code on standard input")?;
+        }
+        let code = code.trim();
         let end = client.adopt_code(SecretString::from(code)).await?;
         writeln!(out, "amoCRM is connected; the first access token lives until {end:.0}.")?;
         match client.account().await {
