@@ -1,5 +1,6 @@
 //! The service: configuration, listeners, webhook intake, store, amoCRM and ERP clients, command line.
 pub mod amocrm;
+pub mod care;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -12,6 +13,7 @@ pub mod intake;
 pub mod logging;
 pub mod metrics;
 pub mod outbound;
+pub mod reconcile;
 pub mod service;
 pub mod store;
 pub mod subscription;

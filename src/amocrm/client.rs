@@ -94,6 +94,14 @@ impl<S: TokenStore> AmoCrmClient<S> {
         self.send(&ApiCall::get("/api/v4/account")).await.and_then(|answer| api::json(&answer))
     }
 
+    /// When the long-lived token ends, where there is one and it says so. Nothing renews it.
+    pub fn long_lived_until(&self) -> Option<Timestamp> {
+        match &self.auth {
+            Auth::OAuth(_) => None,
+            Auth::LongLived { expires_at, .. } => *expires_at,
+        }
+    }
+
     /// What is wrong with the tokens, as far as the last attempt showed.
     pub fn trouble(&self) -> Option<TokenError> {
         match &self.auth {

@@ -35,6 +35,7 @@ impl Store {
             .bind(now.as_millisecond())
             .execute(&mut *transaction)
             .await?;
+            self.note_lead(&mut transaction, lead.lead_id, now).await?;
             ids.push(id);
         }
         transaction.commit().await?;

@@ -4,6 +4,7 @@
 //! milliseconds), so that a shared database can follow without a second set of them.
 
 mod bodies;
+mod cursor;
 mod ids;
 mod inbox;
 mod oauth_states;
@@ -17,6 +18,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
+pub use cursor::ReconcileCursor;
 pub use inbox::{InboxCounts, InboxRow, ParkedRow};
 
 use crate::clock::SharedClock;

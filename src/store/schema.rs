@@ -9,6 +9,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("inbox", include_str!("migrations/0001_inbox.sql")),
     ("tokens", include_str!("migrations/0002_tokens.sql")),
     ("oauth_states", include_str!("migrations/0003_oauth_states.sql")),
+    ("reconcile", include_str!("migrations/0004_reconcile.sql")),
 ];
 
 /// Brings the tables up to date.
