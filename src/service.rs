@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::amocrm::{AmoCrmClient, AmoCrmPort};
+use crate::care::{CarePace, Caretaker};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::erp::{ErpClient, ErpPort};
@@ -21,6 +22,7 @@ use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::store::Store;
+use crate::subscription::Destination;
 
 /// How long calls that are under way at shutdown may still take. Orchestrators kill after 30 s.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(25);
@@ -64,6 +66,7 @@ pub async fn run(
     clock: SharedClock,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let destination = webhook_destination(&config);
     let store = Store::open(&config.database.url, Arc::clone(&clock)).await?;
     let outbound = Outbound::new();
     let client = Client::new(config.inngest, InngestTransport::new(outbound.clone()));
@@ -122,6 +125,15 @@ pub async fn run(
     let public = axum::serve(listeners.public, public)
         .with_graceful_shutdown(stop.clone().cancelled_owned());
     parts.spawn(async move { Ok(public.await.map(|()| "the public listener")?) });
+    if let AmoCrmPort::Configured(client) = &amocrm {
+        let clock = Arc::clone(&clock);
+        let caretaker = Caretaker::new(client.clone(), destination, clock, metrics.clone());
+        let caring = caretaker.run(CarePace::default(), stop.clone());
+        parts.spawn(async move {
+            caring.await;
+            Ok("the caretaker")
+        });
+    }
     let admin = axum::serve(listeners.admin, admin_router(store.clone(), metrics))
         .with_graceful_shutdown(stop.clone().cancelled_owned());
     parts.spawn(async move { Ok(admin.await.map(|()| "the admin listener")?) });
@@ -142,6 +154,14 @@ pub async fn run(
     }
     store.close().await;
     ended
+}
+
+/// The address that amoCRM should call, where it can be known and amoCRM can reach it.
+pub fn webhook_destination(config: &Config) -> Option<Destination> {
+    let amocrm = config.amocrm.as_ref()?;
+    let origin = config.public_origin()?;
+    let reachable = origin.scheme() == "https" || amocrm.base_url.is_local();
+    reachable.then(|| Destination::new(&origin, config.webhook.secrets.last()))
 }
 
 /// Waits for `stop`, then for all parts to end.
