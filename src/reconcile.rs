@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::amocrm::{AmoCrmPort, ApiError, FeedEvent, FeedQuery, TokenStore};
 use crate::clock::SharedClock;
+use crate::config::Dedupe;
 use crate::metrics::Metrics;
 use crate::store::Store;
 
@@ -17,6 +18,17 @@ const SWEEP: SignedDuration = SignedDuration::from_hours(48);
 const STRIDE: SignedDuration = SignedDuration::from_hours(6);
 /// Clocks differ: a webhook may seem to come before what it tells of.
 const CLOCKS: SignedDuration = SignedDuration::from_mins(5);
+
+/// How long a webhook is given before its lead counts as missed.
+///
+/// One record for each lead makes a webhook that comes late harmless. One record for each webhook does not, so then
+/// all of amoCRM's own attempts are waited for, 95 minutes.
+pub fn grace(dedupe: Dedupe) -> SignedDuration {
+    match dedupe {
+        Dedupe::Lead => SignedDuration::from_mins(2),
+        Dedupe::Event => SignedDuration::from_mins(100),
+    }
+}
 
 /// amoCRM's feed, for reconciliation.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use functions::ReconcileLeads;
 use inngest::Client;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -21,6 +22,7 @@ use crate::inngest_link::{InngestEvents, InngestTransport};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
+use crate::reconcile::{self, AmoCrmFeed, StoredReconcileLog};
 use crate::store::Store;
 use crate::subscription::Destination;
 
@@ -88,11 +90,22 @@ pub async fn run(
         }
         None => ErpPort::Missing(Default::default()),
     };
+    let (metrics, wake) = (Metrics::new(), Arc::new(Notify::new()));
+    let filter = &config.webhook.filter;
+    let reconcile = filter.trigger_statuses.clone().map(|stages| ReconcileLeads {
+        feed: AmoCrmFeed(amocrm.clone()),
+        log: StoredReconcileLog {
+            store: store.clone(),
+            clock: Arc::clone(&clock),
+            metrics: metrics.clone(),
+            grace: reconcile::grace(config.dedupe),
+        },
+        stages,
+    });
     let endpoint =
-        functions::endpoint(client.clone(), amocrm.clone(), erp, config.webhook.filter.clone())
+        functions::endpoint(client.clone(), amocrm.clone(), erp, filter.clone(), reconcile)
             .context("the functions are not configured rightly")?;
 
-    let (metrics, wake) = (Metrics::new(), Arc::new(Notify::new()));
     let intake = Arc::new(Intake {
         store: store.clone(),
         clock: Arc::clone(&clock),
