@@ -4,6 +4,7 @@ pub mod care;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod erp;
 pub mod fakes;
 pub mod http;

@@ -3,6 +3,7 @@
 mod amocrm;
 mod demo;
 mod dev;
+mod doctor;
 mod sandbox;
 mod send_deal;
 mod serve;
@@ -35,6 +36,8 @@ enum Command {
     Dev(dev::Dev),
     /// Sends one `crm/create-deal` event and prints its id.
     SendDeal(send_deal::SendDeal),
+    /// Checks everything that can be wrong before a deal is lost.
+    Doctor(doctor::Doctor),
     /// Lets this service into amoCRM, and amoCRM's webhooks into this service.
     #[command(name = "amocrm")]
     AmoCrm(amocrm::AmoCrm),
@@ -60,6 +63,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(demo) => demo.run(&mut out).await,
         Command::Dev(dev) => dev.run(&environment()?, &mut out).await,
         Command::SendDeal(deal) => deal.run(&environment()?, &mut out).await,
+        Command::Doctor(doctor) => doctor.run(&environment()?, &mut out).await,
         Command::AmoCrm(amocrm) => amocrm.run(&environment()?, &mut out).await,
     }
 }
