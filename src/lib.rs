@@ -11,6 +11,7 @@ pub mod http;
 pub mod inbox;
 pub mod inngest_link;
 pub mod intake;
+pub mod ledger;
 pub mod logging;
 pub mod metrics;
 pub mod outbound;

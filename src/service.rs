@@ -20,6 +20,7 @@ use crate::http::{Consent, admin_router, oauth_router, public_router};
 use crate::inbox::{Forwarder, Pace, purge_daily};
 use crate::inngest_link::{InngestEvents, InngestTransport};
 use crate::intake::Intake;
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::reconcile::{self, AmoCrmFeed, StoredReconcileLog};
@@ -69,7 +70,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let destination = webhook_destination(&config);
-    let store = Store::open(&config.database.url, Arc::clone(&clock)).await?;
+    let store = Store::open_for_service(&config.database.url, Arc::clone(&clock)).await?;
     let outbound = Outbound::new();
     let client = Client::new(config.inngest, InngestTransport::new(outbound.clone()));
     let amocrm = match config.amocrm {
@@ -86,7 +87,8 @@ pub async fn run(
     };
     let erp = match config.erp {
         Some(settings) => {
-            ErpPort::Configured(ErpClient::new(settings, outbound.clone(), Arc::clone(&clock)))
+            let erp = ErpClient::new(settings, outbound.clone(), Arc::clone(&clock));
+            ErpPort::Configured(Ledger::new(store.clone(), erp, config.dedupe, Arc::clone(&clock)))
         }
         None => ErpPort::Missing(Default::default()),
     };
@@ -103,7 +105,7 @@ pub async fn run(
         stages,
     });
     let endpoint =
-        functions::endpoint(client.clone(), amocrm.clone(), erp, filter.clone(), reconcile)
+        functions::endpoint(client.clone(), amocrm.clone(), erp.clone(), filter.clone(), reconcile)
             .context("the functions are not configured rightly")?;
 
     let intake = Arc::new(Intake {
@@ -164,6 +166,9 @@ pub async fn run(
     let ended = supervise(&mut parts, &stop).await;
     if let AmoCrmPort::Configured(client) = &amocrm {
         client.settle().await;
+    }
+    if let ErpPort::Configured(ledger) = &erp {
+        ledger.settle().await;
     }
     store.close().await;
     ended

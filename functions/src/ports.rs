@@ -30,6 +30,8 @@ pub trait AmoCrm: Send + Sync + 'static {
 pub struct Deal {
     /// What makes two creations the same one.
     pub key: DealKey,
+    /// The run that wants it: a retry of a run is the same attempt, a replay is another one.
+    pub run_id: String,
     /// The record's name.
     pub name: String,
     /// The record's amount; left out of the record when absent or zero.

@@ -1,10 +1,13 @@
 //! How the server shall run a function.
 
+use crate::Checkpointing;
+
 /// The settings of a function. What is not set is left to the server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {
     pub(crate) name: Option<String>,
     pub(crate) retries: Option<u8>,
+    pub(crate) checkpointing: Option<Checkpointing>,
 }
 
 /// The most retries that the server grants; it clamps larger numbers without saying so (P-079).
@@ -26,6 +29,12 @@ impl Config {
     #[must_use]
     pub fn retries(self, retries: u8) -> Self {
         Self { retries: Some(retries), ..self }
+    }
+
+    /// Lets a call go on after a step, where the server has the checkpoint API.
+    #[must_use]
+    pub fn checkpointing(self, checkpointing: Checkpointing) -> Self {
+        Self { checkpointing: Some(checkpointing), ..self }
     }
 
     /// Everything wrong with the settings of the function `id`.

@@ -5,6 +5,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::StepError;
 
 /// The result of functions and of the closures of steps.
@@ -19,6 +21,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Error {
     retry: Retry,
     source: Box<dyn StdError + Send + Sync>,
+    name: Option<Cow<'static, str>>,
+    data: Option<Value>,
 }
 
 /// When to try again.
@@ -37,7 +41,7 @@ impl Error {
     pub fn new(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source = source.into();
         let retry = if caused_by_step(source.as_ref()) { Retry::Never } else { Retry::Backoff };
-        Self { retry, source }
+        Self { retry, source, name: None, data: None }
     }
 
     /// The same error, final.
@@ -57,12 +61,32 @@ impl Error {
         self.retry
     }
 
-    /// The `name` of the error on the wire: the one of a step error, else `Error`.
+    /// The same error with a name, by which others can tell it apart: whoever catches the step's error, and
+    /// people in the Inngest dashboard (P-119).
+    #[must_use]
+    pub fn named(self, name: impl Into<Cow<'static, str>>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
+    /// The same error with data for whoever catches the step's error.
+    #[must_use]
+    pub fn with_data(self, data: impl Into<Value>) -> Self {
+        Self { data: Some(data.into()), ..self }
+    }
+
+    /// The `name` of the error on the wire: its own, or the one of a step error, else `Error`.
     pub(crate) fn name(&self) -> Cow<'_, str> {
-        match self.source.downcast_ref::<StepError>() {
-            Some(step) => Cow::Owned(step.name.clone()),
-            None => Cow::Borrowed("Error"),
-        }
+        let own = self.name.as_deref().or_else(|| Some(&*self.step_error()?.name));
+        Cow::Borrowed(own.unwrap_or("Error"))
+    }
+
+    /// The data on the wire: its own, or that of a step error.
+    pub(crate) fn data(&self) -> Option<&Value> {
+        self.data.as_ref().or_else(|| self.step_error()?.data.as_ref())
+    }
+
+    fn step_error(&self) -> Option<&StepError> {
+        self.source.downcast_ref()
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::engine::{CallState, FunctionFuture, decode};
+use crate::json;
 use crate::{Config, Context, Error, Event, EventData, Result, Run, Step};
 
 /// A durable function: started by an event, advanced step by step, retried by the server.
@@ -100,9 +101,8 @@ impl<F: Function> DynFunction for F {
         Box::pin(async move {
             let event = typed(event)?;
             let output = Function::run(self, Context { event, step: Step::new(call), run }).await?;
-            to_json(&output).map_err(|error| {
-                Error::from(format!("the function's result cannot be written as JSON: {error}"))
-                    .no_retry()
+            json::function_result(&output).map_err(|reason| {
+                Error::from(format!("the function's result cannot be sent: {reason}")).no_retry()
             })
         })
     }
@@ -114,10 +114,4 @@ fn typed<T: EventData>(event: RawEvent<'_>) -> Result<Event<T>> {
             .no_retry()
     })?;
     Ok(Event { id: event.id, name: event.name, data, ts: event.ts })
-}
-
-/// JSON by way of a `Value`: a type that writes the same key twice would poison every later call of the run
-/// (P-063), and a `Value` holds each key once.
-pub(crate) fn to_json(value: &impl Serialize) -> serde_json::Result<Box<RawValue>> {
-    serde_json::value::to_raw_value(&serde_json::to_value(value)?)
 }

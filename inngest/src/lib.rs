@@ -2,6 +2,7 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+mod checkpointing;
 mod client;
 mod clock;
 mod config;
@@ -13,6 +14,7 @@ mod error;
 mod event;
 mod function;
 mod headers;
+mod json;
 mod ops;
 mod settings;
 pub mod signing;
@@ -20,7 +22,8 @@ mod step;
 mod step_error;
 mod transport;
 
-pub use client::{Client, SendError};
+pub use checkpointing::Checkpointing;
+pub use client::{Client, SendError, SignalError};
 pub use clock::Clock;
 pub use config::Config;
 pub use context::{Context, Run};
@@ -29,7 +32,9 @@ pub use error::{Error, Result, ResultExt, Retry};
 pub use event::{Event, EventData, NewEvent};
 pub use function::Function;
 pub use settings::{Mode, Settings, SettingsError};
-pub use step::Step;
+pub use step::{
+    AiRequest, Fetch, FetchResponse, Infer, Invoke, Sleep, Step, WaitForEvent, WaitForSignal,
+};
 pub use step_error::StepError;
 #[cfg(feature = "reqwest")]
 pub use transport::ReqwestTransport;

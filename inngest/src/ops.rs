@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::Error;
-use crate::engine::{Executed, Kind, StepId};
+use crate::engine::{Executed, Found, Kind, StepId};
 
 /// One operation. `data` is always written, also as `null` (P-207).
 #[derive(Serialize)]
@@ -24,17 +25,36 @@ pub(crate) struct Op<'a> {
     timing: Option<Timing>,
 }
 
+/// What the server needs to know to carry a step out.
 #[derive(Serialize)]
-#[serde(untagged)]
-enum Opts<'a> {
-    Planned { r#type: &'static str },
-    Sleep { duration: &'a str },
+struct Opts<'a> {
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    label: Option<&'static str>,
+    #[serde(flatten)]
+    asked: Option<&'a Map<String, Value>>,
+    #[serde(rename = "parallelMode", skip_serializing_if = "Option::is_none")]
+    parallel_mode: Option<&'static str>,
+}
+
+impl<'a> Opts<'a> {
+    /// The server reads the mode from the plan and from the result (P-164).
+    fn new(label: Option<&'static str>, asked: Option<&'a Map<String, Value>>, race: bool) -> Self {
+        Self { label, asked, parallel_mode: race.then_some("race") }
+    }
+
+    /// No `opts` at all rather than empty ones: for a plain result they must be absent (P-207).
+    fn unless_empty(self) -> Option<Self> {
+        let empty = self.label.is_none() && self.asked.is_none() && self.parallel_mode.is_none();
+        (!empty).then_some(self)
+    }
 }
 
 #[derive(Serialize)]
 struct OpError {
     name: String,
     message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -72,34 +92,45 @@ impl<'a> Op<'a> {
     }
 
     /// A step that waits for the server's decision.
-    pub(crate) fn found(step: &'a StepId, kind: &'a Kind) -> Self {
-        match kind {
-            Kind::Run => {
-                let opts = Some(Opts::Planned { r#type: "step.run" });
-                Self { opts, ..Self::new("StepPlanned", step) }
-            }
-            Kind::Sleep { duration } => {
-                Self { opts: Some(Opts::Sleep { duration }), ..Self::new("Sleep", step) }
-            }
+    pub(crate) fn found(found: &'a Found) -> Self {
+        let (op, label, asked) = match &found.kind {
+            Kind::Run { label } => ("StepPlanned", Some(*label), None),
+            Kind::Ask { op, opts } => (*op, None, Some(opts)),
+        };
+        Self {
+            opts: Opts::new(label, asked, found.race).unless_empty(),
+            ..Self::new(op, &found.step)
         }
     }
 
-    /// A step that has run. Whether an error is final is said by a header, not here (P-128).
+    /// A step that has run.
+    ///
+    /// A failure is always a `StepError`, whether an error is final is said by a header (P-128). `StepFailed`
+    /// would come to the same as a final `StepError` (P-129), but older servers and the checkpoint API do not
+    /// take it, and on the last attempt the server turns a `StepError` into the same saved error by itself.
     pub(crate) fn executed(executed: &'a Executed) -> Self {
-        let timing = Some(Timing { a: executed.started_ns, b: executed.took_ns });
-        match &executed.result {
-            Ok(data) => Self { data: Some(data), timing, ..Self::new("StepRun", &executed.step) },
-            Err(error) => {
-                let error = Some(OpError::from(error));
-                Self { error, timing, ..Self::new("StepError", &executed.step) }
-            }
+        let label = Some(executed.label).filter(|&label| label != Kind::STEP_RUN);
+        let (op, data, error) = match &executed.result {
+            Ok(data) => ("StepRun", Some(&**data), None),
+            Err(error) => ("StepError", None, Some(OpError::from(error))),
+        };
+        Self {
+            opts: Opts::new(label, None, executed.race).unless_empty(),
+            data,
+            error,
+            timing: Some(Timing { a: executed.started_ns, b: executed.took_ns }),
+            ..Self::new(op, &executed.step)
         }
     }
 }
 
 impl From<&Error> for OpError {
     fn from(error: &Error) -> Self {
-        Self { name: error.name().into_owned(), message: error.to_string() }
+        Self {
+            name: error.name().into_owned(),
+            message: error.to_string(),
+            data: error.data().cloned(),
+        }
     }
 }
 

@@ -15,8 +15,10 @@ pub struct StepError {
     pub name: String,
     /// What happened.
     pub message: String,
-    /// Whatever else the error carried.
+    /// Whatever else the error carried: [`Error::with_data`](crate::Error::with_data).
     pub data: Option<Value>,
+    /// What caused it, where another SDK's function said so.
+    pub cause: Option<Box<Value>>,
 }
 
 impl StepError {
@@ -26,14 +28,20 @@ impl StepError {
         name: impl Into<String>,
         message: impl Into<String>,
     ) -> Self {
-        Self { step_id: step_id.into(), name: name.into(), message: message.into(), data: None }
+        Self {
+            step_id: step_id.into(),
+            name: name.into(),
+            message: message.into(),
+            data: None,
+            cause: None,
+        }
     }
 
     /// From the server's memo, where every field may be missing (P-108).
     pub(crate) fn from_memo(step_id: &str, memo: MemoError) -> Self {
         let name = memo.name.filter(|name| !name.is_empty()).unwrap_or_else(|| "Error".to_owned());
         let message = memo.message.unwrap_or_else(|| format!("step `{step_id}` failed"));
-        Self { step_id: step_id.to_owned(), name, message, data: memo.data }
+        Self { step_id: step_id.to_owned(), name, message, data: memo.data, cause: memo.cause }
     }
 }
 
@@ -43,6 +51,7 @@ pub(crate) struct MemoError {
     name: Option<String>,
     message: Option<String>,
     data: Option<Value>,
+    cause: Option<Box<Value>>,
 }
 
 impl fmt::Display for StepError {

@@ -28,5 +28,5 @@ pub use lead::LeadError;
 pub use port::{AmoCrmPort, MissingAmoCrm};
 pub use settings::{AmoCrmAuth, AmoCrmSettings, BaseUrl, InvalidBaseUrl, OAuthApp, Timeouts};
 pub use token_error::TokenError;
-pub use token_store::{StoredTokenPair, TokenPair, TokenStore};
+pub use token_store::{ExchangeLock, StoredTokenPair, TokenPair, TokenStore};
 pub use webhooks::{SETTINGS, Webhook};

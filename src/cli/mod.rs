@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 
 mod amocrm;
+mod deals;
 mod demo;
 mod dev;
 mod doctor;
@@ -34,6 +35,8 @@ enum Command {
     Demo(demo::Demo),
     /// Runs the service with a dev server, and fakes for what is not configured, until Ctrl-C.
     Dev(dev::Dev),
+    /// Shows the deals that need a person, and records what the person found.
+    Deals(deals::Deals),
     /// Sends one `crm/create-deal` event and prints its id.
     SendDeal(send_deal::SendDeal),
     /// Checks everything that can be wrong before a deal is lost.
@@ -62,6 +65,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         // The demo is the same everywhere: nothing around it is read.
         Command::Demo(demo) => demo.run(&mut out).await,
         Command::Dev(dev) => dev.run(&environment()?, &mut out).await,
+        Command::Deals(deals) => deals.run(&environment()?, &mut out).await,
         Command::SendDeal(deal) => deal.run(&environment()?, &mut out).await,
         Command::Doctor(doctor) => doctor.run(&environment()?, &mut out).await,
         Command::AmoCrm(amocrm) => amocrm.run(&environment()?, &mut out).await,

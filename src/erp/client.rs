@@ -64,6 +64,21 @@ impl ErpClient {
         }
     }
 
+    /// `failure` as that of `deal`.
+    pub fn error(&self, failure: Failure, deal: &Deal) -> ErpError {
+        ErpError::new(failure, deal, deal.entity_id.unwrap_or(self.settings.entity_id))
+    }
+
+    /// Where the record of `deal` can be looked up: it is a lead's, and a marker field is configured.
+    pub fn marked_lead(&self, deal: &Deal) -> Option<u64> {
+        match deal.key {
+            DealKey::Lead { lead_id, .. } if self.settings.field_external_id.is_some() => {
+                Some(lead_id)
+            }
+            DealKey::Lead { .. } | DealKey::Run(_) => None,
+        }
+    }
+
     /// Looks up the record of a lead by the marker field, in `entity_id` or else the configured entity.
     ///
     /// After an insert of unknown outcome, ask no sooner than a minute later: the record may appear late.
@@ -132,8 +147,8 @@ impl ErpClient {
         }
     }
 
-    /// The record that made the ERP refuse a second one.
-    async fn existing(&self, deal: &Deal, fields: &[String]) -> Result<Created, ErpError> {
+    /// The record that made the ERP refuse a second one: `fields` are those of [`Inserted::AlreadyExists`].
+    pub async fn existing(&self, deal: &Deal, fields: &[String]) -> Result<Created, ErpError> {
         let failed = |failure| {
             ErpError::new(failure, deal, deal.entity_id.unwrap_or(self.settings.entity_id))
         };

@@ -1,8 +1,10 @@
 //! What reconciliation remembers: how far it has come, which events are settled, and of which leads we were told.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Any, Transaction};
 
 use super::{Store, timestamp};
 
@@ -102,29 +104,31 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         }
+        let mut notices = BTreeMap::new();
         for lead_id in leads {
-            self.note_lead(&mut transaction, *lead_id, self.clock.now()).await?;
+            notices.insert(row_id(*lead_id)?, self.now());
         }
+        note_leads(&mut transaction, &notices).await?;
         Ok(transaction.commit().await?)
     }
+}
 
-    /// Notes that we were told of a lead.
-    pub(super) async fn note_lead(
-        &self,
-        transaction: &mut Transaction<'static, Sqlite>,
-        lead_id: u64,
-        now: Timestamp,
-    ) -> anyhow::Result<()> {
+/// Notes that we were told of leads. In the order of their ids, so that two replicas never wait for each other.
+pub(super) async fn note_leads(
+    transaction: &mut Transaction<'static, Any>,
+    leads: &BTreeMap<i64, i64>,
+) -> sqlx::Result<()> {
+    for (lead_id, noticed_at) in leads {
         sqlx::query(
             "INSERT INTO lead_notices (lead_id, noticed_at) VALUES ($1, $2) \
              ON CONFLICT (lead_id) DO UPDATE SET noticed_at = excluded.noticed_at",
         )
-        .bind(row_id(lead_id)?)
-        .bind(now.as_millisecond())
+        .bind(*lead_id)
+        .bind(*noticed_at)
         .execute(&mut **transaction)
         .await?;
-        Ok(())
     }
+    Ok(())
 }
 
 fn row_id(lead_id: u64) -> anyhow::Result<i64> {

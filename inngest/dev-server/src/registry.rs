@@ -2,7 +2,6 @@
 
 mod config;
 mod duration;
-mod expression;
 mod flow_control;
 mod trigger;
 

@@ -1,6 +1,6 @@
 //! Sending events.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -65,9 +65,7 @@ impl Client {
     pub async fn send(&self, events: &[NewEvent]) -> Result<Vec<String>, SendError> {
         let mut entropy = [0; 10];
         (self.inner.entropy)(&mut entropy);
-        let now = self.clock().now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let millis = u64::try_from(now.as_millis()).unwrap_or_default();
-        self.send_seeded(events, &EventIdSeed::new(millis, entropy)).await
+        self.send_seeded(events, &EventIdSeed::new(self.unix_milliseconds(), entropy)).await
     }
 
     pub(crate) async fn send_seeded(

@@ -1,7 +1,9 @@
 //! The Inngest API, as far as an app uses it: sending events, registering, fetching the state of a run.
 
+mod checkpoint;
 mod events;
 mod seed;
+mod signals;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,8 +17,10 @@ use crate::signing::SigningKeys;
 use crate::transport::{Transport, TransportError};
 use crate::{Mode, Settings};
 
+pub(crate) use checkpoint::{CheckpointError, QueueItem};
 pub use events::SendError;
 pub(crate) use seed::EventIdSeed;
+pub use signals::SignalError;
 
 /// A connection to Inngest. Cheap to clone.
 #[derive(Clone)]

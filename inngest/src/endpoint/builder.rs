@@ -29,7 +29,8 @@ impl EndpointBuilder {
     #[must_use]
     pub fn function<F: Function>(mut self, function: F) -> Self {
         let id = format!("{}-{}", self.app_id, F::ID);
-        self.functions.push(Served { id, function: Box::new(function) });
+        let checkpointing = function.config().checkpointing;
+        self.functions.push(Served { id, checkpointing, function: Box::new(function) });
         self
     }
 

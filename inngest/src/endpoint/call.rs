@@ -10,7 +10,7 @@ use super::request::{self, CallRequest};
 use super::run_state::Part;
 use super::trust::Trusted;
 use super::{Endpoint, Served};
-use crate::engine::{CallState, Dispatch, Memo, Outcome, drive};
+use crate::engine::{CallState, Dispatch, Executed, Memo, Outcome, drive};
 use crate::ops::{self, Op};
 use crate::{Error, Run};
 
@@ -146,62 +146,79 @@ impl Endpoint {
             return Reply::json(StatusCode::PARTIAL_CONTENT, &[(); 0]);
         }
         let client = &self.inner.client;
-        let call = CallState::new(&request.ctx.run_id, memo, client, client.clock());
         let run = Run {
             id: &request.ctx.run_id,
             attempt: request.ctx.attempt,
             max_attempts: request.ctx.max_attempts,
         };
-        let outcome = drive(&call, &dispatch, served.function.start(&call, run, event)).await;
-        answer(outcome, &dispatch)
+        let call = CallState::new(&self.inner.app_id, run, memo, client);
+        // A targeted call is for one step, and its answer belongs to a group (P-196).
+        let item =
+            (served.checkpointing.filter(|_| dispatch.target.is_none())).and_then(|settings| {
+                Some((settings, request.ctx.queue_item(client.unix_milliseconds())?))
+            });
+        let function = served.function.start(&call, run, event);
+        let outcome = drive(&call, &dispatch, function, item).await;
+        answer(&outcome, &dispatch)
     }
 }
 
 /// Puts an outcome into the words of the protocol (part 7 of the facts).
-fn answer(outcome: Outcome, dispatch: &Dispatch) -> Reply {
+fn answer(outcome: &Outcome, dispatch: &Dispatch) -> Reply {
     match outcome {
         Outcome::Finished(Ok(output)) => {
             tracing::debug!("the run is complete");
             // Nothing that speaks of retries: the server would take success for failure (P-006).
-            Reply::raw(StatusCode::OK, Box::<str>::from(output).into_string())
+            Reply::raw(StatusCode::OK, output.get().to_owned())
         }
         Outcome::Finished(Err(error)) => {
             tracing::warn!(%error, retry = ?error.retry(), "the function failed");
-            Reply::of_error(&error)
+            Reply::of_error(error)
         }
         Outcome::Panicked(message) => {
             tracing::error!(message, "the function panicked");
-            Reply::retriable(&message)
+            Reply::retriable(message)
         }
         Outcome::Fault(fault) => {
             tracing::error!(%fault, "the function cannot go on");
-            Reply::of_error(&Error::from(fault).no_retry())
+            Reply::of_error(&Error::from(fault.clone()).no_retry())
         }
-        Outcome::Executed(executed) => {
-            let reply = Reply::json(StatusCode::PARTIAL_CONTENT, &[Op::executed(&executed)]);
-            match &executed.result {
-                Ok(_) => {
-                    tracing::debug!(step = executed.step.id, "the step is done");
-                    reply
-                }
-                Err(error) => {
-                    tracing::warn!(step = executed.step.id, %error, retry = ?error.retry(), "the step failed");
-                    reply.retry(error.retry())
-                }
-            }
-        }
+        Outcome::Executed(executed) => ran(std::slice::from_ref(executed)),
+        Outcome::Unsaved(steps) => ran(steps),
         Outcome::Found(found) => {
-            let ops: Vec<_> = found.iter().map(|(step, kind)| Op::found(step, kind)).collect();
+            let ops: Vec<_> = found.iter().map(Op::found).collect();
             Reply::json(StatusCode::PARTIAL_CONTENT, &ops)
+        }
+        Outcome::Stale => {
+            tracing::warn!("another call has taken this one's place");
+            let text = "the server has given the work of this call to another one";
+            Reply::of_error(&Error::from(text).no_retry())
         }
         Outcome::TargetMissing(found) => {
             let requested = dispatch.target.as_deref().unwrap_or_default();
             tracing::warn!(requested, "the function has no such step; did its code change?");
             Reply::json(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                &ops::StepNotFound::new(requested, &found),
+                &ops::StepNotFound::new(requested, found),
             )
             .no_retry(false)
         }
     }
+}
+
+/// Steps that have run, one after the other; only the last may have failed.
+fn ran(steps: &[Executed]) -> Reply {
+    let ops: Vec<_> = steps.iter().map(Op::executed).collect();
+    let mut reply = Reply::json(StatusCode::PARTIAL_CONTENT, &ops);
+    for executed in steps {
+        let step = &executed.step.id;
+        match &executed.result {
+            Ok(_) => tracing::debug!(step, "the step is done"),
+            Err(error) => {
+                tracing::warn!(step, %error, retry = ?error.retry(), "the step failed");
+                reply = reply.retry(error.retry());
+            }
+        }
+    }
+    reply
 }

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 
-use crate::Client;
 use crate::function::DynFunction;
+use crate::{Checkpointing, Client};
 
 pub use builder::{BuildError, EndpointBuilder};
 use reply::Reply;
@@ -44,6 +44,7 @@ struct Inner {
 /// A function under the id that the server knows it by, `<app>-<function>` (P-075).
 struct Served {
     id: String,
+    checkpointing: Option<Checkpointing>,
     function: Box<dyn DynFunction>,
 }
 

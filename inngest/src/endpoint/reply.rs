@@ -48,7 +48,11 @@ impl Reply {
             Retry::Never => StatusCode::BAD_REQUEST,
             Retry::Backoff | Retry::After(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self::function_error(status, &error.name(), &error.to_string()).retry(error.retry())
+        let mut body = json!({ "name": error.name(), "message": error.to_string() });
+        if let Some(data) = error.data() {
+            body["data"] = data.clone();
+        }
+        Self::json(status, &body).retry(error.retry())
     }
 
     /// A problem of this call that another attempt may not have.

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::engine::QueueItem;
 use crate::function::RawEvent;
 
 /// Unknown keys are ignored, and older servers leave out most of these (P-103).
@@ -37,6 +38,14 @@ pub(super) struct CallContext<'a> {
     use_api: Option<bool>,
     #[serde(borrow, default)]
     pub(super) stack: Option<Stack<'a>>,
+    #[serde(borrow, default)]
+    fn_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    qi_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    request_id: Option<Cow<'a, str>>,
+    #[serde(default)]
+    generation_id: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -49,6 +58,24 @@ impl CallRequest<'_> {
     /// The state is too large for the request: it must be fetched (P-110).
     pub(super) fn state_is_elsewhere(&self) -> bool {
         self.use_api == Some(true) || self.ctx.use_api == Some(true)
+    }
+}
+
+impl<'a> CallContext<'a> {
+    /// What the checkpoint API knows this call by; `None` where steps must be reported the ordinary way: the
+    /// server does not say, or plans steps itself, or counts the attempts of the first one (P-196).
+    pub(super) fn queue_item(&self, request_started_at: u64) -> Option<QueueItem<'a>> {
+        if self.disable_immediate_execution || self.attempt > 0 {
+            return None;
+        }
+        let known = |id: &Option<Cow<'a, str>>| id.clone().filter(|id| !id.is_empty());
+        Some(QueueItem {
+            fn_id: known(&self.fn_id)?,
+            qi_id: known(&self.qi_id)?,
+            request_id: known(&self.request_id),
+            generation_id: self.generation_id,
+            request_started_at,
+        })
     }
 }
 

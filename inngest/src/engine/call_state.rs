@@ -2,44 +2,46 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::UNIX_EPOCH;
 
 use serde_json::value::RawValue;
 
 use super::memo::Memo;
+use super::policy::RetryPolicy;
 use super::slots::{Executed, Fault, Kind, Phase, Slot, Slots};
 use super::step_id::{StepId, StepIds};
 use crate::clock::Clock;
-use crate::{Client, Error};
+use crate::{Client, Error, Run};
 
 /// One call of one run. Steps borrow it, so they cannot outlive the call.
 pub(crate) struct CallState<'b> {
-    pub(crate) run_id: &'b str,
+    pub(crate) app_id: &'b str,
+    pub(crate) run: Run<'b>,
     pub(crate) memo: Memo<'b>,
     pub(crate) client: &'b Client,
-    pub(crate) clock: &'b Clock,
     ids: Mutex<StepIds>,
     slots: Mutex<Slots>,
 }
 
 /// Whether a step has its result or shall produce it.
 pub(crate) enum Decision<'a> {
-    /// Use the saved result.
+    /// Use the result that the server sent.
     Memo(&'a RawValue),
+    /// Use the result that was saved within this call.
+    Fresh(Arc<RawValue>),
     /// Run the code now.
     Execute,
 }
 
 impl<'b> CallState<'b> {
-    pub(crate) fn new(
-        run_id: &'b str,
-        memo: Memo<'b>,
-        client: &'b Client,
-        clock: &'b Clock,
-    ) -> Self {
-        Self { run_id, memo, client, clock, ids: Mutex::default(), slots: Mutex::default() }
+    pub(crate) fn new(app_id: &'b str, run: Run<'b>, memo: Memo<'b>, client: &'b Client) -> Self {
+        Self { app_id, run, memo, client, ids: Mutex::default(), slots: Mutex::default() }
+    }
+
+    pub(crate) fn clock(&self) -> &'b Clock {
+        self.client.clock()
     }
 
     pub(super) fn slots(&self) -> MutexGuard<'_, Slots> {
@@ -48,11 +50,18 @@ impl<'b> CallState<'b> {
     }
 
     /// Numbers a step when it is made, so that repeated ids follow the program's order, not the polling order.
-    pub(crate) fn make(&self, id: &str, kind: Kind) -> StepSlot<'_> {
+    pub(crate) fn make(&self, id: &str, race: bool) -> StepSlot<'_> {
         let step = self.ids.lock().unwrap_or_else(PoisonError::into_inner).allocate(id);
         let mut slots = self.slots();
         let index = slots.all.len();
-        slots.all.push(Slot { step: step.clone(), kind, phase: Phase::Created, waker: None });
+        slots.all.push(Slot {
+            step: step.clone(),
+            kind: Kind::RUN,
+            race,
+            phase: Phase::Created,
+            fresh: None,
+            waker: None,
+        });
         StepSlot { call: self, step, index }
     }
 
@@ -77,24 +86,52 @@ impl<'a> StepSlot<'a> {
         self.call
     }
 
-    /// Pends until the driver has decided about this step.
-    pub(crate) fn decision(&self) -> impl Future<Output = Decision<'a>> + Send + use<'_, 'a> {
-        std::future::poll_fn(|cx| self.poll_decision(cx))
+    /// Whether the server has a result, so that nothing needs to be told about the step.
+    pub(crate) fn is_saved(&self) -> bool {
+        self.call.memo.is_finished(&self.step.hash)
     }
 
-    fn poll_decision(&self, cx: &Context<'_>) -> Poll<Decision<'a>> {
+    /// Pends until the driver has decided about this step, whose code `label` describes.
+    pub(crate) fn decision(
+        &self,
+        label: &'static str,
+    ) -> impl Future<Output = Decision<'a>> + Send + use<'_, 'a> {
+        std::future::poll_fn(move |cx| self.poll_decision(cx, || Ok(Kind::Run { label })))
+    }
+
+    /// Pends until the server has carried the step out. `describe` is asked once, when the function first
+    /// waits for the step, unless the server has its result; its error ends the run.
+    pub(crate) fn poll_memo(
+        &self,
+        cx: &Context<'_>,
+        describe: impl FnOnce() -> Result<Kind, String>,
+    ) -> Poll<&'a RawValue> {
+        match self.poll_decision(cx, describe) {
+            Poll::Ready(Decision::Memo(memo)) => Poll::Ready(memo),
+            // The driver executes only steps that run code.
+            Poll::Ready(Decision::Fresh(_) | Decision::Execute) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn poll_decision(
+        &self,
+        cx: &Context<'_>,
+        describe: impl FnOnce() -> Result<Kind, String>,
+    ) -> Poll<Decision<'a>> {
         let mut slots = self.call.slots();
-        let Some(phase) = slots.all.get(self.index).map(|slot| slot.phase) else {
+        let Some(slot) = slots.all.get(self.index) else {
             return Poll::Pending;
         };
-        match phase {
-            Phase::Created => self.enter(&mut slots),
-            Phase::Resolved => match self.call.memo.get(&self.step.hash) {
-                Some(memo) => return Poll::Ready(Decision::Memo(memo)),
-                None => return Poll::Pending,
-            },
+        match slot.phase {
+            Phase::Created => self.enter(&mut slots, describe),
+            Phase::Resolved => {
+                let fresh = slot.fresh.clone().map(Decision::Fresh);
+                let decision =
+                    fresh.or_else(|| self.call.memo.get(&self.step.hash).map(Decision::Memo));
+                return decision.map_or(Poll::Pending, Poll::Ready);
+            }
             Phase::Running => return Poll::Ready(Decision::Execute),
-            Phase::Found | Phase::Waiting | Phase::Gone => {}
+            Phase::Found | Phase::Waiting | Phase::Ran | Phase::Gone => {}
         }
         if let Some(slot) = slots.all.get_mut(self.index) {
             match &mut slot.waker {
@@ -105,44 +142,64 @@ impl<'a> StepSlot<'a> {
         Poll::Pending
     }
 
-    fn enter(&self, slots: &mut Slots) {
+    fn enter(&self, slots: &mut Slots, describe: impl FnOnce() -> Result<Kind, String>) {
         if self.step.id.is_empty() {
             slots.fault.get_or_insert(Fault::EmptyId);
         }
         if slots.inside_step {
             slots.fault.get_or_insert(Fault::Nested { inner: self.step.id.clone() });
         }
-        let phase = if self.call.memo.is_finished(&self.step.hash) {
+        let phase = if self.is_saved() {
             slots.waiting.insert((self.call.memo.rank(&self.step.hash), self.index));
             Phase::Waiting
         } else {
+            match (describe(), slots.all.get_mut(self.index)) {
+                (Ok(kind), Some(slot)) => slot.kind = kind,
+                (Ok(_), None) => {}
+                (Err(reason), _) => {
+                    let step = self.step.id.clone();
+                    slots.fault.get_or_insert(Fault::Unusable { step, reason });
+                }
+            }
             slots.found.push(self.index);
             Phase::Found
         };
         slots.set_phase(self.index, phase);
     }
 
-    /// Runs the step's code, and hands what came of it to the driver. Never returns: the server must save the
-    /// result before the function may see it.
-    pub(crate) async fn execute<F>(self, code: F) -> std::convert::Infallible
+    /// Runs the step's code, and hands what came of it to the driver: the server must save the result before
+    /// the function may see it. The next decision says when that is so.
+    pub(crate) async fn execute<F>(&self, label: &'static str, policy: RetryPolicy, code: F)
     where
         F: Future<Output = Result<Box<RawValue>, Error>>,
     {
-        let (started, started_ns) = (self.call.clock.now(), unix_ns(self.call.clock));
+        let clock = self.call.clock();
+        let (started, started_ns) = (clock.now(), unix_ns(clock));
         let result = InsideStep { call: self.call, code: std::pin::pin!(code) }.await;
-        let took = self.call.clock.now().duration_since(started).unwrap_or_default();
-        let executed = Executed {
+        let result = result.map_err(|error| policy.apply(error, self.call.run.attempt));
+        let took = clock.now().duration_since(started).unwrap_or_default();
+        let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        let mut slots = self.call.slots();
+        slots.set_phase(self.index, Phase::Ran);
+        let executed = self.executed(&slots, label, result);
+        slots.executed.get_or_insert(Executed { started_ns, took_ns, ..executed });
+    }
+
+    fn executed(
+        &self,
+        slots: &Slots,
+        label: &'static str,
+        result: Result<Box<RawValue>, Error>,
+    ) -> Executed {
+        Executed {
+            slot: self.index,
             step: self.step.clone(),
+            label,
+            race: slots.all.get(self.index).is_some_and(|slot| slot.race),
             result,
-            started_ns,
-            took_ns: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
-        };
-        {
-            let mut slots = self.call.slots();
-            slots.set_phase(self.index, Phase::Gone);
-            slots.executed.get_or_insert(executed);
+            started_ns: unix_ns(self.call.clock()),
+            took_ns: 0,
         }
-        std::future::pending().await
     }
 }
 
@@ -163,14 +220,10 @@ impl Drop for StepSlot<'_> {
                     "step `{}` was dropped while its code ran; put a timeout inside the step, not around it",
                     self.step.id
                 ));
-                slots.executed.get_or_insert(Executed {
-                    step: self.step.clone(),
-                    result: Err(error),
-                    started_ns: unix_ns(self.call.clock),
-                    took_ns: 0,
-                });
+                let executed = self.executed(&slots, Kind::STEP_RUN, Err(error));
+                slots.executed.get_or_insert(executed);
             }
-            Phase::Created | Phase::Resolved | Phase::Gone => {}
+            Phase::Created | Phase::Resolved | Phase::Ran | Phase::Gone => {}
         }
     }
 }

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, Sleep};
 
 use super::call_state::{CallState, panic_message};
-use super::slots::{Executed, Fault, Kind, Phase};
+use super::slots::{Executed, Fault, Found, Kind, Phase};
 use super::step_id::StepId;
 use crate::Error;
 
@@ -42,11 +42,16 @@ pub(crate) enum Outcome {
     /// One step was run.
     Executed(Executed),
     /// The function waits for these steps.
-    Found(Vec<(StepId, Kind)>),
+    Found(Vec<Found>),
     /// The step asked for does not exist in this program.
     TargetMissing(Vec<StepId>),
     /// The program itself is wrong.
     Fault(Fault),
+    /// Steps have run, one after the other, and could not be saved within the call. The last one may have
+    /// failed.
+    Unsaved(Vec<Executed>),
+    /// The server has given this call's work to another one.
+    Stale,
 }
 
 /// How long a targeted call waits for its step while the function is idle on something that is no step. The
@@ -55,20 +60,23 @@ const IDLE_LIMIT: Duration = Duration::from_secs(10);
 /// The same when other new steps were found: the function has most likely changed.
 const IDLE_LIMIT_AFTER_OTHERS: Duration = Duration::from_secs(1);
 
+/// The most steps that the server takes, in one answer and in one run (table 7.5).
+const MAX_STEPS: usize = 1000;
+
 /// Drives `function` until there is something to answer.
-pub(crate) async fn drive<'a>(
+pub(super) async fn next_outcome<'a>(
     call: &'a CallState<'a>,
     dispatch: &Dispatch,
-    mut function: FunctionFuture<'a>,
+    function: &mut FunctionFuture<'a>,
 ) -> Outcome {
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
     let mut idle: Option<Pin<Box<Sleep>>> = None;
 
     std::future::poll_fn(move |cx| {
-        woken.forward_to(cx.waker());
+        woken.drive(cx.waker());
         loop {
-            woken.flag.store(false, Ordering::Release);
+            woken.flag.store(false, Ordering::SeqCst);
             let polled = catch_unwind(AssertUnwindSafe(|| {
                 function.as_mut().poll(&mut Context::from_waker(&waker))
             }));
@@ -80,23 +88,23 @@ pub(crate) async fn drive<'a>(
                 Ok(Poll::Ready(result)) => return Poll::Ready(Outcome::Finished(result)),
                 Ok(Poll::Pending) => {}
             }
-            if woken.flag.load(Ordering::Acquire) {
-                // Not quiet yet. The runtime was woken too and polls again, so others get their turn.
+            if woken.flag.load(Ordering::SeqCst) {
+                // Not quiet yet. Others get their turn before the next poll.
                 idle = None;
-                return Poll::Pending;
+                return woken.park();
             }
             match next_move(call, dispatch) {
                 Move::Go => idle = None,
                 Move::Answer(outcome) => return Poll::Ready(outcome),
-                Move::Wait => return Poll::Pending,
+                Move::Wait => return woken.park(),
                 Move::WaitAtMost(limit) => {
                     let idle = idle.get_or_insert_with(|| {
                         Box::pin(tokio::time::sleep_until(Instant::now() + limit))
                     });
                     if idle.as_mut().poll(cx).is_pending() {
-                        return Poll::Pending;
+                        return woken.park();
                     }
-                    let found = found(call).into_iter().map(|(step, _)| step).collect();
+                    let found = found(call).into_iter().map(|found| found.step).collect();
                     return Poll::Ready(Outcome::TargetMissing(found));
                 }
             }
@@ -157,15 +165,20 @@ fn next_move(call: &CallState<'_>, dispatch: &Dispatch) -> Move {
             drop(slots);
             start(call, only)
         }
-        (None, _) => {
+        (None, found_now) => {
+            let (found_now, finished) = (found_now.len(), call.memo.finished());
             drop(slots);
-            Move::Answer(Outcome::Found(found(call)))
+            Move::Answer(if found_now + finished > MAX_STEPS {
+                Outcome::Fault(Fault::TooManySteps { found: found_now, finished })
+            } else {
+                Outcome::Found(found(call))
+            })
         }
     }
 }
 
 fn is_run(slots: &super::slots::Slots, slot: usize) -> bool {
-    slots.all.get(slot).is_some_and(|slot| slot.kind == Kind::Run)
+    slots.all.get(slot).is_some_and(|slot| matches!(slot.kind, Kind::Run { .. }))
 }
 
 fn start(call: &CallState<'_>, slot: usize) -> Move {
@@ -181,24 +194,46 @@ fn start(call: &CallState<'_>, slot: usize) -> Move {
     Move::Go
 }
 
-fn found(call: &CallState<'_>) -> Vec<(StepId, Kind)> {
+fn found(call: &CallState<'_>) -> Vec<Found> {
     let slots = call.slots();
     let found = slots.found.iter().filter_map(|&found| slots.all.get(found));
-    found.map(|slot| (slot.step.clone(), slot.kind.clone())).collect()
+    found
+        .map(|slot| Found { step: slot.step.clone(), kind: slot.kind.clone(), race: slot.race })
+        .collect()
 }
 
-/// Tells whether the function was woken, and wakes the task that drives it.
+/// Tells whether the function was woken, and wakes the task that drives it when that task sleeps. While it drives, it
+/// looks at the flag by itself: handing out a thousand results must not wake it a thousand times.
 #[derive(Default)]
 struct Woken {
     flag: AtomicBool,
+    driving: AtomicBool,
     task: Mutex<Option<Waker>>,
 }
 
 impl Woken {
-    fn forward_to(&self, waker: &Waker) {
+    /// The task is awake, from here to [`park`](Self::park).
+    fn drive(&self, waker: &Waker) {
+        self.driving.store(true, Ordering::SeqCst);
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         if !task.as_ref().is_some_and(|task| task.will_wake(waker)) {
             *task = Some(waker.clone());
+        }
+    }
+
+    /// The task goes to sleep, unless the function was woken meanwhile.
+    fn park(&self) -> Poll<Outcome> {
+        self.driving.store(false, Ordering::SeqCst);
+        if self.flag.load(Ordering::SeqCst) {
+            self.wake_task();
+        }
+        Poll::Pending
+    }
+
+    fn wake_task(&self) {
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(task) = task {
+            task.wake();
         }
     }
 }
@@ -209,10 +244,10 @@ impl Wake for Woken {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.flag.store(true, Ordering::Release);
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(task) = task {
-            task.wake();
+        // In this order: either `park` sees the flag, or we see that the task sleeps.
+        self.flag.store(true, Ordering::SeqCst);
+        if !self.driving.load(Ordering::SeqCst) {
+            self.wake_task();
         }
     }
 }

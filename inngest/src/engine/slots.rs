@@ -1,23 +1,36 @@
 //! The steps that a function has made during one call, and what has become of each.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::task::Waker;
 
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::step_id::StepId;
 use crate::Error;
 
-/// What a step asks of the server when it has no result yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What becomes of a step that has no result yet.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Kind {
     /// Code of ours to be run once.
-    Run,
-    /// A pause, in the server's duration format.
-    Sleep {
-        /// Such as `90s`.
-        duration: String,
+    Run {
+        /// What other SDKs call this kind of code, such as `step.run`.
+        label: &'static str,
     },
+    /// Something that the server does: it hears the operation and its options, never a result.
+    Ask {
+        /// The opcode.
+        op: &'static str,
+        /// Its options.
+        opts: Map<String, Value>,
+    },
+}
+
+impl Kind {
+    /// Code of a function, as most steps are.
+    pub(crate) const RUN: Self = Self::Run { label: Self::STEP_RUN };
+    pub(crate) const STEP_RUN: &'static str = "step.run";
 }
 
 /// A step of the function under way.
@@ -25,8 +38,20 @@ pub(crate) enum Kind {
 pub(super) struct Slot {
     pub(super) step: StepId,
     pub(super) kind: Kind,
+    /// The server shall call again as soon as this one is done, without waiting for its siblings (P-164).
+    pub(super) race: bool,
     pub(super) phase: Phase,
+    /// The result of a step that was run and saved within this call.
+    pub(super) fresh: Option<Arc<RawValue>>,
     pub(super) waker: Option<Waker>,
+}
+
+/// A step that the function waits for.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) step: StepId,
+    pub(crate) kind: Kind,
+    pub(crate) race: bool,
 }
 
 /// Where a step stands within this call.
@@ -42,14 +67,20 @@ pub(super) enum Phase {
     Resolved,
     /// Its code runs in this call.
     Running,
-    /// Finished in this call, or dropped.
+    /// Its code has run in this call, and the result is with the driver.
+    Ran,
+    /// Dropped.
     Gone,
 }
 
 /// What running a step in this call came to.
 #[derive(Debug)]
 pub(crate) struct Executed {
+    /// Where it stands among the steps of this call.
+    pub(super) slot: usize,
     pub(crate) step: StepId,
+    pub(crate) label: &'static str,
+    pub(crate) race: bool,
     pub(crate) result: Result<Box<RawValue>, Error>,
     /// Unix time in nanoseconds at which the step began.
     pub(crate) started_ns: u64,
@@ -70,8 +101,12 @@ pub(crate) enum Fault {
         "the saved result of step `{step}` does not fit the type the code asks for: {reason}; the code has changed since the step ran, or two steps share this id"
     )]
     MemoMismatch { step: String, reason: String },
-    #[error("step `{step}` sleeps {days} days; the server takes at most 366")]
-    SleepTooLong { step: String, days: u64 },
+    #[error("step `{step}` cannot be sent to the server: {reason}")]
+    Unusable { step: String, reason: String },
+    #[error(
+        "the function waits for {found} steps and has finished {finished}; the server takes at most 1000 in one run: handle the items in batches, or in runs of their own"
+    )]
+    TooManySteps { found: usize, finished: usize },
 }
 
 /// The bookkeeping of one call.
@@ -91,6 +126,15 @@ pub(super) struct Slots {
 }
 
 impl Slots {
+    /// Lets the function have the result of a step that was run and saved within this call.
+    pub(super) fn resolve_fresh(&mut self, slot: usize, value: Arc<RawValue>) -> Option<Waker> {
+        self.running = false;
+        let slot = self.all.get_mut(slot).filter(|slot| slot.phase == Phase::Ran)?;
+        slot.fresh = Some(value);
+        slot.phase = Phase::Resolved;
+        slot.waker.take()
+    }
+
     pub(super) fn set_phase(&mut self, slot: usize, phase: Phase) -> Option<Waker> {
         let slot = self.all.get_mut(slot)?;
         slot.phase = phase;

@@ -1,10 +1,27 @@
 //! Steps: what a function does exactly once.
 
+mod ai;
+mod expression;
+mod fetch;
+mod invoke;
+mod limits;
 mod run;
 mod send_event;
+mod send_signal;
 mod sleep;
+mod wait_for_event;
+mod wait_for_signal;
 
-use crate::engine::CallState;
+use std::time::Duration;
+
+use crate::engine::{CallState, RetryPolicy, StepSlot};
+
+pub use ai::{AiRequest, Infer};
+pub use fetch::{Fetch, FetchResponse};
+pub use invoke::Invoke;
+pub use sleep::Sleep;
+pub use wait_for_event::WaitForEvent;
+pub use wait_for_signal::WaitForSignal;
 
 /// Makes the steps of a run.
 ///
@@ -18,10 +35,59 @@ use crate::engine::CallState;
 #[derive(Clone, Copy)]
 pub struct Step<'a> {
     call: &'a CallState<'a>,
+    policy: RetryPolicy,
+    race: bool,
 }
 
 impl<'a> Step<'a> {
     pub(crate) fn new(call: &'a CallState<'a>) -> Self {
-        Self { call }
+        Self { call, policy: RetryPolicy::default(), race: false }
+    }
+
+    /// Makes steps that race: the server calls the function again as soon as one of them is done. Without it
+    /// the server waits until all steps that were found together are done, and a `select!` over them, though it
+    /// has the right winner, is as slow as its slowest branch (P-163, P-164).
+    ///
+    /// ```
+    /// # async fn f(step: inngest::Step<'_>) -> inngest::Result<u8> {
+    /// let racing = step.race();
+    /// let price = tokio::select! {
+    ///     a = racing.run("ask-a", async || Ok(1)) => a?,
+    ///     b = racing.run("ask-b", async || Ok(2)) => b?,
+    /// };
+    /// # Ok(price) }
+    /// ```
+    ///
+    /// The losers are dropped: their code may still run, its results are saved and never looked at, and the run
+    /// does not wait for them (P-171).
+    #[must_use]
+    pub fn race(self) -> Self {
+        Self { race: true, ..self }
+    }
+
+    /// Makes steps that fail for good after `attempts` attempts, where the function's own `retries` do not end
+    /// them sooner. 0 counts as 1.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # async fn f(step: inngest::Step<'_>) -> inngest::Result<u8> {
+    /// let step = step.max_attempts(3).backoff(|attempts| Duration::from_secs(2) * attempts);
+    /// let rate = step.run("ask-rate", async || Ok(1)).await;
+    /// # Ok(rate?) }
+    /// ```
+    #[must_use]
+    pub fn max_attempts(self, attempts: u32) -> Self {
+        Self { policy: RetryPolicy { max_attempts: Some(attempts), ..self.policy }, ..self }
+    }
+
+    /// Makes steps that wait this long after a failed attempt, given the number of attempts so far, unless
+    /// their error says when to try again. The server keeps the time between 1 s and 24 h.
+    #[must_use]
+    pub fn backoff(self, delay: fn(u32) -> Duration) -> Self {
+        Self { policy: RetryPolicy { backoff: Some(delay), ..self.policy }, ..self }
+    }
+
+    fn make(self, id: &str) -> StepSlot<'a> {
+        self.call.make(id, self.race)
     }
 }

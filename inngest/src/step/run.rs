@@ -1,11 +1,12 @@
+use std::task::Poll;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::Step;
-use crate::engine::{Decision, Fault, Kind, StepSlot, decode_run};
-use crate::function::to_json;
-use crate::{Error, Result, StepError};
+use crate::engine::{Decision, Fault, Kind, Mismatch, RetryPolicy, StepSlot, decode, decode_run};
+use crate::{Error, Result, StepError, json};
 
 impl<'a> Step<'a> {
     /// Runs `code` once and saves its result; later calls get the saved one.
@@ -23,10 +24,14 @@ impl<'a> Step<'a> {
         T: Serialize + DeserializeOwned,
         F: AsyncFnOnce() -> Result<T>,
     {
-        let slot = self.call.make(id, Kind::Run);
-        settle(slot, async move {
+        let slot = self.make(id);
+        let step = slot.step().id.clone();
+        settle(slot, Kind::STEP_RUN, self.policy, async move {
             let output = code().await?;
-            to_json(&output).map_err(|error| unwritable(&error))
+            json::step_output(&output).map_err(|reason| {
+                Error::from(format!("the result of step `{step}` cannot be saved: {reason}"))
+                    .no_retry()
+            })
         })
     }
 }
@@ -34,23 +39,49 @@ impl<'a> Step<'a> {
 /// The saved result of a step, or the step's code run now.
 pub(super) async fn settle<T: DeserializeOwned>(
     slot: StepSlot<'_>,
+    label: &'static str,
+    policy: RetryPolicy,
     code: impl Future<Output = Result<Box<RawValue>>>,
 ) -> Result<T, StepError> {
-    match slot.decision().await {
-        Decision::Execute => match slot.execute(code).await {},
-        Decision::Memo(memo) => match decode_run(&slot.step().id, memo) {
-            Ok(result) => result,
-            Err(mismatch) => {
-                slot.call().fault(Fault::MemoMismatch {
-                    step: slot.step().id.clone(),
-                    reason: mismatch.to_string(),
-                });
-                std::future::pending().await
+    let mut code = Some(code);
+    loop {
+        let decoded = match slot.decision(label).await {
+            Decision::Execute => {
+                if let Some(code) = code.take() {
+                    slot.execute(label, policy, code).await;
+                }
+                continue;
             }
-        },
+            Decision::Memo(memo) => decode_run(&slot.step().id, memo),
+            Decision::Fresh(result) => decode(&result).map(Ok),
+        };
+        match decoded {
+            Ok(result) => return result,
+            Err(mismatch) => {
+                misfit(&slot, &mismatch);
+                std::future::pending::<()>().await;
+            }
+        }
     }
 }
 
-fn unwritable(error: &serde_json::Error) -> Error {
-    Error::from(format!("the step's result cannot be written as JSON: {error}")).no_retry()
+/// The saved result of a step that the server carried out.
+pub(super) fn saved<T: DeserializeOwned>(
+    slot: &StepSlot<'_>,
+    memo: &RawValue,
+) -> Poll<Result<T, StepError>> {
+    match decode_run(&slot.step().id, memo) {
+        Ok(result) => Poll::Ready(result),
+        Err(mismatch) => {
+            misfit(slot, &mismatch);
+            Poll::Pending
+        }
+    }
+}
+
+/// Ends the run: a result of another type says that the code has changed, and is no failure of the step that a
+/// function could catch (P-153).
+fn misfit(slot: &StepSlot<'_>, mismatch: &Mismatch) {
+    slot.call()
+        .fault(Fault::MemoMismatch { step: slot.step().id.clone(), reason: mismatch.to_string() });
 }

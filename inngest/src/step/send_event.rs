@@ -3,15 +3,16 @@ use serde::{Deserialize, Serialize};
 use super::Step;
 use super::run::settle;
 use crate::client::EventIdSeed;
-use crate::engine::Kind;
-use crate::function::to_json;
-use crate::{Error, NewEvent, Result, SendError, StepError};
+use crate::{Error, NewEvent, Result, SendError, StepError, json};
 
 /// The step's result as other SDKs save it.
 #[derive(Serialize, Deserialize)]
 struct Sent {
     ids: Vec<String>,
 }
+
+/// How other SDKs call such a step (P-179).
+const LABEL: &str = "step.sendEvent";
 
 impl<'a> Step<'a> {
     /// Sends events in a step, and returns their ids. A repeated attempt sends the same ids again, which the
@@ -21,13 +22,13 @@ impl<'a> Step<'a> {
         id: &str,
         events: Vec<NewEvent>,
     ) -> impl Future<Output = Result<Vec<String>, StepError>> + use<'a> {
-        let slot = self.call.make(id, Kind::Run);
-        let seed = EventIdSeed::of_step(self.call.run_id, &slot.step().hash);
+        let slot = self.make(id);
+        let (call, policy) = (self.call, self.policy);
+        let seed = EventIdSeed::of_step(call.run.id, &slot.step().hash);
         async move {
-            let sent: Sent = settle(slot, async move {
-                let ids =
-                    self.call.client.send_seeded(&events, &seed).await.map_err(final_or_not)?;
-                Ok(to_json(&Sent { ids })?)
+            let sent: Sent = settle(slot, LABEL, policy, async move {
+                let ids = call.client.send_seeded(&events, &seed).await.map_err(final_or_not)?;
+                Ok(json::step_output(&Sent { ids })?)
             })
             .await?;
             Ok(sent.ids)

@@ -1,28 +1,56 @@
-use std::time::Duration;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
 
-use super::Step;
-use crate::duration::wire_duration;
-use crate::engine::{Decision, Fault, Kind};
+use serde_json::{Map, Value};
 
-/// The longest sleep that the server grants; a longer one fails the run there (P-131).
-const MAX_SLEEP: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+use super::{Step, limits};
+use crate::engine::{Kind, StepSlot};
 
 impl<'a> Step<'a> {
-    /// Pauses the run for at least `duration`, rounded up to whole milliseconds. No process waits meanwhile.
-    pub fn sleep(self, id: &str, duration: Duration) -> impl Future<Output = ()> + use<'a> {
-        let slot = self.call.make(id, Kind::Sleep { duration: wire_duration(duration) });
-        async move {
-            if duration > MAX_SLEEP {
-                slot.call().fault(Fault::SleepTooLong {
-                    step: slot.step().id.clone(),
-                    days: duration.as_secs() / (24 * 60 * 60),
-                });
-            }
-            match slot.decision().await {
-                Decision::Memo(_) => {}
-                // The driver executes only steps that run code.
-                Decision::Execute => std::future::pending().await,
-            }
-        }
+    /// Pauses the run for at least `duration`, rounded up to whole milliseconds and at most 366 days (P-131).
+    /// No process waits meanwhile.
+    pub fn sleep(self, id: &str, duration: Duration) -> Sleep<'a> {
+        Sleep { slot: self.make(id), until: Until::Elapsed(duration) }
+    }
+
+    /// Pauses the run until `time`, at most 366 days ahead. A time in the past is no pause.
+    ///
+    /// The time must not change from call to call: take it from the event or from a step.
+    pub fn sleep_until(self, id: &str, time: impl Into<SystemTime>) -> Sleep<'a> {
+        Sleep { slot: self.make(id), until: Until::Time(time.into()) }
+    }
+}
+
+/// A pause: [`Step::sleep`], [`Step::sleep_until`].
+#[must_use = "a step that is not awaited does not exist"]
+pub struct Sleep<'a> {
+    slot: StepSlot<'a>,
+    until: Until,
+}
+
+enum Until {
+    Elapsed(Duration),
+    Time(SystemTime),
+}
+
+impl Sleep<'_> {
+    fn describe(&self) -> Result<Kind, String> {
+        let duration = match self.until {
+            Until::Elapsed(duration) => limits::duration("sleep", duration),
+            // The server tells a date from a duration by itself.
+            Until::Time(time) => limits::time(time, self.slot.call().clock().now()),
+        };
+        let opts = Map::from_iter([("duration".to_owned(), Value::String(duration?))]);
+        Ok(Kind::Ask { op: "Sleep", opts })
+    }
+}
+
+impl Future for Sleep<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.slot.poll_memo(cx, || self.describe()).map(|_| ())
     }
 }

@@ -6,9 +6,11 @@
     reason = "a test that cannot go on stops"
 )]
 
+mod asks;
 mod calls;
 mod events;
 mod memo;
+mod outputs;
 mod signatures;
 mod steps;
 mod support;

@@ -416,9 +416,39 @@ async fn unusable_steps_are_refused_before_the_server_hangs_on_them() {
             Ok(Value::Null)
         })
     });
-    for (endpoint, words) in [(empty, "empty id"), (long, "`age` sleeps 400 days")] {
+    for (endpoint, words) in
+        [(empty, "empty id"), (long, "`age` cannot be sent to the server: its sleep is 400 days")]
+    {
         let answer = call(&endpoint, &body()).await;
         assert_eq!((answer.status.as_u16(), answer.no_retry()), (400, Some("true")));
         assert!(answer.json()["message"].as_str().unwrap().contains(words), "{}", answer.text);
     }
+}
+
+#[tokio::test]
+async fn p164_racing_steps_say_so_in_the_plan_and_in_the_result() {
+    let endpoint = serving(dev(), |step, _| {
+        Box::pin(async move {
+            let racing = step.race();
+            let winner: Value = tokio::select! {
+                a = racing.run("a", async || Ok(json!("a"))) => a?,
+                () = racing.sleep("nap", Duration::from_secs(5)) => json!("nap"),
+            };
+            Ok(winner)
+        })
+    });
+    let planned = call(&endpoint, &body()).await.json();
+    for op in planned.as_array().unwrap() {
+        let opts = match op["op"].as_str() {
+            Some("StepPlanned") => json!({ "type": "step.run", "parallelMode": "race" }),
+            _ => json!({ "duration": "5s", "parallelMode": "race" }),
+        };
+        assert_eq!(op["opts"], opts);
+    }
+    let ran = call_step(&endpoint, "a", &body()).await.json();
+    assert_eq!(
+        (&ran[0]["op"], &ran[0]["opts"]),
+        (&json!("StepRun"), &json!({ "parallelMode": "race" }))
+    );
+    assert_eq!(call(&endpoint, &body_with(&[("nap", Value::Null)])).await.json(), json!("nap"));
 }

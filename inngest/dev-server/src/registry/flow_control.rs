@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{duration, expression};
+use super::duration;
+use crate::expression::Expression;
 
 const MAX_CONCURRENCY: usize = 2;
 const MAX_CANCEL: usize = 5;
@@ -164,8 +165,10 @@ fn key(setting: &Value, name: &str, problems: &mut Problems) {
 
 fn cel(value: Option<&Value>, name: &str, problems: &mut Problems) {
     let Some(value) = value.filter(|value| !value.is_null()) else { return };
-    if !value.as_str().is_some_and(expression::is_balanced) {
-        problems.push(format!("`{name}` is not a valid expression"));
+    match value.as_str().map(Expression::parse) {
+        Some(Ok(_)) => {}
+        Some(Err(error)) => problems.push(format!("`{name}` is not a valid expression: {error}")),
+        None => problems.push(format!("`{name}` must be an expression")),
     }
 }
 

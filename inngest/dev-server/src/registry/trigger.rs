@@ -2,25 +2,27 @@
 
 use serde_json::{Map, Value};
 
-use super::expression;
 use crate::event::Event;
+use crate::expression::Expression;
 
 const MAX_TRIGGERS: usize = 10;
 const MAX_EVENT_NAME: usize = 255;
 
 /// An event that starts a function.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Trigger {
     event: String,
-    /// The function whose failure is handled; `None` for every event of the name.
-    failure_of: Option<String>,
+    /// What the event must be like.
+    condition: Option<Expression>,
 }
 
 impl Trigger {
     pub(crate) fn matches(&self, event: &Event) -> bool {
-        let function = || event.data.get("function_id").and_then(Value::as_str);
         event.name == self.event
-            && self.failure_of.as_deref().is_none_or(|wanted| function() == Some(wanted))
+            && self
+                .condition
+                .as_ref()
+                .is_none_or(|condition| condition.matches(&event.for_call(), None))
     }
 }
 
@@ -61,12 +63,12 @@ fn parse(entry: &Value) -> Result<Trigger, String> {
     if event.is_empty() || event.len() > MAX_EVENT_NAME {
         return Err(format!("an event name has 1 to {MAX_EVENT_NAME} bytes"));
     }
-    let failure_of = match field("expression") {
+    let condition = match field("expression") {
         None => None,
-        Some(expression) => Some(expression.as_str().and_then(expression::failure_of).ok_or(
-            "this dev server supports only expressions of the form \
-                 `event.data.function_id == '<id>'`",
-        )?),
+        Some(text) => {
+            let text = text.as_str().ok_or("`expression` must be a string")?;
+            Some(Expression::parse(text).map_err(|error| format!("`expression`: {error}"))?)
+        }
     };
-    Ok(Trigger { event: event.to_owned(), failure_of })
+    Ok(Trigger { event: event.to_owned(), condition })
 }

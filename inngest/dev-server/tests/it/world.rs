@@ -119,6 +119,30 @@ impl World {
         serde_json::from_str(&text).unwrap()
     }
 
+    /// Sends one event with this data and returns its internal id.
+    pub(crate) async fn event(&self, name: &str, data: Value) -> String {
+        let (status, answer) =
+            self.post_events(json!({"name": name, "data": data}).to_string()).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["ids"][0].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let url = self.server.url().join(path).unwrap();
+        let response = client().post(url).body(body.to_string()).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_str(&response.text().await.unwrap()).unwrap())
+    }
+
+    /// Waits until a step waits, and returns for how long at most.
+    pub(crate) async fn waiting(&mut self) -> Duration {
+        self.until(|observation| match observation {
+            Observation::WaitStarted { timeout, .. } => Some(timeout),
+            _ => None,
+        })
+        .await
+    }
+
     /// Waits for the first observation that `pick` takes.
     pub(crate) async fn until<T>(&mut self, mut pick: impl FnMut(Observation) -> Option<T>) -> T {
         let mut passed = Vec::new();

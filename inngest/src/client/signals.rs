@@ -1,0 +1,67 @@
+//! Waking a run that waits for a signal (P-180).
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Client;
+
+/// A signal was not accepted, or it is unknown whether it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignalError {
+    /// Inngest refuses the signal, or this app. Sending the same again cannot help.
+    #[error("Inngest refuses the signal (HTTP {status}): {message}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// What Inngest said.
+        message: String,
+    },
+    /// No usable answer: Inngest is down, or overloaded, or unreachable, or refuses the signing key, which may
+    /// pass during a rotation.
+    #[error("the signal could not be sent to Inngest: {0}")]
+    Unavailable(String),
+}
+
+#[derive(Deserialize, Default)]
+struct Reply {
+    #[serde(default)]
+    data: Option<Woken>,
+    #[serde(default)]
+    error: String,
+}
+
+#[derive(Deserialize)]
+struct Woken {
+    run_id: String,
+}
+
+impl Client {
+    /// Sends `signal` with `data` to the run that waits for it, and returns the run's id; `None` when no run
+    /// waits. Nothing is kept for a run that waits later.
+    pub async fn send_signal(
+        &self,
+        signal: &str,
+        data: &Value,
+    ) -> Result<Option<String>, SignalError> {
+        let body = Bytes::from(json!({ "signal": signal, "data": data }).to_string());
+        let response = self
+            .api(Method::POST, "/v1/signals", body, &[])
+            .await
+            .map_err(|error| SignalError::Unavailable(error.to_string()))?;
+        let reply: Reply = serde_json::from_slice(response.body()).unwrap_or_default();
+        let status = response.status();
+        let message = Some(reply.error).filter(|text| !text.is_empty());
+        let message = message.unwrap_or_else(|| "no reason given".to_owned());
+        match (status, reply.data) {
+            (StatusCode::NOT_FOUND, _) => Ok(None),
+            (status, Some(woken)) if status.is_success() => Ok(Some(woken.run_id)),
+            (StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE, _) => {
+                Err(SignalError::Refused { status: status.as_u16(), message })
+            }
+            (status, _) => Err(SignalError::Unavailable(format!("HTTP {status}: {message}"))),
+        }
+    }
+}

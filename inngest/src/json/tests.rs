@@ -1,0 +1,111 @@
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::{MAX_RESULT, MAX_STEP_OUTPUT, WRAPPER, function_result, step_output};
+
+fn refusal(value: &impl Serialize) -> String {
+    step_output(value).expect_err("refused").to_string()
+}
+
+fn text(value: &impl Serialize) -> String {
+    step_output(value).expect("accepted").get().to_owned()
+}
+
+#[test]
+fn t32_integers_beyond_2_to_the_53_are_refused_wherever_they_are() {
+    let edge = 1_u64 << 53;
+    assert_eq!(text(&edge), "9007199254740992");
+    assert_eq!(text(&-9_007_199_254_740_992_i64), "-9007199254740992");
+    assert!(refusal(&(edge + 1)).contains("9007199254740993 is beyond 2^53"));
+    assert!(refusal(&u64::MAX).contains("18446744073709551615"));
+    assert!(refusal(&i64::MIN).contains("-9223372036854775808"));
+    assert!(refusal(&u128::MAX).contains("beyond 2^53"));
+    assert!(refusal(&json!({ "a": [{ "b": u64::MAX }] })).contains("beyond 2^53"));
+    assert!(refusal(&Some((1, vec![i64::MAX]))).contains("beyond 2^53"));
+    let raw = RawValue::from_string("[9007199254740993]".to_owned()).expect("JSON");
+    assert!(refusal(&raw).contains("beyond 2^53"), "also inside raw JSON");
+    assert_eq!(text(&1e300), "1e+300", "a float is a float");
+}
+
+#[test]
+fn t33_numbers_that_json_does_not_have_are_refused() {
+    assert_eq!(refusal(&f64::NAN), "the number NaN does not exist in JSON");
+    assert_eq!(refusal(&vec![f32::INFINITY]), "the number inf does not exist in JSON");
+    assert_eq!(
+        refusal(&json!({})["x"].as_f64().map_or(f64::NEG_INFINITY, |x| x)),
+        "the number -inf does not exist in JSON"
+    );
+}
+
+#[test]
+fn t34_text_is_kept_as_it_is() {
+    assert_eq!(text(&"ünï \u{0} e\u{301} \u{1f600}"), "\"ünï \\u0000 e\u{301} \u{1f600}\"");
+    let raw = RawValue::from_string(r#""\ud800 x""#.to_owned()).expect("text to the parser");
+    assert!(refusal(&raw).contains("surrogate") || refusal(&raw).contains("hex escape"));
+}
+
+#[test]
+fn t35_keys_must_be_texts() {
+    #[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+    enum Color {
+        Red,
+    }
+    #[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+    struct Name(String);
+    assert_eq!(text(&BTreeMap::from([(Color::Red, 1)])), r#"{"Red":1}"#);
+    assert_eq!(text(&BTreeMap::from([(Name("a".into()), 1)])), r#"{"a":1}"#);
+    for refused in [
+        refusal(&BTreeMap::from([(1, 1)])),
+        refusal(&BTreeMap::from([((1, 2), 1)])),
+        refusal(&BTreeMap::from([(None::<String>, 1)])),
+    ] {
+        assert!(refused.contains("a key that is no text"), "{refused}");
+    }
+}
+
+#[test]
+fn p063_a_repeated_key_is_refused_and_unsorted_maps_are_not() {
+    #[derive(Serialize)]
+    struct Inner {
+        a: u8,
+        z: u8,
+    }
+    #[derive(Serialize)]
+    struct Outer {
+        z: u8,
+        #[serde(flatten)]
+        inner: Inner,
+    }
+    let outer = Outer { z: 1, inner: Inner { a: 2, z: 3 } };
+    assert_eq!(refusal(&outer), "the key `z` occurs twice in one object");
+    let many: HashMap<String, u32> = (0..100).map(|n| (n.to_string(), n)).collect();
+    assert!(text(&many).len() > 500);
+    let raw = RawValue::from_string(r#"[{"a":1,"\u0061":2}]"#.to_owned()).expect("JSON");
+    assert_eq!(refusal(&raw), "the key `a` occurs twice in one object");
+}
+
+#[test]
+fn fields_keep_their_order() {
+    #[derive(Serialize)]
+    struct Result {
+        name: &'static str,
+        body: &'static str,
+    }
+    assert_eq!(text(&Result { name: "n", body: "ok" }), r#"{"name":"n","body":"ok"}"#, "P-206");
+}
+
+#[test]
+fn t36_t37_sizes_are_limited() {
+    let of = |bytes: usize| "x".repeat(bytes - 2);
+    assert!(step_output(&of(MAX_STEP_OUTPUT - 100)).is_ok());
+    assert!(step_output(&of(MAX_STEP_OUTPUT - WRAPPER)).is_ok());
+    assert_eq!(
+        refusal(&of(MAX_STEP_OUTPUT - WRAPPER + 1)),
+        "it has 4194296 bytes of JSON; the server takes at most 4194295"
+    );
+    assert!(function_result(&of(MAX_RESULT)).is_ok());
+    assert!(function_result(&of(MAX_RESULT + 1)).is_err());
+}

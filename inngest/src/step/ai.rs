@@ -1,0 +1,103 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::Step;
+use super::fetch::{check_headers, check_url};
+use super::run::saved;
+use crate::engine::{Kind, StepSlot};
+use crate::{StepError, json};
+
+/// A request to a model, which the server makes.
+#[derive(Clone)]
+pub struct AiRequest {
+    url: String,
+    format: String,
+    auth_key: Option<String>,
+    headers: BTreeMap<String, String>,
+    body: Result<Value, String>,
+}
+
+impl AiRequest {
+    /// A request in one of the formats that the server knows, such as `openai-chat` or `anthropic`.
+    pub fn new(url: impl Into<String>, format: impl Into<String>, body: &impl Serialize) -> Self {
+        let body = json::payload(body).map_err(|reason| format!("its body: {reason}"));
+        let (url, format) = (url.into(), format.into());
+        Self { url, format, auth_key: None, headers: BTreeMap::new(), body }
+    }
+
+    /// The key of the model's provider. It is sent to Inngest and stored there with the run.
+    #[must_use]
+    pub fn auth_key(self, key: impl Into<String>) -> Self {
+        Self { auth_key: Some(key.into()), ..self }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.insert(name.into(), value.into());
+        self
+    }
+
+    fn describe(&self) -> Result<Kind, String> {
+        check_url(&self.url)?;
+        check_headers(&self.headers)?;
+        let body = self.body.clone()?;
+        if !body.is_object() {
+            return Err("its body is no JSON object".to_owned());
+        }
+        let headers = self.headers.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let mut opts = Map::from_iter([
+            ("type".to_owned(), Value::from("step.ai.infer")),
+            ("url".to_owned(), Value::from(self.url.as_str())),
+            ("format".to_owned(), Value::from(self.format.as_str())),
+            ("headers".to_owned(), headers.collect()),
+            ("body".to_owned(), body),
+        ]);
+        if let Some(key) = &self.auth_key {
+            opts.insert("auth_key".to_owned(), Value::from(key.as_str()));
+        }
+        Ok(Kind::Ask { op: "AIGateway", opts })
+    }
+}
+
+impl fmt::Debug for AiRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AiRequest")
+            .field("url", &self.url)
+            .field("format", &self.format)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Step<'a> {
+    /// Has the server ask a model, so that no process of ours waits for the answer, which is the provider's
+    /// JSON (P-109).
+    pub fn infer<T: DeserializeOwned>(self, id: &str, request: AiRequest) -> Infer<'a, T> {
+        Infer { slot: self.make(id), request, output: PhantomData }
+    }
+}
+
+/// A request to a model under way: [`Step::infer`].
+#[must_use = "a step that is not awaited does not exist"]
+pub struct Infer<'a, T> {
+    slot: StepSlot<'a>,
+    request: AiRequest,
+    output: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned> Future for Infer<'_, T> {
+    type Output = Result<T, StepError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let memo = ready!(self.slot.poll_memo(cx, || self.request.describe()));
+        saved(&self.slot, memo)
+    }
+}

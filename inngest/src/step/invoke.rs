@@ -1,0 +1,95 @@
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::run::saved;
+use super::{Step, limits};
+use crate::engine::{Kind, StepSlot};
+use crate::{Function, StepError, json};
+
+impl<'a> Step<'a> {
+    /// Runs another function of this app with `data`, waits for its end and returns its result.
+    ///
+    /// When that run fails, so does the step. When it takes too long, the step fails with the name
+    /// `InngestInvokeTimeoutError` (P-108).
+    pub fn invoke<F>(self, id: &str, data: &F::Event) -> Invoke<'a, F::Output>
+    where
+        F: Function,
+        F::Event: Serialize,
+        F::Output: DeserializeOwned,
+    {
+        let function_id = format!("{}-{}", self.call.app_id, F::ID);
+        self.invoke_id(id, function_id, data)
+    }
+
+    /// The same for a function of any app, by the full id that the server knows it by: `<app>-<function>`.
+    /// `data` must be a JSON object; `()` stands for an empty one.
+    pub fn invoke_id<T: DeserializeOwned>(
+        self,
+        id: &str,
+        function_id: impl Into<String>,
+        data: &impl Serialize,
+    ) -> Invoke<'a, T> {
+        let slot = self.make(id);
+        let data = if slot.is_saved() { Ok(Map::new()) } else { object(data) };
+        Invoke { slot, function_id: function_id.into(), data, timeout: None, output: PhantomData }
+    }
+}
+
+/// The server drops an operation whose payload is missing, and never ends one whose data is no object (P-003,
+/// P-004).
+fn object(data: &impl Serialize) -> Result<Map<String, Value>, String> {
+    match json::payload(data) {
+        Ok(Value::Object(data)) => Ok(data),
+        Ok(Value::Null) => Ok(Map::new()),
+        Ok(_) => Err("its data is no JSON object".to_owned()),
+        Err(reason) => Err(format!("its data: {reason}")),
+    }
+}
+
+/// A run of another function: [`Step::invoke`].
+#[must_use = "a step that is not awaited does not exist"]
+pub struct Invoke<'a, T> {
+    slot: StepSlot<'a>,
+    function_id: String,
+    data: Result<Map<String, Value>, String>,
+    timeout: Option<Duration>,
+    output: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned> Invoke<'_, T> {
+    /// How long the other run may take, at most 366 days; the server's default is a year.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..self }
+    }
+
+    fn describe(&self) -> Result<Kind, String> {
+        if self.function_id.is_empty() {
+            return Err("the id of its function is empty".to_owned());
+        }
+        let data = self.data.clone()?;
+        let mut opts = Map::from_iter([
+            ("function_id".to_owned(), Value::from(self.function_id.as_str())),
+            ("payload".to_owned(), serde_json::json!({ "data": data })),
+        ]);
+        if let Some(timeout) = self.timeout {
+            opts.insert("timeout".to_owned(), limits::duration("timeout", timeout)?.into());
+        }
+        Ok(Kind::Ask { op: "InvokeFunction", opts })
+    }
+}
+
+impl<T: DeserializeOwned> Future for Invoke<'_, T> {
+    type Output = Result<T, StepError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let memo = ready!(self.slot.poll_memo(cx, || self.describe()));
+        saved(&self.slot, memo)
+    }
+}

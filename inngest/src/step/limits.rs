@@ -1,0 +1,76 @@
+//! Times that the server takes. Others would leave a run that never ends (P-003).
+
+use std::time::{Duration, SystemTime};
+
+use crate::duration::wire_duration;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The longest sleep and wait (P-131); more fails the run.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// How long a step waits that was told no time: as long as the server lets it, with a margin for its clock.
+pub(super) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// A duration in the server's words.
+pub(super) fn duration(what: &str, duration: Duration) -> Result<String, String> {
+    if duration > LONGEST {
+        let days = duration.as_secs() / DAY.as_secs();
+        return Err(format!("its {what} is {days} days; the server takes at most 366"));
+    }
+    Ok(wire_duration(duration))
+}
+
+/// A point in time in the server's words: RFC 3339, in UTC, rounded up to whole milliseconds. One in the past
+/// is fine.
+pub(super) fn time(time: SystemTime, now: SystemTime) -> Result<String, String> {
+    if let Ok(ahead) = time.duration_since(now) {
+        duration("end", ahead)?;
+    }
+    let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let millis = since_epoch.as_nanos().div_ceil(1_000_000);
+    let (seconds, millis) = (millis / 1000, millis % 1000);
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    Ok(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"))
+}
+
+/// The date that comes `days` days after 1970-01-01. Counts in eras of 400 years that begin in March, so that
+/// leap days come last.
+fn civil(days: u128) -> (u128, u128, u128) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    (era * 400 + year_of_era + u128::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::time;
+
+    #[test]
+    fn t49_points_in_time_are_written_in_utc() {
+        for (seconds, nanos, text) in [
+            (0, 0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399, 0, "2000-02-28T23:59:59.000Z"),
+            (951_782_400, 0, "2000-02-29T00:00:00.000Z"),
+            (951_868_800, 0, "2000-03-01T00:00:00.000Z"),
+            (1_700_000_000, 1, "2023-11-14T22:13:20.001Z"),
+            (1_735_689_599, 999_999_999, "2025-01-01T00:00:00.000Z"),
+            (4_107_542_400, 0, "2100-03-01T00:00:00.000Z"),
+        ] {
+            let at = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);
+            assert_eq!(time(at, at).as_deref(), Ok(text));
+        }
+        let past = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
+        assert_eq!(time(past, past).as_deref(), Ok("1970-01-01T00:00:00.000Z"));
+    }
+}

@@ -1,0 +1,30 @@
+use serde::Serialize;
+
+use super::Step;
+use super::run::settle;
+use crate::client::SignalError;
+use crate::{Error, Result, StepError, json};
+
+const LABEL: &str = "step.sendSignal";
+
+impl<'a> Step<'a> {
+    /// Sends a signal in a step, and returns the id of the run that waited for it; `None` when no run did.
+    pub fn send_signal<T: Serialize>(
+        self,
+        id: &str,
+        signal: &str,
+        data: &T,
+    ) -> impl Future<Output = Result<Option<String>, StepError>> + use<'a, T> {
+        let (slot, signal, call) = (self.make(id), signal.to_owned(), self.call);
+        let data = (!slot.is_saved()).then(|| json::payload(data)).transpose();
+        settle(slot, LABEL, self.policy, async move {
+            let data = data.map_err(|reason| Error::new(reason).no_retry())?.unwrap_or_default();
+            let run =
+                call.client.send_signal(&signal, &data).await.map_err(|error| match error {
+                    SignalError::Unavailable(_) => Error::new(error),
+                    SignalError::Refused { .. } => Error::new(error).no_retry(),
+                })?;
+            Ok(json::step_output(&run)?)
+        })
+    }
+}

@@ -1,0 +1,136 @@
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::{Step, expression, limits};
+use crate::engine::{Kind, StepSlot, decode};
+use crate::{Event, EventData, StepError};
+
+impl<'a> Step<'a> {
+    /// Waits for an event of the type `E` that is sent after the wait has begun.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # #[derive(serde::Deserialize)] struct Paid { amount: i64 }
+    /// # impl inngest::EventData for Paid { const NAME: &'static str = "shop/paid"; }
+    /// # async fn f(step: inngest::Step<'_>) -> inngest::Result<()> {
+    /// let payment = step
+    ///     .wait_for_event::<Paid>("await-payment")
+    ///     .matching("data.orderId")
+    ///     .timeout(Duration::from_secs(3600))
+    ///     .await?;
+    /// match payment {
+    ///     Some(event) => println!("paid {}", event.data.amount),
+    ///     None => println!("no payment within an hour"),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// `None` says that none came in time. An event that came and whose data does not fit `E` is an error with
+    /// the name `UnexpectedEvent`.
+    pub fn wait_for_event<E: EventData>(self, id: &str) -> WaitForEvent<'a, E> {
+        WaitForEvent {
+            slot: self.make(id),
+            timeout: limits::YEAR,
+            conditions: Vec::new(),
+            event: PhantomData,
+        }
+    }
+}
+
+/// A wait for an event: [`Step::wait_for_event`].
+#[must_use = "a step that is not awaited does not exist"]
+pub struct WaitForEvent<'a, E> {
+    slot: StepSlot<'a>,
+    timeout: Duration,
+    conditions: Vec<Result<String, String>>,
+    event: PhantomData<fn() -> E>,
+}
+
+impl<E: EventData> WaitForEvent<'_, E> {
+    /// How long to wait, at most 366 days; 365 days where nothing is said.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Only an event that has the same value at `path`, such as `data.orderId`, as the one that started the
+    /// run.
+    pub fn matching(mut self, path: &str) -> Self {
+        self.conditions.push(expression::same(path));
+        self
+    }
+
+    /// Only an event for which this expression (CEL) holds. In it, `event` is the event that started the run and
+    /// `async` the one that is waited for (P-132). An expression that the server cannot read fails the run.
+    pub fn when(mut self, expression: impl Into<String>) -> Self {
+        let expression = expression.into();
+        self.conditions.push(if expression.trim().is_empty() {
+            Err("its condition is empty".to_owned())
+        } else {
+            Ok(expression)
+        });
+        self
+    }
+
+    fn describe(&self) -> Result<Kind, String> {
+        let timeout = limits::duration("timeout", self.timeout)?;
+        let conditions: Vec<_> = self.conditions.iter().cloned().collect::<Result<_, _>>()?;
+        let mut opts = Map::from_iter([
+            ("event".to_owned(), Value::from(E::NAME)),
+            ("timeout".to_owned(), Value::String(timeout)),
+        ]);
+        if let Some(expression) = expression::all(&conditions) {
+            opts.insert("if".to_owned(), Value::String(expression));
+        }
+        Ok(Kind::Ask { op: "WaitForEvent", opts })
+    }
+}
+
+impl<E: EventData> Future for WaitForEvent<'_, E> {
+    type Output = Result<Option<Event<E>>, StepError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let memo = ready!(self.slot.poll_memo(cx, || self.describe()));
+        Poll::Ready(event(memo).map_err(|reason| {
+            StepError::new(
+                &self.slot.step().id,
+                "UnexpectedEvent",
+                format!("the event `{}` has come and does not fit: {reason}", E::NAME),
+            )
+        }))
+    }
+}
+
+/// The event as it was sent, without a wrapper (P-106): what it holds is never taken for one.
+#[derive(Deserialize)]
+struct Received<'a> {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+    #[serde(default)]
+    ts: Option<serde_json::Number>,
+}
+
+fn event<E: EventData>(memo: &RawValue) -> Result<Option<Event<E>>, String> {
+    if memo.get() == "null" {
+        return Ok(None);
+    }
+    let received: Received<'_> =
+        serde_json::from_str(memo.get()).map_err(|error| error.to_string())?;
+    let data = decode(received.data.unwrap_or(RawValue::NULL)).map_err(|e| e.to_string())?;
+    Ok(Some(Event {
+        id: received.id,
+        name: received.name.unwrap_or_else(|| E::NAME.to_owned()),
+        data,
+        ts: received.ts.and_then(|ts| ts.as_i64()),
+    }))
+}
