@@ -8,6 +8,7 @@
 
 mod asks;
 mod calls;
+mod checkpoints;
 mod config;
 mod conformance;
 mod events;
@@ -17,8 +18,10 @@ mod middleware;
 mod outputs;
 #[cfg(feature = "axum")]
 mod over_axum;
+mod programs;
 mod replay;
 mod signatures;
+mod simulator;
 mod steps;
 mod support;
 mod sync;
