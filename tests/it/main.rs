@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod consent;
 mod database;
+mod doctor;
 mod e2e;
 mod erp;
 mod http;
