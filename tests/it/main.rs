@@ -3,6 +3,7 @@
 
 mod amocrm;
 mod bodies;
+mod care;
 mod cli;
 mod config;
 mod consent;
@@ -13,6 +14,7 @@ mod erp;
 mod http;
 mod inbox;
 mod ledger;
+mod reconcile_log;
 mod replicas;
 mod subscription;
 mod webhook;
