@@ -7,6 +7,7 @@ mod care;
 mod cli;
 mod config;
 mod consent;
+mod crash;
 mod database;
 mod doctor;
 mod e2e;

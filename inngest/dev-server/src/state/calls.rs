@@ -15,11 +15,43 @@ use crate::observe::Observation;
 const FRESH_MS: i64 = 10_000;
 
 #[derive(Debug, Default)]
-pub(crate) struct Calls {
-    /// Generation of the calls in flight, by job.
-    in_flight: HashMap<String, u32>,
+pub(super) struct Calls {
+    /// By job.
+    in_flight: HashMap<String, InFlight>,
     /// Jobs whose attempts start anew, because they saved a step.
     reset: HashSet<String>,
+    /// Items that a limit put aside, oldest first.
+    parked: Vec<Item>,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    generation: u32,
+    /// What limits count the call for.
+    groups: Vec<String>,
+}
+
+impl Calls {
+    /// How many calls count for the group.
+    pub(super) fn going_on(&self, group: &str) -> usize {
+        let calls = self.in_flight.values();
+        calls.filter(|call| call.groups.iter().any(|counted| counted == group)).count()
+    }
+
+    pub(super) fn park(&mut self, item: Item) {
+        self.parked.push(item);
+    }
+
+    pub(super) fn begin(&mut self, item: &Item, groups: Vec<String>) {
+        let call = InFlight { generation: item.generation, groups };
+        self.in_flight.insert(item.job_id.clone(), call);
+    }
+
+    /// Did the call save steps? And what was put aside.
+    pub(super) fn end(&mut self, item: &Item) -> (bool, Vec<Item>) {
+        self.in_flight.remove(&item.job_id);
+        (self.reset.remove(&item.job_id), std::mem::take(&mut self.parked))
+    }
 }
 
 /// A request to save steps.
@@ -53,17 +85,6 @@ pub(crate) enum CheckpointError {
 }
 
 impl State {
-    /// A call for the item begins.
-    pub(crate) fn enter(&mut self, item: &Item) {
-        self.calls.in_flight.insert(item.job_id.clone(), item.generation);
-    }
-
-    /// The call for the item is over. Did it save steps?
-    pub(crate) fn leave(&mut self, item: &Item) -> bool {
-        self.calls.in_flight.remove(&item.job_id);
-        self.calls.reset.remove(&item.job_id)
-    }
-
     /// Saves steps while their call goes on. The first result of a step stays (P-158).
     pub(crate) fn checkpoint(
         &mut self,
@@ -116,8 +137,8 @@ impl State {
         }
         match self.calls.in_flight.get(job) {
             None => Err(CheckpointError::NoQueueItem),
-            Some(current) if *current == asked => Ok(()),
-            Some(current) => Err(CheckpointError::WrongGeneration { asked, current: *current }),
+            Some(call) if call.generation == asked => Ok(()),
+            Some(call) => Err(CheckpointError::WrongGeneration { asked, current: call.generation }),
         }
     }
 }

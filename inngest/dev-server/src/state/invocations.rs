@@ -15,7 +15,8 @@ use crate::run::Parent;
 const INVOKED: &str = "inngest/function.invoked";
 
 impl State {
-    /// Starts the invoked function. The step that waits for it has begun to.
+    /// Starts the invoked function, without waiting for a batch or for the end of a series. The step that waits for it has
+    /// begun to.
     pub(crate) fn invoke(
         &mut self,
         run: Ulid,
@@ -36,8 +37,21 @@ impl State {
             name: event.name.clone(),
             data: event.data.clone(),
         }];
+        if self.is_limited(&function, &event, env.now()) {
+            let message = format!("function {} is rate limited", invoke.function_id);
+            let memo = json!({"error": {"message": message, "name": "Error"}});
+            self.resume(run, &step.hash, memo, env);
+            return seen;
+        }
         let parent = Parent { run, step: step.hash.clone() };
-        seen.extend(self.start(function, vec![event], Some(parent), env));
+        let admitted = self.admit(function, vec![event], Some(parent), env);
+        if matches!(admitted.as_slice(), [Observation::RunSkipped { .. }]) {
+            let message =
+                format!("function {} is skipped: it runs once at a time", invoke.function_id);
+            let memo = json!({"error": {"message": message, "name": "Error"}});
+            self.resume(run, &step.hash, memo, env);
+        }
+        seen.extend(admitted);
         seen
     }
 }

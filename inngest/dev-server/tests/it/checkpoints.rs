@@ -1,5 +1,7 @@
 //! Steps saved through the checkpoint API (P-192..P-196).
 
+#![expect(clippy::needless_pass_by_value, reason = "scripts pass `json!(..)` as it is")]
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 

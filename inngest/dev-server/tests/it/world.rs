@@ -25,6 +25,13 @@ pub(crate) fn client() -> reqwest::Client {
     CLIENT.clone()
 }
 
+/// A valid function configuration with one setting on top.
+pub(crate) fn function_with(setting: &str, value: Value) -> Value {
+    let mut config = function("app-fn", "app/event", 0);
+    config[setting] = value;
+    config
+}
+
 /// A valid function configuration.
 pub(crate) fn function(id: &str, event: &str, retries: u32) -> Value {
     json!({
@@ -138,6 +145,25 @@ impl World {
     pub(crate) async fn waiting(&mut self) -> Duration {
         self.until(|observation| match observation {
             Observation::WaitStarted { timeout, .. } => Some(timeout),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits until a run of `app-fn` starts (`true`), or an event for it is passed over.
+    pub(crate) async fn started(&mut self) -> bool {
+        self.until(|observation| match observation {
+            Observation::RunStarted { .. } => Some(true),
+            Observation::RunSkipped { .. } => Some(false),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits until a run is cancelled: its id.
+    pub(crate) async fn cancelled(&mut self) -> String {
+        self.until(|observation| match observation {
+            Observation::RunCancelled { run_id, .. } => Some(run_id),
             _ => None,
         })
         .await
