@@ -195,7 +195,7 @@ impl<'a> StepSlot<'a> {
             slot: self.index,
             step: self.step.clone(),
             label,
-            race: slots.all.get(self.index).is_some_and(|slot| slot.race),
+            race: slots.all.get(self.index).is_some_and(|slot| slots.races(slot)),
             result,
             started_ns: unix_ns(self.call.clock()),
             took_ns: 0,
@@ -206,8 +206,13 @@ impl<'a> StepSlot<'a> {
 impl Drop for StepSlot<'_> {
     fn drop(&mut self) {
         let mut slots = self.call.slots();
-        let Some(phase) = slots.all.get(self.index).map(|slot| slot.phase) else { return };
+        let Some((phase, race)) = slots.all.get(self.index).map(|slot| (slot.phase, slot.race))
+        else {
+            return;
+        };
         slots.set_phase(self.index, Phase::Gone);
+        slots.race_lost |= race && phase == Phase::Found;
+        slots.race_over |= race && matches!(phase, Phase::Found | Phase::Waiting);
         match phase {
             Phase::Found => slots.found.retain(|&found| found != self.index),
             Phase::Waiting => {

@@ -163,11 +163,11 @@ async fn t49_a_run_can_sleep_until_a_date() {
     assert_eq!(NOW, 1_700_000_000);
     assert_eq!(
         opts(&until(now + day(1)), "Sleep").await,
-        json!({ "duration": "2023-11-15T22:13:20.000Z" })
+        json!({ "duration": "2023-11-15T22:13:20.500Z" })
     );
     assert_eq!(
         opts(&until(now - day(1)), "Sleep").await,
-        json!({ "duration": "2023-11-13T22:13:20.000Z" })
+        json!({ "duration": "2023-11-13T22:13:20.500Z" })
     );
     assert_eq!(result_with(&until(now + day(1)), Value::Null).await, json!("awake"));
     assert!(refused(&until(now + day(367))).await.contains("its end is 367 days"));

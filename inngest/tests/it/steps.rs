@@ -452,3 +452,49 @@ async fn p164_racing_steps_say_so_in_the_plan_and_in_the_result() {
     );
     assert_eq!(call(&endpoint, &body_with(&[("nap", Value::Null)])).await.json(), json!("nap"));
 }
+
+#[tokio::test]
+async fn p171_after_a_race_the_run_neither_waits_for_losers_nor_runs_anything_twice() {
+    let endpoint = serving(dev(), |step, _| {
+        Box::pin(async move {
+            let racing = step.race();
+            let winner: Value = tokio::select! {
+                a = racing.run("a", async || Ok(json!("a"))) => a?,
+                b = racing.run("b", async || Ok(json!("b"))) => b?,
+            };
+            let after = step.run("after", async || Ok(winner)).await?;
+            Ok(after)
+        })
+    });
+    // The server calls in the middle of a race as if nothing else were under way. So a step after it is planned:
+    // another call may have planned it already. It says that the server shall not wait for the loser.
+    let decided = body_with(&[("a", done("a"))]);
+    let answer = call(&endpoint, &decided).await;
+    assert_eq!(answer.ops(), planned(&["after"]));
+    assert_eq!(answer.json()[0]["opts"]["parallelMode"], "race");
+    let after = call_step(&endpoint, "after", &decided).await.json();
+    assert_eq!(
+        (&after[0]["op"], &after[0]["opts"]["parallelMode"]),
+        (&json!("StepRun"), &json!("race"))
+    );
+    // Once the loser is saved there is nothing not to wait for.
+    let over = call(&endpoint, &body_with(&[("a", done("a")), ("b", done("b"))])).await;
+    assert_eq!(over.ops(), planned(&["after"]));
+    assert_eq!(over.json()[0]["opts"], json!({ "type": "step.run" }));
+}
+
+#[tokio::test]
+async fn a_racing_step_is_never_run_unasked() {
+    let endpoint = serving(dev(), |step, _| {
+        Box::pin(async move {
+            let racing = step.race();
+            let (a, b) = tokio::join!(
+                racing.run("a", async || Ok(json!("a"))),
+                racing.run("b", async || Ok(json!("b"))),
+            );
+            Ok(json!([a?, b?]))
+        })
+    });
+    let answer = call(&endpoint, &body_with(&[("a", done("a"))])).await;
+    assert_eq!(answer.ops(), planned(&["b"]), "`b` is running in another call");
+}
