@@ -14,7 +14,8 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, Sleep};
 
-use super::call_state::{CallState, panic_message};
+use super::call_state::CallState;
+use super::inside_step::panic_message;
 use super::slots::{Executed, Fault, Found, Phase};
 use super::step_id::StepId;
 use crate::Error;
