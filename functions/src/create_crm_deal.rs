@@ -34,6 +34,7 @@ impl CreateDeal {
         }
         Ok(Deal {
             key: DealKey::Run(run_id.to_owned()),
+            run_id: run_id.to_owned(),
             name,
             amount: self.amount.clone(),
             entity_id: self.entity_id,

@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime};
 
-use inngest::{Clock, Config, Context, EventData, Result, ResultExt as _, Step, StepError};
+use inngest::{Clock, Config, Context, EventData, Result, ResultExt as _, StepError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -56,7 +56,7 @@ impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
         // One lead that fails must not take the others with it.
         let (mut processed, mut failed) = (Vec::new(), Vec::new());
         for lead in &leads {
-            match self.process(lead, cx.step, cx.run.attempt).await {
+            match self.process(lead, &cx).await {
                 Ok(result) => processed.push(result),
                 Err(cause) => failed.push(Failed::new(std::slice::from_ref(lead), cause)),
             }
@@ -73,19 +73,21 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
     async fn process(
         &self,
         webhook: &AmoCrmWebhook,
-        step: Step<'_>,
-        attempt: u32,
+        cx: &Context<'_, WebhookData>,
     ) -> Result<ProcessedLead, StepError> {
-        let lead: Lead = step
-            .run("fetch-lead-data", async || self.fetch(webhook.lead_id, attempt).await)
+        let lead: Lead = cx
+            .step
+            .run("fetch-lead-data", async || self.fetch(webhook.lead_id, cx.run.attempt).await)
             .await?;
         let deal = Deal {
             key: DealKey::Lead { account_id: webhook.account_id, lead_id: lead.id },
+            run_id: cx.run.id.to_owned(),
             name: name_in_erp(&lead),
             amount: lead.price.clone(),
             entity_id: None,
         };
-        let task: ErpTask = step
+        let task: ErpTask = cx
+            .step
             .run("create-erp-task", async || -> Result<ErpTask> {
                 let created = self.erp.create(&deal).await?;
                 Ok(ErpTask { created, processed_at: iso_8601(self.clock.now()) })

@@ -26,10 +26,30 @@ pub struct StoredTokenPair {
     pub generation: i64,
 }
 
+/// The right to exchange a token, until it is dropped.
+#[derive(Default)]
+pub struct ExchangeLock {
+    _held: Option<Box<dyn Send>>,
+}
+
+impl ExchangeLock {
+    /// A right that ends when `held` is dropped.
+    pub fn new(held: impl Send + 'static) -> Self {
+        Self { _held: Some(Box::new(held)) }
+    }
+}
+
 /// Where the newest token pair lives, durably.
 pub trait TokenStore: Send + Sync + 'static {
     /// The newest pair, if one was ever stored.
     fn load(&self) -> impl Future<Output = anyhow::Result<Option<StoredTokenPair>>> + Send;
+
+    /// Waits until nobody else on this database exchanges a token, and keeps it so until the result is dropped.
+    ///
+    /// A store that only one process uses need not do anything.
+    fn lock_exchange(&self) -> impl Future<Output = anyhow::Result<ExchangeLock>> + Send {
+        std::future::ready(Ok(ExchangeLock::default()))
+    }
 
     /// Stores `pair` durably as the successor of `replaces` (`None`: of nothing).
     ///
@@ -45,6 +65,10 @@ pub trait TokenStore: Send + Sync + 'static {
 impl<S: TokenStore> TokenStore for Arc<S> {
     async fn load(&self) -> anyhow::Result<Option<StoredTokenPair>> {
         S::load(self).await
+    }
+
+    async fn lock_exchange(&self) -> anyhow::Result<ExchangeLock> {
+        S::lock_exchange(self).await
     }
 
     async fn replace(&self, replaces: Option<i64>, pair: &TokenPair) -> anyhow::Result<bool> {

@@ -107,12 +107,16 @@ impl<S: TokenStore> Inner<S> {
     async fn renew(&self, rejected: Option<i64>) -> Result<StoredTokenPair, TokenError> {
         let mut flight = self.flight.lock().await;
         self.save_leftover(&mut flight).await?;
-        let stored = self.load().await?;
-        let now = self.clock.now();
-        let acceptable = stored.as_ref().filter(|stored| Some(stored.generation) != rejected);
-        if let Some(renewed) = acceptable.filter(|stored| self.is_fresh(&stored.pair)) {
-            return Ok(renewed.clone());
+        if let Some(renewed) = self.renewed(rejected).await? {
+            return Ok(renewed);
         }
+        // Another replica may be at it: wait, and look what it has stored.
+        let _replicas = self.store.lock_exchange().await.map_err(|error| store_failed(&error))?;
+        if let Some(renewed) = self.renewed(rejected).await? {
+            return Ok(renewed);
+        }
+        let (stored, now) = (self.load().await?, self.clock.now());
+        let acceptable = stored.as_ref().filter(|stored| Some(stored.generation) != rejected);
         let generation = stored.as_ref().map(|stored| stored.generation);
         let error = match flight.failure.as_ref().filter(|failure| failure.holds(generation, now)) {
             Some(failure) => failure.error.clone(),
@@ -134,6 +138,13 @@ impl<S: TokenStore> Inner<S> {
         // Refreshing early leaves a quarter of the token's life to get over such failures.
         let usable = |stored: &&StoredTokenPair| now + MARGIN < stored.pair.expires_at;
         acceptable.filter(usable).cloned().ok_or(error)
+    }
+
+    /// A fresh pair other than the rejected one, which somebody has stored meanwhile.
+    async fn renewed(&self, rejected: Option<i64>) -> Result<Option<StoredTokenPair>, TokenError> {
+        let stored = self.load().await?;
+        Ok(stored
+            .filter(|stored| Some(stored.generation) != rejected && self.is_fresh(&stored.pair)))
     }
 
     async fn exchange(
@@ -173,6 +184,7 @@ impl<S: TokenStore> Inner<S> {
 
     async fn adopt(&self, code: &SecretString) -> Result<StoredTokenPair, TokenError> {
         let mut flight = self.flight.lock().await;
+        let _replicas = self.store.lock_exchange().await.map_err(|error| store_failed(&error))?;
         let pair = self.oauth.exchange(Grant::Code(code)).await?;
         // A pair that waits to be stored is older than this one.
         flight.unsaved = None;

@@ -1,7 +1,10 @@
 //! The command line: one file for each command.
 
+mod amocrm;
+mod deals;
 mod demo;
 mod dev;
+mod doctor;
 mod sandbox;
 mod send_deal;
 mod serve;
@@ -32,8 +35,15 @@ enum Command {
     Demo(demo::Demo),
     /// Runs the service with a dev server, and fakes for what is not configured, until Ctrl-C.
     Dev(dev::Dev),
+    /// Shows the deals that need a person, and records what the person found.
+    Deals(deals::Deals),
     /// Sends one `crm/create-deal` event and prints its id.
     SendDeal(send_deal::SendDeal),
+    /// Checks everything that can be wrong before a deal is lost.
+    Doctor(doctor::Doctor),
+    /// Lets this service into amoCRM, and amoCRM's webhooks into this service.
+    #[command(name = "amocrm")]
+    AmoCrm(amocrm::AmoCrm),
 }
 
 /// Runs a command to its end.
@@ -55,7 +65,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         // The demo is the same everywhere: nothing around it is read.
         Command::Demo(demo) => demo.run(&mut out).await,
         Command::Dev(dev) => dev.run(&environment()?, &mut out).await,
+        Command::Deals(deals) => deals.run(&environment()?, &mut out).await,
         Command::SendDeal(deal) => deal.run(&environment()?, &mut out).await,
+        Command::Doctor(doctor) => doctor.run(&environment()?, &mut out).await,
+        Command::AmoCrm(amocrm) => amocrm.run(&environment()?, &mut out).await,
     }
 }
 

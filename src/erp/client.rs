@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::call::{Call, column};
 use super::error::{ErpError, Failure};
+use super::fields;
 use super::lookup::{self, MarkerLookup};
 use super::reply::{Insertion, Reply};
 use super::settings::ErpSettings;
@@ -63,6 +64,21 @@ impl ErpClient {
         }
     }
 
+    /// `failure` as that of `deal`.
+    pub fn error(&self, failure: Failure, deal: &Deal) -> ErpError {
+        ErpError::new(failure, deal, deal.entity_id.unwrap_or(self.settings.entity_id))
+    }
+
+    /// Where the record of `deal` can be looked up: it is a lead's, and a marker field is configured.
+    pub fn marked_lead(&self, deal: &Deal) -> Option<u64> {
+        match deal.key {
+            DealKey::Lead { lead_id, .. } if self.settings.field_external_id.is_some() => {
+                Some(lead_id)
+            }
+            DealKey::Lead { .. } | DealKey::Run(_) => None,
+        }
+    }
+
     /// Looks up the record of a lead by the marker field, in `entity_id` or else the configured entity.
     ///
     /// After an insert of unknown outcome, ask no sooner than a minute later: the record may appear late.
@@ -83,6 +99,13 @@ impl ErpClient {
     /// Asks for any one record of the configured entity: proves the address, the key, the login and the rights.
     pub async fn probe(&self) -> Result<(), Failure> {
         self.read(&Call::probe(&self.settings)).await.map(drop)
+    }
+
+    /// Those of the configured fields that the configured entity does not have. `None` when the ERP's list of fields
+    /// cannot be understood: its form is documented nowhere.
+    pub async fn unknown_fields(&self) -> Result<Option<Vec<String>>, Failure> {
+        let reply = self.read(&Call::entity_fields(&self.settings)).await?;
+        Ok(fields::unknown(&reply, &self.settings))
     }
 
     async fn read(&self, call: &Call<'_>) -> Result<Value, Failure> {
@@ -124,8 +147,8 @@ impl ErpClient {
         }
     }
 
-    /// The record that made the ERP refuse a second one.
-    async fn existing(&self, deal: &Deal, fields: &[String]) -> Result<Created, ErpError> {
+    /// The record that made the ERP refuse a second one: `fields` are those of [`Inserted::AlreadyExists`].
+    pub async fn existing(&self, deal: &Deal, fields: &[String]) -> Result<Created, ErpError> {
         let failed = |failure| {
             ErpError::new(failure, deal, deal.entity_id.unwrap_or(self.settings.entity_id))
         };

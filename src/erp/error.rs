@@ -95,7 +95,7 @@ impl ErpError {
 }
 
 /// The deal as a person would look for it.
-fn label(deal: &Deal) -> String {
+pub fn label(deal: &Deal) -> String {
     const LONGEST_NAME: usize = 80;
     let name: String = super::text::normalise(&deal.name).chars().take(LONGEST_NAME).collect();
     match &deal.key {

@@ -5,6 +5,7 @@
 mod call;
 mod client;
 mod error;
+mod fields;
 mod lookup;
 mod port;
 mod reply;
@@ -12,7 +13,7 @@ mod settings;
 mod text;
 
 pub use client::{ErpClient, Inserted};
-pub use error::{ErpError, Failure};
+pub use error::{ErpError, Failure, label};
 pub use lookup::MarkerLookup;
 pub use port::{ErpPort, MissingErp};
 pub use settings::{Body, ErpSettings, TIMEOUT};

@@ -1,12 +1,10 @@
 use functions::ports::{Created, Deal, Erp};
 
-use super::client::ErpClient;
-
 /// The ERP as configured, or the lack of it, which development mode allows.
-#[derive(Clone)]
-pub enum ErpPort {
+#[derive(Debug, Clone)]
+pub enum ErpPort<E> {
     /// There is an ERP to talk to.
-    Configured(ErpClient),
+    Configured(E),
     /// There is none.
     Missing(MissingErp),
 }
@@ -18,10 +16,10 @@ pub enum ErpPort {
 )]
 pub struct MissingErp;
 
-impl Erp for ErpPort {
+impl<E: Erp> Erp for ErpPort<E> {
     async fn create(&self, deal: &Deal) -> inngest::Result<Created> {
         match self {
-            Self::Configured(client) => client.create(deal).await,
+            Self::Configured(erp) => erp.create(deal).await,
             Self::Missing(missing) => Err(inngest::Error::new(*missing).no_retry()),
         }
     }

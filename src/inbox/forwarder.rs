@@ -93,7 +93,7 @@ impl<S: EventSink> Forwarder<S> {
     }
 
     async fn forward_batch(&self, stop: &CancellationToken) -> anyhow::Result<Batch> {
-        let rows = self.store.due_batch(BATCH).await?;
+        let rows = self.store.claim_batch(BATCH).await?;
         let mut events = Vec::with_capacity(rows.len());
         for row in rows {
             let id = row.id.clone();
@@ -129,8 +129,9 @@ impl<S: EventSink> Forwarder<S> {
         events: &[OutgoingEvent],
         stop: &CancellationToken,
     ) -> anyhow::Result<Batch> {
-        for event in events {
+        for (position, event) in events.iter().enumerate() {
             if stop.is_cancelled() {
+                self.store.release(&ids(&events[position..])).await?;
                 break;
             }
             let alone = std::slice::from_ref(event);
@@ -138,6 +139,7 @@ impl<S: EventSink> Forwarder<S> {
                 Ok(()) => self.forget(alone).await.map(drop)?,
                 Err(SendError::Refused { reason, .. }) => self.park(&event.id, &reason).await?,
                 Err(SendError::Retriable { reason, retry_after }) => {
+                    self.store.release(&ids(&events[position + 1..])).await?;
                     return self.keep(alone, &reason, retry_after).await;
                 }
             }

@@ -3,13 +3,13 @@
 use anyhow::Context as _;
 use functions::webhook::AmoCrmWebhook;
 use jiff::Timestamp;
-use sqlx::{Sqlite, Transaction};
 
 use super::Store;
+use super::group::{Accepted, AcceptedLead};
 
 impl Store {
-    /// Stores a webhook in one transaction: its body, and one inbox row for each of `leads`. Once this
-    /// returns, they survive a crash. `problem` says what else in the body could not be read.
+    /// Stores a webhook whole: its body, and one inbox row for each of `leads`. Once this returns, they survive a
+    /// crash. `problem` says what else in the body could not be read.
     ///
     /// Returns the ids of the inbox rows.
     pub async fn accept_webhook(
@@ -18,36 +18,19 @@ impl Store {
         leads: &[AmoCrmWebhook],
         problem: Option<&str>,
     ) -> anyhow::Result<Vec<String>> {
-        let state = if problem.is_some() { "partly" } else { "read" };
         let now = self.clock.now();
-        let mut transaction = self.begin().await?;
-        let body = self.insert_body(&mut transaction, now, content, state, problem).await?;
-        let mut ids = Vec::with_capacity(leads.len());
-        for lead in leads {
-            let id = self.ids.next(now);
-            sqlx::query(
-                "INSERT INTO inbox (id, body_id, lead_id, payload, received_at) VALUES ($1, $2, $3, $4, $5)",
-            )
-            .bind(&id)
-            .bind(&body)
-            .bind(i64::try_from(lead.lead_id).context("the lead's id is out of range")?)
-            .bind(serde_json::to_string(lead)?)
-            .bind(now.as_millisecond())
-            .execute(&mut *transaction)
-            .await?;
-            ids.push(id);
-        }
-        transaction.commit().await?;
+        let leads: Vec<_> =
+            leads.iter().map(|lead| self.row(lead, now)).collect::<Result<_, _>>()?;
+        let ids = leads.iter().map(|lead| lead.id.clone()).collect();
+        let state = if problem.is_some() { "partly" } else { "read" };
+        self.group.store(self.body(now, content, state, problem, leads)).await?;
         Ok(ids)
     }
 
     /// Keeps a body in which nothing could be read, for a person to look at.
     pub async fn store_unparsable(&self, content: &[u8], reason: &str) -> anyhow::Result<()> {
-        let mut transaction = self.begin().await?;
         let now = self.clock.now();
-        self.insert_body(&mut transaction, now, content, "unparsable", Some(reason)).await?;
-        transaction.commit().await?;
-        Ok(())
+        self.group.store(self.body(now, content, "unparsable", Some(reason), Vec::new())).await
     }
 
     /// Removes the bodies received before `time`, except those of rows that are still in the inbox. They
@@ -63,25 +46,28 @@ impl Store {
         Ok(removed.rows_affected())
     }
 
-    async fn insert_body(
+    fn row(&self, lead: &AmoCrmWebhook, now: Timestamp) -> anyhow::Result<AcceptedLead> {
+        Ok(AcceptedLead {
+            id: self.ids.next(now),
+            lead_id: i64::try_from(lead.lead_id).context("the lead's id is out of range")?,
+            payload: serde_json::to_string(lead)?,
+        })
+    }
+
+    fn body(
         &self,
-        transaction: &mut Transaction<'static, Sqlite>,
-        now: Timestamp,
+        received_at: Timestamp,
         content: &[u8],
         state: &'static str,
         problem: Option<&str>,
-    ) -> sqlx::Result<String> {
-        let id = self.ids.next(now);
-        sqlx::query(
-            "INSERT INTO webhook_bodies (id, received_at, content, state, problem) VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(&id)
-        .bind(now.as_millisecond())
-        .bind(content)
-        .bind(state)
-        .bind(problem)
-        .execute(&mut **transaction)
-        .await?;
-        Ok(id)
+        leads: Vec<AcceptedLead>,
+    ) -> Accepted {
+        let (id, problem) = (self.ids.next(received_at), problem.map(plain));
+        Accepted { id, received_at, content: content.to_vec(), state, problem, leads }
     }
+}
+
+/// PostgreSQL takes no NUL in a text.
+fn plain(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }

@@ -1,8 +1,13 @@
 //! The inbox: what amoCRM was promised and Inngest does not have yet.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{Store, timestamp};
+
+/// How long a replica may take to send what it has claimed.
+pub const CLAIM: Duration = Duration::from_secs(90);
 
 /// A lead on its way to Inngest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +22,15 @@ pub struct InboxRow {
     pub received_at: Timestamp,
     /// How often sending it has failed.
     pub attempts: i64,
+}
+
+type Columns = (String, i64, String, i64, i64);
+
+impl InboxRow {
+    fn from_columns(columns: Columns) -> anyhow::Result<Self> {
+        let (id, lead_id, payload, received_at, attempts) = columns;
+        Ok(Self { id, lead_id, payload, received_at: timestamp(received_at)?, attempts })
+    }
 }
 
 /// A lead that Inngest refuses for good.
@@ -46,21 +60,50 @@ pub struct InboxCounts {
 }
 
 impl Store {
-    /// The next leads to send, oldest first.
-    pub async fn due_batch(&self, limit: u32) -> anyhow::Result<Vec<InboxRow>> {
-        let rows: Vec<(String, i64, String, i64, i64)> = sqlx::query_as(
+    /// Claims the next leads to send, oldest first. No other replica gets them for [`CLAIM`]; who has not removed them
+    /// by then has crashed, and they are due again.
+    pub async fn claim_batch(&self, limit: u32) -> anyhow::Result<Vec<InboxRow>> {
+        let now = self.clock.now();
+        // The condition is asked twice: of two replicas that pick the same rows the second one waits for the first, and
+        // then looks at what the first has made of them.
+        let mut rows: Vec<Columns> = sqlx::query_as(
+            "UPDATE inbox SET claimed_until = $1 WHERE id IN (\
+                 SELECT id FROM inbox WHERE parked_at IS NULL AND (claimed_until IS NULL OR claimed_until <= $2) \
+                 ORDER BY id LIMIT $3\
+             ) AND (claimed_until IS NULL OR claimed_until <= $2) \
+             RETURNING id, lead_id, payload, received_at, attempts",
+        )
+        .bind((now + CLAIM).as_millisecond())
+        .bind(now.as_millisecond())
+        .bind(i64::from(limit))
+        .fetch_all(self.writer())
+        .await?;
+        rows.sort_unstable();
+        rows.into_iter().map(InboxRow::from_columns).collect()
+    }
+
+    /// The leads that Inngest does not have yet, oldest first, claimed or not.
+    pub async fn waiting(&self, limit: u32) -> anyhow::Result<Vec<InboxRow>> {
+        let rows: Vec<Columns> = sqlx::query_as(
             "SELECT id, lead_id, payload, received_at, attempts FROM inbox \
              WHERE parked_at IS NULL ORDER BY id LIMIT $1",
         )
         .bind(i64::from(limit))
         .fetch_all(self.reader())
         .await?;
-        rows.into_iter()
-            .map(|(id, lead_id, payload, received_at, attempts)| {
-                let received_at = timestamp(received_at)?;
-                Ok(InboxRow { id, lead_id, payload, received_at, attempts })
-            })
-            .collect()
+        rows.into_iter().map(InboxRow::from_columns).collect()
+    }
+
+    /// Makes rows due again that were claimed and not tried.
+    pub async fn release(&self, ids: &[&str]) -> anyhow::Result<()> {
+        let mut transaction = self.begin().await?;
+        for id in ids {
+            sqlx::query("UPDATE inbox SET claimed_until = NULL WHERE id = $1")
+                .bind(*id)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        Ok(transaction.commit().await?)
     }
 
     /// Removes rows that Inngest has accepted.
@@ -79,7 +122,7 @@ impl Store {
     pub async fn record_failure(&self, ids: &[&str], error: &str) -> anyhow::Result<()> {
         let mut transaction = self.begin().await?;
         for id in ids {
-            sqlx::query("UPDATE inbox SET attempts = attempts + 1, last_error = $2 WHERE id = $1")
+            sqlx::query("UPDATE inbox SET attempts = attempts + 1, last_error = $2, claimed_until = NULL WHERE id = $1")
                 .bind(*id)
                 .bind(error)
                 .execute(&mut *transaction)
@@ -90,7 +133,7 @@ impl Store {
 
     /// Gives a row up, visibly: it stays, with the reason, and is no longer due.
     pub async fn park(&self, id: &str, reason: &str) -> anyhow::Result<()> {
-        sqlx::query("UPDATE inbox SET parked_at = $2, parked_reason = $3 WHERE id = $1")
+        sqlx::query("UPDATE inbox SET parked_at = $2, parked_reason = $3, claimed_until = NULL WHERE id = $1")
             .bind(id)
             .bind(self.now())
             .bind(reason)

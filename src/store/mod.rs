@@ -1,73 +1,126 @@
-//! What must survive a crash: webhooks on their way to Inngest, and the OAuth token pair.
+//! What must survive a crash: webhooks on their way to Inngest, the deal ledger and the OAuth token pair.
 //!
-//! An embedded SQLite file. Queries keep to what PostgreSQL understands too (`$1`, `ON CONFLICT`, times as
-//! milliseconds), so that a shared database can follow without a second set of them.
+//! An SQLite file by default, PostgreSQL where several replicas run. There is one set of queries for both: `$1`,
+//! `ON CONFLICT`, `RETURNING`, times as milliseconds. What differs is in [`connect`].
 
 mod bodies;
+mod connect;
+mod cursor;
+mod deal_review;
+mod deals;
+mod group;
 mod ids;
 mod inbox;
+mod oauth_states;
 mod schema;
-mod sqlite;
 mod tokens;
 
+use std::fs::File;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{Any, AnyPool, Transaction};
 
-pub use inbox::{InboxCounts, InboxRow, ParkedRow};
+pub use cursor::ReconcileCursor;
+pub use deal_review::{DealCounts, FailedDeal, Resolution};
+pub use deals::{Claim, ClaimedDeal, DealRef, Lease, Unsent};
+pub use inbox::{CLAIM, InboxCounts, InboxRow, ParkedRow};
 
 use crate::clock::SharedClock;
+use connect::{Kind, Pools};
 
 /// The database. Clones share it.
 #[derive(Clone)]
 pub struct Store {
-    /// One connection: SQLite has one writer at a time, and waiting here is fair where its lock is not.
-    writer: SqlitePool,
-    reader: SqlitePool,
+    pools: Pools,
     clock: SharedClock,
     ids: Arc<ids::Ids>,
+    /// What this process calls itself where it claims something; unique, and of no other meaning.
+    process: Arc<String>,
+    group: group::Group,
+    /// Held by a service on an SQLite file, for as long as any clone lives.
+    _lock: Option<Arc<File>>,
 }
 
 impl Store {
-    /// Opens the database at `url` (`sqlite://<path>`), creates it when there is none, and brings its tables
-    /// up to date.
+    /// Opens the database at `url` (`sqlite://<path>` or `postgres://...`), creates an SQLite file where there is none,
+    /// and brings the tables up to date. For commands, which may run beside a service.
     pub async fn open(url: &str, clock: SharedClock) -> anyhow::Result<Self> {
-        let (writer, reader) = sqlite::open(url).await?;
-        let store = Self { writer, reader, clock, ids: Arc::default() };
+        Self::open_with(url, clock, None).await
+    }
+
+    /// The same for a service. An SQLite file can have one at a time: a second one is refused.
+    pub async fn open_for_service(url: &str, clock: SharedClock) -> anyhow::Result<Self> {
+        match Kind::of(url)? {
+            Kind::Postgres => Self::open(url, clock).await,
+            Kind::Sqlite => {
+                let lock = connect::lock(url)?;
+                let store = Self::open_with(url, clock, Some(Arc::new(lock))).await?;
+                store.forget_claims().await?;
+                Ok(store)
+            }
+        }
+    }
+
+    async fn open_with(
+        url: &str,
+        clock: SharedClock,
+        lock: Option<Arc<File>>,
+    ) -> anyhow::Result<Self> {
+        let pools = connect::open(url).await?;
+        let ids: Arc<ids::Ids> = Arc::default();
+        let process = Arc::new(ids.next(clock.now()));
+        let group = group::Group::start(pools.clone());
+        let store = Self { pools, clock, ids, process, group, _lock: lock };
         store.migrate().await.context("the database could not be brought up to date")?;
         Ok(store)
     }
 
     async fn migrate(&self) -> anyhow::Result<()> {
-        // Under the write lock, so that two processes that start at once do not both create the tables.
+        // Under a lock, so that of several processes that start at once one creates the tables.
         let mut transaction = self.begin().await?;
-        schema::migrate(&mut transaction).await?;
+        schema::migrate(&mut transaction, self.pools.kind).await?;
         Ok(transaction.commit().await?)
     }
 
-    /// Waits for running queries and closes the file. Queries after that fail.
-    pub async fn close(&self) {
-        self.reader.close().await;
-        self.writer.close().await;
+    /// Whoever claimed something in this file before is gone: no need to wait for its leases.
+    async fn forget_claims(&self) -> anyhow::Result<()> {
+        let mut transaction = self.begin().await?;
+        for query in [
+            "UPDATE inbox SET claimed_until = NULL WHERE claimed_until IS NOT NULL",
+            "UPDATE deals SET claimed_until = NULL WHERE claimed_until IS NOT NULL",
+        ] {
+            sqlx::query(query).execute(&mut *transaction).await?;
+        }
+        Ok(transaction.commit().await?)
     }
 
-    /// Begins a transaction that will write. It holds the one write lock until it ends: no waiting for
+    /// Waits for running queries and closes the database. Queries after that fail.
+    pub async fn close(&self) {
+        self.pools.reader.close().await;
+        self.pools.writer.close().await;
+    }
+
+    /// Whether other replicas may work on the same database.
+    pub fn is_shared(&self) -> bool {
+        self.pools.kind == Kind::Postgres
+    }
+
+    /// Begins a transaction that will write. On SQLite it holds the one write lock until it ends: no waiting for
     /// anything else inside.
-    pub(crate) async fn begin(&self) -> sqlx::Result<Transaction<'static, Sqlite>> {
-        // A deferred transaction that reads first cannot always be turned into a writing one.
-        self.writer.begin_with("BEGIN IMMEDIATE").await
+    pub(crate) async fn begin(&self) -> sqlx::Result<Transaction<'static, Any>> {
+        self.pools.writer.begin_with(self.pools.kind.begin()).await
     }
 
     /// Connections for single statements that write.
-    pub(crate) fn writer(&self) -> &SqlitePool {
-        &self.writer
+    pub(crate) fn writer(&self) -> &AnyPool {
+        &self.pools.writer
     }
 
     /// Connections for queries.
-    pub(crate) fn reader(&self) -> &SqlitePool {
-        &self.reader
+    pub(crate) fn reader(&self) -> &AnyPool {
+        &self.pools.reader
     }
 
     /// The time now, as stored.

@@ -3,24 +3,50 @@
 use std::borrow::Cow;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{SqlSafeStr as _, SqliteConnection};
+use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr as _, SqlStr};
+
+use super::connect::Kind;
 
 const MIGRATIONS: &[(&str, &str)] = &[
     ("inbox", include_str!("migrations/0001_inbox.sql")),
     ("tokens", include_str!("migrations/0002_tokens.sql")),
+    ("deals", include_str!("migrations/0003_deals.sql")),
+    ("inbox claims", include_str!("migrations/0004_inbox_claims.sql")),
+    ("oauth states", include_str!("migrations/0005_oauth_states.sql")),
+    ("reconcile", include_str!("migrations/0006_reconcile.sql")),
 ];
 
-/// Brings the tables up to date.
-pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), MigrateError> {
+/// A number of our own among the advisory locks of a PostgreSQL database: who brings the tables up to date.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7263401)::text";
+
+/// Brings the tables up to date, inside a transaction that writes.
+pub(super) async fn migrate(
+    connection: &mut AnyConnection,
+    kind: Kind,
+) -> Result<(), MigrateError> {
+    if kind == Kind::Postgres {
+        sqlx::query(LOCK).execute(&mut *connection).await?;
+    }
     // What `Migrator::run` does once it has a connection. Through `run` itself the future would not be `Send`,
     // as its bounds name a lifetime that the compiler cannot generalise.
-    migrator().run_direct(None, connection, false).await
+    migrator(kind).run_direct(None, connection, false).await
 }
 
-fn migrator() -> Migrator {
+fn migrator(kind: Kind) -> Migrator {
     let migrations = (1..).zip(MIGRATIONS).map(|(version, (name, sql))| {
-        let kind = MigrationType::Simple;
-        Migration::new(version, Cow::Borrowed(name), kind, (*sql).into_sql_str(), false)
+        let (name, sql) = (Cow::Borrowed(*name), dialect(sql, kind));
+        Migration::new(version, name, MigrationType::Simple, sql, false)
     });
-    Migrator::with_migrations(migrations.collect())
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    // Its lock would end before our transaction does.
+    migrator.set_locking(false);
+    migrator
+}
+
+/// The one word in which the two databases differ.
+fn dialect(sql: &'static str, kind: Kind) -> SqlStr {
+    match kind {
+        Kind::Sqlite => sql.into_sql_str(),
+        Kind::Postgres => AssertSqlSafe(sql.replace(" BLOB ", " BYTEA ")).into_sql_str(),
+    }
 }

@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Store, timestamp};
-use crate::amocrm::{StoredTokenPair, TokenPair, TokenStore};
+use crate::amocrm::{ExchangeLock, StoredTokenPair, TokenPair, TokenStore};
 
 impl TokenStore for Store {
     async fn load(&self) -> anyhow::Result<Option<StoredTokenPair>> {
@@ -23,6 +23,18 @@ impl TokenStore for Store {
             Ok(StoredTokenPair { pair, generation })
         })
         .transpose()
+    }
+
+    async fn lock_exchange(&self) -> anyhow::Result<ExchangeLock> {
+        if !self.is_shared() {
+            return Ok(ExchangeLock::default());
+        }
+        // The lock belongs to a transaction of its own, so that it ends with the connection whatever becomes of us.
+        let mut transaction = self.begin().await?;
+        sqlx::query("SELECT pg_advisory_xact_lock(7263402)::text")
+            .execute(&mut *transaction)
+            .await?;
+        Ok(ExchangeLock::new(transaction))
     }
 
     async fn replace(&self, replaces: Option<i64>, pair: &TokenPair) -> anyhow::Result<bool> {

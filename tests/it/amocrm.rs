@@ -17,16 +17,16 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// An amoCRM account and what a client of it is made of.
-struct Bench {
-    amocrm: FakeAmoCrm,
-    settings: AmoCrmSettings,
+pub(crate) struct Bench {
+    pub(crate) amocrm: FakeAmoCrm,
+    pub(crate) settings: AmoCrmSettings,
     store: MemoryTokenStore,
-    clock: Arc<ManualClock>,
+    pub(crate) clock: Arc<ManualClock>,
     _stop: DropGuard,
 }
 
 impl Bench {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let fake = FakeAmoCrmSettings::default();

@@ -94,7 +94,7 @@ fn every_mistake_is_told_with_its_fix_and_without_secrets() {
         ("CRM_FIELD_AMOUNT", "amount"),
         ("CRM_BODY", "xml"),
         ("LOG_FORMAT", "fancy"),
-        ("DATABASE_URL", "postgres://flow:sesame@db/flow"),
+        ("DATABASE_URL", "mysql://flow:sesame@db/flow"),
     ]);
     let complaints = complaints(&env);
     assert_eq!(
@@ -105,7 +105,7 @@ fn every_mistake_is_told_with_its_fix_and_without_secrets() {
             "INNGEST_BASE_URL: must be an http or https URL without user, query or fragment",
             "INNGEST_SIGNING_KEY: the signing key must be hexadecimal, optionally after a \
              `signkey-<env>-` prefix; copy it again from the Inngest dashboard",
-            "DATABASE_URL: PostgreSQL comes with a later version; for now write sqlite://<path>",
+            "DATABASE_URL: is no database address; write sqlite://<path> or postgres://user:password@host/database",
             "AMOCRM_WEBHOOK_SECRET: is too short; make one of at least 16 random letters and digits",
             "AMOCRM_TRIGGER_STATUSES: \"3\" is no stage; write pipeline:status, several of them with commas",
             "AMOCRM_ACCOUNT_ID: \"mine\" is no id; write a positive number",

@@ -80,6 +80,7 @@ fn impatient(settings: &mut ErpSettings) {
 fn run_deal() -> Deal {
     Deal {
         key: DealKey::Run("01JRUN".to_owned()),
+        run_id: "01JRUN".to_owned(),
         name: "Поставка окон".to_owned(),
         amount: Some(15_000.into()),
         entity_id: None,

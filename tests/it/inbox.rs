@@ -11,10 +11,11 @@ use prometei_flow::inbox::{EventSink, Forwarder, OutgoingEvent, Pace, SendError}
 use prometei_flow::metrics::Metrics;
 use prometei_flow::store::{InboxCounts, Store};
 use secrecy::ExposeSecret as _;
-use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::database::Database;
 
 /// Inngest, as a script: one answer per request, then it accepts everything that is not poison.
 #[derive(Clone, Default)]
@@ -85,21 +86,21 @@ struct Service {
     metrics: Metrics,
     stop: CancellationToken,
     clock: Arc<ManualClock>,
-    folder: TempDir,
+    database: Database,
 }
 
 impl Service {
     async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let database = Database::new().await;
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00.125Z".parse().unwrap()));
         Self {
-            store: open(&folder, &clock).await,
+            store: database.open(clock.clone()).await,
             inngest: Inngest::default(),
             wake: Arc::default(),
             metrics: Metrics::new(),
             stop: CancellationToken::new(),
             clock,
-            folder,
+            database,
         }
     }
 
@@ -135,11 +136,6 @@ impl Service {
         };
         tokio::time::timeout(Duration::from_secs(10), empty).await.unwrap();
     }
-}
-
-async fn open(folder: &TempDir, clock: &Arc<ManualClock>) -> Store {
-    let url = format!("sqlite://{}/flow.db", folder.path().display());
-    Store::open(&url, clock.clone()).await.unwrap()
 }
 
 fn moved(lead_id: u64) -> AmoCrmWebhook {
@@ -185,7 +181,7 @@ async fn while_inngest_is_away_the_waits_grow_and_rows_say_why() {
     service.inngest.answers((0..6).map(|_| away()));
     let forwarder = service.forwards();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let row = service.store.due_batch(1).await.unwrap().remove(0);
+    let row = service.store.waiting(1).await.unwrap().remove(0);
     assert!(row.attempts >= 1, "{row:?}");
     service.until_nothing_waits().await;
     let script = service.inngest.0.lock().unwrap();
@@ -268,7 +264,7 @@ async fn it_stops_when_told_also_while_inngest_is_away() {
 async fn a_row_survives_the_process_and_is_sent_by_the_next_one_under_the_same_id() {
     let mut service = Service::new().await;
     let ids = service.stores([1]).await;
-    service.store = open(&service.folder, &service.clock).await;
+    service.store = service.database.open(service.clock.clone()).await;
     service.forwards();
     service.until_nothing_waits().await;
     assert_eq!(service.inngest.requests(), [ids]);
@@ -303,9 +299,12 @@ async fn bodies_are_removed_after_a_while_but_not_those_of_waiting_rows() {
 #[tokio::test]
 async fn the_database_is_readable_by_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;
-    let service = Service::new().await;
-    service.stores([1]).await;
-    for file in std::fs::read_dir(service.folder.path()).unwrap() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/flow.db", folder.path().display());
+    let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
+    let store = Store::open_for_service(&url, clock).await.unwrap();
+    store.accept_webhook(b"body", &[moved(1)], None).await.unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
         let file = file.unwrap();
         let mode = file.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{:?}", file.file_name());
@@ -318,10 +317,12 @@ async fn a_database_that_cannot_be_opened_says_which_one() {
     for (url, expected) in [
         ("sqlite:///nowhere/at/all/flow.db", "cannot create the database /nowhere/at/all/flow.db"),
         ("sqlite::memory:", "would lose"),
-        ("postgres://localhost/flow", "only sqlite"),
+        ("mysql://localhost/flow", "only sqlite"),
+        ("postgres://flow:sesame@127.0.0.1:1/flow", "cannot connect to PostgreSQL"),
     ] {
         let error = Store::open(url, clock.clone()).await.err().unwrap();
-        assert!(format!("{error:#}").contains(expected), "{error:#}");
+        let text = format!("{error:#}");
+        assert!(text.contains(expected) && !text.contains("sesame"), "{text}");
     }
 }
 
@@ -338,7 +339,7 @@ fn pair(access_token: &str, obtained_at: &str) -> TokenPair {
 #[tokio::test]
 async fn of_two_token_pairs_for_the_same_predecessor_one_is_stored() {
     let service = Service::new().await;
-    let other = open(&service.folder, &service.clock).await;
+    let other = service.database.open(service.clock.clone()).await;
     assert!(service.store.load().await.unwrap().is_none());
     let first = pair("first", "2026-11-22T10:00:00Z");
     assert!(service.store.replace(None, &first).await.unwrap());

@@ -43,7 +43,7 @@ impl Service {
 
     /// The data of the events that wait for Inngest.
     async fn waiting(&self) -> Vec<Value> {
-        let rows = self.intake.store.due_batch(10_000).await.unwrap();
+        let rows = self.intake.store.waiting(10_000).await.unwrap();
         rows.iter().map(|row| serde_json::from_str(&row.payload).unwrap()).collect()
     }
 
@@ -223,7 +223,7 @@ async fn what_was_answered_200_is_there_after_a_restart() {
     // No orderly close: the second process finds the files as the first one left them.
     let url = format!("sqlite://{}/flow.db", folder.path().display());
     let reopened = Store::open(&url, intake.clock.clone()).await.unwrap();
-    assert_eq!(reopened.due_batch(10).await.unwrap().len(), 3);
+    assert_eq!(reopened.waiting(10).await.unwrap().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

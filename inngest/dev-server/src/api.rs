@@ -1,11 +1,13 @@
 //! The official HTTP API.
 
 mod auth;
+mod checkpoint;
 mod dev;
 mod events;
 mod lookups;
 mod register;
 mod run_state;
+mod signals;
 
 use std::sync::Arc;
 
@@ -27,6 +29,8 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .route("/fn/register", post(register::register))
         .route("/v0/runs/{run_id}/actions", get(run_state::actions))
         .route("/v0/runs/{run_id}/batch", get(run_state::batch))
+        .route("/v1/checkpoint/{run_id}/async", post(checkpoint::save))
+        .route("/v1/signals", post(signals::send))
         .route("/v1/events/{event_id}", get(lookups::event))
         .route("/v1/events/{event_id}/runs", get(lookups::runs_of_event))
         .route("/v1/runs/{run_id}", get(lookups::run))

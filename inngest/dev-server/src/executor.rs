@@ -1,24 +1,28 @@
 //! Works the queue off: calls functions and carries out what their replies ask for.
 
 mod call;
+mod carry_out;
+mod check;
+mod fetch;
 mod finish;
-mod ops;
+pub(crate) mod ops;
 pub(crate) mod queue;
 mod reply;
 mod retry;
 mod schedule;
+mod settle;
 mod turn;
+mod wait;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use self::queue::{Item, Kind};
-use self::reply::Reply;
-use self::turn::{End, Outcome, Turn};
+use self::queue::{Item, Job, Kind};
 use crate::core::Core;
 use crate::http_client::{Answer, NoAnswer};
 use crate::observe::Observation;
-use crate::state::State;
+
+pub(crate) use self::finish::finish;
+pub(crate) use self::turn::{End, MAX_STATE_BYTES};
 
 /// Runs until shutdown.
 pub(crate) async fn run(core: Arc<Core>) {
@@ -26,8 +30,11 @@ pub(crate) async fn run(core: Arc<Core>) {
         let now = core.env.now();
         let next_due = {
             let mut state = core.state();
-            while let Some(item) = state.queue.pop_due(now) {
-                core.tasks.spawn(work(Arc::clone(&core), item));
+            while let Some(job) = state.queue.pop_due(now) {
+                match job {
+                    Job::Work(item) => _ = core.tasks.spawn(work(Arc::clone(&core), item)),
+                    Job::Timer(timer) => core.observe(state.ring(&timer, &core.env)),
+                }
             }
             state.queue.next_due()
         };
@@ -46,14 +53,31 @@ pub(crate) async fn run(core: Arc<Core>) {
 }
 
 async fn work(core: Arc<Core>, item: Item) {
-    if matches!(item.kind, Kind::Wake { .. }) {
-        core.wake(&item);
-        return;
+    match &item.kind {
+        Kind::Discovery | Kind::Step(_) => call(core, item).await,
+        Kind::Sleep(_) | Kind::Resume(..) => core.wake(&item),
+        Kind::Fetch(step, request) => {
+            let fetched = tokio::select! {
+                () = core.shutdown.cancelled() => return,
+                fetched = fetch::perform(&core.http, request) => fetched,
+            };
+            core.fetched(&item, step, request, fetched);
+        }
     }
+}
+
+async fn call(core: Arc<Core>, item: Item) {
     let prepared = {
         let mut state = core.state();
-        let prepared = call::prepare(&core, &mut state, &item).zip(state.running(item.run));
-        prepared.map(|(call, run)| {
+        // The run ended while the item waited, or a limit keeps it waiting.
+        if state.running(item.run).is_none() || !state.enter(&item) {
+            return;
+        }
+        state.begin(item.run, core.env.now());
+        // That may have set a timer.
+        core.queue_changed.notify_one();
+        let prepared = call::prepare(&core, &mut state, &item);
+        prepared.zip(state.running(item.run)).map(|(call, run)| {
             let function_id = run.function.id.clone();
             core.observe([Observation::CallMade {
                 run_id: run.id.to_string(),
@@ -64,7 +88,6 @@ async fn work(core: Arc<Core>, item: Item) {
             (call, function_id)
         })
     };
-    // The run ended while the item waited.
     let Some((call, function_id)) = prepared else { return };
     let answer = tokio::select! {
         () = core.shutdown.cancelled() => return,
@@ -87,66 +110,5 @@ fn answered(item: &Item, function_id: String, answer: &Result<Answer, NoAnswer>)
         attempt: item.attempt,
         status,
         body,
-    }
-}
-
-impl Core {
-    fn wake(&self, item: &Item) {
-        self.turn(item, |turn| {
-            if let Err(end) = turn.wake() {
-                turn.outcome.end = Some(end);
-            }
-        });
-    }
-
-    fn reply(&self, item: &Item, reply: Reply, known: &HashSet<String>) {
-        self.turn(item, |turn| turn.reply(reply, known));
-    }
-
-    /// Changes the item's run under the lock, unless it is over, and carries out what follows.
-    fn turn(&self, item: &Item, change: impl FnOnce(&mut Turn<'_>)) {
-        let mut state = self.state();
-        let Some(run) = state.running(item.run) else { return };
-        let mut turn = Turn {
-            run,
-            item,
-            env: &self.env,
-            retry_interval: self.retry_interval,
-            outcome: Outcome::default(),
-        };
-        change(&mut turn);
-        let outcome = turn.outcome;
-        self.settle(&mut state, item, outcome);
-        drop(state);
-        self.queue_changed.notify_one();
-    }
-
-    fn settle(&self, state: &mut State, item: &Item, outcome: Outcome) {
-        let Outcome { next, mut seen, mut end } = outcome;
-        if end.is_none() {
-            for item in next {
-                state.enqueue(item);
-            }
-        }
-        let mut events = Vec::new();
-        if let Some(run) = state.running(item.run) {
-            run.outstanding = run.outstanding.saturating_sub(1);
-            if end.is_none() && run.outstanding == 0 {
-                end = Some(End::violation(format!(
-                    "nothing is left to do, but the function has not returned: steps {:?} were \
-                     reported and never finished; on the real server the run would hang",
-                    run.pending
-                )));
-            }
-            if let Some(end) = end {
-                let (observation, lifecycle) = finish::finish(run, end, &self.env);
-                seen.push(observation);
-                events = lifecycle;
-            }
-        }
-        for event in events {
-            seen.extend(state.ingest(event, &self.env));
-        }
-        self.observe(seen);
     }
 }

@@ -59,6 +59,12 @@ pub(crate) fn queue_item_id(job_id: &str) -> String {
     BASE64.encode(format!("{job_id}::default"))
 }
 
+/// The job that a `qi_id` was made from.
+pub(crate) fn job_of_queue_item(id: &str) -> Option<String> {
+    let text = String::from_utf8(BASE64.decode(id).ok()?).ok()?;
+    Some(text.strip_suffix("::default")?.to_owned())
+}
+
 /// Value of the `x-inngest-event-id-seed` header: one seed makes the same ids for every retry of a send (P-176).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EventIdSeed {

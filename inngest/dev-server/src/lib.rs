@@ -36,6 +36,7 @@ mod clock;
 mod core;
 mod event;
 mod executor;
+mod expression;
 mod http_client;
 mod ids;
 mod observe;

@@ -26,7 +26,8 @@ pub enum Observation {
         /// The event's data.
         data: Value,
     },
-    /// An event was matched to a function that had a run for the same event id within 24 hours.
+    /// An event was matched to a function and starts no run: one was started for the same event id within 24 hours, a
+    /// rate limit is reached, or the function runs once at a time.
     RunSkipped {
         /// The function that is not run again.
         function_id: String,
@@ -94,6 +95,26 @@ pub enum Observation {
         /// For how long.
         duration: Duration,
     },
+    /// A step began to wait for an event, a signal or the function that it invoked.
+    WaitStarted {
+        /// The run that waits.
+        run_id: String,
+        /// Id of the function, as registered.
+        function_id: String,
+        /// The step's display name.
+        name: String,
+        /// For how long at most.
+        timeout: Duration,
+    },
+    /// The SDK sent an op that this server does not carry out.
+    OpIgnored {
+        /// The run that is worked on.
+        run_id: String,
+        /// Id of the function, as registered.
+        function_id: String,
+        /// The opcode.
+        op: String,
+    },
     /// A step or the function itself failed and will be tried again.
     RetryScheduled {
         /// The run that is worked on.
@@ -117,6 +138,13 @@ pub enum Observation {
         function_id: String,
         /// What the function returned.
         output: Value,
+    },
+    /// A run was cancelled.
+    RunCancelled {
+        /// The run.
+        run_id: String,
+        /// Id of the function, as registered.
+        function_id: String,
     },
     /// A run failed for good.
     RunFailed {

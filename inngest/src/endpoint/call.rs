@@ -121,7 +121,7 @@ impl Endpoint {
         };
         let stack = request.ctx.stack.as_ref().and_then(|stack| stack.stack.clone());
         let memo = Memo::new(steps, stack.unwrap_or_default());
-        self.run(served, step_id, request, event, memo).await
+        self.run(served, step_id, request, event, &events, memo).await
     }
 
     async fn run(
@@ -130,6 +130,7 @@ impl Endpoint {
         step_id: Option<&str>,
         request: &CallRequest<'_>,
         event: &RawValue,
+        events: &[&RawValue],
         memo: Memo<'_>,
     ) -> Reply {
         let event = match request::event(event) {
@@ -157,7 +158,7 @@ impl Endpoint {
             (served.checkpointing.filter(|_| dispatch.target.is_none())).and_then(|settings| {
                 Some((settings, request.ctx.queue_item(client.unix_milliseconds())?))
             });
-        let function = served.function.start(&call, run, event);
+        let function = served.function.start(&call, run, event, events);
         let outcome = drive(&call, &dispatch, function, item).await;
         answer(&outcome, &dispatch)
     }

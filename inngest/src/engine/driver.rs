@@ -75,9 +75,9 @@ pub(super) async fn next_outcome<'a>(
     let mut idle: Option<Pin<Box<Sleep>>> = None;
 
     std::future::poll_fn(move |cx| {
-        woken.forward_to(cx.waker());
+        woken.drive(cx.waker());
         loop {
-            woken.flag.store(false, Ordering::Release);
+            woken.flag.store(false, Ordering::SeqCst);
             let polled = catch_unwind(AssertUnwindSafe(|| {
                 function.as_mut().poll(&mut Context::from_waker(&waker))
             }));
@@ -89,21 +89,21 @@ pub(super) async fn next_outcome<'a>(
                 Ok(Poll::Ready(result)) => return Poll::Ready(Outcome::Finished(result)),
                 Ok(Poll::Pending) => {}
             }
-            if woken.flag.load(Ordering::Acquire) {
-                // Not quiet yet. The runtime was woken too and polls again, so others get their turn.
+            if woken.flag.load(Ordering::SeqCst) {
+                // Not quiet yet. Others get their turn before the next poll.
                 idle = None;
-                return Poll::Pending;
+                return woken.park();
             }
             match next_move(call, dispatch) {
                 Move::Go => idle = None,
                 Move::Answer(outcome) => return Poll::Ready(outcome),
-                Move::Wait => return Poll::Pending,
+                Move::Wait => return woken.park(),
                 Move::WaitAtMost(limit) => {
                     let idle = idle.get_or_insert_with(|| {
                         Box::pin(tokio::time::sleep_until(Instant::now() + limit))
                     });
                     if idle.as_mut().poll(cx).is_pending() {
-                        return Poll::Pending;
+                        return woken.park();
                     }
                     let found = found(call).into_iter().map(|found| found.step).collect();
                     return Poll::Ready(Outcome::TargetMissing(found));
@@ -203,18 +203,38 @@ fn found(call: &CallState<'_>) -> Vec<Found> {
         .collect()
 }
 
-/// Tells whether the function was woken, and wakes the task that drives it.
+/// Tells whether the function was woken, and wakes the task that drives it when that task sleeps. While it drives, it
+/// looks at the flag by itself: handing out a thousand results must not wake it a thousand times.
 #[derive(Default)]
 struct Woken {
     flag: AtomicBool,
+    driving: AtomicBool,
     task: Mutex<Option<Waker>>,
 }
 
 impl Woken {
-    fn forward_to(&self, waker: &Waker) {
+    /// The task is awake, from here to [`park`](Self::park).
+    fn drive(&self, waker: &Waker) {
+        self.driving.store(true, Ordering::SeqCst);
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         if !task.as_ref().is_some_and(|task| task.will_wake(waker)) {
             *task = Some(waker.clone());
+        }
+    }
+
+    /// The task goes to sleep, unless the function was woken meanwhile.
+    fn park(&self) -> Poll<Outcome> {
+        self.driving.store(false, Ordering::SeqCst);
+        if self.flag.load(Ordering::SeqCst) {
+            self.wake_task();
+        }
+        Poll::Pending
+    }
+
+    fn wake_task(&self) {
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(task) = task {
+            task.wake();
         }
     }
 }
@@ -225,10 +245,10 @@ impl Wake for Woken {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.flag.store(true, Ordering::Release);
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(task) = task {
-            task.wake();
+        // In this order: either `park` sees the flag, or we see that the task sleeps.
+        self.flag.store(true, Ordering::SeqCst);
+        if !self.driving.load(Ordering::SeqCst) {
+            self.wake_task();
         }
     }
 }

@@ -9,9 +9,14 @@
 mod asks;
 mod calls;
 mod checkpoints;
+mod config;
+mod conformance;
 mod events;
+mod failure;
 mod memo;
 mod outputs;
+#[cfg(feature = "axum")]
+mod over_axum;
 mod programs;
 mod races;
 mod signatures;
@@ -19,4 +24,7 @@ mod simulator;
 mod steps;
 mod support;
 mod sync;
+
+mod testing;
+mod triggers;
 mod waits;

@@ -62,7 +62,7 @@ fn describe(run: &Run) -> Value {
         "function_id": run.function.uuid,
         "function_version": 0,
         "environment_id": NO_ACCOUNT,
-        "event_id": run.event.internal_id.to_string(),
+        "event_id": run.event().internal_id.to_string(),
         "status": run.status.as_str(),
         "ended_at": run.ended_at.map(time),
     });

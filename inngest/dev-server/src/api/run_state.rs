@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 use ulid::Ulid;
 
 use super::{error_body, text_reply};
@@ -19,7 +19,7 @@ pub(super) async fn actions(State(core): State<Arc<Core>>, Path(id): Path<String
 
 /// The `events` array.
 pub(super) async fn batch(State(core): State<Arc<Core>>, Path(id): Path<String>) -> Response {
-    read(&core, &id, |run| json!([run.event.stored()]))
+    read(&core, &id, |run| run.events().iter().map(|event| event.stored()).collect())
 }
 
 fn read(core: &Core, id: &str, part: impl FnOnce(&Run) -> Value) -> Response {

@@ -57,14 +57,14 @@ fn body(run: &Run, item: &Item, request_id: &str) -> Value {
         .as_ref()
         .and_then(|after| run.memo.stack().iter().position(|hash| hash == after))
         .map_or(0, |index| index + 1);
-    let event = run.event.for_call();
+    let events: Vec<Value> = run.events().iter().map(|event| event.for_call()).collect();
     json!({
         "ctx": {
             "attempt": item.attempt,
             "disable_immediate_execution": run.force_step_plan,
             "env": "",
             "fn_id": run.function.uuid,
-            "generation_id": generation(item),
+            "generation_id": item.generation,
             "job_id": item.job_id,
             "max_attempts": run.function.max_attempts,
             "qi_id": queue_item_id(&item.job_id),
@@ -75,17 +75,12 @@ fn body(run: &Run, item: &Item, request_id: &str) -> Value {
             "use_api": use_api,
         },
         "defers": {},
-        "event": event,
-        "events": [event],
+        "event": events[0],
+        "events": events,
         "steps": if use_api { json!({}) } else { run.memo.to_json() },
         "use_api": use_api,
         "version": run.version,
     })
-}
-
-/// Starts at 1 and grows with every retry of the queue item (P-103).
-fn generation(item: &Item) -> u32 {
-    item.attempt + 1
 }
 
 /// The registered URL carries `stepId=step`; a planned step has its own (P-101).
@@ -115,7 +110,7 @@ fn headers(core: &Core, run: &Run, item: &Item, request_id: &str, body: &[u8]) -
     set("content-type", "application/json");
     set("traceparent", &traceparent(run, request_id));
     set("tracestate", &format!("inngest@fn={}", run.function.uuid));
-    set("x-inngest-generation-id", &generation(item).to_string());
+    set("x-inngest-generation-id", &item.generation.to_string());
     set("x-inngest-job-id", &item.job_id);
     set("x-inngest-req-version", &run.version.to_string());
     set("x-inngest-step-id", item.step_id());

@@ -10,10 +10,20 @@ use crate::observe::Observation;
 use crate::run::{Memo, Run, Status};
 
 const FAILED: &str = "inngest/function.failed";
+const CANCELLED: &str = "inngest/function.cancelled";
 const FINISHED: &str = "inngest/function.finished";
 
-/// Ends a run. Returns what to tell, and the events to take in.
-pub(crate) fn finish(run: &mut Run, end: End, env: &Env) -> (Observation, Vec<Event>) {
+/// What the end of a run brings about.
+pub(crate) struct Finished {
+    pub(crate) observation: Observation,
+    /// Events to take in.
+    pub(crate) events: Vec<Event>,
+    /// The result of the step that invoked the run (P-108).
+    pub(crate) for_parent: Value,
+}
+
+/// Ends a run.
+pub(crate) fn finish(run: &mut Run, end: End, env: &Env) -> Finished {
     let (run_id, function_id) = (run.id.to_string(), run.function.id.clone());
     run.ended_at = Some(env.now());
     // The state of a run that is over is gone (P-110: 410).
@@ -24,16 +34,27 @@ pub(crate) fn finish(run: &mut Run, end: End, env: &Env) -> (Observation, Vec<Ev
             let error = error_object(&failure);
             (Status::Failed, failure.output, Some(error))
         }
+        End::Cancelled => {
+            let message = "function cancelled";
+            let error = json!({"error": message, "message": message, "name": "Error"});
+            (Status::Cancelled, Value::Null, Some(error))
+        }
     };
     run.status = status;
     run.output = Some(output.clone());
-    let events = lifecycle_events(run, &output, error, env);
-    let observation = if status == Status::Completed {
-        Observation::RunCompleted { run_id, function_id, output }
-    } else {
-        Observation::RunFailed { run_id, function_id, output }
+    let for_parent = match &error {
+        None => json!({"data": output}),
+        Some(error) => json!({"error": error}),
     };
-    (observation, events)
+    let events = lifecycle_events(run, &output, error, env);
+    let observation = match status {
+        Status::Failed => Observation::RunFailed { run_id, function_id, output },
+        Status::Cancelled => Observation::RunCancelled { run_id, function_id },
+        Status::Running | Status::Completed => {
+            Observation::RunCompleted { run_id, function_id, output }
+        }
+    };
+    Finished { observation, events, for_parent }
 }
 
 /// The output where it is an error object, else one around it, with the server's reason.
@@ -53,20 +74,26 @@ fn error_object(failure: &Failure) -> Value {
 
 fn lifecycle_events(run: &Run, output: &Value, error: Option<Value>, env: &Env) -> Vec<Event> {
     // Otherwise a handler of these events would start itself for ever.
-    if matches!(run.event.name.as_str(), FAILED | FINISHED) {
+    if matches!(run.event().name.as_str(), FAILED | FINISHED) {
         return Vec::new();
     }
+    let events: Vec<Value> = run.events().iter().map(|event| event.stored()).collect();
     let mut data = json!({
         "_inngest": {"status": run.status.as_str()},
-        "event": run.event.for_call(),
-        "events": [run.event.stored()],
+        "event": run.event().for_call(),
+        "events": events,
         "function_id": run.function.id,
         "result": output,
         "run_id": run.id.to_string(),
     });
-    let failed = error.is_some();
-    if let (Some(error), Value::Object(fields)) = (error, &mut data) {
-        fields.insert("error".to_owned(), error);
+    if let Value::Object(fields) = &mut data {
+        if let Some(error) = error {
+            fields.insert("error".to_owned(), error);
+        }
+        let correlation = run.event().data.pointer("/_inngest/correlation_id");
+        if let Some(correlation) = correlation {
+            fields.insert("correlation_id".to_owned(), correlation.clone());
+        }
     }
     let event = |name: &str, id: Option<String>| {
         let internal_id = env.ulid();
@@ -81,7 +108,13 @@ fn lifecycle_events(run: &Run, output: &Value, error: Option<Value>, env: &Env) 
             received_at: env.now(),
         }
     };
-    // The failed run's id makes a failure handler run once for it.
-    let failed = failed.then(|| event(FAILED, Some(run.id.to_string())));
-    failed.into_iter().chain([event(FINISHED, None)]).collect()
+    // A cancelled run has no failure handler (P-187).
+    let special = match run.status {
+        Status::Failed => Some(FAILED),
+        Status::Cancelled => Some(CANCELLED),
+        Status::Running | Status::Completed => None,
+    };
+    // The run's id makes a failure handler run once for it.
+    let special = special.map(|name| event(name, Some(run.id.to_string())));
+    special.into_iter().chain([event(FINISHED, None)]).collect()
 }

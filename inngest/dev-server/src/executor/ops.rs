@@ -1,6 +1,10 @@
 //! The ops of a 206 reply (P-116, P-124..P-141).
 
+mod asynchronous;
+
 use serde_json::{Map, Value, json};
+
+pub(crate) use self::asynchronous::{Fetch, Invoke, WaitForEvent, WaitForSignal};
 
 use crate::strict_json;
 
@@ -34,13 +38,18 @@ const OPCODES: [&str; 20] = [
 /// What the SDK reports.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Op {
-    /// The step's hash.
-    pub(crate) id: String,
+    pub(crate) step: Step,
+    pub(crate) action: Action,
+}
+
+/// The step that an op or a queue item is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) hash: String,
     /// The display name, else the name.
     pub(crate) name: String,
     /// `opts.parallelMode` is `race` (P-164).
     pub(crate) race: bool,
-    pub(crate) action: Action,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +65,16 @@ pub(crate) enum Action {
     Failed(Value),
     Planned,
     Sleep(String),
+    WaitForEvent(WaitForEvent),
+    WaitForSignal(WaitForSignal),
+    Invoke(Invoke),
+    Fetch(Fetch),
+    /// The function returned, within a call that saved steps by itself (P-137).
+    Complete(Value),
+    /// The SDK wants to be called again (P-138).
+    Discover,
+    /// An op that this server does not carry out, and that no result depends on.
+    Ignored(&'static str),
     None,
 }
 
@@ -63,6 +82,19 @@ impl Op {
     /// Did the SDK run user code for this op?
     pub(crate) fn is_executed(&self) -> bool {
         matches!(self.action, Action::Ran { .. } | Action::Errored(_) | Action::Failed(_))
+    }
+
+    /// Does its result come later, from the server?
+    pub(crate) fn is_plan(&self) -> bool {
+        matches!(
+            self.action,
+            Action::Planned
+                | Action::Sleep(_)
+                | Action::WaitForEvent(_)
+                | Action::WaitForSignal(_)
+                | Action::Invoke(_)
+                | Action::Fetch(_)
+        )
     }
 }
 
@@ -72,13 +104,24 @@ pub(crate) enum InvalidOps {
     /// The real server rejects the whole reply and tries again.
     #[error("{0}")]
     Rejected(String),
+    /// As [`InvalidOps::Rejected`].
+    #[error("step output size is greater than the limit")]
+    OutputTooLarge,
     /// The real server knows the op, this one does not: trying again would not help.
     #[error("op {0} is not supported by this dev server")]
     Unsupported(String),
+    /// The real server takes the op, and then hangs or crashes on it.
+    #[error("{0}")]
+    Violation(String),
 }
 
 fn rejected(why: impl Into<String>) -> InvalidOps {
     InvalidOps::Rejected(why.into())
+}
+
+/// Reads ops as a checkpoint carries them.
+pub(crate) fn parse_saved(ops: &[Value]) -> Result<Vec<Op>, InvalidOps> {
+    ops.iter().map(|op| parse_op(op, false)).collect()
 }
 
 /// Reads the body of a 206: an array of ops, or a single one. An empty array is one op that says nothing.
@@ -118,11 +161,21 @@ fn parse_op(op: &Value, no_retry: bool) -> Result<Op, InvalidOps> {
             let duration = opts.and_then(|opts| opts.get("duration")).and_then(Value::as_str);
             Action::Sleep(duration.unwrap_or(plain_name).to_owned())
         }
+        "WaitForEvent" => Action::WaitForEvent(asynchronous::wait_for_event(opts, plain_name)?),
+        "WaitForSignal" => Action::WaitForSignal(asynchronous::wait_for_signal(opts, name)?),
+        "InvokeFunction" => Action::Invoke(asynchronous::invoke(opts, name)?),
+        "Gateway" => Action::Fetch(asynchronous::gateway(opts, name)?),
+        "AIGateway" | "AiGateway" => Action::Fetch(asynchronous::ai_gateway(opts, name)?),
+        "RunComplete" => Action::Complete(op.get("data").cloned().unwrap_or_default()),
+        "DiscoveryRequest" => Action::Discover,
+        "DeferAdd" => Action::Ignored("DeferAdd"),
+        "DeferAbort" => Action::Ignored("DeferAbort"),
         "None" => Action::None,
         unsupported => return Err(InvalidOps::Unsupported(unsupported.to_owned())),
     };
     let mode = opts.and_then(|opts| opts.get("parallelMode")).and_then(Value::as_str);
-    Ok(Op { id: id.to_owned(), name: name.to_owned(), race: mode == Some("race"), action })
+    let step = Step { hash: id.to_owned(), name: name.to_owned(), race: mode == Some("race") };
+    Ok(Op { step, action })
 }
 
 fn text<'a>(op: &'a Map<String, Value>, field: &str) -> Result<Option<&'a str>, InvalidOps> {
@@ -137,7 +190,7 @@ fn ran(op: &Map<String, Value>) -> Result<Action, InvalidOps> {
     let memo = json!({"data": op.get("data").unwrap_or(&Value::Null)});
     let bytes = memo.to_string().len();
     if bytes > MAX_OUTPUT_BYTES {
-        return Err(rejected("step output size is greater than the limit"));
+        return Err(InvalidOps::OutputTooLarge);
     }
     Ok(Action::Ran { memo, bytes })
 }

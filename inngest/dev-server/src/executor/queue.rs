@@ -2,30 +2,41 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
+use serde_json::Value;
 use ulid::Ulid;
 
+use super::ops::{Fetch, Step};
+use crate::state::Timer;
+
 /// What a queue item asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Kind {
     /// Call the function to find out what it does next.
     Discovery,
     /// Call the function to run one planned step.
-    Step { hash: String, name: String, race: bool },
+    Step(Step),
     /// A sleep is over.
-    Wake { hash: String, name: String, race: bool },
+    Sleep(Step),
+    /// The result of a wait or of an invocation is there.
+    Resume(Step, Arc<Value>),
+    /// Make a request for the function.
+    Fetch(Step, Arc<Fetch>),
 }
 
-/// A unit of work. Retries are the same item again: attempts count per item, not per run (P-105).
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A unit of work on a run. Retries are the same item again: attempts count per item, not per run (P-105).
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Item {
     pub(crate) run: Ulid,
     pub(crate) kind: Kind,
     /// The step whose result led to this item: `ctx.stack.current` points behind it (P-151).
     pub(crate) after: Option<String>,
     pub(crate) due: i64,
-    /// Zero-based.
+    /// Zero-based. Saving a step through the checkpoint API sets it back (P-194).
     pub(crate) attempt: u32,
+    /// Starts at 1 and grows with every retry, whatever happens to the attempts (P-103).
+    pub(crate) generation: u32,
     pub(crate) job_id: String,
 }
 
@@ -37,23 +48,43 @@ impl Item {
         due: i64,
         job_id: String,
     ) -> Self {
-        Self { run, kind, after, due, attempt: 0, job_id }
+        Self { run, kind, after, due, attempt: 0, generation: 1, job_id }
     }
 
     pub(crate) fn retry(&self, due: i64) -> Self {
-        Self { due, attempt: self.attempt + 1, ..self.clone() }
+        let (attempt, generation) = (self.attempt + 1, self.generation + 1);
+        Self { due, attempt, generation, ..self.clone() }
     }
 
     /// `stepId` of the call.
     pub(crate) fn step_id(&self) -> &str {
+        self.step().map_or("step", |step| &step.hash)
+    }
+
+    /// The step that the item is about, unless it is a discovery.
+    pub(crate) fn step(&self) -> Option<&Step> {
         match &self.kind {
-            Kind::Discovery => "step",
-            Kind::Step { hash, .. } | Kind::Wake { hash, .. } => hash,
+            Kind::Discovery => None,
+            Kind::Step(step) | Kind::Sleep(step) | Kind::Resume(step, _) | Kind::Fetch(step, _) => {
+                Some(step)
+            }
         }
+    }
+
+    /// Does working on it call the SDK?
+    pub(crate) fn is_call(&self) -> bool {
+        matches!(self.kind, Kind::Discovery | Kind::Step(_))
     }
 }
 
-/// Items by the time they are due; those due at the same moment in the order they came.
+/// What becomes due.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Job {
+    Work(Item),
+    Timer(Timer),
+}
+
+/// Jobs by the time they are due; those due at the same moment in the order they came.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     heap: BinaryHeap<Reverse<Entry>>,
@@ -62,16 +93,24 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn push(&mut self, item: Item) {
-        self.pushed += 1;
-        self.heap.push(Reverse(Entry { due: item.due, order: self.pushed, item }));
+        self.push_job(item.due, Job::Work(item));
     }
 
-    /// Takes an item that is due.
-    pub(crate) fn pop_due(&mut self, now_ms: i64) -> Option<Item> {
+    pub(crate) fn push_timer(&mut self, due: i64, timer: Timer) {
+        self.push_job(due, Job::Timer(timer));
+    }
+
+    fn push_job(&mut self, due: i64, job: Job) {
+        self.pushed += 1;
+        self.heap.push(Reverse(Entry { due, order: self.pushed, job }));
+    }
+
+    /// Takes a job that is due.
+    pub(crate) fn pop_due(&mut self, now_ms: i64) -> Option<Job> {
         if self.next_due()? > now_ms {
             return None;
         }
-        self.heap.pop().map(|Reverse(entry)| entry.item)
+        self.heap.pop().map(|Reverse(entry)| entry.job)
     }
 
     pub(crate) fn next_due(&self) -> Option<i64> {
@@ -83,7 +122,7 @@ impl Queue {
 struct Entry {
     due: i64,
     order: u64,
-    item: Item,
+    job: Job,
 }
 
 impl Ord for Entry {

@@ -66,7 +66,7 @@ pub(crate) fn judge(answer: Result<Answer, NoAnswer>, now_ms: i64) -> Reply {
         )),
         206 => match ops::parse(&answer.body, no_retry) {
             Ok(ops) => Reply::Ops { ops, version: version(&answer.headers), no_retry, retry_at },
-            Err(problem @ InvalidOps::Unsupported(_)) => {
+            Err(problem @ (InvalidOps::Unsupported(_) | InvalidOps::Violation(_))) => {
                 Reply::Failed(Failure::noticed(problem.to_string(), true))
             }
             Err(problem) => Reply::Failed(Failure {

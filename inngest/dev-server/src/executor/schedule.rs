@@ -1,72 +1,79 @@
-//! Steps that happen later: planned ones and sleeps.
+//! Steps that happen later: planned ones, sleeps and requests.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::ops::{Action, Op};
+use super::ops::{Fetch, Step};
 use super::queue::Kind;
 use super::retry::date_ms;
 use super::turn::{End, Turn};
 use crate::observe::Observation;
 use crate::registry::parse_duration;
 
-const MAX_SLEEP: Duration = Duration::from_secs(366 * 86_400);
+/// Longest sleep or wait (facts 7.5).
+const MAX_TIMEOUT: Duration = Duration::from_secs(366 * 86_400);
 
 impl Turn<'_> {
     /// Calls the function back for one step (P-130). A step is scheduled once, however often it is reported (P-171).
-    pub(super) fn plan(&mut self, op: &Op) {
-        if self.schedule_once(op) {
-            let kind = Kind::Step { hash: op.id.clone(), name: op.name.clone(), race: op.race };
+    pub(super) fn plan(&mut self, step: &Step) {
+        if self.schedule_once(step) {
+            self.enqueue(Kind::Step(step.clone()), self.item.after.clone(), self.env.now());
+        }
+    }
+
+    /// Makes a request for the function (P-135, P-136).
+    pub(super) fn fetch(&mut self, step: &Step, fetch: &Fetch) {
+        if self.schedule_once(step) {
+            let kind = Kind::Fetch(step.clone(), Arc::new(fetch.clone()));
             self.enqueue(kind, self.item.after.clone(), self.env.now());
         }
     }
 
     /// Lets the run sleep (P-131).
-    pub(super) fn sleep(&mut self, op: &Op, duration: &str) -> Result<(), End> {
+    pub(super) fn sleep(&mut self, step: &Step, duration: &str) -> Result<(), End> {
         let now = self.env.now();
-        let duration = sleep_duration(duration, now).ok_or_else(|| {
-            End::violation(format!(
-                "sleep {:?} has the duration {duration:?}, on which the real server would hang \
-                 (P-003)",
-                op.name
-            ))
-        })?;
-        if duration > MAX_SLEEP {
-            return Err(End::violation(format!(
-                "InngestErrTimeoutTooLong: sleep {:?} is longer than 366 days",
-                op.name
-            )));
-        }
-        if self.schedule_once(op) {
-            let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-            let kind = Kind::Wake { hash: op.id.clone(), name: op.name.clone(), race: op.race };
-            self.enqueue(kind, self.item.after.clone(), now.saturating_add(millis));
+        let duration = self.duration(step, "sleep", duration)?;
+        if self.schedule_once(step) {
+            let kind = Kind::Sleep(step.clone());
+            self.enqueue(kind, self.item.after.clone(), now.saturating_add(millis(duration)));
             self.outcome.seen.push(Observation::SleepStarted {
                 run_id: self.run.id.to_string(),
                 function_id: self.run.function.id.clone(),
-                name: op.name.clone(),
+                name: step.name.clone(),
                 duration,
             });
         }
         Ok(())
     }
 
-    /// The sleep of this item is over: its result is `null` (P-106).
-    pub(crate) fn wake(&mut self) -> Result<(), End> {
-        let Kind::Wake { hash, name, race } = &self.item.kind else { return Ok(()) };
-        let (id, name, race) = (hash.clone(), name.clone(), *race);
-        let op = Op { id, name, race, action: Action::None };
-        self.save(&op, race, Value::Null, "null".len())
+    /// A duration, or the time until a moment, as an op gives it.
+    pub(super) fn duration(&self, step: &Step, what: &str, text: &str) -> Result<Duration, End> {
+        let duration = read(text, self.env.now()).ok_or_else(|| {
+            End::violation(format!(
+                "{what} {:?} has the duration {text:?}, on which the real server would hang (P-003)",
+                step.name
+            ))
+        })?;
+        if duration > MAX_TIMEOUT {
+            return Err(End::violation(format!(
+                "InngestErrTimeoutTooLong: {what} {:?} is longer than 366 days",
+                step.name
+            )));
+        }
+        Ok(duration)
     }
 
-    fn schedule_once(&mut self, op: &Op) -> bool {
-        self.run.scheduled.insert(op.id.clone())
+    pub(super) fn schedule_once(&mut self, step: &Step) -> bool {
+        self.run.scheduled.insert(step.hash.clone())
     }
 }
 
-/// A duration, or a moment; nothing, a negative duration and the past mean no sleep at all.
-fn sleep_duration(text: &str, now_ms: i64) -> Option<Duration> {
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Nothing, a negative duration and the past mean no time at all.
+fn read(text: &str, now_ms: i64) -> Option<Duration> {
     if text.is_empty() {
         return Some(Duration::ZERO);
     }

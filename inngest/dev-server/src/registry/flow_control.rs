@@ -1,10 +1,11 @@
-//! Flow control and the other optional settings: checked as the real server checks them, not enforced by this one.
+//! Flow control and the other optional settings, checked as the real server checks them.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{duration, expression};
+use super::duration;
+use crate::expression::Expression;
 
 const MAX_CONCURRENCY: usize = 2;
 const MAX_CANCEL: usize = 5;
@@ -14,7 +15,10 @@ type Fields = Map<String, Value>;
 type Problems = Vec<String>;
 type Check = fn(&Value, &mut Problems);
 
-/// Notes what is wrong and returns the names of the settings that are in use.
+/// What is accepted and has no effect here: nothing competes for a place in the queue of one process.
+const NOT_ENFORCED: [&str; 1] = ["priority"];
+
+/// Notes what is wrong and returns the names of the settings that are in use but not enforced.
 pub(super) fn check(config: &Fields, problems: &mut Problems) -> Vec<&'static str> {
     const CHECKS: [(&str, Check); 10] = [
         ("concurrency", concurrency),
@@ -45,6 +49,7 @@ pub(super) fn check(config: &Fields, problems: &mut Problems) -> Vec<&'static st
             }
         }
     }
+    in_use.retain(|name| NOT_ENFORCED.contains(name));
     in_use
 }
 
@@ -106,11 +111,13 @@ fn rate_limit(setting: &Value, problems: &mut Problems) {
 fn debounce(setting: &Value, problems: &mut Problems) {
     key(setting, "debounce", problems);
     period(setting, "debounce.period", Duration::from_secs(1), 7 * DAY, problems);
+    optional_duration(setting.get("timeout"), "debounce.timeout", problems);
 }
 
 /// P-081.
 fn batch(setting: &Value, problems: &mut Problems) {
     key(setting, "batchEvents", problems);
+    cel(setting.get("if"), "batchEvents.if", problems);
     if setting.get("maxSize").and_then(Value::as_u64).is_none_or(|size| size < 2) {
         problems.push("`batchEvents.maxSize` must be at least 2".to_owned());
     }
@@ -138,6 +145,9 @@ fn cancel(setting: &Value, problems: &mut Problems) {
         problems.push(format!("`cancel` takes at most {MAX_CANCEL} events"));
     }
     for entry in entries {
+        if entry.get("event").and_then(Value::as_str).is_none_or(str::is_empty) {
+            problems.push("`cancel.event` is required".to_owned());
+        }
         cel(entry.get("if"), "cancel.if", problems);
         optional_duration(entry.get("timeout"), "cancel.timeout", problems);
     }
@@ -164,8 +174,10 @@ fn key(setting: &Value, name: &str, problems: &mut Problems) {
 
 fn cel(value: Option<&Value>, name: &str, problems: &mut Problems) {
     let Some(value) = value.filter(|value| !value.is_null()) else { return };
-    if !value.as_str().is_some_and(expression::is_balanced) {
-        problems.push(format!("`{name}` is not a valid expression"));
+    match value.as_str().map(Expression::parse) {
+        Some(Ok(_)) => {}
+        Some(Err(error)) => problems.push(format!("`{name}` is not a valid expression: {error}")),
+        None => problems.push(format!("`{name}` must be an expression")),
     }
 }
 

@@ -25,6 +25,13 @@ pub(crate) fn client() -> reqwest::Client {
     CLIENT.clone()
 }
 
+/// A valid function configuration with one setting on top.
+pub(crate) fn function_with(setting: &str, value: Value) -> Value {
+    let mut config = function("app-fn", "app/event", 0);
+    config[setting] = value;
+    config
+}
+
 /// A valid function configuration.
 pub(crate) fn function(id: &str, event: &str, retries: u32) -> Value {
     json!({
@@ -117,6 +124,49 @@ impl World {
         let url = self.server.url().join(path).unwrap();
         let text = client().get(url).send().await.unwrap().text().await.unwrap();
         serde_json::from_str(&text).unwrap()
+    }
+
+    /// Sends one event with this data and returns its internal id.
+    pub(crate) async fn event(&self, name: &str, data: Value) -> String {
+        let (status, answer) =
+            self.post_events(json!({"name": name, "data": data}).to_string()).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["ids"][0].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let url = self.server.url().join(path).unwrap();
+        let response = client().post(url).body(body.to_string()).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_str(&response.text().await.unwrap()).unwrap())
+    }
+
+    /// Waits until a step waits, and returns for how long at most.
+    pub(crate) async fn waiting(&mut self) -> Duration {
+        self.until(|observation| match observation {
+            Observation::WaitStarted { timeout, .. } => Some(timeout),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits until a run of `app-fn` starts (`true`), or an event for it is passed over.
+    pub(crate) async fn started(&mut self) -> bool {
+        self.until(|observation| match observation {
+            Observation::RunStarted { .. } => Some(true),
+            Observation::RunSkipped { .. } => Some(false),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits until a run is cancelled: its id.
+    pub(crate) async fn cancelled(&mut self) -> String {
+        self.until(|observation| match observation {
+            Observation::RunCancelled { run_id, .. } => Some(run_id),
+            _ => None,
+        })
+        .await
     }
 
     /// Waits for the first observation that `pick` takes.

@@ -1,0 +1,116 @@
+//! The ops of one reply, carried out.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::ops::{Action, Op, Step};
+use super::turn::{End, Turn};
+use crate::observe::Observation;
+
+/// The real server asks for ever when the SDK has nothing to say; here that is an error.
+const MAX_IDLE_DISCOVERIES: u32 = 50;
+
+impl Turn<'_> {
+    pub(super) fn ops(
+        &mut self,
+        mut ops: Vec<Op>,
+        known: &HashSet<String>,
+        no_retry: bool,
+        retry_at: Option<i64>,
+    ) -> Result<(), End> {
+        if ops.iter().all(|op| op.action == Action::None && op.step.hash.is_empty()) {
+            return self.idle();
+        }
+        self.run.idle_discoveries = 0;
+        self.check(&ops, known)?;
+        self.ignore(&mut ops);
+        if ops.len() > 1 {
+            self.run.force_step_plan = true;
+            if ops.iter().any(Op::is_plan) && self.run.coalesces() {
+                // A step that an earlier reply scheduled may be over by now; nobody would take it off again.
+                let waiting = ops.iter().filter(|op| !self.run.memo.contains(&op.step.hash));
+                self.run.pending.extend(waiting.map(|op| op.step.hash.clone()));
+            }
+        }
+        // A wait begins before anything that could bring its event (P-166).
+        ops.sort_by_key(|op| !matches!(op.action, Action::WaitForEvent(_)));
+        for op in &ops {
+            self.carry_out(op, no_retry, retry_at)?;
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, op: &Op, no_retry: bool, retry_at: Option<i64>) -> Result<(), End> {
+        let step = &op.step;
+        match &op.action {
+            Action::Ran { memo, bytes } => self.save(step, Arc::new(memo.clone()), *bytes),
+            Action::Errored(error) if !no_retry && self.has_attempts_left() => {
+                self.retry(Some(step.name.clone()), error.clone(), retry_at);
+                Ok(())
+            }
+            Action::Errored(error) | Action::Failed(error) => self.save_error(step, error),
+            Action::Planned => {
+                self.plan(step);
+                Ok(())
+            }
+            Action::Sleep(duration) => self.sleep(step, duration),
+            Action::WaitForEvent(wait) => self.wait_for_event(step, wait),
+            Action::WaitForSignal(wait) => self.wait_for_signal(step, wait),
+            Action::Invoke(invoke) => self.invoke(step, invoke),
+            Action::Fetch(fetch) => {
+                self.fetch(step, fetch);
+                Ok(())
+            }
+            Action::Complete(output) => Err(End::Completed(output.clone())),
+            Action::Discover => {
+                self.discover(self.item.after.clone());
+                Ok(())
+            }
+            Action::None | Action::Ignored(_) => Ok(()),
+        }
+    }
+
+    /// A failed step does not say whether it races: that is known from the call that ran it.
+    pub(super) fn save_error(&mut self, step: &Step, error: &Value) -> Result<(), End> {
+        let memo = json!({"error": error});
+        let bytes = memo.to_string().len();
+        let race = self.item.step().map_or(step.race, |planned| planned.race);
+        self.save(&Step { race, ..step.clone() }, Arc::new(memo), bytes)
+    }
+
+    /// Leaves out what is not carried out here, and says so.
+    fn ignore(&mut self, ops: &mut Vec<Op>) {
+        let count = ops.len();
+        ops.retain(|op| {
+            let Action::Ignored(code) = op.action else { return true };
+            tracing::warn!(op = code, step = op.step.name, "this dev server ignores an op");
+            self.outcome.seen.push(Observation::OpIgnored {
+                run_id: self.run.id.to_string(),
+                function_id: self.run.function.id.clone(),
+                op: code.to_owned(),
+            });
+            false
+        });
+        if ops.is_empty() && count > 0 {
+            // Nothing else would ask the function to go on.
+            self.discover(self.item.after.clone());
+        }
+    }
+
+    /// The SDK has nothing to add (P-139). While other work of the run goes on, its end asks again.
+    fn idle(&mut self) -> Result<(), End> {
+        self.run.idle_discoveries += 1;
+        if self.run.idle_discoveries > MAX_IDLE_DISCOVERIES {
+            return Err(End::violation(format!(
+                "the SDK answered {MAX_IDLE_DISCOVERIES} calls in a row with no ops; \
+                 the real server would ask for ever (P-139)"
+            )));
+        }
+        if self.run.outstanding <= 1 {
+            self.discover(self.item.after.clone());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! Steps that wait for something from outside the run.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::ops::{Invoke, Step, WaitForEvent, WaitForSignal};
+use super::schedule::millis;
+use super::turn::{End, Turn};
+use crate::expression::Expression;
+use crate::observe::Observation;
+use crate::state::{Awaited, Wait};
+
+/// How long an invocation may take when it does not say (P-134).
+const INVOKE_TIMEOUT: Duration = Duration::from_secs(365 * 86_400);
+
+impl Turn<'_> {
+    /// P-132. Without an event in time the result is `null`.
+    pub(super) fn wait_for_event(&mut self, step: &Step, wait: &WaitForEvent) -> Result<(), End> {
+        let timeout = self.duration(step, "wait", &wait.timeout)?;
+        let condition = wait.condition.as_deref().map(Expression::parse).transpose();
+        let condition = condition.map_err(|error| {
+            let message = format!("The condition of wait {:?} is invalid: {error}", step.name);
+            End::named("InvalidExpression", &message)
+        })?;
+        let awaited = Awaited::Event { name: wait.event.clone(), condition };
+        self.wait(step, awaited, timeout, Value::Null);
+        Ok(())
+    }
+
+    /// P-133. Two waits for one signal are a conflict, which is noticed when the waits are compared.
+    pub(super) fn wait_for_signal(&mut self, step: &Step, wait: &WaitForSignal) -> Result<(), End> {
+        let timeout = self.duration(step, "wait", &wait.timeout)?;
+        let awaited = Awaited::Signal { name: wait.signal.clone(), replaces: wait.replaces };
+        self.wait(step, awaited, timeout, Value::Null);
+        Ok(())
+    }
+
+    /// P-134. The invoked run itself is started once this turn is over.
+    pub(super) fn invoke(&mut self, step: &Step, invoke: &Invoke) -> Result<(), End> {
+        let timeout = match &invoke.timeout {
+            Some(timeout) => self.duration(step, "invocation", timeout)?,
+            None => INVOKE_TIMEOUT,
+        };
+        let message = "Timed out waiting for invoked function to complete";
+        let name = "InngestInvokeTimeoutError";
+        let late = json!({"error": {
+            "error": format!("{name}: {message}"), "message": message, "name": name,
+        }});
+        if self.wait(step, Awaited::Invocation, timeout, late) {
+            self.outcome.invocations.push((step.clone(), invoke.clone()));
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, step: &Step, awaited: Awaited, timeout: Duration, late: Value) -> bool {
+        if !self.schedule_once(step) {
+            return false;
+        }
+        self.outcome.seen.push(Observation::WaitStarted {
+            run_id: self.run.id.to_string(),
+            function_id: self.run.function.id.clone(),
+            name: step.name.clone(),
+            timeout,
+        });
+        self.outcome.waits.push(Wait {
+            run: self.run.id,
+            step: step.clone(),
+            expires_at: self.env.now().saturating_add(millis(timeout)),
+            late: late.into(),
+            awaited,
+        });
+        true
+    }
+}

@@ -1,0 +1,66 @@
+//! Expressions: the part of CEL that this server understands, with the real server's way with what is missing.
+//!
+//! Literals, lists, `event` and `async` with their fields, `! - * / % + < <= > >= == != in && || ?:`, `has()`, `size()`,
+//! `string()`, `int()`, `double()` and the string methods. Everything else is refused when the expression is read, with
+//! its name: an expression that is not understood must not silently match, or never match.
+
+mod eval;
+mod lexer;
+mod parser;
+
+use std::fmt;
+
+use serde_json::Value;
+
+use self::parser::Node;
+
+/// An expression that was read.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Expression {
+    text: String,
+    root: Node,
+}
+
+/// Why an expression cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvalidExpression {
+    /// No CEL compiler would take it.
+    #[error("{0}")]
+    Syntax(String),
+    /// The real server may know it.
+    #[error("{0} is not supported by the expressions of this dev server")]
+    Unsupported(String),
+}
+
+impl Expression {
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidExpression> {
+        let root = parser::parse(text)?;
+        Ok(Self { text: text.to_owned(), root })
+    }
+
+    /// Does it hold? `asynchronous` is the event that is compared with the first one. As on the real server, only `true`
+    /// is a match: not a text, not a number.
+    pub(crate) fn matches(&self, event: &Value, asynchronous: Option<&Value>) -> bool {
+        let scope = eval::Scope { event, asynchronous };
+        eval::eval(&self.root, &scope) == Some(Value::Bool(true))
+    }
+
+    /// Its value as a key that runs have in common; a missing value is a key as well.
+    pub(crate) fn key(&self, event: &Value) -> String {
+        let scope = eval::Scope { event, asynchronous: None };
+        match eval::eval(&self.root, &scope) {
+            None => String::new(),
+            Some(Value::String(text)) => text,
+            Some(value) => value.to_string(),
+        }
+    }
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! The words of an expression.
+
+use serde_json::Value;
+
+use super::InvalidExpression;
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Token {
+    Literal(Value),
+    Name(String),
+    Symbol(&'static str),
+}
+
+/// The longer ones come first.
+const SYMBOLS: [&str; 23] = [
+    "==", "!=", "<=", ">=", "&&", "||", "<", ">", "!", "-", "+", "*", "/", "%", "(", ")", "[", "]",
+    ".", ",", "?", ":", "{",
+];
+
+pub(super) fn tokens(text: &str) -> Result<Vec<Token>, InvalidExpression> {
+    let mut tokens = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let (token, after) = match first {
+            '\'' | '"' => string(rest, first)?,
+            '0'..='9' => number(rest)?,
+            'a'..='z' | 'A'..='Z' | '_' => name(rest)?,
+            _ => symbol(rest)?,
+        };
+        tokens.push(token);
+        rest = after.trim_start();
+    }
+    Ok(tokens)
+}
+
+fn syntax(why: impl Into<String>) -> InvalidExpression {
+    InvalidExpression::Syntax(why.into())
+}
+
+fn symbol(text: &str) -> Result<(Token, &str), InvalidExpression> {
+    let found = SYMBOLS.into_iter().find_map(|symbol| Some((symbol, text.strip_prefix(symbol)?)));
+    match found {
+        Some(("{", _)) => Err(InvalidExpression::Unsupported("a map literal".to_owned())),
+        Some((symbol, after)) => Ok((Token::Symbol(symbol), after)),
+        None => Err(syntax(format!("unexpected {:?}", text.chars().next().unwrap_or_default()))),
+    }
+}
+
+fn name(text: &str) -> Result<(Token, &str), InvalidExpression> {
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
+    let (name, after) = text.split_at(end);
+    if after.starts_with(['\'', '"']) {
+        return Err(InvalidExpression::Unsupported(format!("the string prefix {name:?}")));
+    }
+    let token = match name {
+        "true" => Token::Literal(Value::Bool(true)),
+        "false" => Token::Literal(Value::Bool(false)),
+        "null" => Token::Literal(Value::Null),
+        "in" => Token::Symbol("in"),
+        name => Token::Name(name.to_owned()),
+    };
+    Ok((token, after))
+}
+
+fn number(text: &str) -> Result<(Token, &str), InvalidExpression> {
+    let digits = |from: usize| {
+        text[from..].find(|c: char| !c.is_ascii_digit()).map_or(text.len(), |end| from + end)
+    };
+    let mut end = digits(0);
+    if text[end..].starts_with('.') && text[end + 1..].starts_with(|c: char| c.is_ascii_digit()) {
+        end = digits(end + 1);
+    }
+    if text[end..].starts_with(['e', 'E']) {
+        let sign = usize::from(text[end + 1..].starts_with(['+', '-']));
+        end = digits(end + 1 + sign);
+    }
+    let (number, after) = text.split_at(end);
+    if after.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return Err(InvalidExpression::Unsupported(format!("a number as in {text:?}")));
+    }
+    let value =
+        serde_json::from_str(number).map_err(|_| syntax(format!("{number:?} is not a number")))?;
+    Ok((Token::Literal(value), after))
+}
+
+fn string(text: &str, quote: char) -> Result<(Token, &str), InvalidExpression> {
+    let unsupported = |what: String| Err(InvalidExpression::Unsupported(what));
+    if text.starts_with("'''") || text.starts_with("\"\"\"") {
+        return unsupported("a triple-quoted string".to_owned());
+    }
+    let mut content = String::new();
+    let mut chars = text.char_indices().skip(1);
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\n' => break,
+            c if c == quote => return Ok((Token::Literal(content.into()), &text[at + 1..])),
+            '\\' => match chars.next().map(|(_, escaped)| escaped) {
+                Some('n') => content.push('\n'),
+                Some('r') => content.push('\r'),
+                Some('t') => content.push('\t'),
+                Some(same @ ('\\' | '\'' | '"' | '`' | '?')) => content.push(same),
+                Some(other) => return unsupported(format!("the escape \\{other}")),
+                None => break,
+            },
+            c => content.push(c),
+        }
+    }
+    Err(syntax("a string is not closed"))
+}

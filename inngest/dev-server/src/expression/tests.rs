@@ -1,0 +1,117 @@
+use serde_json::json;
+
+use super::{Expression, InvalidExpression};
+
+fn matches(text: &str) -> bool {
+    let event = json!({"name": "a", "data": {
+        "n": 5, "half": 0.5, "text": "it's", "list": ["a", 2], "map": {"k": "v"}, "nil": null,
+        "yes": true, "a-b": 1,
+    }});
+    let asynchronous = json!({"data": {"n": 5.0, "id": "x"}});
+    let expression = Expression::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    expression.matches(&event, Some(&asynchronous))
+}
+
+#[test]
+fn what_holds() {
+    for text in [
+        "true",
+        "event.data.n == 5",
+        "event.data.n == async.data.n",
+        "event.data.n == 5.0 && event.data.half < 1",
+        r"event.data.text == 'it\'s'",
+        "event.data['a-b'] == 1",
+        "event.data.list[0] == \"a\" && event.data.list[1] == 2",
+        "2 in event.data.list && 'k' in event.data.map && !('x' in event.data.map)",
+        "'a' in ['a', 'b']",
+        "size(event.data.list) == 2 && event.data.text.size() == 4",
+        "has(event.data.n) && !has(event.data.missing)",
+        "event.data.yes && !(event.data.n > 5)",
+        "1 + 2 * 3 == 7 && (1 + 2) * 3 == 9 && 7 / 2 == 3 && -5 % 3 == -2",
+        "event.data.n > 3 ? event.data.yes : false",
+        "'a' + 'b' == 'ab' && 'n' + 5 == 'n5'",
+        "event.data.text.startsWith('it') && event.data.text.endsWith('s')",
+        "event.data.text.contains(\"t'\") && 'aB'.upperAscii() == 'AB'",
+        "string(5) == '5' && int('5') == 5 && int(5.9) == 5 && double('0.5') == event.data.half",
+        "false || event.data.yes",
+    ] {
+        assert!(matches(text), "{text}");
+    }
+}
+
+/// What server 1.43 makes of values that are not there.
+#[test]
+fn missing_values_do_not_fail() {
+    for text in [
+        "event.data.missing == null",
+        "event.data.missing.deeper == null",
+        "event.data.missing != 'a'",
+        "event.data.missing < 1",
+        "1 > event.data.missing",
+        "event.data.nil < 1",
+        "size(event.data.missing) == 0",
+        "event.data.missing || true",
+    ] {
+        assert!(matches(text), "{text}");
+    }
+    for text in [
+        "event.data.missing",
+        "!event.data.missing",
+        "event.data.missing == 'a'",
+        "event.data.missing != null",
+        "event.data.missing > 1",
+        "event.data.nil == 0",
+        "event.data.missing.contains('a')",
+        "event.data.n == '5'",
+        "event.data.text > 5",
+        // Only `true` is a match.
+        "event.data.n",
+        "event.data.text",
+    ] {
+        assert!(!matches(text), "{text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_refused() {
+    for text in
+        ["", " ", "(", "event.data.x == 'a", "f(]", ")", "event.", "1 2", "a == 1", "event..a"]
+    {
+        let refused = Expression::parse(text);
+        assert!(
+            matches!(
+                refused,
+                Err(InvalidExpression::Syntax(_) | InvalidExpression::Unsupported(_))
+            ),
+            "{text}"
+        );
+    }
+    for (text, name) in [
+        ("event.data.list.exists(x, x == 1)", "exists()"),
+        ("event.data.text.matches('a.*')", "matches()"),
+        ("date(event.ts)", "date()"),
+        ("{'a': 1} == event.data", "map literal"),
+        ("r'a' == event.name", "string prefix"),
+        ("1u == event.data.n", "1u"),
+    ] {
+        let error =
+            Expression::parse(text).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("not supported") || error.contains("undeclared"), "{text}: {error}");
+        assert!(error.contains(name) || error.contains('x'), "{text}: {error}");
+    }
+    assert!(Expression::parse(&"(".repeat(10_000)).is_err());
+    assert!(Expression::parse(&"!".repeat(10_000)).is_err());
+}
+
+#[test]
+fn keys_are_texts() {
+    let event = json!({"data": {"a": "x", "n": 5, "o": {"b": 1}}});
+    for (text, key) in [
+        ("event.data.a", "x"),
+        ("event.data.n", "5"),
+        ("event.data.o", r#"{"b":1}"#),
+        ("event.data.z", ""),
+    ] {
+        assert_eq!(Expression::parse(text).map(|e| e.key(&event)), Ok(key.to_owned()), "{text}");
+    }
+}

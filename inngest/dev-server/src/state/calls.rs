@@ -1,0 +1,163 @@
+//! Calls in flight, and the steps that they save through the checkpoint API (P-194).
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use ulid::Ulid;
+
+use super::State;
+use crate::executor::MAX_STATE_BYTES;
+use crate::executor::ops::{Action, Op};
+use crate::executor::queue::Item;
+use crate::observe::Observation;
+
+/// A younger request may checkpoint whatever generation it names: checking it would cost more than it saves.
+const FRESH_MS: i64 = 10_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    /// By job.
+    in_flight: HashMap<String, InFlight>,
+    /// Jobs whose attempts start anew, because they saved a step.
+    reset: HashSet<String>,
+    /// Items that a limit put aside, oldest first.
+    parked: Vec<Item>,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    generation: u32,
+    /// What limits count the call for.
+    groups: Vec<String>,
+}
+
+impl Calls {
+    /// How many calls count for the group.
+    pub(super) fn going_on(&self, group: &str) -> usize {
+        let calls = self.in_flight.values();
+        calls.filter(|call| call.groups.iter().any(|counted| counted == group)).count()
+    }
+
+    pub(super) fn park(&mut self, item: Item) {
+        self.parked.push(item);
+    }
+
+    pub(super) fn begin(&mut self, item: &Item, groups: Vec<String>) {
+        let call = InFlight { generation: item.generation, groups };
+        self.in_flight.insert(item.job_id.clone(), call);
+    }
+
+    /// Did the call save steps? And what was put aside.
+    pub(super) fn end(&mut self, item: &Item) -> (bool, Vec<Item>) {
+        self.in_flight.remove(&item.job_id);
+        (self.reset.remove(&item.job_id), std::mem::take(&mut self.parked))
+    }
+}
+
+/// A request to save steps.
+#[derive(Debug)]
+pub(crate) struct Checkpoint {
+    pub(crate) run: Ulid,
+    /// The job that the request belongs to.
+    pub(crate) job: Option<String>,
+    pub(crate) generation: Option<u32>,
+    pub(crate) request_started_at: Option<i64>,
+    pub(crate) ops: Vec<Op>,
+}
+
+/// Why steps were not saved.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CheckpointError {
+    #[error("run not found")]
+    RunNotFound,
+    #[error("cannot checkpoint async steps")]
+    AsyncSteps,
+    #[error("cannot checkpoint opcode: {0}")]
+    Opcode(&'static str),
+    #[error("run state size limit exceeded: state size overflowed")]
+    StateTooLarge,
+    #[error("stale dispatch: queue item not found")]
+    NoQueueItem,
+    #[error(
+        "stale dispatch: dispatch generation {asked} does not match queue item generation {current}"
+    )]
+    WrongGeneration { asked: u32, current: u32 },
+}
+
+impl State {
+    /// Saves steps while their call goes on. The first result of a step stays (P-158).
+    pub(crate) fn checkpoint(
+        &mut self,
+        checkpoint: &Checkpoint,
+        now_ms: i64,
+    ) -> Result<Vec<Observation>, CheckpointError> {
+        if self.running(checkpoint.run).is_none() {
+            return Err(CheckpointError::RunNotFound);
+        }
+        if checkpoint.ops.iter().any(|op| is_async(&op.action)) {
+            return Err(CheckpointError::AsyncSteps);
+        }
+        self.validate_dispatch(checkpoint, now_ms)?;
+        let run = self.running(checkpoint.run).ok_or(CheckpointError::RunNotFound)?;
+        run.checkpointed = true;
+        let added: usize = checkpoint.ops.iter().map(|op| bytes(&op.action)).sum();
+        if run.memo.bytes() + added > MAX_STATE_BYTES {
+            return Err(CheckpointError::StateTooLarge);
+        }
+        let mut seen = Vec::new();
+        for op in &checkpoint.ops {
+            match &op.action {
+                Action::Ran { memo, bytes } => {
+                    seen.extend(run.save(&op.step, Arc::new(memo.clone()), *bytes, 0));
+                }
+                Action::Failed(_) => return Err(CheckpointError::Opcode("StepFailed")),
+                Action::Complete(_) => return Err(CheckpointError::Opcode("RunComplete")),
+                Action::None => return Err(CheckpointError::Opcode("None")),
+                // That a step begins is news for a user interface only.
+                _ => {}
+            }
+        }
+        self.calls.reset.extend(checkpoint.job.clone());
+        Ok(seen)
+    }
+
+    /// Is the request one that was given up, while another has taken its place?
+    fn validate_dispatch(
+        &self,
+        checkpoint: &Checkpoint,
+        now_ms: i64,
+    ) -> Result<(), CheckpointError> {
+        let Some(asked) = checkpoint.generation.filter(|generation| *generation != 0) else {
+            return Ok(());
+        };
+        let Some(job) = &checkpoint.job else { return Ok(()) };
+        let age = checkpoint.request_started_at.map(|started| now_ms.saturating_sub(started));
+        if age.is_some_and(|age| (0..FRESH_MS).contains(&age)) {
+            return Ok(());
+        }
+        match self.calls.in_flight.get(job) {
+            None => Err(CheckpointError::NoQueueItem),
+            Some(call) if call.generation == asked => Ok(()),
+            Some(call) => Err(CheckpointError::WrongGeneration { asked, current: call.generation }),
+        }
+    }
+}
+
+fn is_async(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Sleep(_)
+            | Action::WaitForEvent(_)
+            | Action::WaitForSignal(_)
+            | Action::Invoke(_)
+            | Action::Fetch(_)
+            | Action::Errored(_)
+    )
+}
+
+fn bytes(action: &Action) -> usize {
+    match action {
+        Action::Ran { bytes, .. } => *bytes,
+        _ => 0,
+    }
+}

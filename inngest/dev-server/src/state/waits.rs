@@ -1,0 +1,117 @@
+//! What runs wait for: events, signals, and the runs that they invoked.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use ulid::Ulid;
+
+use super::{State, Timer};
+use crate::core::Env;
+use crate::event::Event;
+use crate::executor::End;
+use crate::executor::ops::Step;
+use crate::executor::queue::{Item, Kind};
+use crate::expression::Expression;
+
+/// A step that waits.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    pub(crate) run: Ulid,
+    pub(crate) step: Step,
+    pub(crate) expires_at: i64,
+    /// The result when nothing comes in time.
+    pub(crate) late: Arc<Value>,
+    pub(crate) awaited: Awaited,
+}
+
+#[derive(Debug)]
+pub(crate) enum Awaited {
+    Event { name: String, condition: Option<Expression> },
+    Signal { name: String, replaces: bool },
+    Invocation,
+}
+
+impl State {
+    /// Lets a run wait. `Some` is how the run ends if it must not: only one run waits for a signal (P-133).
+    pub(crate) fn begin_wait(&mut self, wait: Wait) -> Option<End> {
+        if let Awaited::Signal { name, replaces } = &wait.awaited {
+            let rival = self.waits.values_mut().find(|other| other.is_for_signal(name));
+            match rival {
+                Some(_) if !replaces => {
+                    let message = "Signal conflict; signal wait already exists for another run";
+                    return Some(End::named("Error", message));
+                }
+                // The other run is not told: it goes on when its time is up.
+                Some(rival) => rival.awaited = Awaited::Invocation,
+                None => {}
+            }
+        }
+        if let Some(run) = self.runs.get_mut(&wait.run) {
+            run.outstanding += 1;
+        }
+        let key = (wait.run, wait.step.hash.clone());
+        let timer = Timer::WaitExpires { run: wait.run, hash: wait.step.hash.clone() };
+        self.queue.push_timer(wait.expires_at, timer);
+        self.waits.insert(key, wait);
+        None
+    }
+
+    /// Resumes the runs that wait for this event; its result is the event as it is (P-106).
+    pub(super) fn resume_waits(&mut self, event: &Event, env: &Env) {
+        let stored = event.for_call();
+        let ready: Vec<(Ulid, String)> = self
+            .waits
+            .iter()
+            .filter(|(_, wait)| match &wait.awaited {
+                Awaited::Event { name, condition } if *name == event.name => {
+                    let run = self.runs.get(&wait.run);
+                    condition.as_ref().is_none_or(|condition| {
+                        run.is_some_and(|run| {
+                            condition.matches(&run.event().for_call(), Some(&stored))
+                        })
+                    })
+                }
+                _ => false,
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        for (run, hash) in ready {
+            self.resume(run, &hash, stored.clone(), env);
+        }
+    }
+
+    /// Resumes the run that waits for a signal, and returns it (P-108, P-180).
+    pub(crate) fn signal(&mut self, signal: &str, data: &Value, env: &Env) -> Option<Ulid> {
+        let wait = self.waits.values().find(|wait| wait.is_for_signal(signal))?;
+        let (run, hash) = (wait.run, wait.step.hash.clone());
+        self.resume(run, &hash, json!({"data": {"data": data, "signal": signal}}), env);
+        Some(run)
+    }
+
+    /// The wait is over, with this result.
+    pub(super) fn resume(&mut self, run: Ulid, hash: &str, memo: Value, env: &Env) {
+        if let Some(wait) = self.waits.remove(&(run, hash.to_owned())) {
+            // The account of the wait passes on to the item.
+            let kind = Kind::Resume(wait.step, Arc::new(memo));
+            self.queue.push(Item::first(run, kind, None, env.now(), env.job()));
+        }
+    }
+
+    /// The wait is over because its time is up, unless it was over before.
+    pub(super) fn expire(&mut self, run: Ulid, hash: &str, env: &Env) {
+        let late = self.waits.get(&(run, hash.to_owned())).map(|wait| Value::clone(&wait.late));
+        if let Some(late) = late {
+            self.resume(run, hash, late, env);
+        }
+    }
+
+    pub(super) fn forget_waits(&mut self, run: Ulid) {
+        self.waits.retain(|(waiting, _), _| *waiting != run);
+    }
+}
+
+impl Wait {
+    fn is_for_signal(&self, signal: &str) -> bool {
+        matches!(&self.awaited, Awaited::Signal { name, .. } if name == signal)
+    }
+}

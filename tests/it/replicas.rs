@@ -1,0 +1,116 @@
+//! Several replicas on one PostgreSQL.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use functions::ports::AmoCrm as _;
+use functions::webhook::AmoCrmWebhook;
+use prometei_flow::amocrm::{AmoCrmClient, TokenStore as _};
+use prometei_flow::clock::{ManualClock, SharedClock};
+use prometei_flow::fakes::AmoCrmFailure;
+use prometei_flow::outbound::Outbound;
+use prometei_flow::store::{CLAIM, Store};
+use tokio::task::JoinSet;
+
+use crate::amocrm::Bench;
+use crate::database::{Database, shared_or_skip};
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()))
+}
+
+fn leads(ids: impl IntoIterator<Item = u64>) -> Vec<AmoCrmWebhook> {
+    let moved = |lead_id| AmoCrmWebhook {
+        lead_id,
+        account_id: None,
+        subdomain: None,
+        pipeline_id: None,
+        status_id: None,
+        old_pipeline_id: None,
+        old_status_id: None,
+        action: None,
+        received_at: None,
+    };
+    ids.into_iter().map(moved).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_that_start_at_once_agree_on_the_tables() {
+    let Some(database) = shared_or_skip("replicas_that_start_at_once").await else { return };
+    let (mut starts, url) = (JoinSet::new(), Arc::new(database.url));
+    for _ in 0..8 {
+        let url = Arc::clone(&url);
+        starts.spawn(async move { Store::open_for_service(&url, clock()).await.map(drop) });
+    }
+    for started in starts.join_all().await {
+        started.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_row_of_the_inbox_goes_to_two_replicas() {
+    let database = Database::new().await;
+    let clock = clock();
+    let store = database.open(clock.clone()).await;
+    let mut stored = store.accept_webhook(b"body", &leads(1..=200), None).await.unwrap();
+
+    let mut replicas = JoinSet::new();
+    for _ in 0..4 {
+        let replica = database.open(clock.clone()).await;
+        replicas.spawn(async move {
+            let mut claimed = Vec::new();
+            for _ in 0..20 {
+                claimed.extend(replica.claim_batch(7).await.unwrap());
+            }
+            claimed
+        });
+    }
+    let claimed = replicas.join_all().await.into_iter().flatten();
+    let mut claimed: Vec<_> = claimed.map(|row| row.id).collect();
+    claimed.sort_unstable();
+    stored.sort_unstable();
+    assert_eq!(claimed, stored, "each of them, once");
+
+    // All of them crashed: the rows are due again.
+    clock.advance(CLAIM + Duration::from_secs(1));
+    assert_eq!(store.claim_batch(1000).await.unwrap().len(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_runs_on_two_replicas_at_token_expiry_make_one_exchange() {
+    let Some(database) = shared_or_skip("fifty_runs_on_two_replicas").await else { return };
+    let bench = Bench::new().await;
+    let clock: SharedClock = bench.clock.clone();
+    let replicas = [database.open(clock.clone()).await, database.open(clock.clone()).await];
+    let clients: Vec<_> = replicas
+        .iter()
+        .map(|store| {
+            let (settings, clock) = (bench.settings.clone(), clock.clone());
+            AmoCrmClient::new(settings, store.clone(), Outbound::new(), clock)
+        })
+        .collect();
+    for round in 1..=3 {
+        let mut runs = JoinSet::new();
+        // Slow enough that the others come while it is under way.
+        bench.amocrm.fail_next_exchange(1, AmoCrmFailure::Slow(Duration::from_millis(150)));
+        for number in 0..50 {
+            let client = clients[number % 2].clone();
+            runs.spawn(async move { client.authorize().await.unwrap() });
+        }
+        runs.join_all().await;
+        assert_eq!(bench.amocrm.exchanges(), round);
+        assert_eq!(replicas[0].load().await.unwrap().unwrap().generation, round as i64);
+        bench.clock.advance(Duration::from_secs(86_400));
+    }
+    assert_eq!(bench.amocrm.refresh_tokens_spent_twice(), 0);
+}
+
+#[tokio::test]
+async fn a_second_service_on_the_same_file_is_refused_and_a_command_is_not() {
+    let database = Database::file();
+    let service = Store::open_for_service(&database.url, clock()).await.unwrap();
+    let refused = Store::open_for_service(&database.url, clock()).await.err().unwrap().to_string();
+    assert!(refused.contains("another prometei-flow serves this database"), "{refused}");
+    database.open(clock()).await.deal_counts().await.unwrap();
+    drop(service);
+}
