@@ -69,6 +69,9 @@ impl<'b> CallState<'b> {
     }
 }
 
+/// Ids beyond this are shown badly, and by some servers cut (P-149).
+const LONG_ID: usize = 255;
+
 /// The place of one step in the call. Dropping it takes the step out of the program.
 pub(crate) struct StepSlot<'a> {
     call: &'a CallState<'a>,
@@ -144,6 +147,9 @@ impl<'a> StepSlot<'a> {
     fn enter(&self, slots: &mut Slots, describe: impl FnOnce() -> Result<Kind, String>) {
         if self.step.id.is_empty() {
             slots.fault.get_or_insert(Fault::EmptyId);
+        }
+        if self.step.id.len() > LONG_ID {
+            tracing::warn!(step = self.step.id, "the id of a step has more than {LONG_ID} bytes");
         }
         if slots.inside_step {
             slots.fault.get_or_insert(Fault::Nested { inner: self.step.id.clone() });
