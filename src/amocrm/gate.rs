@@ -23,6 +23,8 @@ pub(super) struct Gate(Mutex<State>);
 struct State {
     /// The turns given away last, oldest first; the newest may lie ahead.
     turns: VecDeque<Instant>,
+    /// When the one that was sent away last shall come back.
+    queue_end: Option<Instant>,
     closed: Option<Closed>,
     /// How often in a row amoCRM has said "too many".
     refusals: u32,
@@ -64,6 +66,11 @@ impl Gate {
         };
         let wait = turn.duration_since(instant);
         if wait > LONGEST_WAIT {
+            // Each comes back at a time of its own: all at once, most of them would be sent away again, until their
+            // attempts are used up.
+            let back = state.queue_end.map_or(turn, |end| turn.max(end));
+            state.queue_end = Some(back + WINDOW / CALLS as u32);
+            let wait = back.duration_since(instant);
             let reason = "too many calls are waiting for their turn".to_owned();
             return Err(Closed { until: now.saturating_add(wait).unwrap_or(now), reason });
         }
@@ -134,6 +141,12 @@ mod tests {
             .find_map(Result::err)
             .unwrap();
         assert_eq!(refused.remaining(Timestamp::UNIX_EPOCH), Duration::from_secs(11));
+        // A thousand more come back one after the other.
+        for number in 1..1000 {
+            let refused = gate.turn(Timestamp::UNIX_EPOCH, start).unwrap_err();
+            let back = Duration::from_secs(11) + number * Duration::from_millis(200);
+            assert_eq!(refused.remaining(Timestamp::UNIX_EPOCH), back);
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(crate) struct Bench {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: Store,
     pub(crate) settings: ErpSettings,
-    pub(crate) database: Database,
+    _database: Database,
     _stop: DropGuard,
 }
 
@@ -52,7 +52,7 @@ impl Bench {
             timeout: Duration::from_millis(300),
         };
         let store = database.open(clock.clone()).await;
-        Self { erp, clock, store, settings, database, _stop: stop.drop_guard() }
+        Self { erp, clock, store, settings, _database: database, _stop: stop.drop_guard() }
     }
 
     pub(crate) async fn marked() -> Self {

@@ -2,5 +2,6 @@
 //! running official dev server (`inngest dev --no-discovery --retry-interval 1`).
 
 mod deals;
+mod reconcile;
 mod webhooks;
 mod world;

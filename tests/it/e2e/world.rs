@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use inngest_dev_server::{DevServer, Observation};
-use prometei_flow::clock::SystemClock;
+use prometei_flow::clock::{SharedClock, SystemClock};
 use prometei_flow::config::{Config, EnvMap};
 use prometei_flow::fakes::{FakeAmoCrm, FakeAmoCrmSettings, FakeErp, FakeErpSettings};
 use prometei_flow::service::{self, Listeners};
@@ -52,6 +52,11 @@ impl World {
 
     /// With these variables changed; an empty value removes one.
     pub(crate) async fn start_with(changes: &[(&str, &str)]) -> Self {
+        Self::start_at(changes, Arc::new(SystemClock)).await
+    }
+
+    /// With a clock of its own. Inngest keeps the machine's.
+    pub(crate) async fn start_at(changes: &[(&str, &str)], clock: SharedClock) -> Self {
         let stop = CancellationToken::new();
         let official = official_server();
         let turn = match &official {
@@ -98,8 +103,7 @@ impl World {
         let env: EnvMap = variables.iter().chain(changes).copied().collect();
         let config = Config::load(&env).unwrap();
         let listeners = Listeners { public, admin: free_port().await };
-        let running =
-            tokio::spawn(service::run(config, listeners, Arc::new(SystemClock), stop.clone()));
+        let running = tokio::spawn(service::run(config, listeners, clock, stop.clone()));
 
         let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
         let world = Self {
