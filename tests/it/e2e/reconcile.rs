@@ -90,7 +90,9 @@ async fn a_lead_that_no_webhook_told_of_gets_its_record_once() {
 async fn every_five_minutes_somebody_looks() {
     let account = Account::new().await;
     if account.world.calls().await.is_none() {
-        println!("skipped every_five_minutes_somebody_looks: the official server has its own clock");
+        println!(
+            "skipped every_five_minutes_somebody_looks: the official server has its own clock"
+        );
         return account.world.end().await;
     }
     for lead in 1..=2 {
