@@ -15,6 +15,8 @@ pub struct Context<'a, E> {
     pub step: Step<'a>,
     /// The run and the attempt.
     pub run: Run<'a>,
+    /// What [middleware](crate::middleware) has put there for the function.
+    pub extensions: &'a http::Extensions,
     /// All events of the run, unread.
     pub(crate) batch: &'a [&'a RawValue],
 }
@@ -44,4 +46,7 @@ pub struct Run<'a> {
     pub attempt: u32,
     /// How often the server will try; absent when it does not say.
     pub max_attempts: Option<u32>,
+    /// The `traceparent` of the call, where it has one: set it on requests of your own to have them in the same trace
+    /// (P-040).
+    pub traceparent: Option<&'a str>,
 }

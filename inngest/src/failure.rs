@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use crate::config::{Mistakes, quoted};
 use crate::endpoint::raw_event;
 use crate::engine::{CallState, FunctionFuture};
-use crate::function::{DynFunction, RawEvent, write_output};
+use crate::function::{DynFunction, Given, RawEvent, write_output};
+use crate::middleware::Middleware;
 use crate::{Config, Context, Error, Event, Function, Result, ResultExt as _, Run, Step, Trigger};
 
 /// A function that is told when a run of it has failed for good: its attempts are used up, its error was final, or
@@ -170,19 +171,22 @@ impl<F: OnFailure> DynFunction for FailureOf<F> {
         vec![Trigger::named("inngest/function.failed").matching(condition)]
     }
 
+    fn middleware(&self) -> Vec<Arc<dyn Middleware>> {
+        self.function.middleware()
+    }
+
     fn check(&self, _: &[Trigger], _: &mut Mistakes<'_>) {}
 
     fn start<'a>(
         &'a self,
         call: &'a CallState<'a>,
         run: Run<'a>,
-        event: RawEvent<'a>,
-        events: &'a [&'a RawValue],
+        given: Given<'a>,
     ) -> FunctionFuture<'a> {
         Box::pin(async move {
-            let RawEvent { id, name, data, ts } = event;
+            let Given { event: RawEvent { id, name, data, ts }, events: batch, extensions } = given;
             let event = Event { id, name, data: Failure::read(data)?, ts };
-            let cx = Context { event, step: Step::new(call), run, batch: events };
+            let cx = Context { event, step: Step::new(call), run, extensions, batch };
             self.function.on_failure(cx).await?;
             write_output(&()).map_err(Error::no_retry)
         })

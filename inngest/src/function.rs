@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use crate::config::Mistakes;
 use crate::engine::{CallState, FunctionFuture};
 use crate::json;
+use crate::middleware::Middleware;
 use crate::{
     Config, Context, Error, Event, EventMismatch, EventSet, Incoming, Result, ResultExt as _, Run,
     Scheduled, Step, Trigger,
@@ -63,6 +64,11 @@ pub trait Function: Send + Sync + 'static {
         Self::Event::triggers()
     }
 
+    /// What looks at its calls, after the [client's](crate::Client::with_middleware).
+    fn middleware(&self) -> Vec<Arc<dyn Middleware>> {
+        Vec::new()
+    }
+
     /// One call of one run: goes through the finished steps to the first that has no result yet.
     fn run(
         &self,
@@ -86,20 +92,27 @@ impl RawEvent<'_> {
     }
 }
 
+/// What a call gives to its function.
+pub(crate) struct Given<'a> {
+    pub(crate) event: RawEvent<'a>,
+    pub(crate) events: &'a [&'a RawValue],
+    pub(crate) extensions: &'a http::Extensions,
+}
+
 /// A function without its types.
 pub(crate) trait DynFunction: Send + Sync {
     /// Its id within its app.
     fn id(&self) -> &str;
     fn config(&self) -> Config;
     fn triggers(&self, app_id: &str) -> Vec<Trigger>;
+    fn middleware(&self) -> Vec<Arc<dyn Middleware>>;
     /// Notes what is wrong with `triggers` for a function of this type.
     fn check(&self, triggers: &[Trigger], mistakes: &mut Mistakes<'_>);
     fn start<'a>(
         &'a self,
         call: &'a CallState<'a>,
         run: Run<'a>,
-        event: RawEvent<'a>,
-        events: &'a [&'a RawValue],
+        given: Given<'a>,
     ) -> FunctionFuture<'a>;
 }
 
@@ -117,6 +130,10 @@ impl<F: Function> DynFunction for Handler<F> {
 
     fn triggers(&self, _: &str) -> Vec<Trigger> {
         self.0.triggers()
+    }
+
+    fn middleware(&self) -> Vec<Arc<dyn Middleware>> {
+        self.0.middleware()
     }
 
     fn check(&self, triggers: &[Trigger], mistakes: &mut Mistakes<'_>) {
@@ -145,12 +162,12 @@ impl<F: Function> DynFunction for Handler<F> {
         &'a self,
         call: &'a CallState<'a>,
         run: Run<'a>,
-        event: RawEvent<'a>,
-        events: &'a [&'a RawValue],
+        given: Given<'a>,
     ) -> FunctionFuture<'a> {
         Box::pin(async move {
+            let Given { event, events: batch, extensions } = given;
             let event = event.typed().no_retry()?;
-            let cx = Context { event, step: Step::new(call), run, batch: events };
+            let cx = Context { event, step: Step::new(call), run, extensions, batch };
             write_output(&self.0.run(cx).await?)
         })
     }

@@ -17,7 +17,9 @@ mod failure;
 mod function;
 mod headers;
 mod json;
+pub mod middleware;
 mod ops;
+mod replay;
 mod settings;
 pub mod signing;
 mod step;
@@ -39,6 +41,7 @@ pub use error::{Error, Result, ResultExt, Retry};
 pub use event::{Event, EventData, EventMismatch, EventSet, Incoming, NewEvent, Scheduled};
 pub use failure::{Failure, FailureCause, OnFailure};
 pub use function::Function;
+pub use replay::is_replaying;
 pub use settings::{Mode, Settings, SettingsError, UnsignedSync};
 pub use step::{
     AiRequest, Fetch, FetchResponse, Infer, Invoke, Sleep, Step, WaitForEvent, WaitForSignal,

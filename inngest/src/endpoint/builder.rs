@@ -46,7 +46,9 @@ impl EndpointBuilder {
     fn serve(mut self, function: impl DynFunction + 'static) -> Self {
         let id = format!("{}-{}", self.app_id, function.id());
         let checkpointing = function.config().checkpointing;
-        self.functions.push(Served { id, checkpointing, function: Box::new(function) });
+        let middleware = function.middleware();
+        let function = Box::new(function);
+        self.functions.push(Served { id, checkpointing, middleware, function });
         self
     }
 

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 
 use crate::function::DynFunction;
+use crate::middleware::Middleware;
 use crate::{Checkpointing, Client};
 
 pub use builder::{BuildError, EndpointBuilder};
@@ -46,6 +47,7 @@ struct Inner {
 struct Served {
     id: String,
     checkpointing: Option<Checkpointing>,
+    middleware: Vec<Arc<dyn Middleware>>,
     function: Box<dyn DynFunction>,
 }
 

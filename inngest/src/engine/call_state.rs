@@ -13,6 +13,7 @@ use super::policy::RetryPolicy;
 use super::slots::{Executed, Fault, Kind, Phase, Slot, Slots};
 use super::step_id::{StepId, StepIds};
 use crate::clock::Clock;
+use crate::replay::Replaying;
 use crate::{Client, Error, Run};
 
 /// One call of one run. Steps borrow it, so they cannot outlive the call.
@@ -212,6 +213,7 @@ impl Drop for StepSlot<'_> {
             Phase::Found => slots.found.retain(|&found| found != self.index),
             Phase::Waiting => {
                 slots.waiting.remove(&(self.call.memo.rank(&self.step.hash), self.index));
+                slots.resolved += 1;
             }
             // A timeout or a race around a running step: what the code has done is unknown, and only a failed
             // attempt says so.
@@ -243,6 +245,7 @@ impl<F: Future<Output = Result<Box<RawValue>, Error>>> Future for InsideStep<'_,
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let _running = Replaying::set(false);
         self.call.slots().inside_step = true;
         let polled = catch_unwind(AssertUnwindSafe(|| self.code.as_mut().poll(cx)));
         self.call.slots().inside_step = false;

@@ -18,6 +18,7 @@ use super::call_state::{CallState, panic_message};
 use super::slots::{Executed, Fault, Found, Kind, Phase};
 use super::step_id::StepId;
 use crate::Error;
+use crate::replay::Replaying;
 
 /// A function of any type, started for one call.
 pub(crate) type FunctionFuture<'a> =
@@ -72,14 +73,20 @@ pub(super) async fn next_outcome<'a>(
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
     let mut idle: Option<Pin<Box<Sleep>>> = None;
+    let saved = call.memo.done();
 
     std::future::poll_fn(move |cx| {
         woken.drive(cx.waker());
         loop {
             woken.flag.store(false, Ordering::SeqCst);
+            // What lies before the last saved result has run in an earlier call, and so has everything on the way to
+            // a step that was asked for.
+            let replaying = dispatch.target.is_some() || call.slots().resolved < saved;
+            let replaying = Replaying::set(replaying);
             let polled = catch_unwind(AssertUnwindSafe(|| {
                 function.as_mut().poll(&mut Context::from_waker(&waker))
             }));
+            drop(replaying);
             if let Some(outcome) = reported(call) {
                 return Poll::Ready(outcome);
             }
@@ -150,6 +157,7 @@ fn next_move(call: &CallState<'_>, dispatch: &Dispatch) -> Move {
     // One at a time and in the order in which they were saved, so that a race has the same winner in every
     // call (P-151).
     if let Some((_, next)) = slots.waiting.pop_first() {
+        slots.resolved += 1;
         let waker = slots.set_phase(next, Phase::Resolved);
         drop(slots);
         if let Some(waker) = waker {

@@ -115,6 +115,8 @@ pub(super) struct Slots {
     pub(super) all: Vec<Slot>,
     /// Steps with a saved result that waits for its turn, by completion order.
     pub(super) waiting: BTreeSet<(usize, usize)>,
+    /// How many saved results the function has, or has given up waiting for.
+    pub(super) resolved: usize,
     /// Steps without a result, in the order in which the function reached them.
     pub(super) found: Vec<usize>,
     /// A step was told to run its code; the call ends with what comes of it.

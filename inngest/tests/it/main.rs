@@ -14,10 +14,12 @@ mod conformance;
 mod events;
 mod failure;
 mod memo;
+mod middleware;
 mod outputs;
 #[cfg(feature = "axum")]
 mod over_axum;
 mod programs;
+mod replay;
 mod signatures;
 mod simulator;
 mod steps;
