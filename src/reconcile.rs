@@ -93,13 +93,13 @@ impl StoredReconcileLog {
         for event in events {
             settled.push((event.id.as_str(), event.at.parse::<Timestamp>()?));
         }
-        Ok(self.store.settle_events(&settled, leads).await.map_err(store_failed)?)
+        self.store.settle_events(&settled, leads).await.map_err(|error| store_failed(&error))
     }
 }
 
 impl ReconcileLog for StoredReconcileLog {
     async fn window(&self) -> inngest::Result<FeedWindow> {
-        let (from, to, sweep) = self.next().await.map_err(store_failed)?;
+        let (from, to, sweep) = self.next().await.map_err(|error| store_failed(&error))?;
         Ok(FeedWindow { from: from.to_string(), to: to.to_string(), sweep })
     }
 
@@ -108,7 +108,7 @@ impl ReconcileLog for StoredReconcileLog {
         for event in events {
             let told_since = event.at.parse::<Timestamp>()?.saturating_sub(CLOCKS)?;
             let is_news = self.store.is_news(&event.id, event.lead_id, told_since).await;
-            if is_news.map_err(store_failed)? {
+            if is_news.map_err(|error| store_failed(&error))? {
                 news.push(event);
             }
         }
@@ -123,7 +123,7 @@ impl ReconcileLog for StoredReconcileLog {
         let leads: Vec<u64> = missed.iter().map(|event| event.lead_id).collect();
         self.settle(missed, &leads).await?;
         let advanced = self.store.advance_reconcile_cursor(window.to.parse()?, window.sweep).await;
-        advanced.map_err(store_failed)?;
+        advanced.map_err(|error| store_failed(&error))?;
         self.metrics.reconciled(missed.len());
         if !missed.is_empty() {
             tracing::warn!(?leads, "no webhook told of these leads; reconciliation sent them on");
@@ -132,6 +132,6 @@ impl ReconcileLog for StoredReconcileLog {
     }
 }
 
-fn store_failed(error: anyhow::Error) -> inngest::Error {
+fn store_failed(error: &anyhow::Error) -> inngest::Error {
     inngest::Error::from(format!("the database failed: {error:#}"))
 }

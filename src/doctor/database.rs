@@ -16,11 +16,11 @@ pub(super) async fn examine(store: &anyhow::Result<Store>, clock: &SharedClock) 
             "check DATABASE_URL, the rights of the file and its folder, and the space on the disk";
         vec![Finding::error(check, format!("{error:#}"), fix)]
     };
-    let counts = match store {
-        Ok(store) => store.inbox_counts().await,
+    let store = match store {
+        Ok(store) => store,
         Err(error) => return failed(error),
     };
-    let counts = match counts {
+    let (counts, deals) = match tokio::try_join!(store.inbox_counts(), store.deal_counts()) {
         Ok(counts) => counts,
         Err(error) => return failed(&error),
     };
@@ -40,6 +40,16 @@ pub(super) async fn examine(store: &anyhow::Result<Store>, clock: &SharedClock) 
             "inbox",
             format!("Inngest refuses {} leads for good", counts.parked),
             "look at the log for \"Inngest refuses an event\"; these leads have no record in the ERP",
+        ));
+    }
+    if deals.failed + deals.in_doubt > 0 {
+        findings.push(Finding::warning(
+            "deals",
+            format!(
+                "{} have no record, of {} more it is not known whether they have one",
+                deals.failed, deals.in_doubt
+            ),
+            "prometei-flow deals list names them, and what to do",
         ));
     }
     if counts.unparsable > 0 {

@@ -41,6 +41,8 @@ pub struct FakeAmoCrmSettings {
     pub subdomain: String,
     /// How long an access token is said to live, in seconds.
     pub expires_in: u64,
+    /// The tokens are those of an administrator, who may look at webhooks.
+    pub is_admin: bool,
 }
 
 impl Default for FakeAmoCrmSettings {
@@ -53,6 +55,7 @@ impl Default for FakeAmoCrmSettings {
             account_id: 32_452_514,
             subdomain: "oooprometei".to_owned(),
             expires_in: 86_400,
+            is_admin: true,
         }
     }
 }

@@ -14,18 +14,19 @@ use prometei_flow::fakes::{AmoCrmFailure, FakeAmoCrm, FakeAmoCrmSettings};
 use prometei_flow::http::{Consent, oauth_router};
 use prometei_flow::outbound::Outbound;
 use prometei_flow::store::Store;
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt as _;
 use url::Url;
+
+use crate::database::Database;
 
 struct Site {
     amocrm: FakeAmoCrm,
     client: AmoCrmClient<Store>,
     clock: Arc<ManualClock>,
     router: Router,
-    _folder: TempDir,
+    _database: Database,
     _stop: DropGuard,
 }
 
@@ -53,12 +54,11 @@ impl Site {
             timeouts: Timeouts { handover: Duration::ZERO, ..Timeouts::default() },
         };
         let clock = Arc::new(ManualClock::new("2026-11-22T12:00:00Z".parse().unwrap()));
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/flow.db", folder.path().display());
-        let store = Store::open(&url, clock.clone()).await.unwrap();
+        let database = Database::new().await;
+        let store = database.open(clock.clone()).await;
         let client = AmoCrmClient::new(settings, store.clone(), Outbound::new(), clock.clone());
         let router = oauth_router(Consent::new(client.clone(), store, clock.clone()));
-        Self { amocrm, client, clock, router, _folder: folder, _stop: stop.drop_guard() }
+        Self { amocrm, client, clock, router, _database: database, _stop: stop.drop_guard() }
     }
 
     async fn get(&self, address: &str) -> Page {

@@ -3,16 +3,19 @@
 
 mod amocrm;
 mod bodies;
+mod care;
 mod cli;
 mod config;
 mod consent;
 mod crash;
 mod database;
+mod doctor;
 mod e2e;
 mod erp;
 mod http;
 mod inbox;
 mod ledger;
+mod reconcile_log;
 mod replicas;
 mod subscription;
 mod webhook;

@@ -6,7 +6,7 @@ use prometei_flow::amocrm::{
     AmoCrmAuth, AmoCrmClient, AmoCrmSettings, ApiError, BaseUrl, SETTINGS, Timeouts,
 };
 use prometei_flow::clock::ManualClock;
-use prometei_flow::fakes::{AmoCrmFailure, FakeAmoCrm, FakeAmoCrmSettings, MemoryTokenStore};
+use prometei_flow::fakes::{FakeAmoCrm, FakeAmoCrmSettings, MemoryTokenStore};
 use prometei_flow::outbound::Outbound;
 use prometei_flow::subscription::{Destination, Health, check, repair};
 use tokio::net::TcpListener;
@@ -90,8 +90,7 @@ async fn a_repair_of_what_is_right_changes_nothing() {
 #[tokio::test]
 async fn a_token_without_rights_blocks_nothing_else() {
     let account = account().await;
-    let body = r#"{"title":"Forbidden","status":403,"detail":"No rights"}"#.to_owned();
-    account.amocrm.fail_next(1, AmoCrmFailure::Answer { status: 403, body });
+    account.amocrm.configure(|amocrm| amocrm.is_admin = false);
     let error = check(&account.client, &account.destination).await.unwrap_err();
     assert!(matches!(&error, ApiError::Forbidden(_)), "{error}");
     account.client.account().await.unwrap();

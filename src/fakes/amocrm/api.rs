@@ -28,6 +28,9 @@ pub(super) fn answer(state: &mut State, request: &RecordedRequest) -> Response {
             Some(page) => json_answer(200, &page),
             None => nothing(),
         },
+        (_, "/api/v4/webhooks") if !state.settings.is_admin => {
+            problem(403, "Forbidden", "Недостаточно прав")
+        }
         (method, "/api/v4/webhooks") => webhooks(state, method, &request.body),
         (&Method::GET, _) => match path.strip_prefix("/api/v4/leads/").map(str::parse::<u64>) {
             Some(Ok(id)) => {

@@ -67,6 +67,7 @@ async fn a_lead_that_no_webhook_told_of_gets_its_record_once() {
         account.clock.advance(5 * MINUTE);
     }
     assert_eq!(account.world.erp.rows().len(), 1);
+    account.world.end().await;
 }
 
 #[tokio::test]
@@ -77,6 +78,7 @@ async fn what_a_webhook_told_of_is_left_alone() {
     assert_eq!(account.world.webhook("/api/amocrm-webhook", body).await.0, 200);
     account.clock.advance(5 * MINUTE);
     assert_eq!(account.missed().await, json!([]));
+    account.world.end().await;
 }
 
 #[tokio::test]
@@ -89,6 +91,7 @@ async fn a_lead_that_comes_back_without_a_webhook_is_missed_all_the_same() {
     account.moves(45_721_053);
     account.clock.advance(5 * MINUTE);
     assert_eq!(account.missed().await, json!([45_721_053]));
+    account.world.end().await;
 }
 
 #[tokio::test]
@@ -98,6 +101,7 @@ async fn what_happened_before_it_was_switched_on_is_not_ours() {
     account.world.amocrm.add_event(MOVED, 1, earlier, Some(OURS));
     account.clock.advance(25 * 60 * MINUTE);
     assert_eq!(account.missed().await, json!([]));
+    account.world.end().await;
 }
 
 #[tokio::test]
@@ -109,6 +113,7 @@ async fn a_webhook_is_given_time_before_its_lead_counts_as_missed() {
     assert_eq!(account.missed().await, json!([]));
     account.clock.advance(MINUTE);
     assert_eq!(account.missed().await, json!([1]));
+    account.world.end().await;
 }
 
 #[tokio::test]
@@ -129,6 +134,7 @@ async fn other_stages_are_of_no_concern_and_new_leads_are_asked_where_they_are()
     let asked = account.world.amocrm.api_calls();
     assert_eq!(account.missed().await, json!([]));
     assert_eq!(account.world.amocrm.api_calls(), asked + 1, "one page, and no lead again");
+    account.world.end().await;
 }
 
 #[tokio::test]
@@ -145,6 +151,7 @@ async fn every_page_is_read_and_filters_that_do_nothing_do_no_harm() {
     let output = account.run().await;
     assert_eq!((&output["missed"], &output["events"]), (&json!([7, 8]), &json!(232)));
     account.world.records(2).await;
+    account.world.end().await;
 }
 
 #[tokio::test]
@@ -162,6 +169,7 @@ async fn what_the_feed_shows_late_is_found_by_the_daily_look_back() {
     assert_eq!(account.missed().await, json!([]));
     account.clock.advance(60 * MINUTE);
     assert_eq!(account.missed().await, json!([1]));
+    account.world.end().await;
 }
 
 #[tokio::test]
@@ -176,6 +184,7 @@ async fn after_a_long_absence_no_stretch_of_time_is_left_out() {
         found.extend(account.missed().await.as_array().unwrap().clone());
     }
     assert_eq!(found, [json!(1), json!(2)]);
+    account.world.end().await;
 }
 
 #[tokio::test]
@@ -186,4 +195,5 @@ async fn while_amocrm_is_away_nothing_is_skipped() {
     let answer = AmoCrmFailure::Answer { status: 502, body: "<h1>Bad Gateway</h1>".to_owned() };
     account.world.amocrm.fail_next(2, answer);
     assert_eq!(account.missed().await, json!([1]), "the run itself tries again");
+    account.world.end().await;
 }

@@ -41,8 +41,8 @@ pub(crate) struct CancelOn {
 pub(crate) struct Rate {
     pub(crate) limit: u32,
     pub(crate) period: Duration,
-    /// Runs beyond the even pace that may start at once.
-    pub(crate) burst: u32,
+    /// How far starts may run ahead of the even pace.
+    pub(crate) tolerance: Duration,
     pub(crate) key: Option<Expression>,
 }
 
@@ -88,7 +88,7 @@ impl Settings {
         let idempotency = config.get("idempotency").and_then(Value::as_str).map(|key| Rate {
             limit: 1,
             period: DAY,
-            burst: 0,
+            tolerance: DAY,
             key: Expression::parse(key).ok(),
         });
         let timeouts = setting("timeouts");
@@ -138,19 +138,18 @@ fn cancel_on(entry: &Value) -> Option<CancelOn> {
     })
 }
 
+/// A tenth of the limit may come at once, as on the real server.
 fn rate_limit(setting: &Value) -> Option<Rate> {
-    let limit = number(setting, "limit").max(1);
-    // A tenth of the limit may come at once, as on the real server.
-    Some(Rate { limit, period: time(setting, "period")?, burst: limit / 10, key: key(setting) })
+    let (limit, period) = (number(setting, "limit").max(1), time(setting, "period")?);
+    let tolerance = period / limit * (limit / 10 + 1);
+    Some(Rate { limit, period, tolerance, key: key(setting) })
 }
 
+/// All of the limit may come at once, and all of the burst [observed on 1.43].
 fn throttle(setting: &Value) -> Option<Rate> {
-    Some(Rate {
-        limit: number(setting, "limit").max(1),
-        period: time(setting, "period")?,
-        burst: number(setting, "burst"),
-        key: key(setting),
-    })
+    let (limit, period) = (number(setting, "limit").max(1), time(setting, "period")?);
+    let tolerance = period.saturating_mul(number(setting, "burst").max(1));
+    Some(Rate { limit, period, tolerance, key: key(setting) })
 }
 
 fn debounce(setting: &Value) -> Option<Debounce> {

@@ -21,13 +21,11 @@ impl State {
         true
     }
 
-    /// A call is over; those that were put aside have another try. Did it save steps by itself?
-    pub(crate) fn leave(&mut self, item: &Item) -> bool {
-        let (saved, parked) = self.calls.end(item);
-        for item in parked {
-            self.queue.push(item);
+    /// A call is over; those that were put aside have another try.
+    pub(crate) fn leave(&mut self, item: &Item) {
+        for parked in self.calls.end(item) {
+            self.queue.push(parked);
         }
-        saved
     }
 }
 

@@ -18,7 +18,7 @@ impl Pace {
     /// Counts a start, if it is allowed now; else `Err` is the moment of the next one, in milliseconds.
     ///
     /// Starts are spread evenly over the period, as the real server does it (a generic cell rate algorithm): a limit of
-    /// ten in an hour is one in six minutes, and the burst on top.
+    /// ten in an hour is one in six minutes, give or take the tolerance.
     pub(super) fn take(
         &mut self,
         kind: &'static str,
@@ -62,7 +62,7 @@ impl Pace {
         let now = now_ms.saturating_mul(NANOS_PER_MS);
         let period = i64::try_from(rate.period.as_nanos()).unwrap_or(i64::MAX);
         let interval = period / i64::from(rate.limit.max(1));
-        let tolerance = interval.saturating_mul(i64::from(rate.burst) + 1);
+        let tolerance = i64::try_from(rate.tolerance.as_nanos()).unwrap_or(i64::MAX);
         let next = self.0.get(&key).copied().unwrap_or(now).max(now).saturating_add(interval);
         (key, next, next.saturating_sub(tolerance))
     }

