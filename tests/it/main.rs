@@ -11,6 +11,7 @@ mod e2e;
 mod erp;
 mod http;
 mod inbox;
+mod kill;
 mod ledger;
 mod replicas;
 mod webhook;
