@@ -7,6 +7,7 @@ mod load;
 pub(crate) mod service;
 mod world;
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use world::World;
@@ -45,5 +46,7 @@ async fn killed(world: &World) {
     };
     let (promised, ()) = tokio::join!(posting, killing);
     world.until_all_are_accounted_for(&promised).await;
-    println!("{} kills, {} leads promised: {}", kills(), promised.len(), world.summary().await);
+    let summary = world.summary().await;
+    writeln!(std::io::stdout(), "{} kills, {} leads promised: {summary}", kills(), promised.len())
+        .unwrap();
 }
