@@ -4,3 +4,5 @@
 mod deals;
 mod webhooks;
 mod world;
+
+pub(crate) use world::eventually;

@@ -4,6 +4,7 @@
 
 mod gate;
 mod load;
+mod secrets;
 pub(crate) mod service;
 mod world;
 

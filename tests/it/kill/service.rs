@@ -55,6 +55,12 @@ impl Replica {
         }
     }
 
+    /// What `ps` shows of it.
+    pub(crate) fn command_line(&self) -> String {
+        let id = self.child.as_ref().map(Child::id).unwrap_or_default();
+        std::fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default()
+    }
+
     /// The process's resident memory, in KiB.
     pub(crate) fn memory(&self) -> Option<u64> {
         let id = self.child.as_ref()?.id();
