@@ -1,8 +1,10 @@
 //! The service: configuration, listeners, webhook intake, store, amoCRM and ERP clients, command line.
 pub mod amocrm;
+pub mod care;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod erp;
 pub mod fakes;
 pub mod http;
@@ -13,5 +15,7 @@ pub mod ledger;
 pub mod logging;
 pub mod metrics;
 pub mod outbound;
+pub mod reconcile;
 pub mod service;
 pub mod store;
+pub mod subscription;

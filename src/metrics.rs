@@ -66,6 +66,11 @@ pub struct Metrics {
     inbox_waiting: Gauge,
     inbox_parked: Gauge,
     bodies_unparsable: Gauge,
+    reconcile_runs: Counter,
+    leads_missed: Counter,
+    amocrm_needs_person: Gauge,
+    amocrm_subscription: Gauge,
+    amocrm_token_days: Gauge,
 }
 
 impl Default for Metrics {
@@ -87,7 +92,15 @@ impl Metrics {
             inbox_waiting: Gauge::default(),
             inbox_parked: Gauge::default(),
             bodies_unparsable: Gauge::default(),
+            reconcile_runs: Counter::default(),
+            leads_missed: Counter::default(),
+            amocrm_needs_person: Gauge::default(),
+            amocrm_subscription: Gauge::default(),
+            amocrm_token_days: Gauge::default(),
         };
+        // Until they are known, both are fine as far as anybody has seen.
+        metrics.amocrm_subscription.set(-1);
+        metrics.amocrm_token_days.set(-1);
         let mut registry = Registry::with_prefix("prometei_flow");
         let mut counter = |name: &str, help: &str, counter: &Counter| {
             registry.register(name, help, counter.clone());
@@ -96,6 +109,10 @@ impl Metrics {
         counter("events_sent", "Events that Inngest accepted", &metrics.events_sent);
         counter("events_parked", "Events that Inngest refused for good", &metrics.events_parked);
         counter("event_send_failures", "Sends to try again", &metrics.send_failures);
+        let help = "Looks through what happened in amoCRM";
+        counter("reconcile_runs", help, &metrics.reconcile_runs);
+        let help = "Leads that no webhook told of, found by reconciliation";
+        counter("leads_missed_by_webhooks", help, &metrics.leads_missed);
         let mut gauge = |name: &str, help: &str, gauge: &Gauge| {
             registry.register(name, help, gauge.clone());
         };
@@ -107,6 +124,12 @@ impl Metrics {
         );
         let help = "Kept webhook bodies of which something could not be read";
         gauge("webhook_bodies_unparsable", help, &metrics.bodies_unparsable);
+        let help = "1 while amoCRM's tokens need a person (needs_reauth), else 0";
+        gauge("amocrm_needs_reauth", help, &metrics.amocrm_needs_person);
+        let help = "amoCRM's webhook for this service: 1 in place, 0 not, -1 unknown";
+        gauge("amocrm_subscription", help, &metrics.amocrm_subscription);
+        let help = "Days until the long-lived token ends, -1 when there is none or it does not say";
+        gauge("amocrm_long_lived_token_days", help, &metrics.amocrm_token_days);
         let help = "Webhooks, by how they were answered";
         registry.register("webhooks_received", help, metrics.webhooks.clone());
         metrics.registry = Arc::new(registry);
@@ -136,6 +159,27 @@ impl Metrics {
     /// Counts a send that will be tried again.
     pub fn send_failed(&self) {
         self.send_failures.inc();
+    }
+
+    /// Counts a run of reconciliation, and the leads that webhooks had missed.
+    pub fn reconciled(&self, missed: usize) {
+        self.reconcile_runs.inc();
+        self.leads_missed.inc_by(missed as u64);
+    }
+
+    /// Whether amoCRM's tokens need a person.
+    pub fn amocrm_needs_reauth(&self, needed: bool) {
+        self.amocrm_needs_person.set(needed.into());
+    }
+
+    /// Whether amoCRM's webhook is in place; `None` when it could not be looked at.
+    pub fn amocrm_subscription(&self, good: Option<bool>) {
+        self.amocrm_subscription.set(good.map_or(-1, i64::from));
+    }
+
+    /// How many days the long-lived token still has.
+    pub fn amocrm_token_days(&self, days: i64) {
+        self.amocrm_token_days.set(days);
     }
 
     /// Sets the gauges to what lies in the inbox; call it before [`render`](Self::render).

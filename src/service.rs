@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use functions::ReconcileLeads;
 use inngest::Client;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -11,17 +12,20 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::amocrm::{AmoCrmClient, AmoCrmPort};
+use crate::care::{CarePace, Caretaker};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::erp::{ErpClient, ErpPort};
-use crate::http::{admin_router, public_router};
+use crate::http::{Consent, admin_router, oauth_router, public_router};
 use crate::inbox::{Forwarder, Pace, purge_daily};
 use crate::inngest_link::{InngestEvents, InngestTransport};
 use crate::intake::Intake;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
+use crate::reconcile::{self, AmoCrmFeed, StoredReconcileLog};
 use crate::store::Store;
+use crate::subscription::Destination;
 
 /// How long calls that are under way at shutdown may still take. Orchestrators kill after 30 s.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(25);
@@ -65,6 +69,7 @@ pub async fn run(
     clock: SharedClock,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let destination = webhook_destination(&config);
     let store = Store::open_for_service(&config.database.url, Arc::clone(&clock)).await?;
     let outbound = Outbound::new();
     let client = Client::new(config.inngest, InngestTransport::new(outbound.clone()));
@@ -87,15 +92,22 @@ pub async fn run(
         }
         None => ErpPort::Missing(Default::default()),
     };
-    let endpoint = functions::endpoint(
-        client.clone(),
-        amocrm.clone(),
-        erp.clone(),
-        config.webhook.filter.clone(),
-    )
-    .context("the functions are not configured rightly")?;
-
     let (metrics, wake) = (Metrics::new(), Arc::new(Notify::new()));
+    let filter = &config.webhook.filter;
+    let reconcile = filter.trigger_statuses.clone().map(|stages| ReconcileLeads {
+        feed: AmoCrmFeed(amocrm.clone()),
+        log: StoredReconcileLog {
+            store: store.clone(),
+            clock: Arc::clone(&clock),
+            metrics: metrics.clone(),
+            grace: reconcile::grace(config.dedupe),
+        },
+        stages,
+    });
+    let endpoint =
+        functions::endpoint(client.clone(), amocrm.clone(), erp.clone(), filter.clone(), reconcile)
+            .context("the functions are not configured rightly")?;
+
     let intake = Arc::new(Intake {
         store: store.clone(),
         clock: Arc::clone(&clock),
@@ -118,9 +130,25 @@ pub async fn run(
     );
 
     let mut parts: JoinSet<anyhow::Result<&'static str>> = JoinSet::new();
-    let public = axum::serve(listeners.public, public_router(endpoint, intake))
+    let consent = match &amocrm {
+        AmoCrmPort::Configured(client) => {
+            Consent::new(client.clone(), store.clone(), Arc::clone(&clock))
+        }
+        AmoCrmPort::Missing(_) => None,
+    };
+    let public = public_router(endpoint, intake).merge(oauth_router(consent));
+    let public = axum::serve(listeners.public, public)
         .with_graceful_shutdown(stop.clone().cancelled_owned());
     parts.spawn(async move { Ok(public.await.map(|()| "the public listener")?) });
+    if let AmoCrmPort::Configured(client) = &amocrm {
+        let clock = Arc::clone(&clock);
+        let caretaker = Caretaker::new(client.clone(), destination, clock, metrics.clone());
+        let caring = caretaker.run(CarePace::default(), stop.clone());
+        parts.spawn(async move {
+            caring.await;
+            Ok("the caretaker")
+        });
+    }
     let admin = axum::serve(listeners.admin, admin_router(store.clone(), metrics))
         .with_graceful_shutdown(stop.clone().cancelled_owned());
     parts.spawn(async move { Ok(admin.await.map(|()| "the admin listener")?) });
@@ -144,6 +172,14 @@ pub async fn run(
     }
     store.close().await;
     ended
+}
+
+/// The address that amoCRM should call, where it can be known and amoCRM can reach it.
+pub fn webhook_destination(config: &Config) -> Option<Destination> {
+    let amocrm = config.amocrm.as_ref()?;
+    let origin = config.public_origin()?;
+    let reachable = origin.scheme() == "https" || amocrm.base_url.is_local();
+    reachable.then(|| Destination::new(&origin, config.webhook.secrets.last()))
 }
 
 /// Waits for `stop`, then for all parts to end.

@@ -6,32 +6,40 @@
 mod create_crm_deal;
 mod handle_amocrm_webhook;
 pub mod ports;
+mod reconcile_leads;
 pub mod webhook;
 
 use inngest::{BuildError, Client, Endpoint};
 
 pub use create_crm_deal::{CreateCrmDeal, CreateDeal};
 pub use handle_amocrm_webhook::{HandleAmoCrmWebhook, Processed, ProcessedLead, WebhookData};
+pub use reconcile_leads::{Look, ReconcileLeads, ReconcileNow, Reconciled};
 
 /// The app's id at Inngest. Runs under way are lost when it changes.
 pub const APP_ID: &str = "prometei-flow";
 
-/// The endpoint that serves all functions.
-pub fn endpoint<A, E>(
+/// The endpoint that serves all functions; reconciliation only where it is given.
+pub fn endpoint<A, E, F, L>(
     client: Client,
     amocrm: A,
     erp: E,
     filter: webhook::LeadFilter,
+    reconcile: Option<ReconcileLeads<F, L>>,
 ) -> Result<Endpoint, BuildError>
 where
     A: ports::AmoCrm,
     E: ports::Erp + Clone,
+    F: ports::LeadFeed,
+    L: ports::ReconcileLog,
 {
     let clock = client.clock().clone();
-    Endpoint::builder(APP_ID, client)
+    let mut builder = Endpoint::builder(APP_ID, client)
         .app_version(env!("CARGO_PKG_VERSION"))
         .framework("axum")
         .function(CreateCrmDeal { erp: erp.clone() })
-        .function(HandleAmoCrmWebhook { amocrm, erp, filter, clock })
-        .build()
+        .function(HandleAmoCrmWebhook { amocrm, erp, filter, clock });
+    if let Some(reconcile) = reconcile {
+        builder = builder.function(reconcile);
+    }
+    builder.build()
 }

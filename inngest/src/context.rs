@@ -1,4 +1,7 @@
-use crate::{Event, Step};
+use serde_json::value::RawValue;
+
+use crate::endpoint::raw_event;
+use crate::{Error, Event, EventSet, Result, Step};
 
 /// What a function is given.
 ///
@@ -12,6 +15,25 @@ pub struct Context<'a, E> {
     pub step: Step<'a>,
     /// The run and the attempt.
     pub run: Run<'a>,
+    /// What [middleware](crate::middleware) has put there for the function.
+    pub extensions: &'a http::Extensions,
+    /// All events of the run, unread.
+    pub(crate) batch: &'a [&'a RawValue],
+}
+
+impl<E: EventSet> Context<'_, E> {
+    /// All events of a [batch](crate::Batch), in the order in which the server has them; outside a batch the one event.
+    ///
+    /// One whose data does not fit makes a final error that names its position.
+    pub fn events(&self) -> Result<Vec<Event<E>>> {
+        let read = |(index, event): (usize, &&RawValue)| {
+            let event = raw_event(event).and_then(|event| event.typed().map_err(|e| e.to_string()));
+            event.map_err(|problem| {
+                Error::from(format!("event {index} of the batch: {problem}")).no_retry()
+            })
+        };
+        self.batch.iter().enumerate().map(read).collect()
+    }
 }
 
 /// One attempt of one run.
@@ -24,4 +46,7 @@ pub struct Run<'a> {
     pub attempt: u32,
     /// How often the server will try; absent when it does not say.
     pub max_attempts: Option<u32>,
+    /// The `traceparent` of the call, where it has one: set it on requests of your own to have them in the same trace
+    /// (P-040).
+    pub traceparent: Option<&'a str>,
 }

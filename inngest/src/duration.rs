@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serializer;
+
 /// `1500ms`, `90s`: one number and one unit, which every version of the server takes (P-089). Parts of a
 /// millisecond round up, so that a pause is never shorter than asked for.
 pub(crate) fn wire_duration(duration: Duration) -> String {
@@ -10,6 +12,23 @@ pub(crate) fn wire_duration(duration: Duration) -> String {
         format!("{}s", millis / 1_000)
     } else {
         format!("{millis}ms")
+    }
+}
+
+/// Writes a setting as [`wire_duration`] does.
+pub(crate) fn serialize_wire<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&wire_duration(*duration))
+}
+
+/// The same for one that may be absent.
+#[expect(clippy::ref_option, reason = "serde passes fields by reference")]
+pub(crate) fn serialize_wire_option<S: Serializer>(
+    duration: &Option<Duration>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => serialize_wire(duration, to),
+        None => to.serialize_none(),
     }
 }
 

@@ -50,6 +50,27 @@ pub struct Settings {
     pub serve_origin: Option<String>,
     /// `INNGEST_SERVE_PATH`: the path of the endpoint, where a proxy changes it.
     pub serve_path: Option<String>,
+    /// `INNGEST_ENABLE_UNAUTHED_SYNC`: who may start a sync without a signature, in cloud mode.
+    pub unsigned_sync: UnsignedSync,
+    /// `INNGEST_ALLOW_IN_BAND_SYNC`: whether a signed sync may be answered with the registration itself (P-091).
+    /// Otherwise it is done out of band.
+    pub in_band_sync: bool,
+}
+
+/// What becomes of a `PUT` without a signature in cloud mode, such as that of a deploy hook (P-058).
+///
+/// Such a request only makes the app register itself, with its own key. But where the URL comes from the request,
+/// anybody can have Inngest told that the app is at a host of theirs, and gets its calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UnsignedSync {
+    /// Accepted where `INNGEST_SERVE_ORIGIN` is set, so that nothing is taken from the request. The default.
+    #[default]
+    WhereOriginIsSet,
+    /// Accepted always, as the TypeScript SDK does: `INNGEST_ENABLE_UNAUTHED_SYNC=1`. Only behind a proxy that sets
+    /// `Host` itself.
+    Accept,
+    /// Refused always: `INNGEST_ENABLE_UNAUTHED_SYNC=0`.
+    Refuse,
 }
 
 /// One variable that cannot be used, and what to do about it. Holds no value that could be a secret.
@@ -101,6 +122,8 @@ impl Settings {
             event_origin: event_origin.to_owned(),
             serve_origin: None,
             serve_path: None,
+            unsigned_sync: UnsignedSync::default(),
+            in_band_sync: true,
         }
     }
 
@@ -155,6 +178,16 @@ impl Settings {
                 mistakes.push(SettingsError { variable, problem: error.to_string() });
             }
         }
+        let mut flag = |variable: &'static str| {
+            let parsed = parse_flag(variable, &get(variable)?);
+            parsed.map_err(|mistake| mistakes.push(mistake)).ok()
+        };
+        let unsigned_sync = match flag("INNGEST_ENABLE_UNAUTHED_SYNC") {
+            None => UnsignedSync::default(),
+            Some(true) => UnsignedSync::Accept,
+            Some(false) => UnsignedSync::Refuse,
+        };
+        let in_band_sync = flag("INNGEST_ALLOW_IN_BAND_SYNC").unwrap_or(true);
         let serve_path = get("INNGEST_SERVE_PATH");
         if serve_path.as_deref().is_some_and(|path| !path.starts_with('/')) {
             mistakes.push(SettingsError {
@@ -179,7 +212,18 @@ impl Settings {
             event_origin: events.or(base).unwrap_or_else(|| default_events.to_owned()),
             serve_origin,
             serve_path,
+            unsigned_sync,
+            in_band_sync,
         })
+    }
+}
+
+/// A typing error in a switch must not leave it where it was.
+fn parse_flag(variable: &'static str, value: &str) -> Result<bool, SettingsError> {
+    match value.to_ascii_lowercase().as_str() {
+        "1" | "true" => Ok(true),
+        "0" | "false" => Ok(false),
+        _ => Err(SettingsError { variable, problem: "must be 1, true, 0 or false".into() }),
     }
 }
 
@@ -235,6 +279,8 @@ impl fmt::Debug for Settings {
             .field("event_origin", &self.event_origin)
             .field("serve_origin", &self.serve_origin)
             .field("serve_path", &self.serve_path)
+            .field("unsigned_sync", &self.unsigned_sync)
+            .field("in_band_sync", &self.in_band_sync)
             .finish()
     }
 }

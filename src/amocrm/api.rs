@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::call::ApiCall;
 use super::token_error::{FOR_A_PERSON, TokenError};
 use crate::outbound::{Answer, CallError, Redactor};
 
@@ -37,6 +39,9 @@ pub enum ApiError {
     /// amoCRM refuses the call as such.
     #[error("amoCRM refuses the call: {0}. Check AMOCRM_BASE_URL and AMOCRM_SUBDOMAIN")]
     Refused(String),
+    /// The token is good, and its user may not do this.
+    #[error("amoCRM does not allow this: {0}")]
+    Forbidden(String),
     /// The answer is about something else than what was asked for.
     #[error("{0}")]
     Mismatch(String),
@@ -44,7 +49,7 @@ pub enum ApiError {
 
 impl ApiError {
     pub(super) fn unanswered(error: &CallError) -> Self {
-        // The calls only read, so it does not matter how far they got.
+        // The calls read, or may be repeated, so it does not matter how far they got.
         Self::Unavailable(error.to_string())
     }
 
@@ -56,7 +61,7 @@ impl ApiError {
                 None => error,
             },
             Self::Paused { wait, .. } => error.retry_after(*wait),
-            Self::Refused(_) | Self::Mismatch(_) => error.no_retry(),
+            Self::Refused(_) | Self::Forbidden(_) | Self::Mismatch(_) => error.no_retry(),
             Self::Unauthorized(_) | Self::Unavailable(_) | Self::Unreadable(_) => error,
         }
     }
@@ -78,8 +83,16 @@ pub(super) enum Status {
     Failed(ApiError),
 }
 
+/// Reads a body that must be there.
+pub(super) fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> {
+    if !answer.complete {
+        return Err(ApiError::Unreadable("it broke off or is too long".to_owned()));
+    }
+    serde_json::from_slice(&answer.body).map_err(|error| ApiError::Unreadable(error.to_string()))
+}
+
 /// Reads the status. Pages of HTML are as good as problem documents.
-pub(super) fn status(answer: &Answer, token: &SecretString) -> Status {
+pub(super) fn status(answer: &Answer, call: &ApiCall<'_>, token: &SecretString) -> Status {
     let code = answer.status.as_u16();
     if answer.status.is_success() {
         return Status::Fine;
@@ -93,6 +106,10 @@ pub(super) fn status(answer: &Answer, token: &SecretString) -> Status {
         }
         402 => {
             Status::Closed(format!("the amoCRM account is not paid for ({reason})"), FOR_A_PERSON)
+        }
+        // A page is the firewall's; a problem document is about this one call.
+        403 if call.needs_rights && serde_json::from_slice::<Value>(&answer.body).is_ok() => {
+            Status::Failed(ApiError::Forbidden(reason))
         }
         403 => Status::Closed(
             format!(

@@ -1,13 +1,15 @@
 use std::sync::Arc;
 
 use functions::ports::{AmoCrm, Authorization, Lead};
-use http::header::ACCEPT;
-use http::{Method, StatusCode};
+use http::StatusCode;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
+use super::address::Address;
 use super::api::{self, ApiError, Status};
+use super::call::ApiCall;
 use super::gate::Gate;
 use super::jwt;
 use super::lead::{self, LeadError};
@@ -25,6 +27,7 @@ const LONGEST_ANSWER: usize = 2 * 1024 * 1024;
 /// One amoCRM account. Clones share tokens and limits.
 pub struct AmoCrmClient<S> {
     settings: Arc<AmoCrmSettings>,
+    address: Address,
     auth: Auth<S>,
     gate: Arc<Gate>,
     outbound: Outbound,
@@ -58,10 +61,13 @@ pub struct Account {
 impl<S: TokenStore> AmoCrmClient<S> {
     /// A client of the account that `settings` describe, with its tokens in `store`. Nothing is sent yet.
     pub fn new(settings: AmoCrmSettings, store: S, outbound: Outbound, clock: SharedClock) -> Self {
+        let address = Address::new(&settings, outbound.clone());
         let auth = match &settings.auth {
             AmoCrmAuth::OAuth(app) => {
+                let timeout = settings.timeouts.oauth;
+                let (app, address) = (app.clone(), address.clone());
                 let oauth =
-                    OAuthClient::new(app.clone(), &settings, outbound.clone(), Arc::clone(&clock));
+                    OAuthClient::new(app, address, timeout, outbound.clone(), Arc::clone(&clock));
                 let handover = settings.timeouts.handover;
                 Auth::OAuth(Tokens::new(oauth, store, Arc::clone(&clock), handover))
             }
@@ -70,7 +76,7 @@ impl<S: TokenStore> AmoCrmClient<S> {
                 token: token.clone(),
             },
         };
-        Self { settings: Arc::new(settings), auth, gate: Arc::default(), outbound, clock }
+        Self { settings: Arc::new(settings), address, auth, gate: Arc::default(), outbound, clock }
     }
 
     /// What the client was made with.
@@ -90,9 +96,15 @@ impl<S: TokenStore> AmoCrmClient<S> {
 
     /// The account that the token opens.
     pub async fn account(&self) -> Result<Account, ApiError> {
-        let answer = self.get("/api/v4/account").await?;
-        serde_json::from_slice(&answer.body)
-            .map_err(|error| ApiError::Unreadable(error.to_string()))
+        self.send(&ApiCall::get("/api/v4/account")).await.and_then(|answer| api::json(&answer))
+    }
+
+    /// When the long-lived token ends, where there is one and it says so. Nothing renews it.
+    pub fn long_lived_until(&self) -> Option<Timestamp> {
+        match &self.auth {
+            Auth::OAuth(_) => None,
+            Auth::LongLived { expires_at, .. } => *expires_at,
+        }
     }
 
     /// What is wrong with the tokens, as far as the last attempt showed.
@@ -111,7 +123,8 @@ impl<S: TokenStore> AmoCrmClient<S> {
     }
 
     async fn read_lead(&self, lead_id: u64) -> Result<Option<Lead>, ApiError> {
-        let answer = self.get(&format!("/api/v4/leads/{lead_id}")).await?;
+        let path = format!("/api/v4/leads/{lead_id}");
+        let answer = self.send(&ApiCall::get(&path)).await?;
         // amoCRM's way of saying "no such lead, or none that you may see".
         if answer.status == StatusCode::NO_CONTENT {
             return Ok(None);
@@ -122,10 +135,10 @@ impl<S: TokenStore> AmoCrmClient<S> {
         lead::read(&answer.body, lead_id, self.settings.account_id)
     }
 
-    /// Reads `path`. A token that amoCRM refuses is replaced once.
-    async fn get(&self, path: &str) -> Result<Answer, ApiError> {
+    /// Makes `call`. A token that amoCRM refuses is replaced once.
+    pub(super) async fn send(&self, call: &ApiCall<'_>) -> Result<Answer, ApiError> {
         let access = self.access().await?;
-        let refusal = match self.call(path, &access).await? {
+        let refusal = match self.call(call, &access).await? {
             Ok(answer) => return Ok(answer),
             Err(refusal) => refusal,
         };
@@ -138,28 +151,35 @@ impl<S: TokenStore> AmoCrmClient<S> {
                 return Err(TokenError::NeedsReauth { reason, remedy: NEW_TOKEN }.into());
             }
         };
-        self.call(path, &access).await?.map_err(ApiError::Unauthorized)
+        self.call(call, &access).await?.map_err(ApiError::Unauthorized)
     }
 
     /// One call. The inner error is a 401, in amoCRM's words.
-    async fn call(&self, path: &str, access: &Access) -> Result<Result<Answer, String>, ApiError> {
+    async fn call(
+        &self,
+        call: &ApiCall<'_>,
+        access: &Access,
+    ) -> Result<Result<Answer, String>, ApiError> {
         let entered = self.gate.enter(self.clock.now()).await;
         entered.map_err(|closed| ApiError::Paused {
             wait: closed.remaining(self.clock.now()),
             reason: closed.reason,
         })?;
-        let request = self
+        let mut request = self
             .outbound
-            .request(Method::GET, self.settings.base_url.at(path))
+            .request(call.method.clone(), call.url(&self.address.current()))
             .map_err(|error| ApiError::unanswered(&error))?
             .bearer_auth(access.token.expose_secret())
             .header(ACCEPT, "application/hal+json, application/json");
+        if let Some(body) = &call.body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+        }
         let limits = Limits { timeout: self.settings.timeouts.api, body: LONGEST_ANSWER };
         let answer =
             outbound::send(request, limits).await.map_err(|error| ApiError::unanswered(&error))?;
 
         let now = self.clock.now();
-        match api::status(&answer, &access.token) {
+        match api::status(&answer, call, &access.token) {
             Status::Fine => {
                 self.gate.passed();
                 Ok(Ok(answer))
@@ -230,6 +250,7 @@ impl<S> Clone for AmoCrmClient<S> {
     fn clone(&self) -> Self {
         Self {
             settings: Arc::clone(&self.settings),
+            address: self.address.clone(),
             auth: match &self.auth {
                 Auth::OAuth(tokens) => Auth::OAuth(tokens.clone()),
                 Auth::LongLived { token, expires_at } => {

@@ -41,18 +41,22 @@ impl MissingAmoCrm {
     }
 }
 
-impl<S: TokenStore> AmoCrm for AmoCrmPort<S> {
-    async fn authorize(&self) -> inngest::Result<Authorization> {
+impl<S> AmoCrmPort<S> {
+    /// The client, or what to set.
+    pub fn client(&self) -> inngest::Result<&AmoCrmClient<S>> {
         match self {
-            Self::Configured(client) => client.authorize().await,
+            Self::Configured(client) => Ok(client),
             Self::Missing(missing) => Err(missing.error()),
         }
     }
+}
+
+impl<S: TokenStore> AmoCrm for AmoCrmPort<S> {
+    async fn authorize(&self) -> inngest::Result<Authorization> {
+        self.client()?.authorize().await
+    }
 
     async fn lead(&self, lead_id: u64) -> inngest::Result<Option<Lead>> {
-        match self {
-            Self::Configured(client) => client.lead(lead_id).await,
-            Self::Missing(missing) => Err(missing.error()),
-        }
+        self.client()?.lead(lead_id).await
     }
 }

@@ -101,6 +101,16 @@ impl BaseUrl {
         &self.0
     }
 
+    /// Whether it is a stand-in on this machine rather than amoCRM.
+    pub fn is_local(&self) -> bool {
+        self.0.scheme() == "http"
+    }
+
+    /// The host as a consent's `referer` names it: with the port, where that is not the usual one.
+    pub fn authority(&self) -> &str {
+        self.0.authority()
+    }
+
     /// The address of `path` on this host. Whatever `path` says, the host stays.
     pub(super) fn at(&self, path: &str) -> Url {
         let mut url = self.0.clone();

@@ -1,8 +1,10 @@
 //! The command line: one file for each command.
 
+mod amocrm;
 mod deals;
 mod demo;
 mod dev;
+mod doctor;
 mod sandbox;
 mod send_deal;
 mod serve;
@@ -37,6 +39,11 @@ enum Command {
     Deals(deals::Deals),
     /// Sends one `crm/create-deal` event and prints its id.
     SendDeal(send_deal::SendDeal),
+    /// Checks everything that can be wrong before a deal is lost.
+    Doctor(doctor::Doctor),
+    /// Lets this service into amoCRM, and amoCRM's webhooks into this service.
+    #[command(name = "amocrm")]
+    AmoCrm(amocrm::AmoCrm),
 }
 
 /// Runs a command to its end.
@@ -60,6 +67,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Dev(dev) => dev.run(&environment()?, &mut out).await,
         Command::Deals(deals) => deals.run(&environment()?, &mut out).await,
         Command::SendDeal(deal) => deal.run(&environment()?, &mut out).await,
+        Command::Doctor(doctor) => doctor.run(&environment()?, &mut out).await,
+        Command::AmoCrm(amocrm) => amocrm.run(&environment()?, &mut out).await,
     }
 }
 

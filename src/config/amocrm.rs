@@ -7,7 +7,8 @@ const OAUTH: [&str; 4] =
     ["AMOCRM_CLIENT_ID", "AMOCRM_CLIENT_SECRET", "AMOCRM_REDIRECT_URI", "AMOCRM_REFRESH_TOKEN"];
 
 /// Routes of the service itself, which the consent's callback must leave alone.
-const OWN_ROUTES: [&str; 4] = ["/api/inngest", "/api/amocrm-webhook", "/oauth/start", "/healthz"];
+const OWN_ROUTES: [&str; 5] =
+    ["/api/inngest", "/api/amocrm-webhook", "/oauth/start", "/oauth/disabled", "/healthz"];
 
 pub(super) fn read(reader: &mut Reader<'_>, account_id: Option<u64>) -> Option<AmoCrmSettings> {
     let client_id = reader.text("AMOCRM_CLIENT_ID");

@@ -71,6 +71,12 @@ impl<'a> Call<'a> {
         Self { settings, action: "select", entity_id: settings.entity_id, parameters }
     }
 
+    /// Reads which fields the configured entity has.
+    pub(super) fn entity_fields(settings: &'a ErpSettings) -> Self {
+        let (action, entity_id) = ("get_entity_fields", settings.entity_id);
+        Self { settings, action, entity_id, parameters: Vec::new() }
+    }
+
     /// The entity that the call is about.
     pub(super) fn entity_id(&self) -> u64 {
         self.entity_id

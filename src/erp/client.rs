@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::call::{Call, column};
 use super::error::{ErpError, Failure};
+use super::fields;
 use super::lookup::{self, MarkerLookup};
 use super::reply::{Insertion, Reply};
 use super::settings::ErpSettings;
@@ -98,6 +99,13 @@ impl ErpClient {
     /// Asks for any one record of the configured entity: proves the address, the key, the login and the rights.
     pub async fn probe(&self) -> Result<(), Failure> {
         self.read(&Call::probe(&self.settings)).await.map(drop)
+    }
+
+    /// Those of the configured fields that the configured entity does not have. `None` when the ERP's list of fields
+    /// cannot be understood: its form is documented nowhere.
+    pub async fn unknown_fields(&self) -> Result<Option<Vec<String>>, Failure> {
+        let reply = self.read(&Call::entity_fields(&self.settings)).await?;
+        Ok(fields::unknown(&reply, &self.settings))
     }
 
     async fn read(&self, call: &Call<'_>) -> Result<Value, Failure> {

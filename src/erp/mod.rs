@@ -5,6 +5,7 @@
 mod call;
 mod client;
 mod error;
+mod fields;
 mod lookup;
 mod port;
 mod reply;

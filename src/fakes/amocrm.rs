@@ -1,8 +1,11 @@
 //! An amoCRM account: the token endpoint and the parts of API v4 that the service uses.
 
 mod api;
+mod consent;
+mod events;
 mod failure;
 mod oauth;
+mod rename;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -39,6 +42,12 @@ pub struct FakeAmoCrmSettings {
     pub subdomain: String,
     /// How long an access token is said to live, in seconds.
     pub expires_in: u64,
+    /// The tokens are those of an administrator, who may look at webhooks.
+    pub is_admin: bool,
+    /// Access tokens are JWTs that name the account and this host, where its address can be asked for.
+    pub api_domain: Option<String>,
+    /// The host under which the account is found, and no other.
+    pub domain: Option<String>,
 }
 
 impl Default for FakeAmoCrmSettings {
@@ -51,6 +60,9 @@ impl Default for FakeAmoCrmSettings {
             account_id: 32_452_514,
             subdomain: "oooprometei".to_owned(),
             expires_in: 86_400,
+            is_admin: true,
+            api_domain: None,
+            domain: None,
         }
     }
 }
@@ -67,6 +79,7 @@ struct State {
     settings: FakeAmoCrmSettings,
     leads: BTreeMap<u64, Value>,
     webhooks: BTreeMap<String, Value>,
+    events: events::Events,
     access_tokens: BTreeSet<String>,
     refresh_tokens: BTreeSet<String>,
     codes: BTreeSet<String>,
@@ -89,6 +102,7 @@ impl FakeAmoCrm {
         let state = Arc::new(Mutex::new(State {
             leads: BTreeMap::new(),
             webhooks: BTreeMap::new(),
+            events: events::Events::default(),
             access_tokens: BTreeSet::new(),
             refresh_tokens: BTreeSet::from([settings.refresh_token.clone()]),
             codes: BTreeSet::new(),
@@ -136,6 +150,30 @@ impl FakeAmoCrm {
     /// The account has no such lead (any more).
     pub fn remove_lead(&self, id: u64) {
         lock(&self.state).leads.remove(&id);
+    }
+
+    /// The account has this webhook, whoever made it.
+    pub fn set_webhook(&self, destination: &str, settings: &[&str], disabled: bool) {
+        let mut state = lock(&self.state);
+        let webhook = api::webhook(&state, destination, &json!(settings), disabled);
+        state.webhooks.insert(destination.to_owned(), webhook);
+    }
+
+    /// The addresses of the account's webhooks that are switched on.
+    pub fn webhooks(&self) -> Vec<String> {
+        let state = lock(&self.state);
+        let on = state.webhooks.iter().filter(|(_, webhook)| webhook["disabled"] == false);
+        on.map(|(destination, _)| destination.clone()).collect()
+    }
+
+    /// Something happened to a lead: the events feed tells of it. A `stage` is (pipeline, status).
+    pub fn add_event(&self, kind: &str, lead_id: u64, at: i64, stage: Option<(u64, u64)>) {
+        lock(&self.state).events.push(kind, lead_id, at, stage);
+    }
+
+    /// The events feed skips every filter without a word, as the real one has been seen to do with others.
+    pub fn ignore_event_filters(&self) {
+        lock(&self.state).events.ignores_filters = true;
     }
 
     /// A new authorization code, as a consent gives it. It can be spent once.
@@ -228,9 +266,14 @@ async fn respond(
     let (timing, stop) = {
         let mut state = lock(&state);
         let request = RecordedRequest { method, uri, headers, body };
-        let timing = if request.uri.path() == oauth::PATH {
+        let timing = if request.uri.path() == oauth::PATH && !rename::is_elsewhere(&state, &request)
+        {
             let failure = state.exchange_failures.pop_front();
             timing(failure, || oauth::exchange(&mut state, &request.body))
+        } else if let Some(answer) = rename::answer(&state, &request) {
+            Timing::Now(answer)
+        } else if request.uri.path() == consent::PATH {
+            timing(None, || consent::consent(&mut state, &request.uri, request.header("host")))
         } else {
             let failure = state.api_failures.pop_front();
             timing(failure, || api::answer(&mut state, &request))

@@ -134,6 +134,15 @@ impl FakeErp {
         lock(&self.state).rows.clone()
     }
 
+    /// The ERP has this record, whoever made it. Returns its id.
+    pub fn add_row<const N: usize>(&self, fields: [(&str, &str); N]) -> u64 {
+        let mut state = lock(&self.state);
+        let id = state.rows.last().map_or(1, |row| row.id + 1);
+        let fields = fields.map(|(name, value)| (name.to_owned(), Value::from(value)));
+        state.rows.push(ErpRow { id, fields: fields.into() });
+        id
+    }
+
     /// Every request so far, oldest first.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         lock(&self.state).requests.clone()

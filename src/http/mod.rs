@@ -1,10 +1,14 @@
 //! The listeners: what can be asked of the service from outside.
 
 mod admin;
+mod oauth;
+mod page;
 mod public;
+mod rate;
 mod webhook;
 
 pub use admin::admin_router;
+pub use oauth::{Consent, oauth_router};
 pub use public::public_router;
 
 use axum::body::Body;

@@ -3,11 +3,14 @@
 //! While a transaction is on its way to the disk the next webhooks queue up; they all go into the next one. A burst
 //! costs as many syncs as the disk can do, not as many as there are webhooks, and a single webhook waits for nobody.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use sqlx::{Any, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::connect::Pools;
+use super::cursor::note_leads;
 
 /// The most webhooks in one transaction, which bounds how long it holds the write lock.
 const LARGEST_GROUP: usize = 128;
@@ -66,12 +69,16 @@ impl Group {
 
 async fn store(pools: &Pools, group: &[(Accepted, oneshot::Sender<Stored>)]) -> sqlx::Result<()> {
     let mut transaction = pools.begin().await?;
+    let mut notices = BTreeMap::new();
     for (webhook, answer) in group {
         // Nobody waits any more: it was answered 503, and comes again.
         if !answer.is_closed() {
             insert(&mut transaction, webhook).await?;
+            let at = webhook.received_at.as_millisecond();
+            notices.extend(webhook.leads.iter().map(|lead| (lead.lead_id, at)));
         }
     }
+    note_leads(&mut transaction, &notices).await?;
     transaction.commit().await
 }
 

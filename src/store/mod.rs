@@ -5,11 +5,13 @@
 
 mod bodies;
 mod connect;
+mod cursor;
 mod deal_review;
 mod deals;
 mod group;
 mod ids;
 mod inbox;
+mod oauth_states;
 mod schema;
 mod tokens;
 
@@ -20,6 +22,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use sqlx::{Any, AnyPool, Transaction};
 
+pub use cursor::ReconcileCursor;
 pub use deal_review::{DealCounts, FailedDeal, Resolution};
 pub use deals::{Claim, ClaimedDeal, DealRef, Lease, Unsent};
 pub use inbox::{CLAIM, InboxCounts, InboxRow, ParkedRow};

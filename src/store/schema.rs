@@ -12,6 +12,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("tokens", include_str!("migrations/0002_tokens.sql")),
     ("deals", include_str!("migrations/0003_deals.sql")),
     ("inbox claims", include_str!("migrations/0004_inbox_claims.sql")),
+    ("oauth states", include_str!("migrations/0005_oauth_states.sql")),
+    ("reconcile", include_str!("migrations/0006_reconcile.sql")),
 ];
 
 /// A number of our own among the advisory locks of a PostgreSQL database: who brings the tables up to date.

@@ -3,15 +3,20 @@
 
 mod amocrm;
 mod bodies;
+mod care;
 mod cli;
 mod config;
+mod consent;
 mod crash;
 mod database;
+mod doctor;
 mod e2e;
 mod erp;
 mod http;
 mod inbox;
 mod kill;
 mod ledger;
+mod reconcile_log;
 mod replicas;
+mod subscription;
 mod webhook;

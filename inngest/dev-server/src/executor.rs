@@ -69,10 +69,14 @@ async fn work(core: Arc<Core>, item: Item) {
 async fn call(core: Arc<Core>, item: Item) {
     let prepared = {
         let mut state = core.state();
-        let prepared = call::prepare(&core, &mut state, &item);
-        if prepared.is_some() {
-            state.enter(&item);
+        // The run ended while the item waited, or a limit keeps it waiting.
+        if state.running(item.run).is_none() || !state.enter(&item) {
+            return;
         }
+        state.begin(item.run, core.env.now());
+        // That may have set a timer.
+        core.queue_changed.notify_one();
+        let prepared = call::prepare(&core, &mut state, &item);
         prepared.zip(state.running(item.run)).map(|(call, run)| {
             let function_id = run.function.id.clone();
             core.observe([Observation::CallMade {
@@ -84,7 +88,6 @@ async fn call(core: Arc<Core>, item: Item) {
             (call, function_id)
         })
     };
-    // The run ended while the item waited.
     let Some((call, function_id)) = prepared else { return };
     let answer = tokio::select! {
         () = core.shutdown.cancelled() => return,

@@ -26,7 +26,8 @@ pub enum Observation {
         /// The event's data.
         data: Value,
     },
-    /// An event was matched to a function that had a run for the same event id within 24 hours.
+    /// An event was matched to a function and starts no run: one was started for the same event id within 24 hours, a
+    /// rate limit is reached, or the function runs once at a time.
     RunSkipped {
         /// The function that is not run again.
         function_id: String,

@@ -1,8 +1,10 @@
 //! The apps and their functions, as last registered.
 
 mod config;
+mod cron;
 mod duration;
 mod flow_control;
+mod settings;
 mod trigger;
 
 use std::collections::BTreeMap;
@@ -15,7 +17,9 @@ use url::Url;
 use crate::event::Event;
 use crate::ids::named_uuid;
 
+pub(crate) use cron::Schedule;
 pub(crate) use duration::parse as parse_duration;
+pub(crate) use settings::{Concurrency, Rate, Settings};
 pub(crate) use trigger::Trigger;
 
 /// A registered function.
@@ -30,6 +34,7 @@ pub(crate) struct Function {
     pub(crate) url: Url,
     /// Retries plus one (P-079).
     pub(crate) max_attempts: u32,
+    pub(crate) settings: Settings,
     /// Settings that this server accepts but does not enforce.
     pub(crate) not_enforced: Vec<&'static str>,
 }

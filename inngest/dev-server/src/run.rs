@@ -62,6 +62,8 @@ pub(crate) struct Run {
     pub(crate) scheduled: HashSet<String>,
     /// Queue items that wait or are worked on. A running run without any could never continue.
     pub(crate) outstanding: usize,
+    /// Was the function called for this run?
+    pub(crate) begun: bool,
     /// Did a call of this run save steps by itself (P-194)?
     pub(crate) checkpointed: bool,
     /// Discoveries in a row that brought nothing (P-139).
@@ -95,6 +97,7 @@ impl Run {
             pending: HashSet::new(),
             scheduled: HashSet::new(),
             outstanding: 0,
+            begun: false,
             checkpointed: false,
             idle_discoveries: 0,
         })

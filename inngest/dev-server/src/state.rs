@@ -1,17 +1,21 @@
 //! Everything the server remembers, behind one lock.
 
 mod calls;
+mod concurrency;
+mod intake;
 mod invocations;
 mod lifecycle;
+mod pace;
 mod timers;
 mod waits;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use ulid::Ulid;
 
 use self::calls::Calls;
+use self::intake::Intake;
 use crate::core::Env;
 use crate::event::Event;
 use crate::executor::queue::{Item, Queue};
@@ -31,15 +35,16 @@ pub(crate) struct State {
     pub(crate) runs: HashMap<Ulid, Run>,
     /// Runs by the event that started them, oldest first.
     pub(crate) runs_of_event: HashMap<Ulid, Vec<Ulid>>,
-    /// When a function was last started for an event id, by function id and event id.
-    started: HashMap<(String, String), i64>,
+    intake: Intake,
+    /// Functions and schedules whose next moment is in the queue.
+    scheduled: HashSet<(String, String)>,
     /// What runs wait for, by run and step.
     waits: BTreeMap<(Ulid, String), Wait>,
     calls: Calls,
 }
 
 impl State {
-    /// Takes an event in: starts the functions that it triggers and resumes the runs that wait for it. An event whose
+    /// Takes an event in: cancels and resumes runs, and starts the functions that it triggers. An event whose
     /// internal id is known was sent before, by a retry with the same seed: nothing happens.
     pub(crate) fn ingest(&mut self, event: Event, env: &Env) -> Vec<Observation> {
         let event = Arc::new(event);
@@ -52,6 +57,7 @@ impl State {
             name: event.name.clone(),
             data: event.data.clone(),
         }];
+        seen.extend(self.cancel_runs(&event, env));
         self.resume_waits(&event, env);
         for function in self.registry.triggered_by(&event) {
             seen.extend(self.trigger(function, &event, env));

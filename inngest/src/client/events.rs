@@ -73,6 +73,21 @@ impl Client {
         events: &[NewEvent],
         seed: &EventIdSeed,
     ) -> Result<Vec<String>, SendError> {
+        if self.middleware().is_empty() {
+            return self.send_as_is(events, seed).await;
+        }
+        let mut events = events.to_vec();
+        self.middleware().iter().for_each(|middleware| middleware.before_send(&mut events));
+        let sent = self.send_as_is(&events, seed).await;
+        self.middleware().iter().for_each(|middleware| middleware.after_send(&sent));
+        sent
+    }
+
+    async fn send_as_is(
+        &self,
+        events: &[NewEvent],
+        seed: &EventIdSeed,
+    ) -> Result<Vec<String>, SendError> {
         // The server answers an empty list with one empty id (P-175).
         if events.is_empty() {
             return Ok(Vec::new());

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::headers;
+use crate::middleware::Middleware;
 use crate::signing::SigningKeys;
 use crate::transport::{Transport, TransportError};
 use crate::{Mode, Settings};
@@ -26,6 +27,7 @@ pub use signals::SignalError;
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
+    middleware: Arc<[Arc<dyn Middleware>]>,
 }
 
 type Entropy = Box<dyn Fn(&mut [u8]) + Send + Sync>;
@@ -64,7 +66,21 @@ impl Client {
                 clock,
                 fallback_works: AtomicBool::new(false),
             }),
+            middleware: Arc::default(),
         }
+    }
+
+    /// The same client with one more middleware, for the calls of every function that is served with it and for the
+    /// events that are sent through it.
+    #[must_use]
+    pub fn with_middleware(self, middleware: impl Middleware) -> Self {
+        let added: Arc<dyn Middleware> = Arc::new(middleware);
+        let all = self.middleware.iter().cloned().chain([added]).collect();
+        Self { middleware: all, ..self }
+    }
+
+    pub(crate) fn middleware(&self) -> &[Arc<dyn Middleware>] {
+        &self.middleware
     }
 
     /// The settings of this client.

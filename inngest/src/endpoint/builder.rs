@@ -1,7 +1,11 @@
 use std::sync::Arc;
 
 use super::{Endpoint, Inner, Served};
-use crate::{Client, Function};
+use crate::config::Mistakes;
+use crate::failure::FailureOf;
+use crate::function::{DynFunction, Handler};
+use crate::trigger::Trigger;
+use crate::{Client, Function, OnFailure};
 
 /// Collects the functions of an app.
 pub struct EndpointBuilder {
@@ -27,10 +31,24 @@ impl EndpointBuilder {
 
     /// Adds a function. The order of functions is the order in which Inngest hears of them.
     #[must_use]
-    pub fn function<F: Function>(mut self, function: F) -> Self {
-        let id = format!("{}-{}", self.app_id, F::ID);
+    pub fn function<F: Function>(self, function: F) -> Self {
+        self.serve(Handler(Arc::new(function)))
+    }
+
+    /// Adds a function whose [`on_failure`](OnFailure::on_failure) is called when a run of it has failed. Inngest
+    /// hears of a second function, `<id>-failure` (P-184).
+    #[must_use]
+    pub fn function_with_on_failure<F: OnFailure>(self, function: F) -> Self {
+        let function = Arc::new(function);
+        self.serve(Handler(Arc::clone(&function))).serve(FailureOf::new(function))
+    }
+
+    fn serve(mut self, function: impl DynFunction + 'static) -> Self {
+        let id = format!("{}-{}", self.app_id, function.id());
         let checkpointing = function.config().checkpointing;
-        self.functions.push(Served { id, checkpointing, function: Box::new(function) });
+        let middleware = function.middleware();
+        let function = Box::new(function);
+        self.functions.push(Served { id, checkpointing, middleware, function });
         self
     }
 
@@ -55,16 +73,15 @@ impl EndpointBuilder {
             let (id, function) = (served.function.id(), &served.function);
             check_id("function id", id, &mut mistakes);
             if self.functions.iter().take(index).any(|earlier| earlier.id == served.id) {
-                mistakes.push(format!("function `{id}`: another function has this id"));
-            }
-            let event = function.event_name();
-            if event.is_empty() || event.len() > 255 {
                 mistakes.push(format!(
-                    "function `{id}`: its event's name has {} characters; 1 to 255 are allowed",
-                    event.len()
+                    "function `{id}`: another function has this id; `<id>-failure` is that of a failure handler"
                 ));
             }
-            mistakes.extend(function.config().mistakes(id));
+            let triggers = function.triggers(&self.app_id);
+            let mut of_function = Mistakes::of(id, &mut mistakes);
+            function.check(&triggers, &mut of_function);
+            Trigger::check_all(&triggers, &mut of_function);
+            function.config().check(&mut of_function);
         }
         if !mistakes.is_empty() {
             return Err(BuildError { mistakes });

@@ -1,8 +1,10 @@
 //! `POST`: one call of one function.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use http::request::Parts;
-use http::{StatusCode, Uri};
+use http::{HeaderName, StatusCode, Uri};
 use serde_json::value::RawValue;
 
 use super::reply::Reply;
@@ -11,8 +13,14 @@ use super::run_state::Part;
 use super::trust::Trusted;
 use super::{Endpoint, Served};
 use crate::engine::{CallState, Dispatch, Executed, Memo, Outcome, drive};
+use crate::function::Given;
+use crate::middleware::{CallInfo, Chain, Input};
 use crate::ops::{self, Op};
 use crate::{Error, Run};
+
+/// Where a trace goes on; repeated in the answer (P-040).
+const TRACE_HEADERS: [HeaderName; 2] =
+    [HeaderName::from_static("traceparent"), HeaderName::from_static("tracestate")];
 
 /// What the URL of a call says (P-101).
 #[derive(Default)]
@@ -48,15 +56,20 @@ impl Endpoint {
         let signed_by = trusted.signed_by;
         let query = CallQuery::of(&parts.uri);
         let reply = match query.probe.as_deref() {
-            None => self.trusted_call(&query, &trusted).await,
+            None => self.trusted_call(&query, parts, &trusted).await,
             // Cloud asks whether this app holds the key; the signature of the answer says so (P-061).
             Some("trust") => Reply::raw(StatusCode::OK, "{}"),
             Some(_) => Reply::message(StatusCode::BAD_REQUEST, "unknown probe"),
         };
-        reply.signed_by(signed_by)
+        let traced =
+            TRACE_HEADERS.iter().fold(reply, |reply, name| match parts.headers.get(name) {
+                Some(value) => reply.header(name.clone(), value),
+                None => reply,
+            });
+        traced.signed_by(signed_by)
     }
 
-    async fn trusted_call(&self, query: &CallQuery, trusted: &Trusted<'_>) -> Reply {
+    async fn trusted_call(&self, query: &CallQuery, parts: &Parts, trusted: &Trusted<'_>) -> Reply {
         let Some(function_id) = query.function_id.as_deref() else {
             return Reply::retriable("the call names no function: `fnId` is missing in its URL");
         };
@@ -74,17 +87,14 @@ impl Endpoint {
             run_id = %request.ctx.run_id,
             attempt = request.ctx.attempt
         );
-        let answer = self.with_state(served, query.step_id.as_deref(), &request);
-        tracing::Instrument::instrument(answer, span).await
+        let step_id = query.step_id.as_deref();
+        let call = Call { served, step_id, parts, body: trusted.body, request: &request };
+        tracing::Instrument::instrument(self.with_state(&call), span).await
     }
 
     /// Completes the request with what had to be fetched.
-    async fn with_state(
-        &self,
-        served: &Served,
-        step_id: Option<&str>,
-        request: &CallRequest<'_>,
-    ) -> Reply {
+    async fn with_state(&self, call: &Call<'_>) -> Reply {
+        let request = call.request;
         let (mut fetched_steps, mut fetched_events) = (Bytes::new(), Bytes::new());
         let has_events = request.events.as_ref().is_some_and(|events| !events.is_empty());
         if request.state_is_elsewhere() {
@@ -119,48 +129,84 @@ impl Endpoint {
         let Some(event) = request.event.or_else(|| events.first().copied()) else {
             return Reply::retriable("the call has no event");
         };
-        let stack = request.ctx.stack.as_ref().and_then(|stack| stack.stack.clone());
-        let memo = Memo::new(steps, stack.unwrap_or_default());
-        self.run(served, step_id, request, event, memo).await
+        let run = Run {
+            id: &request.ctx.run_id,
+            attempt: request.ctx.attempt,
+            max_attempts: request.ctx.max_attempts,
+            traceparent: call.parts.headers.get("traceparent").and_then(|v| v.to_str().ok()),
+        };
+        let client = &self.inner.client;
+        let chain = Chain { client: client.middleware(), function: &call.served.middleware };
+        let mut info = CallInfo {
+            request: call.parts,
+            body: call.body,
+            function_id: &call.served.id,
+            run,
+            extensions: http::Extensions::new(),
+        };
+        if chain.is_empty() {
+            return self.run(call, chain, &mut info, event, &events, steps).await;
+        }
+        let mut input = Input::new(event, &events, &steps);
+        chain.transform_input(&mut info, &mut input);
+        let events: Vec<_> = input.events().collect();
+        let reply = self.run(call, chain, &mut info, input.event(), &events, input.memo()).await;
+        reply.edited(|response| chain.before_response(&mut info, response))
     }
 
     async fn run(
         &self,
-        served: &Served,
-        step_id: Option<&str>,
-        request: &CallRequest<'_>,
+        call: &Call<'_>,
+        chain: Chain<'_>,
+        info: &mut CallInfo<'_>,
         event: &RawValue,
-        memo: Memo<'_>,
+        events: &[&RawValue],
+        steps: HashMap<&str, &RawValue>,
     ) -> Reply {
+        let (served, request) = (call.served, call.request);
         let event = match request::event(event) {
             Ok(event) => event,
             Err(error) => return Reply::retriable(&error),
         };
         let dispatch = Dispatch {
-            target: step_id.filter(|id| !id.is_empty() && *id != "step").map(str::to_owned),
+            target: call.step_id.filter(|id| !id.is_empty() && *id != "step").map(str::to_owned),
             plan_only: request.ctx.disable_immediate_execution,
         };
+        let stack = request.ctx.stack.as_ref().and_then(|stack| stack.stack.clone());
+        let memo = Memo::new(steps, stack.unwrap_or_default());
         // The queue delivered the step twice. Its result is saved already; an empty reply lets the run go on
         // (P-160).
         if dispatch.target.as_deref().is_some_and(|target| memo.is_finished(target)) {
             return Reply::json(StatusCode::PARTIAL_CONTENT, &[(); 0]);
         }
         let client = &self.inner.client;
-        let run = Run {
-            id: &request.ctx.run_id,
-            attempt: request.ctx.attempt,
-            max_attempts: request.ctx.max_attempts,
-        };
-        let call = CallState::new(&self.inner.app_id, run, memo, client);
-        // A targeted call is for one step, and its answer belongs to a group (P-196).
-        let item =
-            (served.checkpointing.filter(|_| dispatch.target.is_none())).and_then(|settings| {
-                Some((settings, request.ctx.queue_item(client.unix_milliseconds())?))
-            });
-        let function = served.function.start(&call, run, event);
-        let outcome = drive(&call, &dispatch, function, item).await;
+        let state = CallState::new(&self.inner.app_id, info.run, memo, client);
+        // A targeted call is for one step, and its answer belongs to a group (P-196). Middleware sees what goes out.
+        let checkpointing =
+            served.checkpointing.filter(|_| dispatch.target.is_none() && chain.is_empty());
+        let item = checkpointing.and_then(|settings| {
+            Some((settings, request.ctx.queue_item(client.unix_milliseconds())?))
+        });
+        chain.before_execution(info);
+        let extensions = info.extensions.clone();
+        let given = Given { event, events, extensions: &extensions };
+        let function = served.function.start(&state, info.run, given);
+        let mut outcome = drive(&state, &dispatch, function, item).await;
+        chain.after_execution(info);
+        if !chain.is_empty() {
+            chain.transform_output(info, &mut outcome);
+        }
         answer(&outcome, &dispatch)
     }
+}
+
+/// A call that was believed, for a function that there is.
+struct Call<'r> {
+    served: &'r Served,
+    step_id: Option<&'r str>,
+    parts: &'r Parts,
+    body: &'r [u8],
+    request: &'r CallRequest<'r>,
 }
 
 /// Puts an outcome into the words of the protocol (part 7 of the facts).

@@ -16,10 +16,12 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 
 use crate::function::DynFunction;
+use crate::middleware::Middleware;
 use crate::{Checkpointing, Client};
 
 pub use builder::{BuildError, EndpointBuilder};
 use reply::Reply;
+pub(crate) use request::event as raw_event;
 
 /// The largest request body that is read. The server sends at most 4 MiB of memo, plus the events.
 pub const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
@@ -45,6 +47,7 @@ struct Inner {
 struct Served {
     id: String,
     checkpointing: Option<Checkpointing>,
+    middleware: Vec<Arc<dyn Middleware>>,
     function: Box<dyn DynFunction>,
 }
 

@@ -86,6 +86,20 @@ impl Reply {
         Self { signed_by: key.cloned(), ..self }
     }
 
+    /// Lets `edit` change status, body and the headers that this answer sets.
+    pub(super) fn edited(self, edit: impl FnOnce(&mut http::Response<Bytes>)) -> Self {
+        let mut response = http::Response::new(self.body);
+        *response.status_mut() = self.status;
+        for (name, value) in self.headers {
+            response.headers_mut().append(name, value);
+        }
+        edit(&mut response);
+        let (parts, body) = response.into_parts();
+        let headers = parts.headers.iter();
+        let headers = headers.map(|(name, value)| (name.clone(), value.clone())).collect();
+        Self { status: parts.status, body, headers, signed_by: self.signed_by }
+    }
+
     pub(super) fn without_body(self) -> Self {
         Self { body: Bytes::new(), ..self }
     }

@@ -94,7 +94,7 @@ struct WireEvent<'a> {
 /// otherwise pass at any depth, and fail in whoever reads it next.
 const MAX_DEPTH: usize = 128;
 
-pub(super) fn event(raw: &RawValue) -> Result<RawEvent<'_>, String> {
+pub(crate) fn event(raw: &RawValue) -> Result<RawEvent<'_>, String> {
     if depth(raw.get()) > MAX_DEPTH {
         return Err(format!("the event nests deeper than {MAX_DEPTH} levels"));
     }

@@ -15,8 +15,8 @@ use super::reply::Reply;
 use super::serve_url::serve_url;
 use super::trust::Distrust;
 use super::{Endpoint, Served};
-use crate::headers;
 use crate::signing::SignatureError;
+use crate::{Settings, UnsignedSync, headers};
 
 /// The server waits 10 s for the answer to its `PUT`; the registration has to fit in (P-064).
 const REGISTER_LIMIT: Duration = Duration::from_secs(8);
@@ -28,11 +28,13 @@ struct SyncRequest {
 
 impl Endpoint {
     pub(super) async fn sync(&self, parts: &Parts, body: &Bytes) -> Reply {
-        let in_band = parts.headers.get(headers::SYNC_KIND).is_some_and(|kind| kind == "in_band");
+        let settings = self.inner.client.settings();
+        let in_band = settings.in_band_sync
+            && parts.headers.get(headers::SYNC_KIND).is_some_and(|kind| kind == "in_band");
         let signed_by = match self.trust(&parts.headers, body) {
             Ok(trusted) => trusted.signed_by,
             Err(Distrust::Signature(SignatureError::Missing))
-                if !in_band && self.tells_its_url() =>
+                if !in_band && accepts_unsigned(settings) =>
             {
                 None
             }
@@ -48,13 +50,6 @@ impl Endpoint {
             (false, announced) => self.out_of_band(parts, announced.as_ref()).await,
         };
         reply.signed_by(signed_by)
-    }
-
-    /// Whether an unsigned `PUT`, such as a deploy hook's, may start a sync. It carries nothing that is
-    /// believed, except where the settings leave the URL to the request: then anybody could point Inngest at
-    /// a host of their own.
-    fn tells_its_url(&self) -> bool {
-        self.inner.client.settings().serve_origin.is_some()
     }
 
     /// The answer itself is the registration (P-093).
@@ -160,12 +155,22 @@ impl Endpoint {
     }
 
     fn registered_functions(&self, url: &Url) -> Vec<Value> {
-        self.inner.functions.iter().map(|served| registered(served, url)).collect()
+        let functions = self.inner.functions.iter();
+        functions.map(|served| registered(&self.inner.app_id, served, url)).collect()
     }
 }
 
-/// A function as the server stores it (facts 4.2). Unset settings are left out, never null.
-fn registered(served: &Served, url: &Url) -> Value {
+/// Whether a `PUT` without a signature may start a sync out of band, see [`UnsignedSync`].
+fn accepts_unsigned(settings: &Settings) -> bool {
+    match settings.unsigned_sync {
+        UnsignedSync::WhereOriginIsSet => settings.serve_origin.is_some(),
+        UnsignedSync::Accept => true,
+        UnsignedSync::Refuse => false,
+    }
+}
+
+/// A function as the server stores it (facts 4.2). Unset settings are left out, never null (T62).
+fn registered(app_id: &str, served: &Served, url: &Url) -> Value {
     let config = served.function.config();
     let mut url = url.clone();
     url.query_pairs_mut().append_pair("fnId", &served.id).append_pair("stepId", "step");
@@ -177,12 +182,12 @@ fn registered(served: &Served, url: &Url) -> Value {
     if let Some(retries) = config.retries {
         step["retries"] = json!({ "attempts": retries });
     }
-    json!({
-        "id": served.id,
-        "name": config.name.as_deref().unwrap_or(&served.id),
-        "triggers": [{ "event": served.function.event_name() }],
-        "steps": { "step": step },
-    })
+    let mut function = json!(config);
+    function["id"] = json!(served.id);
+    function["name"] = json!(config.name.as_deref().unwrap_or(&served.id));
+    function["triggers"] = json!(served.function.triggers(app_id));
+    function["steps"] = json!({ "step": step });
+    function
 }
 
 /// A deployment is named in the query of the `PUT`; the text `undefined` comes from a server bug (P-067).

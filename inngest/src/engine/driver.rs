@@ -14,10 +14,12 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, Sleep};
 
-use super::call_state::{CallState, panic_message};
-use super::slots::{Executed, Fault, Found, Kind, Phase};
+use super::call_state::CallState;
+use super::inside_step::panic_message;
+use super::slots::{Executed, Fault, Found, Phase};
 use super::step_id::StepId;
 use crate::Error;
+use crate::replay::Replaying;
 
 /// A function of any type, started for one call.
 pub(crate) type FunctionFuture<'a> =
@@ -72,14 +74,20 @@ pub(super) async fn next_outcome<'a>(
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
     let mut idle: Option<Pin<Box<Sleep>>> = None;
+    let saved = call.memo.done();
 
     std::future::poll_fn(move |cx| {
         woken.drive(cx.waker());
         loop {
             woken.flag.store(false, Ordering::SeqCst);
+            // What lies before the last saved result has run in an earlier call, and so has everything on the way to
+            // a step that was asked for.
+            let replaying = dispatch.target.is_some() || call.slots().resolved < saved;
+            let replaying = Replaying::set(replaying);
             let polled = catch_unwind(AssertUnwindSafe(|| {
                 function.as_mut().poll(&mut Context::from_waker(&waker))
             }));
+            drop(replaying);
             if let Some(outcome) = reported(call) {
                 return Poll::Ready(outcome);
             }
@@ -150,6 +158,7 @@ fn next_move(call: &CallState<'_>, dispatch: &Dispatch) -> Move {
     // One at a time and in the order in which they were saved, so that a race has the same winner in every
     // call (P-151).
     if let Some((_, next)) = slots.waiting.pop_first() {
+        slots.resolved += 1;
         let waker = slots.set_phase(next, Phase::Resolved);
         drop(slots);
         if let Some(waker) = waker {
@@ -161,7 +170,7 @@ fn next_move(call: &CallState<'_>, dispatch: &Dispatch) -> Move {
         (Some(_), []) => Move::WaitAtMost(IDLE_LIMIT),
         (Some(_), _) => Move::WaitAtMost(IDLE_LIMIT_AFTER_OTHERS),
         (None, []) => Move::Wait,
-        (None, &[only]) if !dispatch.plan_only && is_run(&slots, only) => {
+        (None, &[only]) if !dispatch.plan_only && slots.runs_unasked(only) => {
             drop(slots);
             start(call, only)
         }
@@ -175,10 +184,6 @@ fn next_move(call: &CallState<'_>, dispatch: &Dispatch) -> Move {
             })
         }
     }
-}
-
-fn is_run(slots: &super::slots::Slots, slot: usize) -> bool {
-    slots.all.get(slot).is_some_and(|slot| matches!(slot.kind, Kind::Run { .. }))
 }
 
 fn start(call: &CallState<'_>, slot: usize) -> Move {
@@ -198,7 +203,11 @@ fn found(call: &CallState<'_>) -> Vec<Found> {
     let slots = call.slots();
     let found = slots.found.iter().filter_map(|&found| slots.all.get(found));
     found
-        .map(|slot| Found { step: slot.step.clone(), kind: slot.kind.clone(), race: slot.race })
+        .map(|slot| Found {
+            step: slot.step.clone(),
+            kind: slot.kind.clone(),
+            race: slots.races(slot),
+        })
         .collect()
 }
 

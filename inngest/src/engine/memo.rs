@@ -42,6 +42,11 @@ impl<'b> Memo<'b> {
         self.steps.len()
     }
 
+    /// How many steps are done: those with a result that are not to be run again.
+    pub(crate) fn done(&self) -> usize {
+        self.steps.values().filter(|raw| !is_rerun(raw)).count()
+    }
+
     /// When the step was saved, relative to others; steps that the server does not list come last (P-152).
     pub(crate) fn rank(&self, hash: &str) -> usize {
         self.rank.get(hash).copied().unwrap_or(usize::MAX)

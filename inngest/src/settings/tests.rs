@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use super::{Mode, Settings};
+use super::{Mode, Settings, UnsignedSync};
 
 fn read(vars: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
     let vars: HashMap<_, _> = vars.iter().copied().collect();
@@ -89,4 +89,18 @@ fn debug_shows_no_key() {
     let settings = read(&[("INNGEST_EVENT_KEY", "ev-5ecret"), ("INNGEST_SIGNING_KEY", "abcdef12")]);
     let debug = format!("{:?}", settings.unwrap());
     assert!(!debug.contains("5ecret") && !debug.contains("abcdef12"), "{debug}");
+}
+
+#[test]
+fn p058_p091_switches_for_syncs() {
+    let settings = read(&[]).unwrap();
+    assert_eq!(settings.unsigned_sync, UnsignedSync::WhereOriginIsSet);
+    assert!(settings.in_band_sync);
+    for (value, expected) in [("1", UnsignedSync::Accept), ("FALSE", UnsignedSync::Refuse)] {
+        let settings = read(&[("INNGEST_ENABLE_UNAUTHED_SYNC", value)]).unwrap();
+        assert_eq!(settings.unsigned_sync, expected);
+    }
+    assert!(!read(&[("INNGEST_ALLOW_IN_BAND_SYNC", "0")]).unwrap().in_band_sync);
+    let mistakes = read(&[("INNGEST_ALLOW_IN_BAND_SYNC", "no")]).unwrap_err();
+    assert_eq!(mistakes, ["INNGEST_ALLOW_IN_BAND_SYNC: must be 1, true, 0 or false"]);
 }

@@ -293,3 +293,41 @@ async fn t66_state_that_is_elsewhere_is_fetched_or_the_call_is_retried() {
         assert!(!answer.text.contains("ran again"));
     }
 }
+
+/// P-021, P-110: the second key is tried when the API refuses the first.
+#[tokio::test]
+async fn t66_state_is_fetched_with_the_second_key_when_the_first_is_refused() {
+    let fallback = "signkey-test-0badcafe";
+    let steps = json!({ hash("a"): { "data": "saved" } }).to_string();
+    let api = FakeApi::default().answer(401, "no").answer(200, steps);
+    let client = client(crate::support::cloud_with_fallback(fallback), api.clone());
+    let endpoint = serving_with(client, |step, _| {
+        Box::pin(async move { Ok(step.run("a", async || Ok(json!("ran again"))).await?) })
+    });
+    let mut call_body = body();
+    call_body["use_api"] = json!(true);
+    let request = request(Method::POST, CALL, call_body.to_string());
+    let signed = crate::support::signed(request, crate::support::KEY, crate::support::NOW);
+    assert_eq!(send(&endpoint, signed).await.text, r#""saved""#);
+    let tokens: Vec<_> =
+        api.requests().iter().map(|r| r.headers()["authorization"].clone()).collect();
+    let expected = [crate::support::KEY, fallback]
+        .map(|key| inngest::signing::SigningKey::new(key).api_token().unwrap());
+    assert_eq!(tokens, expected.map(|token| format!("Bearer {token}")));
+}
+
+/// P-110: a batch whose events are left out of the request is fetched too.
+#[tokio::test]
+async fn t66_events_that_are_elsewhere_are_fetched() {
+    let events = json!([{ "name": "demo/event.sent", "data": { "n": 42 } }]).to_string();
+    let api = FakeApi::default().answer(200, "{}").answer(200, events);
+    let endpoint = serving_with(client(dev(), api.clone()), |_, data| Box::pin(async { Ok(data) }));
+    let mut call_body = body();
+    call_body["use_api"] = json!(true);
+    call_body["event"] = Value::Null;
+    call_body["events"] = json!([]);
+    assert_eq!(call(&endpoint, &call_body).await.json(), json!({ "n": 42 }));
+    let paths: Vec<_> = api.requests().iter().map(|r| r.uri().path().to_owned()).collect();
+    let run = "/v0/runs/01M81HWYV2KTK2RAPW4NVTQ3GA";
+    assert_eq!(paths, [format!("{run}/actions"), format!("{run}/batch")]);
+}

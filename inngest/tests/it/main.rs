@@ -8,10 +8,25 @@
 
 mod asks;
 mod calls;
+mod checkpoints;
+mod config;
+mod conformance;
 mod events;
+mod failure;
 mod memo;
+mod middleware;
 mod outputs;
+#[cfg(feature = "axum")]
+mod over_axum;
+mod programs;
+mod races;
+mod replay;
 mod signatures;
+mod simulator;
 mod steps;
 mod support;
 mod sync;
+
+mod testing;
+mod triggers;
+mod waits;

@@ -137,6 +137,46 @@ async fn a_deploy_hook_may_start_a_sync_where_the_settings_tell_the_url() {
     assert_refused(&send(&endpoint, in_band).await);
 }
 
+/// P-058: as the TypeScript SDK does, or never.
+#[tokio::test]
+async fn p058_an_unsigned_sync_is_the_settings_to_decide() {
+    use inngest::UnsignedSync;
+    for (unsigned_sync, origin, status) in [
+        (UnsignedSync::Accept, None, 200),
+        (UnsignedSync::Refuse, Some("https://flow.example"), 401),
+        (UnsignedSync::WhereOriginIsSet, None, 401),
+    ] {
+        let api = FakeApi::default().answer(200, r#"{"ok":true,"modified":true}"#);
+        let mut settings = cloud();
+        settings.unsigned_sync = unsigned_sync;
+        settings.serve_origin = origin.map(str::to_owned);
+        let endpoint =
+            serving_with(client(settings, api.clone()), |_, data| Box::pin(async { Ok(data) }));
+        let hook = request(Method::PUT, "/api/inngest", "");
+        assert_eq!(send(&endpoint, hook).await.status, status);
+        assert_eq!(api.requests().len(), usize::from(status == 200));
+        // A signature that is there must be right, whatever the settings say.
+        let forged = signed(request(Method::PUT, "/api/inngest", ""), "signkey-test-0bad", NOW);
+        assert_refused(&send(&endpoint, forged).await);
+    }
+}
+
+/// P-091: where the settings forbid it, an in-band sync is done out of band.
+#[tokio::test]
+async fn p091_in_band_syncs_can_be_switched_off() {
+    let api = FakeApi::default().answer(200, r#"{"ok":true,"modified":true}"#);
+    let mut settings = cloud();
+    settings.in_band_sync = false;
+    let endpoint =
+        serving_with(client(settings, api.clone()), |_, data| Box::pin(async { Ok(data) }));
+    let mut put =
+        signed(request(Method::PUT, "/api/inngest", r#"{"url":"http://a.example/"}"#), KEY, NOW);
+    put.headers_mut().insert("x-inngest-sync-kind", "in_band".parse().unwrap());
+    let answer = send(&endpoint, put).await;
+    assert_eq!(answer.header("x-inngest-sync-kind"), Some("out_of_band"));
+    assert_eq!(api.requests().len(), 1);
+}
+
 #[tokio::test]
 async fn t23_cloud_mode_without_a_key_refuses_everything_and_dev_mode_checks_nothing() {
     let mut settings = cloud();

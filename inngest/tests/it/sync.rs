@@ -263,7 +263,7 @@ async fn t61_mistakes_are_found_when_the_app_is_built() {
         .build();
     insta::assert_snapshot!(built.err().unwrap(), @"
     app id is empty
-    function `fn`: another function has this id
+    function `fn`: another function has this id; `<id>-failure` is that of a failure handler
     function id `with space`: only letters, digits, `-`, `_` and `.` are allowed
     function `with space`: name is empty; leave it out to use the id
     function `with space`: retries is 21; at most 20

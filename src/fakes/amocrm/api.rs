@@ -24,6 +24,13 @@ pub(super) fn answer(state: &mut State, request: &RecordedRequest) -> Response {
                 "name": "Fake account", "currency": "RUB",
             }),
         ),
+        (&Method::GET, "/api/v4/events") => match state.events.page(&request.uri) {
+            Some(page) => json_answer(200, &page),
+            None => nothing(),
+        },
+        (_, "/api/v4/webhooks") if !state.settings.is_admin => {
+            problem(403, "Forbidden", "Недостаточно прав")
+        }
         (method, "/api/v4/webhooks") => webhooks(state, method, &request.body),
         (&Method::GET, _) => match path.strip_prefix("/api/v4/leads/").map(str::parse::<u64>) {
             Some(Ok(id)) => {
@@ -46,10 +53,7 @@ fn webhooks(state: &mut State, method: &Method, body: &[u8]) -> Response {
             json_answer(200, &json!({"_total_items": total, "_embedded": {"webhooks": webhooks}}))
         }
         Method::POST if !destination.is_empty() => {
-            let webhook = json!({
-                "id": 839_656, "destination": destination, "account_id": state.settings.account_id,
-                "sort": 1, "disabled": false, "settings": request["settings"],
-            });
+            let webhook = webhook(state, &destination, &request["settings"], false);
             state.webhooks.insert(destination, webhook.clone());
             json_answer(201, &webhook)
         }
@@ -57,6 +61,14 @@ fn webhooks(state: &mut State, method: &Method, body: &[u8]) -> Response {
         Method::DELETE => problem(404, "Not Found", "Webhook not found"),
         _ => problem(400, "Bad Request", "Request validation failed"),
     }
+}
+
+/// A webhook as the API shows it.
+pub(super) fn webhook(state: &State, destination: &str, settings: &Value, disabled: bool) -> Value {
+    json!({
+        "id": 839_656, "destination": destination, "account_id": state.settings.account_id,
+        "sort": 1, "disabled": disabled, "settings": settings,
+    })
 }
 
 /// HTTP 204: how amoCRM says "none".

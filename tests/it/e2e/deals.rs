@@ -19,6 +19,7 @@ async fn a_deal_becomes_one_request_and_its_reply_the_result() {
         requests[0].text(),
         r#"{"key":"fake-erp-key","username":"fake-erp-user","password":"fake-erp-password","action":"insert","entity_id":70,"items":{"field_1039":"Новая сделка","field_1040":15000}}"#
     );
+    world.end().await;
 }
 
 #[tokio::test]
@@ -34,6 +35,7 @@ async fn without_amount_and_entity_the_configured_entity_gets_the_name_alone() {
             (&json!(70), &json!({ "field_1039": name }))
         );
     }
+    world.end().await;
 }
 
 #[tokio::test]
@@ -57,6 +59,7 @@ async fn a_deal_that_cannot_be_one_fails_after_one_call() {
         }
     }
     assert!(world.erp.requests().is_empty());
+    world.end().await;
 }
 
 #[tokio::test]
@@ -66,6 +69,7 @@ async fn an_erp_that_is_away_twice_gets_the_deal_the_third_time() {
     let run = world.run_of("crm/create-deal", json!({ "dealName": "A" })).await;
     assert_eq!(run.status, "Completed");
     assert_eq!((world.erp.requests().len(), world.erp.rows().len()), (3, 1));
+    world.end().await;
 }
 
 #[tokio::test]
@@ -84,6 +88,7 @@ async fn an_outcome_that_nobody_knows_is_not_tried_again() {
         assert!(message.contains("Сделка") && message.contains("may"), "{message}");
         assert_eq!(world.erp.requests().len(), before + 1);
     }
+    world.end().await;
 }
 
 #[tokio::test]
@@ -96,4 +101,5 @@ async fn what_the_erp_refuses_fails_the_run_with_its_words() {
     let said = run.output["message"].as_str().unwrap();
     assert!(said.contains("field_1039 not exist in entity 70"), "{said}");
     assert_eq!(world.erp.requests().len(), 1);
+    world.end().await;
 }

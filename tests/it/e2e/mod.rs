@@ -2,6 +2,7 @@
 //! running official dev server (`inngest dev --no-discovery --retry-interval 1`).
 
 mod deals;
+mod reconcile;
 mod webhooks;
 mod world;
 

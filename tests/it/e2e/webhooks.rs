@@ -14,6 +14,7 @@ async fn the_originals_webhook_becomes_one_record_on_either_url() {
         world.amocrm.set_lead(LEAD, "Ремонт офиса", 46_333);
         assert_eq!(world.webhook(path, bodies::ORIGINAL).await, (200, json!({ "accepted": 1 })));
         assert_eq!(world.records(1).await, [(json!("Ремонт офиса"), json!(46_333))]);
+        world.end().await;
     }
 }
 
@@ -35,6 +36,7 @@ async fn the_result_tells_the_lead_and_the_record() {
             "processedAt": null,
         })
     );
+    world.end().await;
 }
 
 #[tokio::test]
@@ -53,6 +55,7 @@ async fn the_shape_of_inngest_clouds_webhook_intake_is_understood() {
         let ids: Vec<&Value> = leads.iter().map(|lead| &lead["amoCrmLead"]["id"]).collect();
         assert_eq!(ids, [&json!(1), &json!(2)]);
     }
+    world.end().await;
 }
 
 #[tokio::test]
@@ -67,6 +70,7 @@ async fn every_lead_of_a_body_gets_its_record() {
         world.records(3).await.into_iter().map(|(_, amount)| amount.as_i64()).collect();
     amounts.sort_unstable();
     assert_eq!(amounts, [Some(100), Some(200), Some(300)]);
+    world.end().await;
 }
 
 #[tokio::test]
@@ -75,6 +79,7 @@ async fn a_lead_without_a_name_gets_one_and_a_price_of_zero_is_left_out() {
     world.amocrm.set_lead(LEAD, None, 0);
     world.run_of("amocrm/webhook", json!({ "leadId": LEAD })).await;
     assert_eq!(world.records(1).await, [(json!("Сделка #45721053"), Value::Null)]);
+    world.end().await;
 }
 
 #[tokio::test]
@@ -88,6 +93,7 @@ async fn data_without_a_lead_fails_at_once() {
         assert_eq!(run.output["message"], "Lead ID not found in webhook data");
     }
     assert_eq!(world.amocrm.api_calls(), 0);
+    world.end().await;
 }
 
 #[tokio::test]
@@ -103,6 +109,7 @@ async fn without_amocrm_the_run_names_the_lead_and_what_to_set() {
         message.starts_with("lead 45721053: amoCRM is not configured: set AMOCRM_"),
         "{message}"
     );
+    world.end().await;
 }
 
 #[tokio::test]
@@ -114,4 +121,5 @@ async fn what_concerns_nobody_is_answered_and_what_cannot_be_read_is_kept() {
     assert_eq!((status, &answer["accepted"]), (200, &json!(0)));
     assert!(world.erp.requests().is_empty());
     eventually("nothing is called", async || (world.amocrm.api_calls() == 0).then_some(())).await;
+    world.end().await;
 }

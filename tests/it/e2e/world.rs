@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use inngest_dev_server::{DevServer, Observation};
-use prometei_flow::clock::SystemClock;
+use prometei_flow::clock::{SharedClock, SystemClock};
 use prometei_flow::config::{Config, EnvMap};
 use prometei_flow::fakes::{FakeAmoCrm, FakeAmoCrmSettings, FakeErp, FakeErpSettings};
 use prometei_flow::service::{self, Listeners};
@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, MutexGuard, broadcast};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// The official server tells apps apart by their URL, so there all tests share one and take turns.
@@ -27,6 +28,7 @@ pub(crate) struct World {
     inngest: Inngest,
     http: reqwest::Client,
     stop: CancellationToken,
+    running: JoinHandle<anyhow::Result<()>>,
     _folder: TempDir,
     _turn: Option<MutexGuard<'static, ()>>,
 }
@@ -50,6 +52,15 @@ impl World {
 
     /// With these variables changed; an empty value removes one.
     pub(crate) async fn start_with(changes: &[(&str, &str)]) -> Self {
+        Self::start_at(changes, Arc::new(SystemClock), inngest_dev_server::SystemClock).await
+    }
+
+    /// With a clock of its own, and another one for the embedded Inngest.
+    pub(crate) async fn start_at(
+        changes: &[(&str, &str)],
+        clock: SharedClock,
+        inngest_clock: impl inngest_dev_server::Clock,
+    ) -> Self {
         let stop = CancellationToken::new();
         let official = official_server();
         let turn = match &official {
@@ -64,6 +75,7 @@ impl World {
                 let server = DevServer::builder()
                     .app(format!("{service}/api/inngest").parse().unwrap())
                     .retry_interval(Duration::from_millis(20))
+                    .clock(inngest_clock)
                     .serve(free_port().await, stop.clone())
                     .unwrap();
                 let seen = Mutex::new(server.subscribe());
@@ -96,11 +108,20 @@ impl World {
         let env: EnvMap = variables.iter().chain(changes).copied().collect();
         let config = Config::load(&env).unwrap();
         let listeners = Listeners { public, admin: free_port().await };
-        tokio::spawn(service::run(config, listeners, Arc::new(SystemClock), stop.clone()));
+        let running = tokio::spawn(service::run(config, listeners, clock, stop.clone()));
 
         let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
-        let world =
-            Self { amocrm, erp, service, inngest, http, stop, _folder: folder, _turn: turn };
+        let world = Self {
+            amocrm,
+            erp,
+            service,
+            inngest,
+            http,
+            stop,
+            running,
+            _folder: folder,
+            _turn: turn,
+        };
         world.register().await;
         world
     }
@@ -181,9 +202,11 @@ impl World {
     }
 }
 
-impl Drop for World {
-    fn drop(&mut self) {
+impl World {
+    /// Lets running calls finish: the official server would make them again in the world of the next test.
+    pub(crate) async fn end(self) {
         self.stop.cancel();
+        self.running.await.unwrap().unwrap();
     }
 }
 

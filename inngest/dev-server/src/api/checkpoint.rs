@@ -12,7 +12,7 @@ use ulid::Ulid;
 
 use super::{error_body, text_reply};
 use crate::core::Core;
-use crate::executor::ops::{self, InvalidOps};
+use crate::executor::ops::{self, InvalidOps, OUTPUT_TOO_LARGE};
 use crate::ids::job_of_queue_item;
 use crate::state::{Checkpoint, CheckpointError};
 use crate::strict_json;
@@ -20,6 +20,7 @@ use crate::strict_json;
 /// What the real server reads of the body; it takes the run from here, not from the path.
 #[derive(Debug, Deserialize)]
 struct Request {
+    #[serde(default = "no_run")]
     run_id: String,
     #[serde(default)]
     qi_id: String,
@@ -29,6 +30,10 @@ struct Request {
     request_started_at: Option<i64>,
     #[serde(default)]
     steps: Vec<Value>,
+}
+
+fn no_run() -> String {
+    Ulid::nil().to_string()
 }
 
 pub(super) async fn save(State(core): State<Arc<Core>>, body: Bytes) -> Response {
@@ -42,8 +47,9 @@ pub(super) async fn save(State(core): State<Arc<Core>>, body: Bytes) -> Response
     };
     let ops = match ops::parse_saved(&request.steps) {
         Ok(ops) => ops,
-        Err(error @ InvalidOps::OutputTooLarge) => {
-            return refused(StatusCode::PAYLOAD_TOO_LARGE, &error.to_string(), run);
+        Err(InvalidOps::OutputTooLarge(step)) => {
+            let message = format!("step {step} output too large: {OUTPUT_TOO_LARGE}");
+            return refused(StatusCode::PAYLOAD_TOO_LARGE, &message, run);
         }
         Err(error) => return unreadable(&error.to_string()),
     };
@@ -54,12 +60,11 @@ pub(super) async fn save(State(core): State<Arc<Core>>, body: Bytes) -> Response
         request_started_at: request.request_started_at,
         ops,
     };
-    let saved = core.state().checkpoint(&checkpoint, core.env.now());
+    let mut seen = Vec::new();
+    let saved = core.state().checkpoint(&checkpoint, core.env.now(), &mut seen);
+    core.observe(seen);
     match saved {
-        Ok(seen) => {
-            core.observe(seen);
-            StatusCode::OK.into_response()
-        }
+        Ok(()) => StatusCode::OK.into_response(),
         Err(error) => refused(status(&error), &error.to_string(), run),
     }
 }
@@ -67,12 +72,11 @@ pub(super) async fn save(State(core): State<Arc<Core>>, body: Bytes) -> Response
 fn status(error: &CheckpointError) -> StatusCode {
     match error {
         CheckpointError::StateTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        CheckpointError::NoQueueItem | CheckpointError::WrongGeneration { .. } => {
-            StatusCode::CONFLICT
-        }
-        CheckpointError::RunNotFound | CheckpointError::AsyncSteps | CheckpointError::Opcode(_) => {
-            StatusCode::BAD_REQUEST
-        }
+        CheckpointError::Gone | CheckpointError::WrongGeneration { .. } => StatusCode::CONFLICT,
+        CheckpointError::RunNotFound
+        | CheckpointError::NoQueueItem
+        | CheckpointError::AsyncSteps
+        | CheckpointError::Opcode(_) => StatusCode::BAD_REQUEST,
     }
 }
 

@@ -26,7 +26,8 @@ pub(super) async fn register(
         let message = format!("Expected server kind {kind}, got {expected}");
         return text_reply(StatusCode::BAD_REQUEST, &json!({"error": message}));
     }
-    let registered = core.state().registry.register(&body);
+    let registered = core.state().register(&body, &core.env);
+    core.queue_changed.notify_one();
     match registered {
         Ok(registered) => {
             observe(&core, &registered);

@@ -21,17 +21,18 @@ struct Request {
 }
 
 pub(super) async fn send(State(core): State<Arc<Core>>, body: Bytes) -> Response {
-    let refused = |why: &str| text_reply(StatusCode::BAD_REQUEST, &error_body(400, why));
+    let refused =
+        |status: StatusCode, why: &str| text_reply(status, &error_body(status.as_u16(), why));
     let Ok(request) = serde_json::from_slice::<Request>(&body) else {
-        return refused("Invalid signal payload");
+        return refused(StatusCode::BAD_REQUEST, "Invalid signal payload");
     };
     if request.signal.is_empty() {
-        return refused("Signal ID is required");
+        return refused(StatusCode::INTERNAL_SERVER_ERROR, "Failed to receive signal");
     }
     let resumed = core.state().signal(&request.signal, &request.data, &core.env);
     core.queue_changed.notify_one();
     match resumed {
         Some(run) => text_reply(StatusCode::OK, &json!({"data": {"run_id": run.to_string()}})),
-        None => text_reply(StatusCode::NOT_FOUND, &error_body(404, "No signal found")),
+        None => refused(StatusCode::NOT_FOUND, "No signal found"),
     }
 }

@@ -10,6 +10,7 @@ use crate::strict_json;
 
 /// Largest output of a step, with its wrapper (facts 7.5).
 const MAX_OUTPUT_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const OUTPUT_TOO_LARGE: &str = "step output size is greater than the limit";
 
 /// Opcodes of server 1.43. Names match exactly or in all-lowercase (P-125).
 const OPCODES: [&str; 20] = [
@@ -105,8 +106,8 @@ pub(crate) enum InvalidOps {
     #[error("{0}")]
     Rejected(String),
     /// As [`InvalidOps::Rejected`].
-    #[error("step output size is greater than the limit")]
-    OutputTooLarge,
+    #[error("{OUTPUT_TOO_LARGE}")]
+    OutputTooLarge(String),
     /// The real server knows the op, this one does not: trying again would not help.
     #[error("op {0} is not supported by this dev server")]
     Unsupported(String),
@@ -190,7 +191,8 @@ fn ran(op: &Map<String, Value>) -> Result<Action, InvalidOps> {
     let memo = json!({"data": op.get("data").unwrap_or(&Value::Null)});
     let bytes = memo.to_string().len();
     if bytes > MAX_OUTPUT_BYTES {
-        return Err(InvalidOps::OutputTooLarge);
+        let id = op.get("id").and_then(Value::as_str).unwrap_or_default();
+        return Err(InvalidOps::OutputTooLarge(id.to_owned()));
     }
     Ok(Action::Ran { memo, bytes })
 }

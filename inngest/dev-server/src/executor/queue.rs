@@ -33,9 +33,9 @@ pub(crate) struct Item {
     /// The step whose result led to this item: `ctx.stack.current` points behind it (P-151).
     pub(crate) after: Option<String>,
     pub(crate) due: i64,
-    /// Zero-based. Saving a step through the checkpoint API sets it back (P-194).
+    /// Zero-based.
     pub(crate) attempt: u32,
-    /// Starts at 1 and grows with every retry, whatever happens to the attempts (P-103).
+    /// Starts at 1 and grows with every retry (P-103).
     pub(crate) generation: u32,
     pub(crate) job_id: String,
 }

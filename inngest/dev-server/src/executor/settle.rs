@@ -34,21 +34,21 @@ impl Core {
     /// Changes the item's run under the lock, unless it is over, and carries out what follows.
     fn turn(&self, item: &Item, change: impl FnOnce(&mut Turn<'_>)) {
         let mut state = self.state();
-        let mut item = item.clone();
-        if item.is_call() && state.leave(&item) {
-            item.attempt = 0;
+        if item.is_call() {
+            state.leave(item);
         }
         if let Some(run) = state.running(item.run) {
             let mut turn = Turn {
                 run,
-                item: &item,
+                item,
                 env: &self.env,
                 retry_interval: self.retry_interval,
+                groups: false,
                 outcome: Outcome::default(),
             };
             change(&mut turn);
             let outcome = turn.outcome;
-            self.settle(&mut state, &item, outcome);
+            self.settle(&mut state, item, outcome);
         }
         drop(state);
         self.queue_changed.notify_one();

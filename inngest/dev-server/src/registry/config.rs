@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::{Function, flow_control, trigger};
+use super::{Function, Settings, flow_control, trigger};
 use crate::ids::named_uuid;
 
 /// Retries when a function names none, and the most that it gets (P-079).
@@ -37,6 +37,7 @@ pub(super) fn parse(config: &Value) -> Result<Function, Vec<String>> {
             triggers,
             url,
             max_attempts: u32::try_from(retries.min(MAX_RETRIES).saturating_add(1)).unwrap_or(0),
+            settings: Settings::read(config),
             not_enforced,
         }),
         _ => Err(problems),

@@ -1,4 +1,4 @@
-//! Flow control and the other optional settings: checked as the real server checks them, not enforced by this one.
+//! Flow control and the other optional settings, checked as the real server checks them.
 
 use std::time::Duration;
 
@@ -15,7 +15,10 @@ type Fields = Map<String, Value>;
 type Problems = Vec<String>;
 type Check = fn(&Value, &mut Problems);
 
-/// Notes what is wrong and returns the names of the settings that are in use.
+/// What is accepted and has no effect here: nothing competes for a place in the queue of one process.
+const NOT_ENFORCED: [&str; 1] = ["priority"];
+
+/// Notes what is wrong and returns the names of the settings that are in use but not enforced.
 pub(super) fn check(config: &Fields, problems: &mut Problems) -> Vec<&'static str> {
     const CHECKS: [(&str, Check); 10] = [
         ("concurrency", concurrency),
@@ -46,6 +49,7 @@ pub(super) fn check(config: &Fields, problems: &mut Problems) -> Vec<&'static st
             }
         }
     }
+    in_use.retain(|name| NOT_ENFORCED.contains(name));
     in_use
 }
 
@@ -107,11 +111,13 @@ fn rate_limit(setting: &Value, problems: &mut Problems) {
 fn debounce(setting: &Value, problems: &mut Problems) {
     key(setting, "debounce", problems);
     period(setting, "debounce.period", Duration::from_secs(1), 7 * DAY, problems);
+    optional_duration(setting.get("timeout"), "debounce.timeout", problems);
 }
 
 /// P-081.
 fn batch(setting: &Value, problems: &mut Problems) {
     key(setting, "batchEvents", problems);
+    cel(setting.get("if"), "batchEvents.if", problems);
     if setting.get("maxSize").and_then(Value::as_u64).is_none_or(|size| size < 2) {
         problems.push("`batchEvents.maxSize` must be at least 2".to_owned());
     }
@@ -139,6 +145,9 @@ fn cancel(setting: &Value, problems: &mut Problems) {
         problems.push(format!("`cancel` takes at most {MAX_CANCEL} events"));
     }
     for entry in entries {
+        if entry.get("event").and_then(Value::as_str).is_none_or(str::is_empty) {
+            problems.push("`cancel.event` is required".to_owned());
+        }
         cel(entry.get("if"), "cancel.if", problems);
         optional_duration(entry.get("timeout"), "cancel.timeout", problems);
     }

@@ -2,27 +2,33 @@
 
 use serde_json::{Map, Value};
 
+use super::Schedule;
 use crate::event::Event;
 use crate::expression::Expression;
 
 const MAX_TRIGGERS: usize = 10;
 const MAX_EVENT_NAME: usize = 255;
 
-/// An event that starts a function.
+/// What starts a function.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Trigger {
-    event: String,
-    /// What the event must be like.
-    condition: Option<Expression>,
+pub(crate) enum Trigger {
+    Event {
+        name: String,
+        /// What the event must be like.
+        condition: Option<Expression>,
+    },
+    Cron(Schedule),
 }
 
 impl Trigger {
     pub(crate) fn matches(&self, event: &Event) -> bool {
-        event.name == self.event
-            && self
-                .condition
-                .as_ref()
-                .is_none_or(|condition| condition.matches(&event.for_call(), None))
+        match self {
+            Self::Event { name, condition } => {
+                let holds = |condition: &Expression| condition.matches(&event.for_call(), None);
+                event.name == *name && condition.as_ref().is_none_or(holds)
+            }
+            Self::Cron(_) => false,
+        }
     }
 }
 
@@ -56,8 +62,14 @@ fn parse(entry: &Value) -> Result<Trigger, String> {
     let field = |name: &str| entry.get(name).filter(|value| !value.is_null());
     let event = match (field("event"), field("cron")) {
         (Some(_), Some(_)) => return Err("give either `event` or `cron`, not both".to_owned()),
-        (None, Some(_)) => return Err("cron triggers are not supported by this dev server".into()),
-        (None, None) => return Err("an `event` is required".to_owned()),
+        (None, Some(cron)) => {
+            let cron = cron.as_str().ok_or("`cron` must be a string")?;
+            // A jitter is accepted and not applied: tests want their moments exact.
+            return Schedule::parse(cron)
+                .map(Trigger::Cron)
+                .map_err(|why| format!("`cron`: {why}"));
+        }
+        (None, None) => return Err("an `event` or a `cron` is required".to_owned()),
         (Some(event), None) => event.as_str().ok_or("`event` must be a string")?,
     };
     if event.is_empty() || event.len() > MAX_EVENT_NAME {
@@ -70,5 +82,5 @@ fn parse(entry: &Value) -> Result<Trigger, String> {
             Some(Expression::parse(text).map_err(|error| format!("`expression`: {error}"))?)
         }
     };
-    Ok(Trigger { event: event.to_owned(), condition })
+    Ok(Trigger::Event { name: event.to_owned(), condition })
 }

@@ -1,6 +1,6 @@
 //! Calls in flight, and the steps that they save through the checkpoint API (P-194).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ulid::Ulid;
@@ -15,11 +15,41 @@ use crate::observe::Observation;
 const FRESH_MS: i64 = 10_000;
 
 #[derive(Debug, Default)]
-pub(crate) struct Calls {
-    /// Generation of the calls in flight, by job.
-    in_flight: HashMap<String, u32>,
-    /// Jobs whose attempts start anew, because they saved a step.
-    reset: HashSet<String>,
+pub(super) struct Calls {
+    /// By job.
+    in_flight: HashMap<String, InFlight>,
+    /// Items that a limit put aside, oldest first.
+    parked: Vec<Item>,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    generation: u32,
+    /// What limits count the call for.
+    groups: Vec<String>,
+}
+
+impl Calls {
+    /// How many calls count for the group.
+    pub(super) fn going_on(&self, group: &str) -> usize {
+        let calls = self.in_flight.values();
+        calls.filter(|call| call.groups.iter().any(|counted| counted == group)).count()
+    }
+
+    pub(super) fn park(&mut self, item: Item) {
+        self.parked.push(item);
+    }
+
+    pub(super) fn begin(&mut self, item: &Item, groups: Vec<String>) {
+        let call = InFlight { generation: item.generation, groups };
+        self.in_flight.insert(item.job_id.clone(), call);
+    }
+
+    /// A call is over. Returns what was put aside.
+    pub(super) fn end(&mut self, item: &Item) -> Vec<Item> {
+        self.in_flight.remove(&item.job_id);
+        std::mem::take(&mut self.parked)
+    }
 }
 
 /// A request to save steps.
@@ -36,7 +66,7 @@ pub(crate) struct Checkpoint {
 /// Why steps were not saved.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CheckpointError {
-    #[error("run not found")]
+    #[error("run not found in state store")]
     RunNotFound,
     #[error("cannot checkpoint async steps")]
     AsyncSteps,
@@ -44,8 +74,11 @@ pub(crate) enum CheckpointError {
     Opcode(&'static str),
     #[error("run state size limit exceeded: state size overflowed")]
     StateTooLarge,
-    #[error("stale dispatch: queue item not found")]
+    /// The steps are saved all the same.
+    #[error("queue item not found")]
     NoQueueItem,
+    #[error("stale dispatch: queue item not found")]
+    Gone,
     #[error(
         "stale dispatch: dispatch generation {asked} does not match queue item generation {current}"
     )]
@@ -53,23 +86,16 @@ pub(crate) enum CheckpointError {
 }
 
 impl State {
-    /// A call for the item begins.
-    pub(crate) fn enter(&mut self, item: &Item) {
-        self.calls.in_flight.insert(item.job_id.clone(), item.generation);
-    }
-
-    /// The call for the item is over. Did it save steps?
-    pub(crate) fn leave(&mut self, item: &Item) -> bool {
-        self.calls.in_flight.remove(&item.job_id);
-        self.calls.reset.remove(&item.job_id)
-    }
-
     /// Saves steps while their call goes on. The first result of a step stays (P-158).
+    ///
+    /// The attempts of the call stay as they are: server 1.43 does reset them in its queue, but the call in flight is
+    /// judged by what it began with, and its retry overwrites the reset [observed on 1.43].
     pub(crate) fn checkpoint(
         &mut self,
         checkpoint: &Checkpoint,
         now_ms: i64,
-    ) -> Result<Vec<Observation>, CheckpointError> {
+        seen: &mut Vec<Observation>,
+    ) -> Result<(), CheckpointError> {
         if self.running(checkpoint.run).is_none() {
             return Err(CheckpointError::RunNotFound);
         }
@@ -83,7 +109,6 @@ impl State {
         if run.memo.bytes() + added > MAX_STATE_BYTES {
             return Err(CheckpointError::StateTooLarge);
         }
-        let mut seen = Vec::new();
         for op in &checkpoint.ops {
             match &op.action {
                 Action::Ran { memo, bytes } => {
@@ -96,11 +121,16 @@ impl State {
                 _ => {}
             }
         }
-        self.calls.reset.extend(checkpoint.job.clone());
-        Ok(seen)
+        match &checkpoint.job {
+            Some(job) if !self.calls.in_flight.contains_key(job) => {
+                Err(CheckpointError::NoQueueItem)
+            }
+            _ => Ok(()),
+        }
     }
 
-    /// Is the request one that was given up, while another has taken its place?
+    /// Is the request one that was given up, while another has taken its place? Server 1.43 can tell, but asks only where
+    /// that is switched on for an account.
     fn validate_dispatch(
         &self,
         checkpoint: &Checkpoint,
@@ -115,9 +145,9 @@ impl State {
             return Ok(());
         }
         match self.calls.in_flight.get(job) {
-            None => Err(CheckpointError::NoQueueItem),
-            Some(current) if *current == asked => Ok(()),
-            Some(current) => Err(CheckpointError::WrongGeneration { asked, current: *current }),
+            None => Err(CheckpointError::Gone),
+            Some(call) if call.generation == asked => Ok(()),
+            Some(call) => Err(CheckpointError::WrongGeneration { asked, current: call.generation }),
         }
     }
 }

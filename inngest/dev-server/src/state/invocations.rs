@@ -8,6 +8,7 @@ use ulid::Ulid;
 use super::State;
 use crate::core::Env;
 use crate::event::Event;
+use crate::executor::End;
 use crate::executor::ops::{Invoke, Step};
 use crate::observe::Observation;
 use crate::run::Parent;
@@ -15,7 +16,8 @@ use crate::run::Parent;
 const INVOKED: &str = "inngest/function.invoked";
 
 impl State {
-    /// Starts the invoked function. The step that waits for it has begun to.
+    /// Starts the invoked function, without waiting for a batch or for the end of a series. The step that waits for it has
+    /// begun to.
     pub(crate) fn invoke(
         &mut self,
         run: Ulid,
@@ -36,8 +38,23 @@ impl State {
             name: event.name.clone(),
             data: event.data.clone(),
         }];
+        if self.is_limited(&function, &event, env.now()) {
+            let message = "invoked function is rate limited";
+            let memo = json!({"error": {"message": message, "name": "Error"}});
+            self.resume(run, &step.hash, memo, env);
+            return seen;
+        }
         let parent = Parent { run, step: step.hash.clone() };
-        seen.extend(self.start(function, vec![event], Some(parent), env));
+        let admitted = self.admit(function, vec![event], Some(parent), env);
+        if matches!(admitted.as_slice(), [Observation::RunSkipped { .. }]) {
+            let end = End::violation(format!(
+                "step {:?} invokes {}, which runs once at a time and skips this one; on the real \
+                 server the invoking run would hang (P-086)",
+                step.name, invoke.function_id
+            ));
+            seen.extend(self.end(run, end, env));
+        }
+        seen.extend(admitted);
         seen
     }
 }

@@ -4,49 +4,28 @@ use std::sync::Arc;
 
 use ulid::Ulid;
 
-use super::State;
+use super::{State, Timer};
 use crate::core::Env;
 use crate::event::Event;
 use crate::executor::queue::{Item, Kind};
 use crate::executor::{End, finish};
 use crate::observe::Observation;
 use crate::registry::Function;
-use crate::run::{Parent, Run};
-
-/// For how long an event id starts no second run of a function (P-178).
-const EVENT_ID_WINDOW_MS: i64 = 24 * 60 * 60 * 1000;
+use crate::run::{Parent, Run, Status};
 
 impl State {
-    /// An event matches a function.
-    pub(super) fn trigger(
-        &mut self,
-        function: Arc<Function>,
-        event: &Arc<Event>,
-        env: &Env,
-    ) -> Vec<Observation> {
-        let now = env.now();
-        let key = (function.id.clone(), event.id.clone());
-        let started = self.started.entry(key).or_insert(i64::MIN);
-        if started.saturating_add(EVENT_ID_WINDOW_MS) > now {
-            return vec![Observation::RunSkipped {
-                function_id: function.id.clone(),
-                event_id: event.internal_id.to_string(),
-            }];
-        }
-        *started = now;
-        self.start(function, vec![Arc::clone(event)], None, env)
-    }
-
-    /// Begins a run.
+    /// Begins a run, whose first call is due at `due`.
     pub(super) fn start(
         &mut self,
         function: Arc<Function>,
         events: Vec<Arc<Event>>,
         parent: Option<Parent>,
+        due: i64,
         env: &Env,
     ) -> Vec<Observation> {
         let now = env.now();
         let function_id = function.id.clone();
+        let start_timeout = function.settings.start_timeout;
         let Some(run) = Run::new(env.ulid(), function, events, parent, now) else {
             return Vec::new();
         };
@@ -55,8 +34,23 @@ impl State {
             self.runs_of_event.entry(event.internal_id).or_default().push(run_id);
         }
         self.runs.insert(run_id, run);
-        self.enqueue(Item::first(run_id, Kind::Discovery, None, now, env.job()));
+        self.enqueue(Item::first(run_id, Kind::Discovery, None, due, env.job()));
+        if let Some(timeout) = start_timeout {
+            let late = now.saturating_add(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
+            self.queue.push_timer(late, Timer::StartTimeout { run: run_id });
+        }
         vec![Observation::RunStarted { run_id: run_id.to_string(), function_id, event_id }]
+    }
+
+    /// The function is called for the run, perhaps for the first time.
+    pub(crate) fn begin(&mut self, id: Ulid, now_ms: i64) {
+        let Some(run) = self.running(id).filter(|run| !run.begun) else { return };
+        run.begun = true;
+        if let Some(timeout) = run.function.settings.finish_timeout {
+            let timeout = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
+            let late = now_ms.saturating_add(timeout);
+            self.queue.push_timer(late, Timer::FinishTimeout { run: id });
+        }
     }
 
     /// Ends a run, unless it is over, and tells whoever wants to know.
@@ -73,5 +67,26 @@ impl State {
             seen.extend(self.ingest(event, env));
         }
         seen
+    }
+
+    /// Cancels the runs that an event cancels (P-084, P-187).
+    pub(super) fn cancel_runs(&mut self, event: &Event, env: &Env) -> Vec<Observation> {
+        let shown = event.for_call();
+        let now = env.now();
+        let is_cancelled = |run: &Run| {
+            run.function.settings.cancel.iter().any(|cancel| {
+                let timeout = i64::try_from(cancel.timeout.as_millis()).unwrap_or(i64::MAX);
+                cancel.event == event.name
+                    && now <= run.started_at.saturating_add(timeout)
+                    && cancel.condition.as_ref().is_none_or(|condition| {
+                        condition.matches(&run.event().for_call(), Some(&shown))
+                    })
+            })
+        };
+        let running = self.runs.values().filter(|run| run.status == Status::Running);
+        let mut cancelled: Vec<Ulid> =
+            running.filter(|run| is_cancelled(run)).map(|run| run.id).collect();
+        cancelled.sort_unstable();
+        cancelled.into_iter().flat_map(|run| self.end(run, End::Cancelled, env)).collect()
     }
 }

@@ -1,7 +1,8 @@
 //! Steps saved through the checkpoint API (P-192..P-196).
 
+#![expect(clippy::needless_pass_by_value, reason = "scripts pass `json!(..)` as it is")]
+
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use inngest::signing::SigningKey;
 use inngest_dev_server::{DevServer, Observation};
@@ -123,24 +124,21 @@ async fn what_was_not_saved_may_come_with_the_op_that_ends_the_call() {
     assert_eq!(world.sdk.calls().len(), 2);
 }
 
+/// [observed on server 1.43], although its source means to give the attempts back.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_saved_step_gives_its_attempts_back() {
-    // Two attempts in all, but every call saves a step before it fails.
+async fn a_saved_step_does_not_give_attempts_back() {
     let mut world = world(|call, server| {
         let saved = call.body["steps"].as_object().unwrap().len();
-        if saved == 3 {
-            return Answer::done(json!(call.body["ctx"]["generation_id"]));
-        }
         let step = ran(&saved.to_string(), json!(null));
         assert_eq!(post(server, &body(call, &json!([step])), None).0, 200);
         Answer::error("again")
     })
     .await;
     world.send().await;
-    for _ in 0..3 {
-        world.next_retry().await;
-    }
-    assert_eq!(world.end().await, Ok(json!(4)));
+    world.next_retry().await;
+    assert_eq!(world.failure().await, "again");
+    let ctx = world.sdk.calls()[1].body["ctx"].clone();
+    assert_eq!((&ctx["attempt"], &ctx["generation_id"]), (&json!(1), &json!(2)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,7 +163,11 @@ async fn what_cannot_be_saved_is_refused() {
                 "cannot checkpoint opcode: StepFailed",
             ),
             (json!([{"op": "Nope", "id": "s"}]), 400, "invalid request body: Nope does not belong"),
-            (json!([ran("s", json!("x".repeat(4 * 1024 * 1024)))]), 413, "step output size"),
+            (
+                json!([ran("s", json!("x".repeat(4 * 1024 * 1024)))]),
+                413,
+                "step s output too large: step output size is greater than the limit",
+            ),
         ] {
             let (found, answer) = refused(steps.clone());
             assert_eq!(found, status, "{answer}");
@@ -190,6 +192,11 @@ async fn a_request_that_was_given_up_is_told_so() {
         checkpoint["generation_id"] = json!(7);
         // Within ten seconds nobody looks.
         assert_eq!(post(server, &checkpoint, None).0, 200);
+        let mut unknown = checkpoint.clone();
+        unknown["qi_id"] = json!("Z29uZTo6ZGVmYXVsdA==");
+        let (status, answer) = post(server, &unknown, None);
+        assert_eq!(status, 400);
+        assert!(answer.contains("\"queue item not found\""), "{answer}");
         checkpoint["request_started_at"] = json!(NOW - 10_000);
         let (status, answer) = post(server, &checkpoint, None);
         assert_eq!(status, 409);
@@ -198,7 +205,7 @@ async fn a_request_that_was_given_up_is_told_so() {
             "{answer}"
         );
         checkpoint["qi_id"] = json!("Z29uZTo6ZGVmYXVsdA==");
-        assert!(post(server, &checkpoint, None).1.contains("queue item not found"));
+        assert!(post(server, &checkpoint, None).1.contains("stale dispatch: queue item not found"));
         Answer::done(json!("done"))
     })
     .await;
@@ -226,10 +233,9 @@ async fn unsaved_steps_of_a_checkpointing_run_are_accepted() {
             post(server, &body(call, &json!([ran("a", json!(1))])), None);
             Answer::ops(json!([ran("b", json!(2)), ran("c", json!(3))]))
         }
-        Some(_) => Answer::done(json!("done")),
+        Some(_) => Answer::done(call.body["ctx"]["disable_immediate_execution"].clone()),
     })
     .await;
     world.send().await;
-    assert_eq!(world.end().await, Ok(json!("done")));
-    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.end().await, Ok(json!(true)));
 }

@@ -5,11 +5,17 @@
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
+mod cancellation;
+#[cfg(test)]
 mod checkpoints;
+#[cfg(test)]
+mod cron;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
 mod fake_sdk;
+#[cfg(test)]
+mod flow_control;
 #[cfg(test)]
 mod invocations;
 #[cfg(test)]
@@ -22,6 +28,8 @@ mod requests;
 mod retries;
 #[cfg(test)]
 mod runs;
+#[cfg(test)]
+mod sdk;
 #[cfg(test)]
 mod sync;
 #[cfg(test)]

@@ -60,6 +60,7 @@ async fn configurations_that_the_real_server_accepts() {
         json!({"/singleton": {"mode": "skip"}}),
         json!({"/cancel": [{"event": "a", "if": "event.data.a == async.data.a", "timeout": "1h"}]}),
         json!({"/timeouts": {"start": "10s", "finish": "1h"}}),
+        json!({"/triggers": [{"cron": "TZ=Europe/Paris 0 12 * * 5"}, {"event": "a"}]}),
     ] {
         assert_eq!(problem(&world, changes.clone()).await, None, "{changes}");
     }
@@ -78,7 +79,12 @@ async fn configurations_that_are_refused_name_function_and_field() {
         (json!({"/triggers": [{"event": "x".repeat(256)}]}), "`triggers[0]`"),
         (json!({"/triggers": [{"event": "a"}, {"event": "a"}]}), "`triggers[1]` is a duplicate"),
         (json!({"/triggers": [{"event": "a", "cron": "* * * * *"}]}), "not both"),
-        (json!({"/triggers": [{"cron": "* * * * *"}]}), "cron triggers are not supported"),
+        (json!({"/triggers": [{"cron": "@daily"}]}), "five fields"),
+        (json!({"/triggers": [{"cron": "TZ=Nowhere * * * * *"}]}), "no time zone"),
+        (json!({"/triggers": [{"cron": 5}]}), "`cron` must be a string"),
+        (json!({"/cancel": [{"if": "true"}]}), "`cancel.event`"),
+        (json!({"/debounce": {"period": "5s", "timeout": "P1D"}}), "`debounce.timeout`"),
+        (json!({"/batchEvents": {"maxSize": 2, "timeout": "5s", "if": "("}}), "`batchEvents.if`"),
         (json!({"/triggers": [{"event": "a", "expression": "event.data.x >"}]}), "ends too early"),
         (
             json!({"/triggers": [{"event": "a", "expression": "event.data.x.matches('a')"}]}),
@@ -145,6 +151,7 @@ async fn only_a_change_is_modified() {
     let mut config = function("app-new", "app/event", 1);
     config["steps"]["step"]["runtime"]["url"] = json!("http://localhost:1/");
     config["concurrency"] = json!(1);
+    config["priority"] = json!({"run": "event.data.urgent ? 60 : 0"});
     let (status, changed) = register(&world, payload(&json!([config])).to_string()).await;
     assert_eq!((status, &changed["modified"]), (200, &json!(true)));
     assert_eq!(changed["app_id"], same["app_id"]);
@@ -157,7 +164,7 @@ async fn only_a_change_is_modified() {
             _ => None,
         })
         .await;
-    assert_eq!(synced, (vec!["app-new".to_owned()], vec!["app-new.concurrency".to_owned()]));
+    assert_eq!(synced, (vec!["app-new".to_owned()], vec!["app-new.priority".to_owned()]));
 }
 
 #[tokio::test]

@@ -25,6 +25,13 @@ pub(crate) fn client() -> reqwest::Client {
     CLIENT.clone()
 }
 
+/// A valid function configuration with one setting on top.
+pub(crate) fn function_with(setting: &str, value: Value) -> Value {
+    let mut config = function("app-fn", "app/event", 0);
+    config[setting] = value;
+    config
+}
+
 /// A valid function configuration.
 pub(crate) fn function(id: &str, event: &str, retries: u32) -> Value {
     json!({
@@ -143,6 +150,25 @@ impl World {
         .await
     }
 
+    /// Waits until a run of `app-fn` starts (`true`), or an event for it is passed over.
+    pub(crate) async fn started(&mut self) -> bool {
+        self.until(|observation| match observation {
+            Observation::RunStarted { .. } => Some(true),
+            Observation::RunSkipped { .. } => Some(false),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits until a run is cancelled: its id.
+    pub(crate) async fn cancelled(&mut self) -> String {
+        self.until(|observation| match observation {
+            Observation::RunCancelled { run_id, .. } => Some(run_id),
+            _ => None,
+        })
+        .await
+    }
+
     /// Waits for the first observation that `pick` takes.
     pub(crate) async fn until<T>(&mut self, mut pick: impl FnMut(Observation) -> Option<T>) -> T {
         let mut passed = Vec::new();
@@ -191,7 +217,10 @@ impl World {
     pub(crate) async fn failure(&mut self) -> String {
         match self.end().await {
             Ok(output) => panic!("the run completed with {output}"),
-            Err(output) => output["message"].as_str().unwrap_or_default().to_owned(),
+            Err(output) => {
+                let error = output.get("error").filter(|error| error.is_object());
+                error.unwrap_or(&output)["message"].as_str().unwrap_or_default().to_owned()
+            }
         }
     }
 }

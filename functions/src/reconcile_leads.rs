@@ -1,0 +1,158 @@
+use std::collections::BTreeMap;
+
+use inngest::{
+    Concurrency, Config, Context, EventData, EventSet as _, NewEvent, Result, ResultExt as _,
+    Scheduled, StepError, Trigger,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::ports::{FeedWindow, LeadEvent, LeadFeed, ReconcileLog};
+use crate::webhook::AmoCrmWebhook;
+
+/// The pages that one run reads at most: twenty thousand events.
+const LONGEST: u32 = 200;
+
+/// The most events in one request to Inngest.
+const BATCH: usize = 100;
+
+/// `prometei-flow/reconcile`: it is time to look for leads that no webhook told of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReconcileNow {}
+
+impl EventData for ReconcileNow {
+    const NAME: &'static str = "prometei-flow/reconcile";
+}
+
+inngest::events! {
+    /// What makes reconciliation look.
+    pub enum Look {
+        /// The schedule.
+        Scheduled(Scheduled),
+        /// Somebody who does not want to wait for it.
+        Now(ReconcileNow),
+    }
+}
+
+/// Every five minutes: a deal that its webhook lost is late by no more than that.
+const SCHEDULE: &str = "*/5 * * * *";
+
+/// Reads what happened in amoCRM and sends `amocrm/webhook` for leads that no webhook told of.
+///
+/// amoCRM sends a pipeline's hook once and never again, so a hook that is lost is a deal that is lost, unless somebody
+/// looks. Every run looks back further than the one before came; what was seen already is recognised by its event id.
+pub struct ReconcileLeads<F, L> {
+    /// amoCRM's record of what happened.
+    pub feed: F,
+    /// What earlier runs have settled, and of which leads webhooks told.
+    pub log: L,
+    /// The (pipeline, status) pairs that make a deal.
+    pub stages: Vec<(u64, u64)>,
+}
+
+impl<F: LeadFeed, L: ReconcileLog> inngest::Function for ReconcileLeads<F, L> {
+    const ID: &'static str = "reconcile-leads";
+    type Event = Look;
+    type Output = Reconciled;
+
+    fn config(&self) -> Config {
+        // One at a time: two that read the same stretch of time would only do everything twice.
+        Config::new().name("reconcileLeads").retries(3).concurrency(Concurrency::limit(1))
+    }
+
+    fn triggers(&self) -> Vec<Trigger> {
+        [Look::triggers(), vec![Trigger::cron(SCHEDULE)]].concat()
+    }
+
+    async fn run(&self, cx: Context<'_, Look>) -> Result<Reconciled> {
+        let step = cx.step;
+        let window: FeedWindow =
+            step.run("choose-window", async || self.log.window().await).await?;
+        let (mut events, mut missed) = (0, BTreeMap::new());
+        for page in 1.. {
+            if page > LONGEST {
+                let pages = "more events than a run can read between";
+                return Err(format!("{pages} {} and {}", window.from, window.to)).no_retry();
+            }
+            let found: FoundPage =
+                step.run("read-events", async || self.read(&window, page).await).await?;
+            events += found.events;
+            // One event for each lead is enough; the earliest is as good as any.
+            for event in found.missed {
+                missed.entry(event.lead_id).or_insert(event);
+            }
+            if !found.more {
+                break;
+            }
+        }
+        let missed: Vec<LeadEvent> = missed.into_values().collect();
+        for batch in missed.chunks(BATCH) {
+            let batch: Vec<NewEvent> = batch.iter().map(webhook_event).collect::<Result<_>>()?;
+            let _: Vec<String> = step.send_event("send-missed", batch).await?;
+        }
+        let done: Result<(), StepError> =
+            step.run("advance-cursor", async || self.log.reconciled(&window, &missed).await).await;
+        done?;
+        let leads = missed.iter().map(|event| event.lead_id).collect();
+        Ok(Reconciled { from: window.from, to: window.to, events, missed: leads })
+    }
+}
+
+impl<F: LeadFeed, L: ReconcileLog> ReconcileLeads<F, L> {
+    /// One page, narrowed to the leads that entered one of our stages and that nobody told us of.
+    async fn read(&self, window: &FeedWindow, page: u32) -> Result<FoundPage> {
+        let read = self.feed.page(window, page).await?;
+        let events = read.events.len();
+        let ours = |event: &LeadEvent| event.stage.is_none_or(|stage| self.stages.contains(&stage));
+        let candidates = read.events.into_iter().filter(ours).collect();
+        let (mut missed, mut dismissed) = (Vec::new(), Vec::new());
+        for mut event in self.log.news(candidates).await? {
+            // Only a change of status says which stage the lead entered. Of the others the lead itself must tell.
+            if event.stage.is_none() {
+                event.stage = self.feed.stage(event.lead_id).await?;
+            }
+            match event.stage {
+                Some(stage) if self.stages.contains(&stage) => missed.push(event),
+                Some(_) | None => dismissed.push(event),
+            }
+        }
+        self.log.dismiss(&dismissed).await?;
+        Ok(FoundPage { events, missed, more: read.more })
+    }
+}
+
+/// The event by which the lead goes the way of all others. Its id makes a repeat harmless.
+fn webhook_event(event: &LeadEvent) -> Result<NewEvent> {
+    let stage = event.stage;
+    let webhook = AmoCrmWebhook {
+        lead_id: event.lead_id,
+        account_id: event.account_id,
+        subdomain: None,
+        pipeline_id: stage.map(|stage| stage.0),
+        status_id: stage.map(|stage| stage.1),
+        old_pipeline_id: None,
+        old_status_id: None,
+        action: Some(event.action),
+        received_at: None,
+    };
+    let account = event.account_id.unwrap_or_default();
+    let id = format!("reconcile-{account}-{}-{}", event.lead_id, event.id);
+    let data = serde_json::to_value(webhook)?;
+    Ok(NewEvent::named(AmoCrmWebhook::EVENT_NAME, data).with_id(id))
+}
+
+/// What the step `read-events` saves.
+#[derive(Serialize, Deserialize)]
+struct FoundPage {
+    events: usize,
+    missed: Vec<LeadEvent>,
+    more: bool,
+}
+
+/// The result of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reconciled {
+    from: String,
+    to: String,
+    events: usize,
+    missed: Vec<u64>,
+}

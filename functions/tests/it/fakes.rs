@@ -1,0 +1,70 @@
+//! An amoCRM and an ERP that answer what they were told to, and remember what they were asked.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use functions::ports::{AmoCrm, Authorization, Created, Deal, Erp, Lead};
+use inngest::{Clock, Result, ResultExt as _};
+use serde_json::{Number, json};
+
+/// 2023-11-14T22:13:20Z.
+pub(crate) fn clock() -> Clock {
+    Clock::new(|| SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct FakeErp {
+    pub(crate) created: Arc<Mutex<Vec<Deal>>>,
+    /// Deals whose name contains this are refused for good.
+    pub(crate) refuses: Option<&'static str>,
+    pub(crate) knows_them_all: bool,
+}
+
+impl FakeErp {
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.created.lock().unwrap().iter().map(|deal| deal.name.clone()).collect()
+    }
+}
+
+impl Erp for FakeErp {
+    async fn create(&self, deal: &Deal) -> Result<Created> {
+        if self.refuses.is_some_and(|name| deal.name.contains(name)) {
+            return Err("the ERP refuses the record").no_retry();
+        }
+        self.created.lock().unwrap().push(deal.clone());
+        let reply = json!({ "status": "success", "data": { "id": "119" } });
+        Ok(Created { reply, duplicate: self.knows_them_all })
+    }
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct FakeAmoCrm {
+    pub(crate) leads: BTreeMap<u64, Lead>,
+    /// After so many reads the leads are there.
+    pub(crate) lag: u32,
+    pub(crate) reads: Arc<Mutex<Vec<u64>>>,
+}
+
+impl FakeAmoCrm {
+    pub(crate) fn with(leads: &[(u64, &str, u64)]) -> Self {
+        let lead = |&(id, name, price): &(u64, &str, u64)| {
+            let price = Some(Number::from(price));
+            (id, Lead { id, name: Some(name.to_owned()), price })
+        };
+        Self { leads: leads.iter().map(lead).collect(), ..Self::default() }
+    }
+}
+
+impl AmoCrm for FakeAmoCrm {
+    async fn authorize(&self) -> Result<Authorization> {
+        Ok(Authorization { expires_at: Some("2023-11-15T00:00:00Z".to_owned()) })
+    }
+
+    async fn lead(&self, lead_id: u64) -> Result<Option<Lead>> {
+        let mut reads = self.reads.lock().unwrap();
+        reads.push(lead_id);
+        let visible = reads.len() > usize::try_from(self.lag).unwrap();
+        Ok(self.leads.get(&lead_id).filter(|_| visible).cloned())
+    }
+}

@@ -1,0 +1,121 @@
+use std::time::Duration;
+
+use functions::HandleAmoCrmWebhook;
+use functions::ports::DealKey;
+use functions::webhook::LeadFilter;
+use inngest::testing::{Finished, run};
+use serde_json::{Value, json};
+
+use crate::fakes::{FakeAmoCrm, FakeErp, clock};
+
+async fn with(amocrm: &FakeAmoCrm, erp: &FakeErp, data: Value) -> Finished {
+    let (amocrm, erp) = (amocrm.clone(), erp.clone());
+    let filter = LeadFilter::default();
+    run(HandleAmoCrmWebhook { amocrm, erp, filter, clock: clock() }).event(data).await
+}
+
+fn ours(lead_id: u64) -> Value {
+    json!({ "leadId": lead_id, "accountId": 7, "action": "status" })
+}
+
+/// Inngest Cloud's webhook intake, with the leads 1 to 3.
+fn three() -> Value {
+    json!({ "data": {
+        "leads[status][0][id]": ["1"], "leads[status][1][id]": ["2"], "leads[status][2][id]": ["3"],
+        "account[subdomain]": ["oooprometei"],
+    } })
+}
+
+#[tokio::test]
+async fn a_lead_becomes_a_record() {
+    let erp = FakeErp::default();
+    let amocrm = FakeAmoCrm::with(&[(45_721_053, "Окна", 1500)]);
+    let done = with(&amocrm, &erp, ours(45_721_053)).await;
+    assert_eq!(done.step_ids(), ["authorize-amocrm", "fetch-lead-data", "create-erp-task"]);
+    assert_eq!(
+        done.output(),
+        Some(&json!({
+            "success": true,
+            "amoCrmLead": { "id": 45_721_053, "name": "Окна", "price": 1500 },
+            "erpResult": { "status": "success", "data": { "id": "119" } },
+            "processedAt": "2023-11-14T22:13:20.000Z",
+        }))
+    );
+    let key = DealKey::Lead { account_id: Some(7), lead_id: 45_721_053 };
+    assert_eq!(erp.created.lock().unwrap().first().unwrap().key, key);
+    let saved = done.step("authorize-amocrm").unwrap().result.clone();
+    assert_eq!(saved, Ok(json!({ "expiresAt": "2023-11-15T00:00:00Z" })), "and no token");
+}
+
+#[tokio::test]
+async fn a_record_that_existed_is_told_as_a_duplicate() {
+    let erp = FakeErp { knows_them_all: true, ..FakeErp::default() };
+    let done = with(&FakeAmoCrm::with(&[(1, "a", 0)]), &erp, ours(1)).await;
+    assert_eq!(done.output().unwrap()["duplicate"], true);
+}
+
+#[tokio::test]
+async fn an_event_without_a_lead_ends_the_run_in_its_first_call() {
+    let done = with(&FakeAmoCrm::default(), &FakeErp::default(), json!({ "data": {} })).await;
+    let error = done.error().unwrap();
+    assert_eq!(
+        (error.message.as_str(), error.is_final),
+        ("Lead ID not found in webhook data", true)
+    );
+    assert_eq!(done.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_lead_that_amocrm_does_not_show_yet_is_read_again() {
+    let amocrm = FakeAmoCrm { lag: 2, ..FakeAmoCrm::with(&[(1, "a", 0)]) };
+    let done = with(&amocrm, &FakeErp::default(), ours(1)).await;
+    assert!(done.output().is_some());
+    let fetched = done.step("fetch-lead-data").unwrap();
+    assert_eq!(fetched.delays, [5, 20].map(|seconds| Some(Duration::from_secs(seconds))));
+}
+
+#[tokio::test]
+async fn a_lead_that_stays_away_fails_the_run_and_is_named() {
+    let failed = with(&FakeAmoCrm::default(), &FakeErp::default(), ours(9)).await;
+    let fetched = failed.step("fetch-lead-data").unwrap();
+    assert_eq!(fetched.attempts, 4);
+    assert_eq!(
+        fetched.delays.first_chunk(),
+        Some(&[5, 20, 60].map(|seconds| Some(Duration::from_secs(seconds))))
+    );
+    let error = failed.error().unwrap();
+    assert!(error.is_final);
+    assert!(error.message.starts_with("lead 9: amoCRM shows no lead 9"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn one_lead_that_fails_does_not_take_the_others_with_it() {
+    let amocrm = FakeAmoCrm::with(&[(1, "first", 1), (2, "cursed", 2), (3, "third", 3)]);
+    let erp = FakeErp { refuses: Some("cursed"), ..FakeErp::default() };
+    let failed = with(&amocrm, &erp, three()).await;
+    assert_eq!(erp.names(), ["first", "third"]);
+    assert_eq!(failed.error().unwrap().message, "lead 2: the ERP refuses the record");
+    assert_eq!(
+        failed.step_ids(),
+        [
+            "authorize-amocrm",
+            "fetch-lead-data",
+            "create-erp-task",
+            "fetch-lead-data:1",
+            "create-erp-task:1",
+            "fetch-lead-data:2",
+            "create-erp-task:2",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn several_leads_are_told_in_the_order_of_the_event() {
+    let amocrm = FakeAmoCrm::with(&[(1, "first", 1), (2, "", 2), (3, "third", 3)]);
+    let erp = FakeErp::default();
+    let done = with(&amocrm, &erp, three()).await;
+    let output = done.output().unwrap();
+    let ids = [0, 1, 2].map(|index| output["leads"][index]["amoCrmLead"]["id"].clone());
+    assert_eq!(ids, [json!(1), json!(2), json!(3)]);
+    assert_eq!(erp.names(), ["first", "Сделка #2", "third"], "no record is without a name");
+}

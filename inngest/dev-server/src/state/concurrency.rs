@@ -1,0 +1,40 @@
+//! How many calls go on at a time (P-080).
+
+use super::State;
+use crate::executor::queue::Item;
+use crate::registry::{Concurrency, Function};
+use crate::run::Run;
+
+impl State {
+    /// Lets a call begin, or puts its item aside until another call is over.
+    pub(crate) fn enter(&mut self, item: &Item) -> bool {
+        let Some(run) = self.runs.get(&item.run) else { return false };
+        let limits = run.function.settings.concurrency.iter().enumerate();
+        let groups: Vec<(String, usize)> = limits
+            .map(|(index, limit)| (group(run, &run.function, index, limit), limit.limit))
+            .collect();
+        if groups.iter().any(|(group, limit)| self.calls.going_on(group) >= *limit) {
+            self.calls.park(item.clone());
+            return false;
+        }
+        self.calls.begin(item, groups.into_iter().map(|(group, _)| group).collect());
+        true
+    }
+
+    /// A call is over; those that were put aside have another try.
+    pub(crate) fn leave(&mut self, item: &Item) {
+        for parked in self.calls.end(item) {
+            self.queue.push(parked);
+        }
+    }
+}
+
+/// What the calls that a limit counts have in common.
+fn group(run: &Run, function: &Function, index: usize, limit: &Concurrency) -> String {
+    let key = limit.key.as_ref().map(|key| key.key(&run.event().for_call())).unwrap_or_default();
+    if limit.shared {
+        format!("shared {:?} {key}", limit.key)
+    } else {
+        format!("{} {index} {key}", function.id)
+    }
+}

@@ -1,0 +1,242 @@
+//! The functions under test: one that does what its event says, and those that it invokes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use inngest::{
+    Checkpointing, Config, Context, EventData, Function, NewEvent, Result, ResultExt as _,
+    StepError,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// What the functions did, by run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Journal(Arc<Mutex<BTreeMap<String, Entry>>>);
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Entry {
+    /// How often the body of each step ran.
+    pub(crate) bodies: BTreeMap<String, u32>,
+    /// What the function returned: the official server does not tell it of a checkpointed run (P-137).
+    pub(crate) output: Option<Value>,
+}
+
+impl Journal {
+    /// Notes that a step's body runs; the how-manieth time it is.
+    fn body(&self, run: &str, step: &str) -> u32 {
+        let mut runs = self.0.lock().unwrap();
+        let count =
+            runs.entry(run.to_owned()).or_default().bodies.entry(step.to_owned()).or_default();
+        *count += 1;
+        *count
+    }
+
+    fn returns(&self, run: &str, output: &Value) {
+        self.0.lock().unwrap().entry(run.to_owned()).or_default().output = Some(output.clone());
+    }
+
+    pub(crate) fn entry(&self, run: &str) -> Entry {
+        self.0.lock().unwrap().get(run).cloned().unwrap_or_default()
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) program: String,
+    /// Differs from order to order.
+    pub(crate) key: String,
+    /// Where the app listens.
+    pub(crate) origin: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Plain(Order);
+
+impl EventData for Plain {
+    const NAME: &'static str = "e2e/plain";
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Checkpointed(Order);
+
+impl EventData for Checkpointed {
+    const NAME: &'static str = "e2e/checkpointed";
+}
+
+/// What a run waits for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Answer {
+    pub(crate) key: String,
+    pub(crate) n: u32,
+}
+
+impl EventData for Answer {
+    const NAME: &'static str = "e2e/answer";
+}
+
+pub(crate) struct PlainProgram(pub(crate) Journal);
+
+impl Function for PlainProgram {
+    const ID: &'static str = "plain";
+    type Event = Plain;
+    type Output = Value;
+
+    fn config(&self) -> Config {
+        Config::new().retries(2)
+    }
+
+    async fn run(&self, cx: Context<'_, Plain>) -> Result<Value> {
+        let output = perform(&self.0, &cx, &cx.event.data.0).await?;
+        self.0.returns(cx.run.id, &output);
+        Ok(output)
+    }
+}
+
+pub(crate) struct CheckpointedProgram(pub(crate) Journal);
+
+impl Function for CheckpointedProgram {
+    const ID: &'static str = "checkpointed";
+    type Event = Checkpointed;
+    type Output = Value;
+
+    fn config(&self) -> Config {
+        Config::new().retries(2).checkpointing(Checkpointing::new())
+    }
+
+    async fn run(&self, cx: Context<'_, Checkpointed>) -> Result<Value> {
+        let output = perform(&self.0, &cx, &cx.event.data.0).await?;
+        self.0.returns(cx.run.id, &output);
+        Ok(output)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Number {
+    n: i64,
+}
+
+impl EventData for Number {
+    const NAME: &'static str = "e2e/number";
+}
+
+/// Doubles its number; refuses negative ones.
+pub(crate) struct Double;
+
+impl Function for Double {
+    const ID: &'static str = "double";
+    type Event = Number;
+    type Output = i64;
+
+    async fn run(&self, cx: Context<'_, Number>) -> Result<i64> {
+        let n = cx.event.data.n;
+        if n < 0 {
+            return Err("negative").no_retry();
+        }
+        Ok(cx.step.run("double", async || Ok(2 * n)).await?)
+    }
+}
+
+async fn perform<E>(journal: &Journal, cx: &Context<'_, E>, order: &Order) -> Result<Value> {
+    let (step, run) = (cx.step, cx.run.id);
+    let ran = |id: &str| journal.body(run, id);
+    let value = async |id: &'static str, value: i64| -> Result<i64, StepError> {
+        step.run(id, async || {
+            ran(id);
+            Ok(value)
+        })
+        .await
+    };
+    Ok(match order.program.as_str() {
+        "serial" => {
+            let a = value("a", 1).await?;
+            step.sleep("nap", Duration::from_millis(50)).await;
+            let b = value("b", a + 1).await?;
+            json!([a, b, value("b", b + 1).await?])
+        }
+        "parallel" => {
+            let nap = step.sleep("nap", Duration::from_millis(50));
+            let (a, b, ()) = tokio::join!(value("a", 1), value("b", 2), nap);
+            json!([a?, b?, value("c", 3).await?])
+        }
+        "race" => {
+            let step = step.race();
+            tokio::select! {
+                fast = step.run("fast", async || Ok("fast".to_owned())) => json!(fast?),
+                () = step.sleep("slow", Duration::from_secs(60)) => json!("slow"),
+            }
+        }
+        "caught" => {
+            let failed = step.run::<Value, _>("fails", async || {
+                ran("fails");
+                Err("no such order").no_retry()
+            });
+            let error = failed.await.err().map(|error| (error.step_id, error.message));
+            json!([error, value("after", 1).await?])
+        }
+        "retries" => {
+            let tries = step.run("flaky", async || match ran("flaky") {
+                1 => Err("not yet".into()),
+                tries => Ok(tries),
+            });
+            let tries = tries.await?;
+            // Also the function itself fails once.
+            if ran("function") == 1 {
+                return Err("not yet".into());
+            }
+            json!(tries)
+        }
+        "gives up" => {
+            let failed = step.run::<Value, _>("fails", async || {
+                ran("fails");
+                Err("never".into())
+            });
+            json!(failed.await.err().map(|error| error.message))
+        }
+        "fails" => {
+            value("a", 1).await?;
+            return Err("out of stock").no_retry();
+        }
+        "waits" => {
+            let event = step.wait_for_event::<Answer>("wait").matching("data.key");
+            let event = event.timeout(Duration::from_secs(60)).await?;
+            json!(event.map(|event| event.data.n))
+        }
+        "waits in vain" => {
+            let event = step.wait_for_event::<Answer>("wait").when("async.data.n == -1");
+            json!(event.timeout(Duration::from_millis(200)).await?.is_none())
+        }
+        "signal" => {
+            let signal = step.wait_for_signal::<Value>("wait", format!("e2e/{}", order.key));
+            json!(signal.timeout(Duration::from_secs(60)).await?)
+        }
+        "invokes" => {
+            let good = step.invoke::<Double>("good", &Number { n: 21 }).await?;
+            let bad = step.invoke::<Double>("bad", &Number { n: -1 }).await;
+            let unknown = step.invoke_id::<Value>("unknown", "e2e-nobody", &()).await;
+            json!([good, bad.err().map(|e| e.message), unknown.err().map(|e| e.message)])
+        }
+        "sends" => {
+            let event = NewEvent::named("e2e/nobody", json!({"key": order.key}));
+            json!(step.send_event("send", vec![event.clone(), event]).await?.len())
+        }
+        "fetches" => {
+            let url = format!("{}/api/inngest", order.origin);
+            let answer = step.fetch("get", url).method(http::Method::GET).await?;
+            json!([answer.status, answer.json::<Value>()?["mode"]])
+        }
+        "big" => {
+            let mut lengths = Vec::new();
+            for id in ["a", "b", "c"] {
+                let text = step.run(id, async || {
+                    ran(id);
+                    Ok("x".repeat(2 << 20))
+                });
+                lengths.push(text.await?.len());
+            }
+            json!(lengths)
+        }
+        other => return Err(format!("no program {other:?}")).no_retry(),
+    })
+}

@@ -1,0 +1,102 @@
+//! Steps that the function brings to their end.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::world::{MODES, Run, World};
+
+/// Runs a program in both modes, and checks what it returned.
+async fn returns(program: &str, expected: Value) -> Vec<Run> {
+    let world = World::start().await;
+    let mut runs = Vec::new();
+    for mode in MODES {
+        let run = world.run(mode, program).await;
+        assert_eq!(run.status, "Completed", "{mode}: {run:?}");
+        assert_eq!(run.entry.output.as_ref(), Some(&expected), "{mode}");
+        // The official server does not tell the output of a checkpointed run (P-137).
+        if run.output != json!("") {
+            assert_eq!(run.output, expected, "{mode}");
+        }
+        runs.push(run);
+    }
+    world.end().await;
+    runs
+}
+
+fn bodies(run: &Run) -> Vec<(&str, u32)> {
+    run.entry.bodies.iter().map(|(step, count)| (step.as_str(), *count)).collect()
+}
+
+#[tokio::test]
+async fn steps_one_after_the_other() {
+    for run in returns("serial", json!([1, 2, 3])).await {
+        assert_eq!(bodies(&run), [("a", 1), ("b", 2)]);
+    }
+}
+
+#[tokio::test]
+async fn steps_beside_each_other() {
+    for run in returns("parallel", json!([1, 2, 3])).await {
+        assert_eq!(bodies(&run), [("a", 1), ("b", 1), ("c", 1)]);
+    }
+}
+
+#[tokio::test]
+async fn a_race_is_won_by_the_first() {
+    let started = Instant::now();
+    returns("race", json!("fast")).await;
+    assert!(started.elapsed().as_secs() < 30);
+}
+
+#[tokio::test]
+async fn an_error_that_is_caught() {
+    for run in returns("caught", json!([["fails", "no such order"], 1])).await {
+        assert_eq!(bodies(&run), [("after", 1), ("fails", 1)]);
+    }
+}
+
+#[tokio::test]
+async fn steps_and_functions_are_tried_again() {
+    for run in returns("retries", json!(2)).await {
+        assert_eq!(bodies(&run), [("flaky", 2), ("function", 2)]);
+    }
+}
+
+#[tokio::test]
+async fn a_step_is_given_up_after_its_last_attempt() {
+    for run in returns("gives up", json!("never")).await {
+        assert_eq!(bodies(&run), [("fails", 3)]);
+    }
+}
+
+#[tokio::test]
+async fn a_final_error_fails_the_run() {
+    let world = World::start().await;
+    for mode in MODES {
+        let run = world.run(mode, "fails").await;
+        assert_eq!(run.status, "Failed", "{mode}: {run:?}");
+        assert_eq!(run.output["message"], "out of stock", "{mode}: {run:?}");
+        assert_eq!(bodies(&run), [("a", 1)]);
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn events_are_sent_in_a_step() {
+    returns("sends", json!(2)).await;
+}
+
+#[tokio::test]
+async fn the_server_fetches_for_the_function() {
+    returns("fetches", json!([200, "dev"])).await;
+}
+
+/// P-110: the SDK fetches what does not fit into a call.
+#[tokio::test]
+async fn state_over_4_mib() {
+    let length = 2 << 20;
+    for run in returns("big", json!([length, length, length])).await {
+        assert_eq!(bodies(&run), [("a", 1), ("b", 1), ("c", 1)]);
+    }
+}

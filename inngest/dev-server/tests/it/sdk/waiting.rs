@@ -1,0 +1,69 @@
+//! Steps that wait for something from outside.
+
+use serde_json::json;
+use ulid::Ulid;
+
+use super::world::{MODES, World, eventually};
+
+#[tokio::test]
+async fn an_event_ends_a_wait() {
+    let world = World::start().await;
+    for mode in MODES {
+        let key = Ulid::generate().to_string();
+        let event = world.begin(mode, "waits", &key).await;
+        let run = world.end_of(&event);
+        tokio::pin!(run);
+        // Nobody outside knows when the wait has begun.
+        let mut pause = tokio::time::interval(std::time::Duration::from_millis(20));
+        let run = loop {
+            tokio::select! {
+                run = &mut run => break run,
+                _ = pause.tick() => {
+                    world.send("e2e/answer", json!({"key": "another", "n": 1})).await;
+                    world.send("e2e/answer", json!({"key": key, "n": 2})).await;
+                }
+            }
+        };
+        assert_eq!(run.entry.output, Some(json!(2)), "{mode}: {run:?}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_wait_ends_without_its_event() {
+    let world = World::start().await;
+    for mode in MODES {
+        let run = world.run(mode, "waits in vain").await;
+        assert_eq!(run.entry.output, Some(json!(true)), "{mode}: {run:?}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_signal_ends_a_wait() {
+    let world = World::start().await;
+    for mode in MODES {
+        let key = Ulid::generate().to_string();
+        let event = world.begin(mode, "signal", &key).await;
+        let signal = json!({"signal": format!("e2e/{key}"), "data": {"ok": true}});
+        eventually("the signal is taken", async || {
+            let (status, _) = world.post("/v1/signals", &signal).await;
+            (status == 200).then_some(())
+        })
+        .await;
+        let run = world.end_of(&event).await;
+        assert_eq!(run.entry.output, Some(json!({"ok": true})), "{mode}: {run:?}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn functions_call_functions() {
+    let world = World::start().await;
+    for mode in MODES {
+        let run = world.run(mode, "invokes").await;
+        let unknown = "could not find function with ID: e2e-nobody";
+        assert_eq!(run.entry.output, Some(json!([42, "negative", unknown])), "{mode}: {run:?}");
+    }
+    world.end().await;
+}

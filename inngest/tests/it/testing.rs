@@ -1,0 +1,166 @@
+//! The test kit, which runs functions as the server would.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use inngest::testing::run;
+use inngest::{Batch, Config, Context, Function, NewEvent, Result, ResultExt as _};
+use serde_json::{Value, json};
+
+use crate::support::Any;
+
+/// Fetches, waits, tells and adds up.
+#[derive(Clone, Default)]
+struct Pipeline {
+    failures_left: Arc<AtomicU32>,
+    fetched: Arc<AtomicU32>,
+    ends_badly: bool,
+}
+
+impl Pipeline {
+    fn failing(times: u32) -> Self {
+        Self { failures_left: Arc::new(AtomicU32::new(times)), ..Self::default() }
+    }
+}
+
+impl Function for Pipeline {
+    const ID: &'static str = "pipeline";
+    type Event = Any;
+    type Output = Value;
+
+    fn config(&self) -> Config {
+        Config::new().retries(2)
+    }
+
+    async fn run(&self, cx: Context<'_, Any>) -> Result<Value> {
+        let fetch = async |name: &'static str| {
+            cx.step
+                .run("fetch", async || {
+                    self.fetched.fetch_add(1, Ordering::Relaxed);
+                    let left = self.failures_left.load(Ordering::Relaxed);
+                    if left > 0 {
+                        self.failures_left.store(left - 1, Ordering::Relaxed);
+                        return Err("not yet").retry_after(Duration::from_secs(9));
+                    }
+                    Ok(name.to_owned())
+                })
+                .await
+        };
+        let (one, two) = futures_util::future::join(fetch("one"), fetch("two")).await;
+        cx.step.sleep("nap", Duration::from_secs(3600)).await;
+        let event = NewEvent::named("demo/told", json!({ "n": cx.event.data.0["n"] }));
+        let ids = cx.step.send_event("tell", vec![event]).await?;
+        if self.ends_badly {
+            return Err("at the end").no_retry();
+        }
+        Ok(json!([one?, two?, ids]))
+    }
+}
+
+#[tokio::test]
+async fn a_run_goes_through_all_its_steps_in_order() {
+    let done = run(Pipeline::default()).event(json!({ "n": 1 })).await;
+    assert_eq!(done.output(), Some(&json!(["one", "two", ["sent-0"]])));
+    assert_eq!(done.step_ids(), ["fetch", "fetch:1", "nap", "tell"]);
+    assert_eq!(done.step("nap").unwrap().opts, json!({ "duration": "3600s" }));
+    assert_eq!(done.sent_events(), [json!({ "name": "demo/told", "data": { "n": 1 } })]);
+    assert_eq!(done.calls(), 7, "four discoveries and three steps with code");
+}
+
+#[tokio::test]
+async fn retries_follow_each_other_and_their_delays_are_told() {
+    let done = run(Pipeline::failing(2)).event(json!({})).await;
+    let fetch = done.step("fetch").unwrap();
+    assert_eq!(fetch.attempts, 3);
+    assert_eq!(fetch.delays, [Some(Duration::from_secs(9)); 2]);
+    assert!(done.output().is_some());
+
+    let failed = run(Pipeline::failing(3)).event(json!({})).await;
+    assert_eq!(failed.step("fetch").unwrap().result, Err("not yet".to_owned()));
+    let error = failed.error().unwrap();
+    assert_eq!((error.message.as_str(), error.is_final), ("not yet", true));
+}
+
+#[tokio::test]
+async fn a_mock_stands_in_for_the_code_of_its_step_alone() {
+    let pipeline = Pipeline::default();
+    let done = run(pipeline.clone())
+        .event(json!({}))
+        .mock("fetch:1", json!("mocked"))
+        .mock("tell", json!({ "ids": [] }))
+        .await;
+    assert_eq!(done.output(), Some(&json!(["one", "mocked", []])));
+    assert_eq!(pipeline.fetched.load(Ordering::Relaxed), 1);
+    assert_eq!(done.step("fetch:1").unwrap().attempts, 0);
+    assert!(done.sent_events().is_empty());
+
+    let failed = run(Pipeline::default()).event(json!({})).mock_error("tell", "no").await;
+    assert_eq!(failed.error().unwrap().message, "no");
+}
+
+#[tokio::test]
+async fn a_run_can_begin_after_a_crash() {
+    let pipeline = Pipeline::default();
+    let done = run(pipeline.clone())
+        .event(json!({}))
+        .finished_step("fetch", json!("saved"))
+        .finished_step("fetch:1", json!("saved too"))
+        .await;
+    assert_eq!(done.step_ids(), ["nap", "tell"]);
+    assert_eq!(done.output().unwrap()[0], "saved");
+    assert_eq!(pipeline.fetched.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn failures_outside_steps_are_told_with_their_attempts() {
+    let bad = Pipeline { ends_badly: true, ..Pipeline::default() };
+    let failed = run(bad).event(json!({})).await;
+    let error = failed.error().unwrap();
+    assert_eq!((error.message.as_str(), error.is_final, error.attempts), ("at the end", true, 1));
+
+    struct Panics;
+    impl Function for Panics {
+        const ID: &'static str = "panics";
+        type Event = Any;
+        type Output = ();
+        async fn run(&self, _: Context<'_, Any>) -> Result<()> {
+            panic!("on purpose")
+        }
+    }
+    let failed = run(Panics).event(json!({})).await;
+    let error = failed.error().unwrap();
+    assert_eq!((error.message.as_str(), error.is_final), ("panicked: on purpose", false));
+    assert_eq!((error.attempts, failed.calls()), (5, 5));
+}
+
+#[tokio::test]
+async fn several_events_are_a_batch_and_mistakes_end_the_run() {
+    struct Count;
+    impl Function for Count {
+        const ID: &'static str = "count";
+        type Event = Any;
+        type Output = usize;
+        fn config(&self) -> Config {
+            Config::new().batch(Batch::new(5, Duration::from_secs(1)))
+        }
+        async fn run(&self, cx: Context<'_, Any>) -> Result<usize> {
+            Ok(cx.events()?.len())
+        }
+    }
+    let counted = run(Count).event(json!({})).event(json!({})).await;
+    assert_eq!(counted.output(), Some(&json!(2)));
+
+    struct Bad;
+    impl Function for Bad {
+        const ID: &'static str = "no good id";
+        type Event = Any;
+        type Output = ();
+        async fn run(&self, _: Context<'_, Any>) -> Result<()> {
+            Ok(())
+        }
+    }
+    let refused = run(Bad).event(json!({})).await;
+    assert!(refused.error().unwrap().message.starts_with("function id `no good id`"));
+    assert_eq!(refused.calls(), 0);
+}

@@ -1,0 +1,46 @@
+use http::Method;
+use serde_json::Value;
+use url::Url;
+
+use super::settings::BaseUrl;
+
+/// One call of the API, without its token. Every call must be safe to repeat.
+pub(super) struct ApiCall<'a> {
+    pub(super) method: Method,
+    pub(super) path: &'a str,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) body: Option<Value>,
+    /// Only an administrator's token may make it: a refusal says nothing about other calls.
+    pub(super) needs_rights: bool,
+}
+
+impl<'a> ApiCall<'a> {
+    /// Reads `path`.
+    pub(super) fn get(path: &'a str) -> Self {
+        Self { method: Method::GET, path, query: Vec::new(), body: None, needs_rights: false }
+    }
+
+    /// Changes something by sending `body`.
+    pub(super) fn sending(method: Method, path: &'a str, body: Value) -> Self {
+        Self { method, body: Some(body), ..Self::get(path) }
+    }
+
+    /// With these parameters.
+    pub(super) fn query(self, query: Vec<(String, String)>) -> Self {
+        Self { query, ..self }
+    }
+
+    /// For administrators only.
+    pub(super) fn needing_rights(self) -> Self {
+        Self { needs_rights: true, ..self }
+    }
+
+    /// Its address at `base`.
+    pub(super) fn url(&self, base: &BaseUrl) -> Url {
+        let mut url = base.at(self.path);
+        if !self.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.query);
+        }
+        url
+    }
+}

@@ -1,0 +1,63 @@
+//! The database, and what waits in it.
+
+use jiff::SignedDuration;
+
+use super::Finding;
+use crate::clock::SharedClock;
+use crate::store::Store;
+
+/// Inngest usually has a webhook within a second.
+const LONG: SignedDuration = SignedDuration::from_mins(10);
+
+pub(super) async fn examine(store: &anyhow::Result<Store>, clock: &SharedClock) -> Vec<Finding> {
+    let check = "database";
+    let failed = |error: &anyhow::Error| {
+        let fix =
+            "check DATABASE_URL, the rights of the file and its folder, and the space on the disk";
+        vec![Finding::error(check, format!("{error:#}"), fix)]
+    };
+    let store = match store {
+        Ok(store) => store,
+        Err(error) => return failed(error),
+    };
+    let (counts, deals) = match tokio::try_join!(store.inbox_counts(), store.deal_counts()) {
+        Ok(counts) => counts,
+        Err(error) => return failed(&error),
+    };
+    let mut findings =
+        vec![Finding::ok(check, format!("{} leads wait for Inngest", counts.waiting))];
+    if let Some(oldest) = counts.oldest_waiting
+        && clock.now().duration_since(oldest) > LONG
+    {
+        findings.push(Finding::warning(
+            "inbox",
+            format!("the oldest lead waits since {oldest:.0}"),
+            "check that the service runs and that Inngest takes its events",
+        ));
+    }
+    if counts.parked > 0 {
+        findings.push(Finding::error(
+            "inbox",
+            format!("Inngest refuses {} leads for good", counts.parked),
+            "look at the log for \"Inngest refuses an event\"; these leads have no record in the ERP",
+        ));
+    }
+    if deals.failed + deals.in_doubt > 0 {
+        findings.push(Finding::warning(
+            "deals",
+            format!(
+                "{} have no record, of {} more it is not known whether they have one",
+                deals.failed, deals.in_doubt
+            ),
+            "prometei-flow deals list names them, and what to do",
+        ));
+    }
+    if counts.unparsable > 0 {
+        findings.push(Finding::warning(
+            "inbox",
+            format!("{} webhooks could not be read, or not all of them", counts.unparsable),
+            "look at the table webhook_bodies, column problem",
+        ));
+    }
+    findings
+}

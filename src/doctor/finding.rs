@@ -1,0 +1,66 @@
+use serde::Serialize;
+
+/// How it stands with one thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// As it should be.
+    Ok,
+    /// Deals arrive, and something deserves attention.
+    Warning,
+    /// Deals are lost or wait.
+    Error,
+}
+
+/// What was found about one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub check: &'static str,
+    /// How it stands.
+    pub status: Status,
+    /// What was found, in one line.
+    pub message: String,
+    /// What to do, in one line; nothing where all is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+}
+
+impl Finding {
+    pub(super) fn ok(check: &'static str, message: impl Into<String>) -> Self {
+        Self { check, status: Status::Ok, message: message.into(), fix: None }
+    }
+
+    pub(super) fn warning(
+        check: &'static str,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        let (status, fix) = (Status::Warning, Some(fix.into()));
+        Self { check, status, message: message.into(), fix }
+    }
+
+    pub(super) fn error(
+        check: &'static str,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        let (status, fix) = (Status::Error, Some(fix.into()));
+        Self { check, status, message: message.into(), fix }
+    }
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let status = match self.status {
+            Status::Ok => "ok",
+            Status::Warning => "warning",
+            Status::Error => "error",
+        };
+        write!(f, "{status:8} {:20} {}", self.check, self.message)?;
+        match &self.fix {
+            Some(fix) => write!(f, " -> {fix}"),
+            None => Ok(()),
+        }
+    }
+}

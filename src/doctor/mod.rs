@@ -1,0 +1,128 @@
+//! Looks at everything that can be wrong before a deal is lost.
+//!
+//! Each part of the world has a file; all are looked at side by side, and each has a limit, so that the slowest does not
+//! keep the others from being told.
+
+mod amocrm;
+mod database;
+mod erp;
+mod finding;
+mod inngest;
+mod wire;
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+pub use finding::{Finding, Status};
+
+use crate::amocrm::{AmoCrmAuth, AmoCrmClient};
+use crate::clock::SharedClock;
+use crate::config::{Config, Env};
+use crate::erp::ErpClient;
+use crate::outbound::{Outbound, Redactor};
+use crate::service::webhook_destination;
+use crate::store::Store;
+
+/// How long one part may take. Together with what must not be cut short it is under 15 s.
+const LIMIT: Duration = Duration::from_secs(12);
+
+/// Looks at everything that `env` configures. The findings show no secret.
+pub async fn examine(env: &dyn Env, clock: SharedClock) -> Vec<Finding> {
+    let config = match Config::load(env) {
+        Ok(config) => config,
+        Err(errors) => {
+            let mistakes = errors.0.iter().map(|mistake| {
+                let fix = format!("correct {}; .env.example explains it", mistake.variable);
+                Finding::error("variables", mistake.to_string(), fix)
+            });
+            return mistakes.collect();
+        }
+    };
+    let mut findings: Vec<Finding> = config
+        .warnings
+        .iter()
+        .map(|warning| Finding::warning("variables", warning, "see .env.example"))
+        .collect();
+    if findings.is_empty() {
+        findings.push(Finding::ok("variables", "all of them can be read and fit together"));
+    }
+    findings.extend(examine_world(&config, clock).await);
+    let redactor = Redactor::new(&secrets(&config));
+    for finding in &mut findings {
+        finding.message = redactor.clean(&finding.message);
+        finding.fix = finding.fix.take().map(|fix| redactor.clean(&fix));
+    }
+    findings
+}
+
+async fn examine_world(config: &Config, clock: SharedClock) -> Vec<Finding> {
+    let outbound = Outbound::new();
+    let store = Store::open(&config.database.url, clock.clone()).await;
+    let client = config.amocrm.clone().zip(store.as_ref().ok()).map(|(settings, store)| {
+        AmoCrmClient::new(settings, store.clone(), outbound.clone(), clock.clone())
+    });
+    let reconciles = config.webhook.filter.trigger_statuses.is_some();
+    let destination = webhook_destination(config);
+    let erp = config
+        .erp
+        .clone()
+        .map(|settings| ErpClient::new(settings, outbound.clone(), clock.clone()));
+    let (inngest, wire, amocrm, erp, database) = tokio::join!(
+        in_time("inngest", inngest::examine(&config.inngest, &outbound)),
+        in_time("network", wire::examine(config, &outbound, &clock)),
+        in_time("amocrm", async {
+            match (&client, &config.amocrm) {
+                (Some(client), _) => {
+                    amocrm::examine(client, destination.as_ref(), reconciles, &clock).await
+                }
+                (None, Some(_)) => Vec::new(),
+                (None, None) => vec![amocrm::missing()],
+            }
+        }),
+        in_time("erp", async {
+            match &erp {
+                Some(erp) => erp::examine(erp).await,
+                None => vec![erp::missing()],
+            }
+        }),
+        in_time("database", database::examine(&store, &clock)),
+    );
+    if let Some(client) = client {
+        // A token that is being exchanged must be stored before the process ends, whatever the limit says.
+        client.settle().await;
+    }
+    if let Ok(store) = store {
+        store.close().await;
+    }
+    [inngest, wire, amocrm, erp, database].concat()
+}
+
+async fn in_time(
+    check: &'static str,
+    examining: impl Future<Output = Vec<Finding>>,
+) -> Vec<Finding> {
+    tokio::time::timeout(LIMIT, examining).await.unwrap_or_else(|_| {
+        let message = format!("could not be examined within {LIMIT:?}");
+        vec![Finding::error(
+            check,
+            message,
+            "check the network between here and there, then try again",
+        )]
+    })
+}
+
+fn secrets(config: &Config) -> Vec<SecretString> {
+    let mut secrets = config.webhook.secrets.clone();
+    secrets.extend(config.erp.iter().flat_map(|erp| [erp.key.clone(), erp.password.clone()]));
+    secrets.extend(config.inngest.event_key.clone().map(SecretString::from));
+    match config.amocrm.as_ref().map(|amocrm| &amocrm.auth) {
+        Some(AmoCrmAuth::OAuth(app)) => {
+            secrets.push(app.client_secret.clone());
+            secrets.extend(app.first_refresh_token.clone());
+        }
+        Some(AmoCrmAuth::LongLived { token }) => secrets.push(token.clone()),
+        None => {}
+    }
+    secrets
+}

@@ -1,0 +1,61 @@
+//! The events feed, newest first, a hundred events on a page.
+
+use http::Uri;
+use serde_json::{Value, json};
+
+/// What happened in the account.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    events: Vec<Value>,
+    pub(super) ignores_filters: bool,
+}
+
+const LONGEST_PAGE: usize = 100;
+
+impl Events {
+    pub(super) fn push(&mut self, kind: &str, lead_id: u64, at: i64, stage: Option<(u64, u64)>) {
+        let value_after = stage.map_or_else(
+            || json!([]),
+            |(pipeline, status)| json!([{"lead_status": {"id": status, "pipeline_id": pipeline}}]),
+        );
+        let id = format!("01fake{:020}", self.events.len() + 1);
+        self.events.push(json!({
+            "id": id, "type": kind, "entity_id": lead_id, "entity_type": "lead", "created_by": 0,
+            "created_at": at, "value_after": value_after, "value_before": [], "account_id": 32_452_514,
+        }));
+    }
+
+    /// The page that `uri` asks for; `None` when there is nothing on it.
+    pub(super) fn page(&self, uri: &Uri) -> Option<Value> {
+        let query: Vec<(String, String)> =
+            form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+                .into_owned()
+                .collect();
+        let all = |name: &str| -> Vec<&str> {
+            let named = query.iter().filter(|(key, _)| key == name);
+            named.map(|(_, value)| value.as_str()).collect()
+        };
+        let number = |name: &str| all(name).first().and_then(|text| text.parse::<i64>().ok());
+        let kinds = all("filter[type][]");
+        let fits = |event: &&Value| {
+            let at = event["created_at"].as_i64().unwrap_or_default();
+            self.ignores_filters
+                || (number("filter[created_at][from]").is_none_or(|from| from <= at)
+                    && number("filter[created_at][to]").is_none_or(|to| at <= to)
+                    && (kinds.is_empty() || kinds.iter().any(|kind| event["type"] == **kind)))
+        };
+        let mut events: Vec<&Value> = self.events.iter().filter(fits).collect();
+        events.sort_by_key(|event| std::cmp::Reverse(event["created_at"].as_i64()));
+        let limit = number("limit").and_then(|limit| usize::try_from(limit).ok());
+        let limit = limit.unwrap_or(LONGEST_PAGE).clamp(1, LONGEST_PAGE);
+        let page = number("page").and_then(|page| usize::try_from(page).ok()).unwrap_or(1).max(1);
+        let rest = events.get((page - 1) * limit..).filter(|rest| !rest.is_empty())?;
+        let mut links = json!({"self": {"href": uri.to_string()}});
+        if rest.len() > limit {
+            // Another host: nobody may call an address for standing in an answer.
+            links["next"] = json!({"href": format!("https://evil.example/?page={}", page + 1)});
+        }
+        let events: Vec<&Value> = rest.iter().take(limit).copied().collect();
+        Some(json!({"_page": page, "_links": links, "_embedded": {"events": events}}))
+    }
+}

@@ -1,0 +1,251 @@
+//! Consent: a state works once and in time, a code is spent at our own account, and pages show no secret.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use http::Request;
+use prometei_flow::amocrm::{
+    AmoCrmAuth, AmoCrmClient, AmoCrmSettings, BaseUrl, OAuthApp, Timeouts, TokenError,
+};
+use prometei_flow::clock::ManualClock;
+use prometei_flow::fakes::{AmoCrmFailure, FakeAmoCrm, FakeAmoCrmSettings};
+use prometei_flow::http::{Consent, oauth_router};
+use prometei_flow::outbound::Outbound;
+use prometei_flow::store::Store;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tower::ServiceExt as _;
+use url::Url;
+
+use crate::database::Database;
+
+struct Site {
+    amocrm: FakeAmoCrm,
+    client: AmoCrmClient<Store>,
+    clock: Arc<ManualClock>,
+    router: Router,
+    _database: Database,
+    _stop: DropGuard,
+}
+
+struct Page {
+    status: u16,
+    location: String,
+    text: String,
+}
+
+impl Site {
+    async fn new() -> Self {
+        let stop = CancellationToken::new();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let fake = FakeAmoCrmSettings::default();
+        let amocrm = FakeAmoCrm::start(listener, stop.clone(), fake.clone()).unwrap();
+        let settings = AmoCrmSettings {
+            base_url: BaseUrl::new(amocrm.url().clone()).unwrap(),
+            auth: AmoCrmAuth::OAuth(OAuthApp {
+                client_id: fake.client_id,
+                client_secret: fake.client_secret.into(),
+                redirect_uri: fake.redirect_uri,
+                first_refresh_token: None,
+            }),
+            account_id: None,
+            timeouts: Timeouts { handover: Duration::ZERO, ..Timeouts::default() },
+        };
+        let clock = Arc::new(ManualClock::new("2026-11-22T12:00:00Z".parse().unwrap()));
+        let database = Database::new().await;
+        let store = database.open(clock.clone()).await;
+        let client = AmoCrmClient::new(settings, store.clone(), Outbound::new(), clock.clone());
+        let router = oauth_router(Consent::new(client.clone(), store, clock.clone()));
+        Self { amocrm, client, clock, router, _database: database, _stop: stop.drop_guard() }
+    }
+
+    async fn get(&self, address: &str) -> Page {
+        let request = Request::get(address).body(Body::empty()).unwrap();
+        let answer = self.router.clone().oneshot(request).await.unwrap();
+        let status = answer.status().as_u16();
+        let location = answer.headers().get("location");
+        let location = location.map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
+        let body = to_bytes(answer.into_body(), 100_000).await.unwrap();
+        Page { status, location, text: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    /// Begins a consent and gives it at amoCRM: the address to which amoCRM sends the browser back.
+    async fn consented(&self) -> Url {
+        let start = self.get("/oauth/start").await;
+        assert_eq!(start.status, 303);
+        let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        let answer = browser.build().unwrap().get(&start.location).send().await.unwrap();
+        assert_eq!(answer.status(), 302);
+        answer.headers()["location"].to_str().unwrap().parse().unwrap()
+    }
+
+    async fn come_back(&self, address: &Url) -> Page {
+        self.get(&format!("{}?{}", address.path(), address.query().unwrap())).await
+    }
+}
+
+/// `address` with the parameter `name` set, or removed.
+fn with(address: &Url, name: &str, value: Option<&str>) -> Url {
+    let mut changed = address.clone();
+    let kept = address.query_pairs().filter(|(key, _)| key != name);
+    changed.query_pairs_mut().clear().extend_pairs(kept);
+    if let Some(value) = value {
+        changed.query_pairs_mut().append_pair(name, value);
+    }
+    changed
+}
+
+#[tokio::test]
+async fn a_consent_connects_amocrm() {
+    let site = Site::new().await;
+    let back = site.consented().await;
+    let page = site.come_back(&back).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    assert!(page.text.contains("amoCRM is connected"), "{}", page.text);
+    assert_eq!(site.client.account().await.unwrap().id, 32_452_514);
+    assert_eq!(site.amocrm.exchanges(), 1);
+}
+
+#[tokio::test]
+async fn a_state_works_once() {
+    let site = Site::new().await;
+    let back = site.consented().await;
+    assert_eq!(site.come_back(&back).await.status, 200);
+    let again = site.come_back(&back).await;
+    assert_eq!(again.status, 400);
+    assert_eq!(site.amocrm.exchanges(), 1, "the code is not presented a second time");
+}
+
+#[tokio::test]
+async fn of_two_callbacks_at_once_one_is_taken() {
+    let site = Site::new().await;
+    let back = site.consented().await;
+    let (one, other) = tokio::join!(site.come_back(&back), site.come_back(&back));
+    let mut statuses = [one.status, other.status];
+    statuses.sort_unstable();
+    assert_eq!((statuses, site.amocrm.exchanges()), ([200, 400], 1));
+}
+
+#[tokio::test]
+async fn what_nobody_has_asked_for_is_refused() {
+    let site = Site::new().await;
+    let back = site.consented().await;
+    let long = "a".repeat(5000);
+    for state in [None, Some(""), Some("guess"), Some("0"), Some(long.as_str())] {
+        let page = site.come_back(&with(&back, "state", state)).await;
+        assert_eq!(page.status, 400, "{state:?}");
+    }
+    assert_eq!(site.amocrm.exchanges(), 0);
+    assert_eq!(site.come_back(&back).await.status, 200, "guesses do no harm to the real one");
+}
+
+#[tokio::test]
+async fn a_state_ends_after_twenty_minutes() {
+    let site = Site::new().await;
+    let back = site.consented().await;
+    site.clock.advance(Duration::from_secs(20 * 60));
+    assert_eq!(site.come_back(&back).await.status, 400);
+    assert_eq!(site.amocrm.exchanges(), 0);
+}
+
+#[tokio::test]
+async fn a_code_goes_to_our_own_account_or_nowhere() {
+    for (name, value) in [
+        ("referer", None),
+        ("referer", Some("other.amocrm.ru")),
+        ("referer", Some("evil.example")),
+        ("referer", Some("127.0.0.1:1")),
+        ("client_id", Some("another")),
+        ("code", None),
+    ] {
+        let site = Site::new().await;
+        let back = site.consented().await;
+        let page = site.come_back(&with(&back, name, value)).await;
+        assert_eq!((page.status, site.amocrm.exchanges()), (400, 0), "{name} {value:?}");
+        assert_eq!(site.come_back(&back).await.status, 400, "the state was spent");
+    }
+}
+
+#[tokio::test]
+async fn a_person_who_declines_is_told_so() {
+    let site = Site::new().await;
+    let back = with(&site.consented().await, "code", None);
+    let page = site.come_back(&with(&back, "error", Some("access_denied"))).await;
+    assert_eq!(page.status, 403);
+    assert!(page.text.contains("amoCRM was not given access"), "{}", page.text);
+}
+
+#[tokio::test]
+async fn no_page_shows_a_secret_or_what_the_address_says() {
+    let site = Site::new().await;
+    let echo = "fake-amocrm-secret <script>alert(1)</script>";
+    site.amocrm.fail_next_exchange(1, AmoCrmFailure::Answer { status: 500, body: echo.into() });
+    let back = site.consented().await;
+    let code = back.query_pairs().find(|(key, _)| key == "code").unwrap().1.into_owned();
+    let page = site.come_back(&back).await;
+    assert_eq!(page.status, 502, "{}", page.text);
+    let hostile = site.get("/oauth/callback?state=%3Cscript%3Ex&referer=%3Cscript%3E").await;
+    for text in [page.text, hostile.text] {
+        for bad in ["fake-amocrm-secret", "<script", code.as_str()] {
+            assert!(!text.contains(bad), "{bad} is in {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_script_gets_no_further_than_twenty_a_minute() {
+    let site = Site::new().await;
+    for _ in 0..20 {
+        assert_eq!(site.get("/oauth/start").await.status, 303);
+        assert_eq!(site.get("/oauth/callback?state=x").await.status, 400);
+    }
+    assert_eq!(site.get("/oauth/start").await.status, 429);
+    assert_eq!(site.get("/oauth/callback?state=x").await.status, 429);
+    site.clock.advance(Duration::from_secs(60));
+    assert_eq!(site.get("/oauth/start").await.status, 303);
+}
+
+#[tokio::test]
+async fn without_oauth_the_pages_say_what_is_missing() {
+    let request = Request::get("/oauth/start").body(Body::empty()).unwrap();
+    let answer = oauth_router(None).oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), 404);
+}
+
+/// printf 'fake-amocrm-client|32452514' | openssl dgst -sha256 -hmac fake-amocrm-secret
+const SIGNATURE: &str = "4fc2c7a52999fb3a8e136d80f3136df30b3b5898bfaa77cad8d62f21e67fd1a4";
+
+#[tokio::test]
+async fn the_disabled_hook_is_believed_when_it_is_signed_and_true() {
+    let site = Site::new().await;
+    let back = site.consented().await;
+    site.come_back(&back).await;
+    let hook = format!(
+        "/oauth/disabled?account_id=32452514&client_uuid=fake-amocrm-client&signature={SIGNATURE}"
+    );
+    let page = site.get(&hook).await;
+    assert_eq!((page.status, site.client.trouble()), (200, None), "a replay changes nothing");
+
+    site.amocrm.revoke();
+    let page = site.get(&hook.replace("client_uuid", "client_id")).await;
+    assert_eq!(page.status, 200);
+    assert!(page.text.contains("Deals wait"), "{}", page.text);
+    assert!(matches!(site.client.trouble(), Some(TokenError::NeedsReauth { .. })));
+}
+
+#[tokio::test]
+async fn a_forged_disabled_hook_costs_no_call() {
+    let site = Site::new().await;
+    for query in [
+        String::new(),
+        "account_id=32452514&client_uuid=fake-amocrm-client".to_owned(),
+        "account_id=32452514&client_uuid=fake-amocrm-client&signature=00".to_owned(),
+        format!("account_id=1&client_uuid=fake-amocrm-client&signature={SIGNATURE}"),
+        format!("account_id=32452514&client_uuid=other&signature={SIGNATURE}"),
+    ] {
+        assert_eq!(site.get(&format!("/oauth/disabled?{query}")).await.status, 401, "{query}");
+    }
+    assert!(site.amocrm.requests().is_empty());
+}

@@ -1,0 +1,233 @@
+//! Leads that no webhook told of are found in amoCRM's own record, once, and nothing else is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometei_flow::amocrm::LEAD_EVENTS;
+use prometei_flow::clock::{Clock as _, ManualClock};
+use prometei_flow::fakes::AmoCrmFailure;
+use serde_json::{Value, json};
+
+use super::world::World;
+
+const OURS: (u64, u64) = (9_679_730, 77_186_758);
+const OTHER: (u64, u64) = (9_679_730, 142);
+const MOVED: &str = LEAD_EVENTS[0];
+const ADDED: &str = LEAD_EVENTS[1];
+const RESTORED: &str = LEAD_EVENTS[2];
+const MINUTE: Duration = Duration::from_secs(60);
+
+struct Account {
+    world: World,
+    clock: Arc<ManualClock>,
+    inngest: inngest_dev_server::ManualClock,
+}
+
+/// Inngest's clock: a second after the schedule's moment, so that the next one comes when a test says so.
+fn inngest_clock() -> inngest_dev_server::ManualClock {
+    let clock = inngest_dev_server::ManualClock::new(1_795_348_801_000);
+    let (ticking, tick) = (clock.clone(), Duration::from_millis(10));
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(tick).await;
+            ticking.advance(tick);
+        }
+    });
+    clock
+}
+
+impl Account {
+    /// Reconciliation was switched on just now.
+    async fn new() -> Self {
+        let clock = Arc::new(ManualClock::new("2026-11-22T12:00:00Z".parse().unwrap()));
+        let changes = [("AMOCRM_TRIGGER_STATUSES", "9679730:77186758")];
+        let inngest = inngest_clock();
+        let world = World::start_at(&changes, clock.clone(), inngest.clone()).await;
+        let account = Self { world, clock, inngest };
+        assert_eq!(account.missed().await, json!([]));
+        account
+    }
+
+    /// A lead does something now.
+    fn happens(&self, kind: &str, lead_id: u64, stage: Option<(u64, u64)>) {
+        let now = self.clock.now().as_second();
+        self.world.amocrm.add_event(kind, lead_id, now, stage);
+    }
+
+    /// A lead enters our stage now.
+    fn moves(&self, lead_id: u64) {
+        self.world.amocrm.set_lead(lead_id, format!("Lead {lead_id}").as_str(), 1);
+        self.happens(MOVED, lead_id, Some(OURS));
+    }
+
+    async fn run(&self) -> Value {
+        let run = self.world.run_of("prometei-flow/reconcile", json!({})).await;
+        assert_eq!(run.status, "Completed", "{}", run.output);
+        run.output
+    }
+
+    async fn missed(&self) -> Value {
+        self.run().await["missed"].take()
+    }
+}
+
+#[tokio::test]
+async fn a_lead_that_no_webhook_told_of_gets_its_record_once() {
+    let account = Account::new().await;
+    account.moves(1);
+    account.clock.advance(5 * MINUTE);
+    assert_eq!(account.missed().await, json!([1]));
+    assert_eq!(account.world.records(1).await, [(json!("Lead 1"), json!(1))]);
+    for _ in 0..2 {
+        assert_eq!(account.missed().await, json!([]));
+        account.clock.advance(5 * MINUTE);
+    }
+    assert_eq!(account.world.erp.rows().len(), 1);
+    account.world.end().await;
+}
+
+#[tokio::test]
+async fn every_five_minutes_somebody_looks() {
+    let account = Account::new().await;
+    if account.world.calls().await.is_none() {
+        println!(
+            "skipped every_five_minutes_somebody_looks: the official server has its own clock"
+        );
+        return account.world.end().await;
+    }
+    for lead in 1..=2 {
+        account.moves(lead);
+        account.clock.advance(5 * MINUTE);
+        account.inngest.advance(5 * MINUTE);
+        account.world.records(usize::try_from(lead).unwrap()).await;
+    }
+    account.world.end().await;
+}
+
+#[tokio::test]
+async fn what_a_webhook_told_of_is_left_alone() {
+    let account = Account::new().await;
+    account.moves(45_721_053);
+    let body = "leads[status][0][id]=45721053&leads[status][0][pipeline_id]=9679730&leads[status][0][status_id]=77186758";
+    assert_eq!(account.world.webhook("/api/amocrm-webhook", body).await.0, 200);
+    account.clock.advance(5 * MINUTE);
+    assert_eq!(account.missed().await, json!([]));
+    account.world.end().await;
+}
+
+#[tokio::test]
+async fn a_lead_that_comes_back_without_a_webhook_is_missed_all_the_same() {
+    let account = Account::new().await;
+    account.moves(45_721_053);
+    let body = "leads[status][0][id]=45721053&leads[status][0][pipeline_id]=9679730&leads[status][0][status_id]=77186758";
+    account.world.webhook("/api/amocrm-webhook", body).await;
+    account.clock.advance(60 * MINUTE);
+    account.moves(45_721_053);
+    account.clock.advance(5 * MINUTE);
+    assert_eq!(account.missed().await, json!([45_721_053]));
+    account.world.end().await;
+}
+
+#[tokio::test]
+async fn what_happened_before_it_was_switched_on_is_not_ours() {
+    let account = Account::new().await;
+    let earlier = account.clock.now().as_second() - 60;
+    account.world.amocrm.add_event(MOVED, 1, earlier, Some(OURS));
+    account.clock.advance(25 * 60 * MINUTE);
+    assert_eq!(account.missed().await, json!([]));
+    account.world.end().await;
+}
+
+#[tokio::test]
+async fn a_webhook_is_given_time_before_its_lead_counts_as_missed() {
+    let account = Account::new().await;
+    account.clock.advance(5 * MINUTE);
+    account.moves(1);
+    account.clock.advance(MINUTE);
+    assert_eq!(account.missed().await, json!([]));
+    account.clock.advance(MINUTE);
+    assert_eq!(account.missed().await, json!([1]));
+    account.world.end().await;
+}
+
+#[tokio::test]
+async fn other_stages_are_of_no_concern_and_new_leads_are_asked_where_they_are() {
+    let account = Account::new().await;
+    account.happens(MOVED, 1, Some(OTHER));
+    let lead = |(pipeline, status): (u64, u64), id: u64| json!({"id": id, "name": "New", "price": 5, "pipeline_id": pipeline, "status_id": status});
+    account.world.amocrm.set_lead_json(2, lead(OURS, 2));
+    account.happens(ADDED, 2, None);
+    account.world.amocrm.set_lead_json(3, lead(OTHER, 3));
+    account.happens(ADDED, 3, None);
+    account.happens(RESTORED, 4, None);
+    account.happens("lead_deleted", 5, None);
+    account.clock.advance(5 * MINUTE);
+    assert_eq!(account.missed().await, json!([2]));
+    account.world.records(1).await;
+
+    let asked = account.world.amocrm.api_calls();
+    assert_eq!(account.missed().await, json!([]));
+    assert_eq!(account.world.amocrm.api_calls(), asked + 1, "one page, and no lead again");
+    account.world.end().await;
+}
+
+#[tokio::test]
+async fn every_page_is_read_and_filters_that_do_nothing_do_no_harm() {
+    let account = Account::new().await;
+    account.moves(7);
+    for n in 0..230 {
+        account.clock.advance(Duration::from_secs(1));
+        account.happens(MOVED, 1000 + n, Some(OTHER));
+    }
+    account.moves(8);
+    account.world.amocrm.ignore_event_filters();
+    account.clock.advance(5 * MINUTE);
+    let output = account.run().await;
+    assert_eq!((&output["missed"], &output["events"]), (&json!([7, 8]), &json!(232)));
+    account.world.records(2).await;
+    account.world.end().await;
+}
+
+#[tokio::test]
+async fn what_the_feed_shows_late_is_found_by_the_daily_look_back() {
+    let account = Account::new().await;
+    let late = account.clock.now().as_second() + 60;
+    // Every run but the first is behind by at most six hours, so the day is walked through first.
+    for _ in 0..4 {
+        account.clock.advance(5 * 60 * MINUTE);
+        assert_eq!(account.missed().await, json!([]));
+    }
+    account.world.amocrm.set_lead(1, "Late", 1);
+    account.world.amocrm.add_event(MOVED, 1, late, Some(OURS));
+    account.clock.advance(3 * 60 * MINUTE);
+    assert_eq!(account.missed().await, json!([]));
+    account.clock.advance(60 * MINUTE);
+    assert_eq!(account.missed().await, json!([1]));
+    account.world.end().await;
+}
+
+#[tokio::test]
+async fn after_a_long_absence_no_stretch_of_time_is_left_out() {
+    let account = Account::new().await;
+    account.moves(1);
+    account.clock.advance(7 * 60 * MINUTE);
+    account.moves(2);
+    account.clock.advance(20 * 60 * MINUTE);
+    let mut found = Vec::new();
+    for _ in 0..6 {
+        found.extend(account.missed().await.as_array().unwrap().clone());
+    }
+    assert_eq!(found, [json!(1), json!(2)]);
+    account.world.end().await;
+}
+
+#[tokio::test]
+async fn while_amocrm_is_away_nothing_is_skipped() {
+    let account = Account::new().await;
+    account.moves(1);
+    account.clock.advance(5 * MINUTE);
+    let answer = AmoCrmFailure::Answer { status: 502, body: "<h1>Bad Gateway</h1>".to_owned() };
+    account.world.amocrm.fail_next(2, answer);
+    assert_eq!(account.missed().await, json!([1]), "the run itself tries again");
+    account.world.end().await;
+}
