@@ -28,6 +28,7 @@ impl Turn<'_> {
         self.ignore(&mut ops);
         if ops.len() > 1 {
             self.run.force_step_plan = true;
+            self.groups = true;
             if ops.iter().any(Op::is_plan) && self.run.coalesces() {
                 // A step that an earlier reply scheduled may be over by now; nobody would take it off again.
                 let waiting = ops.iter().filter(|op| !self.run.memo.contains(&op.step.hash));

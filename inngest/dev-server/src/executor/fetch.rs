@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value, json};
 
 use super::ops::{Fetch, Step};
+use super::reply::decode;
 use super::turn::{End, Turn};
 use crate::http_client::{Answer, HttpClient, NoAnswer, Request};
 
@@ -44,6 +45,7 @@ impl Turn<'_> {
         fetch: &Fetch,
         fetched: Fetched,
     ) -> Result<(), End> {
+        let mut body = None;
         let problem = match fetched {
             Ok(answer) if !fetch.inference => {
                 let memo = json!({"data": response(fetch, &answer)});
@@ -51,14 +53,21 @@ impl Turn<'_> {
             }
             Ok(answer) => match inference(&answer) {
                 Ok(data) => return self.save_data(step, json!({"data": data})),
-                Err(problem) => problem,
+                Err(problem) => {
+                    body = Some(answer.body);
+                    problem
+                }
             },
             Err(no_answer) => no_answer.to_string(),
         };
         let (name, what) =
             if fetch.inference { ("AIGatewayError", "AI") } else { ("GatewayError", "gateway") };
         let message = format!("Error making {what} request: {problem}");
-        let error = json!({"name": name, "message": message});
+        let mut error = json!({"name": name, "message": message});
+        if let (Some(body), Value::Object(fields)) = (body, &mut error) {
+            fields.insert("data".to_owned(), decode(&body));
+            fields.insert("stack".to_owned(), json!(String::from_utf8_lossy(&body)));
+        }
         if self.has_attempts_left() {
             self.retry(Some(step.name.clone()), error, None);
             return Ok(());

@@ -34,19 +34,20 @@ pub(crate) fn finish(run: &mut Run, end: End, env: &Env) -> Finished {
             let error = error_object(&failure);
             (Status::Failed, failure.output, Some(error))
         }
-        End::Cancelled => {
-            let message = "function cancelled";
-            let error = json!({"error": message, "message": message, "name": "Error"});
-            (Status::Cancelled, Value::Null, Some(error))
-        }
+        End::Cancelled => (Status::Cancelled, json!({}), None),
     };
     run.status = status;
     run.output = Some(output.clone());
-    let for_parent = match &error {
+    let mut for_parent = match &error {
         None => json!({"data": output}),
         Some(error) => json!({"error": error}),
     };
     let events = lifecycle_events(run, &output, error, env);
+    if status == Status::Cancelled {
+        // The event that tells of it, as it is [observed on 1.43].
+        let finished = events.iter().find(|event| event.name == FINISHED);
+        for_parent = json!({"data": finished.map(Event::for_call)});
+    }
     let observation = match status {
         Status::Failed => Observation::RunFailed { run_id, function_id, output },
         Status::Cancelled => Observation::RunCancelled { run_id, function_id },
@@ -59,6 +60,9 @@ pub(crate) fn finish(run: &mut Run, end: End, env: &Env) -> Finished {
 
 /// The output where it is an error object, else one around it, with the server's reason.
 fn error_object(failure: &Failure) -> Value {
+    if let Some(error) = failure.output.get("error").filter(|error| error.is_object()) {
+        return error.clone();
+    }
     let field = |name: &str| failure.output.get(name).and_then(Value::as_str);
     let message = field("message").or(failure.output.as_str()).unwrap_or(&failure.reason);
     let mut error = json!({
@@ -83,10 +87,12 @@ fn lifecycle_events(run: &Run, output: &Value, error: Option<Value>, env: &Env) 
         "event": run.event().for_call(),
         "events": events,
         "function_id": run.function.id,
-        "result": output,
         "run_id": run.id.to_string(),
     });
     if let Value::Object(fields) = &mut data {
+        if run.status != Status::Cancelled {
+            fields.insert("result".to_owned(), output.clone());
+        }
         if let Some(error) = error {
             fields.insert("error".to_owned(), error);
         }

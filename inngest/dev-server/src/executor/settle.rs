@@ -43,6 +43,7 @@ impl Core {
                 item,
                 env: &self.env,
                 retry_interval: self.retry_interval,
+                groups: false,
                 outcome: Outcome::default(),
             };
             change(&mut turn);

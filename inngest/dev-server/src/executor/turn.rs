@@ -33,15 +33,20 @@ impl End {
         Self::Failed(Failure::noticed(message, true))
     }
 
-    /// A failure that the real server names.
-    pub(crate) fn named(name: &str, message: &str) -> Self {
-        let output = json!({"name": name, "message": message});
-        Self::Failed(Failure { output, reason: name.to_owned(), no_retry: true, retry_at: None })
+    /// A failure that the real server names, in the shape in which it tells of it.
+    pub(crate) fn named(name: &str, message: &str, details: Option<String>) -> Self {
+        let reason = format!("{name}: {message}");
+        let mut error = json!({"error": reason, "name": name, "message": message});
+        if let (Some(details), Value::Object(fields)) = (details, &mut error) {
+            fields.insert("stack".to_owned(), json!(details));
+        }
+        let output = json!({"error": error});
+        Self::Failed(Failure { output, reason, no_retry: true, retry_at: None })
     }
 
     pub(super) fn too_many_steps() -> Self {
         let message = format!("The function run exceeded the step limit of {MAX_STEPS} steps.");
-        Self::named("InngestErrFunctionOverflowed", &message)
+        Self::named("InngestErrFunctionOverflowed", &message, None)
     }
 }
 
@@ -51,6 +56,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) item: &'a Item,
     pub(crate) env: &'a Env,
     pub(crate) retry_interval: Option<Duration>,
+    /// The reply began a parallel group.
+    pub(crate) groups: bool,
     pub(crate) outcome: Outcome,
 }
 
@@ -103,7 +110,7 @@ impl Turn<'_> {
         }
         if self.run.memo.bytes() > MAX_STATE_BYTES {
             let message = "The function run exceeded the state size limit of 32 MiB.";
-            return Err(End::named("InngestErrStateOverflowed", message));
+            return Err(End::named("InngestErrStateOverflowed", message, None));
         }
         if self.run.pending.is_empty() || step.race {
             self.discover(Some(step.hash.clone()));
@@ -113,8 +120,9 @@ impl Turn<'_> {
 
     pub(super) fn discover(&mut self, after: Option<String>) {
         // The parallel group is over (P-162). After a sleep the next call still says otherwise [observed on 1.43],
-        // so it is that call that clears the flag.
-        if self.run.coalesces() && !matches!(self.item.kind, Kind::Sleep(_)) {
+        // so it is that call that clears the flag; and so it does after a reply that began the group.
+        let is_over = !self.groups && !matches!(self.item.kind, Kind::Sleep(_));
+        if self.run.coalesces() && is_over {
             self.run.force_step_plan = false;
         }
         self.enqueue(Kind::Discovery, after, self.env.now());

@@ -20,8 +20,8 @@ impl Turn<'_> {
         let timeout = self.duration(step, "wait", &wait.timeout)?;
         let condition = wait.condition.as_deref().map(Expression::parse).transpose();
         let condition = condition.map_err(|error| {
-            let message = format!("The condition of wait {:?} is invalid: {error}", step.name);
-            End::named("InvalidExpression", &message)
+            let message = "Wait for event If expression failed to compile";
+            End::named("InvalidExpression", message, Some(error.to_string()))
         })?;
         let awaited = Awaited::Event { name: wait.event.clone(), condition };
         self.wait(step, awaited, timeout, Value::Null);

@@ -8,6 +8,7 @@ use ulid::Ulid;
 use super::State;
 use crate::core::Env;
 use crate::event::Event;
+use crate::executor::End;
 use crate::executor::ops::{Invoke, Step};
 use crate::observe::Observation;
 use crate::run::Parent;
@@ -38,7 +39,7 @@ impl State {
             data: event.data.clone(),
         }];
         if self.is_limited(&function, &event, env.now()) {
-            let message = format!("function {} is rate limited", invoke.function_id);
+            let message = "invoked function is rate limited";
             let memo = json!({"error": {"message": message, "name": "Error"}});
             self.resume(run, &step.hash, memo, env);
             return seen;
@@ -46,10 +47,12 @@ impl State {
         let parent = Parent { run, step: step.hash.clone() };
         let admitted = self.admit(function, vec![event], Some(parent), env);
         if matches!(admitted.as_slice(), [Observation::RunSkipped { .. }]) {
-            let message =
-                format!("function {} is skipped: it runs once at a time", invoke.function_id);
-            let memo = json!({"error": {"message": message, "name": "Error"}});
-            self.resume(run, &step.hash, memo, env);
+            let end = End::violation(format!(
+                "step {:?} invokes {}, which runs once at a time and skips this one; on the real \
+                 server the invoking run would hang (P-086)",
+                step.name, invoke.function_id
+            ));
+            seen.extend(self.end(run, end, env));
         }
         seen.extend(admitted);
         seen

@@ -39,7 +39,7 @@ impl State {
             match rival {
                 Some(_) if !replaces => {
                     let message = "Signal conflict; signal wait already exists for another run";
-                    return Some(End::named("Error", message));
+                    return Some(End::named("Error", message, None));
                 }
                 // The other run is not told: it goes on when its time is up.
                 Some(rival) => rival.awaited = Awaited::Invocation,

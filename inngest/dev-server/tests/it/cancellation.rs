@@ -47,6 +47,7 @@ async fn an_event_cancels_the_runs_that_it_is_meant_for() {
             .await;
         assert_eq!((&data["run_id"], &data["function_id"]), (&json!(run), &json!("app-fn")));
         assert_eq!(data["_inngest"]["status"], "Cancelled");
+        assert!(data.get("error").is_none() && data.get("result").is_none());
     }
     let runs = world.get(&format!("/v1/events/{event}/runs")).await;
     assert_eq!(runs["data"][0]["status"], "Cancelled");

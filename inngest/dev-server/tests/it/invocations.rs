@@ -93,6 +93,47 @@ async fn a_function_that_takes_too_long_fails_the_step() {
     assert_eq!(world.end().await, Ok(json!({"memo": {"error": error}})));
 }
 
+/// [observed on server 1.43]: the step has the whole event for its result.
+#[tokio::test]
+async fn a_cancelled_function_is_told_of() {
+    let op = json!([{"op": "InvokeFunction", "id": "i", "name": "call",
+        "opts": {"function_id": "app-other", "payload": {}}}]);
+    let mut other = function("app-other", "other", 0);
+    other["cancel"] = json!([{"event": "stop"}]);
+    let functions = json!([function("app-fn", "app/event", 0), other]);
+    let mut world = World::start(functions, move |call| match (call.function(), call.memo("i")) {
+        ("app-other", _) => Answer::ops(
+            json!([{"op": "Sleep", "id": "nap", "name": "nap", "opts": {"duration": "1h"}}]),
+        ),
+        (_, None) => Answer::ops(op.clone()),
+        (_, Some(memo)) => Answer::done(memo.clone()),
+    })
+    .await;
+    world.send().await;
+    world
+        .until(|seen| match seen {
+            Observation::SleepStarted { .. } => Some(()),
+            _ => None,
+        })
+        .await;
+    world.event("stop", json!({})).await;
+    let memo = world.end().await.unwrap();
+    assert_eq!(memo["data"]["name"], "inngest/function.finished");
+    assert_eq!(memo["data"]["data"]["_inngest"]["status"], "Cancelled");
+}
+
+#[tokio::test]
+async fn a_function_that_runs_once_at_a_time_cannot_be_waited_for() {
+    let op = json!([{"op": "InvokeFunction", "id": "i", "name": "call",
+        "opts": {"function_id": "app-fn", "payload": {}}}]);
+    let mut config = function("app-fn", "app/event", 0);
+    config["singleton"] = json!({"mode": "skip"});
+    let mut world = World::start(json!([config]), move |_| Answer::ops(op.clone())).await;
+    world.send().await;
+    let message = world.failure().await;
+    assert!(message.contains("(P-086)"), "{message}");
+}
+
 #[tokio::test]
 async fn payloads_that_the_real_server_crashes_or_hangs_on_fail_the_run() {
     for (opts, rule) in [

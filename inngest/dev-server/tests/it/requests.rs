@@ -109,6 +109,7 @@ async fn a_model_that_fails_is_a_failed_step() {
     let error = &output["memo"]["error"];
     assert_eq!(error["name"], "AIGatewayError");
     assert_eq!(error["message"], "Error making AI request: unsuccessful status code: 502");
+    assert_eq!((&error["data"], &error["stack"]), (&json!("no"), &json!("no")));
 }
 
 #[tokio::test]

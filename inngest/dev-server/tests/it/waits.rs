@@ -70,8 +70,8 @@ async fn waits_that_the_real_server_hangs_on_fail() {
         ("WaitForEvent", json!({"event": "a"}), "(P-003)"),
         ("WaitForEvent", json!({"event": "a", "timeout": "P1D"}), "(P-003)"),
         ("WaitForEvent", json!({"event": "a", "timeout": "400d"}), "TimeoutTooLong"),
-        ("WaitForEvent", json!({"event": "a", "timeout": "1h", "if": "("}), "is invalid"),
-        ("WaitForEvent", json!({"event": "a", "timeout": "1h", "if": "f(1)"}), "not supported"),
+        ("WaitForEvent", json!({"event": "a", "timeout": "1h", "if": "("}), "failed to compile"),
+        ("WaitForEvent", json!({"event": "a", "timeout": "1h", "if": "f(1)"}), "failed to compile"),
         ("WaitForSignal", json!({"timeout": "1h"}), "(P-003)"),
         ("WaitForSignal", json!({"signal": "s"}), "(P-003)"),
     ] {
@@ -80,6 +80,20 @@ async fn waits_that_the_real_server_hangs_on_fail() {
         let message = world.failure().await;
         assert!(message.contains(text), "{opts}: {message}");
     }
+}
+
+#[tokio::test]
+async fn a_condition_that_cannot_be_read_is_explained() {
+    let opts = json!({"event": "a", "timeout": "1h", "if": "f(1)"});
+    let mut world = waits("WaitForEvent", opts).await;
+    world.send().await;
+    let error = json!({
+        "error": "InvalidExpression: Wait for event If expression failed to compile",
+        "message": "Wait for event If expression failed to compile",
+        "name": "InvalidExpression",
+        "stack": "f() is not supported by the expressions of this dev server",
+    });
+    assert_eq!(world.end().await, Err(json!({"error": error})));
 }
 
 #[tokio::test]

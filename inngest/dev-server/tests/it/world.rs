@@ -217,7 +217,10 @@ impl World {
     pub(crate) async fn failure(&mut self) -> String {
         match self.end().await {
             Ok(output) => panic!("the run completed with {output}"),
-            Err(output) => output["message"].as_str().unwrap_or_default().to_owned(),
+            Err(output) => {
+                let error = output.get("error").filter(|error| error.is_object());
+                error.unwrap_or(&output)["message"].as_str().unwrap_or_default().to_owned()
+            }
         }
     }
 }
