@@ -255,3 +255,15 @@ async fn p196_some_calls_are_answered_the_ordinary_way() {
         "off unless asked for"
     );
 }
+
+#[test]
+fn p088_the_settings_are_registered_and_kept_within_what_a_call_can_take() {
+    let settings = Checkpointing::new()
+        .steps_per_save(0)
+        .save_interval(Duration::MAX)
+        .max_runtime(Duration::from_millis(1500));
+    assert_eq!(
+        serde_json::to_value(settings).unwrap(),
+        json!({ "batch_steps": 1, "batch_interval": "7200s", "max_runtime": "1500ms" })
+    );
+}

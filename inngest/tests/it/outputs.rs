@@ -151,6 +151,19 @@ async fn p119_names_and_data_of_errors_travel() {
 }
 
 #[tokio::test]
+async fn p108_a_failed_step_tells_its_cause() {
+    let endpoint = serving(dev(), |step, _| {
+        Box::pin(async move {
+            let failed = step.invoke_id::<Value>("s", "other-fn", &()).await.expect_err("failed");
+            Ok(json!([failed.name, failed.cause, failed.data]))
+        })
+    });
+    let error = json!({ "error": { "name": "E", "message": "m", "cause": { "message": "disk full" }, "stack": "s" } });
+    let answer = call(&endpoint, &body_with(&[("s", error)])).await;
+    assert_eq!(answer.json(), json!(["E", { "message": "disk full" }, null]));
+}
+
+#[tokio::test]
 async fn a_step_has_its_own_limit_of_attempts_and_its_own_pauses() {
     let endpoint = serving(dev(), |step, _| {
         let step = step.max_attempts(3).backoff(|attempts| Duration::from_secs(10) * attempts);
