@@ -267,3 +267,40 @@ fn p088_the_settings_are_registered_and_kept_within_what_a_call_can_take() {
         json!({ "batch_steps": 1, "batch_interval": "7200s", "max_runtime": "1500ms" })
     );
 }
+
+/// Waits for something that is no step before and after a save, inside a combinator that polls only what was woken.
+struct Foreign;
+
+impl Function for Foreign {
+    const ID: &'static str = "fn";
+    type Event = Any;
+    type Output = Value;
+
+    fn config(&self) -> Config {
+        Config::new().checkpointing(Checkpointing::new())
+    }
+
+    async fn run(&self, cx: Context<'_, Any>) -> Result<Value> {
+        let branch = async |n: u64| -> Result<u64> {
+            tokio::time::sleep(Duration::from_millis(n * 7)).await;
+            match n {
+                3 => Ok(cx.step.run("a", async || Ok(n)).await?),
+                30 => Ok(cx.step.run("b", async || Ok(n)).await?),
+                _ => Ok(0),
+            }
+        };
+        let all = futures_util::future::try_join_all((0..40).map(branch)).await?;
+        Ok(json!(all.iter().sum::<u64>()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn t56_foreign_waits_go_on_over_a_save() {
+    let api = accepting(2);
+    let endpoint =
+        Endpoint::builder("app", client(dev(), api.clone())).function(Foreign).build().unwrap();
+    let body = checkpointable("");
+    let called = tokio::time::timeout(Duration::from_secs(60), call(&endpoint, &body));
+    assert_eq!(called.await.expect("no wake-up is lost").json(), json!(33));
+    assert_eq!(saved(&api), [["a"], ["b"]]);
+}
