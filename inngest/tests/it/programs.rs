@@ -10,6 +10,7 @@ use inngest::{
     Checkpointing, Client, Config, Context, Endpoint, Error, Function, Result, ResultExt as _, Step,
 };
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
 
 use crate::simulator::{CheckpointApi, Choices, Server};
@@ -249,7 +250,12 @@ fn choices() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+    // The same programs in every run of the tests.
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(0x1996),
+        ..ProptestConfig::with_cases(400)
+    })]
 
     #[test]
     fn any_program_under_any_order_comes_to_the_same(program in program(), choices in choices()) {
