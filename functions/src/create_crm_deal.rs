@@ -1,4 +1,4 @@
-use inngest::{Config, Context, EventData, Result, ResultExt as _};
+use inngest::{Checkpointing, Config, Context, EventData, Result, ResultExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
@@ -54,7 +54,7 @@ impl<E: Erp> inngest::Function for CreateCrmDeal<E> {
     type Output = Value;
 
     fn config(&self) -> Config {
-        Config::new().name("createCrmDeal").retries(3)
+        Config::new().name("createCrmDeal").retries(3).checkpointing(Checkpointing::new())
     }
 
     async fn run(&self, cx: Context<'_, CreateDeal>) -> Result<Value> {

@@ -1,6 +1,8 @@
 use std::time::{Duration, SystemTime};
 
-use inngest::{Clock, Config, Context, EventData, Result, ResultExt as _, StepError};
+use inngest::{
+    Checkpointing, Clock, Config, Context, EventData, Result, ResultExt as _, StepError,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -41,7 +43,7 @@ impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
     type Output = Processed;
 
     fn config(&self) -> Config {
-        Config::new().name("handleAmoCrmWebhook").retries(3)
+        Config::new().name("handleAmoCrmWebhook").retries(3).checkpointing(Checkpointing::new())
     }
 
     async fn run(&self, cx: Context<'_, WebhookData>) -> Result<Processed> {

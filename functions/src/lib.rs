@@ -13,7 +13,7 @@ use inngest::{BuildError, Client, Endpoint};
 
 pub use create_crm_deal::{CreateCrmDeal, CreateDeal};
 pub use handle_amocrm_webhook::{HandleAmoCrmWebhook, Processed, ProcessedLead, WebhookData};
-pub use reconcile_leads::{ReconcileLeads, ReconcileNow, Reconciled};
+pub use reconcile_leads::{Look, ReconcileLeads, ReconcileNow, Reconciled};
 
 /// The app's id at Inngest. Runs under way are lost when it changes.
 pub const APP_ID: &str = "prometei-flow";

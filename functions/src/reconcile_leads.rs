@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 
-use inngest::{Config, Context, EventData, NewEvent, Result, ResultExt as _, StepError};
+use inngest::{
+    Concurrency, Config, Context, EventData, EventSet as _, NewEvent, Result, ResultExt as _,
+    Scheduled, StepError, Trigger,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::ports::{FeedWindow, LeadEvent, LeadFeed, ReconcileLog};
@@ -20,6 +23,19 @@ impl EventData for ReconcileNow {
     const NAME: &'static str = "prometei-flow/reconcile";
 }
 
+inngest::events! {
+    /// What makes reconciliation look.
+    pub enum Look {
+        /// The schedule.
+        Scheduled(Scheduled),
+        /// Somebody who does not want to wait for it.
+        Now(ReconcileNow),
+    }
+}
+
+/// Every five minutes: a deal that its webhook lost is late by no more than that.
+const SCHEDULE: &str = "*/5 * * * *";
+
 /// Reads what happened in amoCRM and sends `amocrm/webhook` for leads that no webhook told of.
 ///
 /// amoCRM sends a pipeline's hook once and never again, so a hook that is lost is a deal that is lost, unless somebody
@@ -35,14 +51,19 @@ pub struct ReconcileLeads<F, L> {
 
 impl<F: LeadFeed, L: ReconcileLog> inngest::Function for ReconcileLeads<F, L> {
     const ID: &'static str = "reconcile-leads";
-    type Event = ReconcileNow;
+    type Event = Look;
     type Output = Reconciled;
 
     fn config(&self) -> Config {
-        Config::new().name("reconcileLeads").retries(3)
+        // One at a time: two that read the same stretch of time would only do everything twice.
+        Config::new().name("reconcileLeads").retries(3).concurrency(Concurrency::limit(1))
     }
 
-    async fn run(&self, cx: Context<'_, ReconcileNow>) -> Result<Reconciled> {
+    fn triggers(&self) -> Vec<Trigger> {
+        [Look::triggers(), vec![Trigger::cron(SCHEDULE)]].concat()
+    }
+
+    async fn run(&self, cx: Context<'_, Look>) -> Result<Reconciled> {
         let step = cx.step;
         let window: FeedWindow =
             step.run("choose-window", async || self.log.window().await).await?;

@@ -2,14 +2,25 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
+use crate::duration::serialize_wire;
+
+/// The longest that a call may take on the server (P-032).
+const LONGEST_CALL: Duration = Duration::from_secs(2 * 60 * 60);
+
 /// How a function saves its steps while a call goes on, instead of ending the call after each one (P-193).
 ///
 /// Off unless [`Config::checkpointing`](crate::Config::checkpointing) says otherwise. Whatever cannot be saved
 /// this way is reported the ordinary way, so a server without the checkpoint API runs the function just as well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Checkpointing {
+    // The server is told under these names, for information (P-088).
+    #[serde(rename = "batch_steps")]
     pub(crate) steps_per_save: usize,
+    #[serde(rename = "batch_interval", serialize_with = "serialize_wire")]
     pub(crate) save_interval: Duration,
+    #[serde(serialize_with = "serialize_wire")]
     pub(crate) max_runtime: Duration,
 }
 
@@ -41,12 +52,12 @@ impl Checkpointing {
     /// long ago. Looked at whenever a step ends; 1 second by default.
     #[must_use]
     pub fn save_interval(self, interval: Duration) -> Self {
-        Self { save_interval: interval, ..self }
+        Self { save_interval: interval.min(LONGEST_CALL), ..self }
     }
 
-    /// Ends the call with the first step that ends after this time; the run goes on in another call.
+    /// Ends the call with the first step that ends after this time, at most 2 hours; the run goes on in another call.
     #[must_use]
     pub fn max_runtime(self, time: Duration) -> Self {
-        Self { max_runtime: time, ..self }
+        Self { max_runtime: time.min(LONGEST_CALL), ..self }
     }
 }

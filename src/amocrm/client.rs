@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
+use super::address::Address;
 use super::api::{self, ApiError, Status};
 use super::call::ApiCall;
 use super::gate::Gate;
@@ -26,6 +27,7 @@ const LONGEST_ANSWER: usize = 2 * 1024 * 1024;
 /// One amoCRM account. Clones share tokens and limits.
 pub struct AmoCrmClient<S> {
     settings: Arc<AmoCrmSettings>,
+    address: Address,
     auth: Auth<S>,
     gate: Arc<Gate>,
     outbound: Outbound,
@@ -59,10 +61,13 @@ pub struct Account {
 impl<S: TokenStore> AmoCrmClient<S> {
     /// A client of the account that `settings` describe, with its tokens in `store`. Nothing is sent yet.
     pub fn new(settings: AmoCrmSettings, store: S, outbound: Outbound, clock: SharedClock) -> Self {
+        let address = Address::new(&settings, outbound.clone());
         let auth = match &settings.auth {
             AmoCrmAuth::OAuth(app) => {
+                let timeout = settings.timeouts.oauth;
+                let (app, address) = (app.clone(), address.clone());
                 let oauth =
-                    OAuthClient::new(app.clone(), &settings, outbound.clone(), Arc::clone(&clock));
+                    OAuthClient::new(app, address, timeout, outbound.clone(), Arc::clone(&clock));
                 let handover = settings.timeouts.handover;
                 Auth::OAuth(Tokens::new(oauth, store, Arc::clone(&clock), handover))
             }
@@ -71,7 +76,7 @@ impl<S: TokenStore> AmoCrmClient<S> {
                 token: token.clone(),
             },
         };
-        Self { settings: Arc::new(settings), auth, gate: Arc::default(), outbound, clock }
+        Self { settings: Arc::new(settings), address, auth, gate: Arc::default(), outbound, clock }
     }
 
     /// What the client was made with.
@@ -162,7 +167,7 @@ impl<S: TokenStore> AmoCrmClient<S> {
         })?;
         let mut request = self
             .outbound
-            .request(call.method.clone(), call.url(&self.settings.base_url))
+            .request(call.method.clone(), call.url(&self.address.current()))
             .map_err(|error| ApiError::unanswered(&error))?
             .bearer_auth(access.token.expose_secret())
             .header(ACCEPT, "application/hal+json, application/json");
@@ -245,6 +250,7 @@ impl<S> Clone for AmoCrmClient<S> {
     fn clone(&self) -> Self {
         Self {
             settings: Arc::clone(&self.settings),
+            address: self.address.clone(),
             auth: match &self.auth {
                 Auth::OAuth(tokens) => Auth::OAuth(tokens.clone()),
                 Auth::LongLived { token, expires_at } => {

@@ -2,9 +2,13 @@ use jiff::Timestamp;
 
 /// When a JWT says that it ends. The signature is not checked: this is a hint for people, not a decision.
 pub(super) fn expiry(token: &str) -> Option<Timestamp> {
+    Timestamp::from_second(claims(token)?.get("exp")?.as_i64()?).ok()
+}
+
+/// What a JWT says, unchecked.
+pub(super) fn claims(token: &str) -> Option<serde_json::Value> {
     let payload = token.split('.').nth(1)?;
-    let claims: serde_json::Value = serde_json::from_slice(&base64url(payload)?).ok()?;
-    Timestamp::from_second(claims.get("exp")?.as_i64()?).ok()
+    serde_json::from_slice(&base64url(payload)?).ok()
 }
 
 /// Decodes base64 as JWTs use it: the alphabet for URLs, no padding.

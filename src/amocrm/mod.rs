@@ -2,6 +2,7 @@
 //!
 //! The host comes from configuration alone, a refresh token is spent once and its successor is stored before it
 //! is used, and amoCRM's limits are kept here, so that no caller has to know them.
+mod address;
 mod api;
 mod call;
 mod client;

@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::settings::{AmoCrmSettings, BaseUrl, OAuthApp};
+use super::address::Address;
+use super::settings::OAuthApp;
 use super::token_error::TokenError;
 use super::token_store::TokenPair;
 use crate::clock::SharedClock;
@@ -19,7 +20,7 @@ const LONGEST_ANSWER: usize = 64 * 1024;
 #[derive(Clone)]
 pub(super) struct OAuthClient {
     app: OAuthApp,
-    base_url: BaseUrl,
+    address: Address,
     timeout: std::time::Duration,
     outbound: Outbound,
     clock: SharedClock,
@@ -67,17 +68,31 @@ struct Problem {
 impl OAuthClient {
     pub(super) fn new(
         app: OAuthApp,
-        settings: &AmoCrmSettings,
+        address: Address,
+        timeout: std::time::Duration,
         outbound: Outbound,
         clock: SharedClock,
     ) -> Self {
-        let base_url = settings.base_url.clone();
-        Self { app, base_url, timeout: settings.timeouts.oauth, outbound, clock }
+        Self { app, address, timeout, outbound, clock }
     }
 
     /// The refresh token from the configuration.
     pub(super) fn first_refresh_token(&self) -> Option<&SecretString> {
         self.app.first_refresh_token.as_ref()
+    }
+
+    /// Spends the refresh token of `pair`, at the account's new address where it was renamed.
+    pub(super) async fn refresh(&self, pair: &TokenPair) -> Result<TokenPair, TokenError> {
+        let TokenPair { access_token, refresh_token, .. } = pair;
+        let refused = match self.exchange(Grant::Refresh(refresh_token)).await {
+            Err(error @ TokenError::Config { .. }) => error,
+            other => return other,
+        };
+        if self.address.look_up(access_token, refresh_token).await {
+            self.exchange(Grant::Refresh(refresh_token)).await
+        } else {
+            Err(refused)
+        }
     }
 
     /// Spends `grant`. The caller must store the pair before anything else is done with it.
@@ -100,7 +115,7 @@ impl OAuthClient {
         .map_err(|error| TokenError::Config { reason: error.to_string() })?;
         let request = self
             .outbound
-            .request(Method::POST, self.base_url.at("/oauth2/access_token"))
+            .request(Method::POST, self.address.current().at("/oauth2/access_token"))
             .map_err(unanswered)?
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "application/json")

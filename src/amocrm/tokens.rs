@@ -160,7 +160,10 @@ impl<S: TokenStore> Inner<S> {
                 remedy: FIRST,
             })?,
         };
-        let mut bought = self.oauth.exchange(Grant::Refresh(token)).await;
+        let mut bought = match stored {
+            Some(stored) => self.oauth.refresh(&stored.pair).await,
+            None => self.oauth.exchange(Grant::Refresh(token)).await,
+        };
         if let Err(TokenError::Ambiguous { reason: first }) = &bought {
             if let Some(newer) = self.newer_than(generation).await? {
                 return Ok(newer);

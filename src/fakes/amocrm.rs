@@ -5,6 +5,7 @@ mod consent;
 mod events;
 mod failure;
 mod oauth;
+mod rename;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -43,6 +44,10 @@ pub struct FakeAmoCrmSettings {
     pub expires_in: u64,
     /// The tokens are those of an administrator, who may look at webhooks.
     pub is_admin: bool,
+    /// Access tokens are JWTs that name the account and this host, where its address can be asked for.
+    pub api_domain: Option<String>,
+    /// The host under which the account is found, and no other.
+    pub domain: Option<String>,
 }
 
 impl Default for FakeAmoCrmSettings {
@@ -56,6 +61,8 @@ impl Default for FakeAmoCrmSettings {
             subdomain: "oooprometei".to_owned(),
             expires_in: 86_400,
             is_admin: true,
+            api_domain: None,
+            domain: None,
         }
     }
 }
@@ -259,9 +266,12 @@ async fn respond(
     let (timing, stop) = {
         let mut state = lock(&state);
         let request = RecordedRequest { method, uri, headers, body };
-        let timing = if request.uri.path() == oauth::PATH {
+        let timing = if request.uri.path() == oauth::PATH && !rename::is_elsewhere(&state, &request)
+        {
             let failure = state.exchange_failures.pop_front();
             timing(failure, || oauth::exchange(&mut state, &request.body))
+        } else if let Some(answer) = rename::answer(&state, &request) {
+            Timing::Now(answer)
         } else if request.uri.path() == consent::PATH {
             timing(None, || consent::consent(&mut state, &request.uri, request.header("host")))
         } else {

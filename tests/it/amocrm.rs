@@ -1,4 +1,5 @@
 mod leads;
+mod renamed;
 mod tokens;
 
 use std::sync::Arc;

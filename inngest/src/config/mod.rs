@@ -45,7 +45,7 @@ pub struct Config {
     pub(crate) name: Option<String>,
     #[serde(skip)]
     pub(crate) retries: Option<u8>,
-    #[serde(skip)]
+    #[serde(rename = "checkpoint", skip_serializing_if = "Option::is_none")]
     pub(crate) checkpointing: Option<Checkpointing>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     concurrency: Vec<Concurrency>,

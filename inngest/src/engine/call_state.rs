@@ -1,19 +1,17 @@
 //! What the steps of one call share with the driver that polls their function.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::UNIX_EPOCH;
 
 use serde_json::value::RawValue;
 
+use super::inside_step::InsideStep;
 use super::memo::Memo;
 use super::policy::RetryPolicy;
 use super::slots::{Executed, Fault, Kind, Phase, Slot, Slots};
 use super::step_id::{StepId, StepIds};
 use crate::clock::Clock;
-use crate::replay::Replaying;
 use crate::{Client, Error, Run};
 
 /// One call of one run. Steps borrow it, so they cannot outlive the call.
@@ -70,6 +68,9 @@ impl<'b> CallState<'b> {
         self.slots().fault.get_or_insert(fault);
     }
 }
+
+/// Ids beyond this are shown badly, and by some servers cut (P-149).
+const LONG_ID: usize = 255;
 
 /// The place of one step in the call. Dropping it takes the step out of the program.
 pub(crate) struct StepSlot<'a> {
@@ -147,6 +148,9 @@ impl<'a> StepSlot<'a> {
         if self.step.id.is_empty() {
             slots.fault.get_or_insert(Fault::EmptyId);
         }
+        if self.step.id.len() > LONG_ID {
+            tracing::warn!(step = self.step.id, "the id of a step has more than {LONG_ID} bytes");
+        }
         if slots.inside_step {
             slots.fault.get_or_insert(Fault::Nested { inner: self.step.id.clone() });
         }
@@ -176,7 +180,7 @@ impl<'a> StepSlot<'a> {
     {
         let clock = self.call.clock();
         let (started, started_ns) = (clock.now(), unix_ns(clock));
-        let result = InsideStep { call: self.call, code: std::pin::pin!(code) }.await;
+        let result = InsideStep::new(self.call, std::pin::pin!(code)).await;
         let result = result.map_err(|error| policy.apply(error, self.call.run.attempt));
         let took = clock.now().duration_since(started).unwrap_or_default();
         let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
@@ -196,7 +200,7 @@ impl<'a> StepSlot<'a> {
             slot: self.index,
             step: self.step.clone(),
             label,
-            race: slots.all.get(self.index).is_some_and(|slot| slot.race),
+            race: slots.all.get(self.index).is_some_and(|slot| slots.races(slot)),
             result,
             started_ns: unix_ns(self.call.clock()),
             took_ns: 0,
@@ -207,8 +211,13 @@ impl<'a> StepSlot<'a> {
 impl Drop for StepSlot<'_> {
     fn drop(&mut self) {
         let mut slots = self.call.slots();
-        let Some(phase) = slots.all.get(self.index).map(|slot| slot.phase) else { return };
+        let Some((phase, race)) = slots.all.get(self.index).map(|slot| (slot.phase, slot.race))
+        else {
+            return;
+        };
         slots.set_phase(self.index, Phase::Gone);
+        slots.race_lost |= race && phase == Phase::Found;
+        slots.race_over |= race && matches!(phase, Phase::Found | Phase::Waiting);
         match phase {
             Phase::Found => slots.found.retain(|&found| found != self.index),
             Phase::Waiting => {
@@ -233,31 +242,4 @@ impl Drop for StepSlot<'_> {
 fn unix_ns(clock: &Clock) -> u64 {
     let since = clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Polls a step's code: marks that we are inside it, and turns a panic into an error of the step.
-struct InsideStep<'a, 'p, F> {
-    call: &'a CallState<'a>,
-    code: Pin<&'p mut F>,
-}
-
-impl<F: Future<Output = Result<Box<RawValue>, Error>>> Future for InsideStep<'_, '_, F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let _running = Replaying::set(false);
-        self.call.slots().inside_step = true;
-        let polled = catch_unwind(AssertUnwindSafe(|| self.code.as_mut().poll(cx)));
-        self.call.slots().inside_step = false;
-        polled.unwrap_or_else(|panic| Poll::Ready(Err(Error::from(panic_message(&*panic)))))
-    }
-}
-
-/// The text of a panic, where it has one.
-pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panicked: {}", text.unwrap_or("no message"))
 }

@@ -14,8 +14,9 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, Sleep};
 
-use super::call_state::{CallState, panic_message};
-use super::slots::{Executed, Fault, Found, Kind, Phase};
+use super::call_state::CallState;
+use super::inside_step::panic_message;
+use super::slots::{Executed, Fault, Found, Phase};
 use super::step_id::StepId;
 use crate::Error;
 use crate::replay::Replaying;
@@ -169,7 +170,7 @@ fn next_move(call: &CallState<'_>, dispatch: &Dispatch) -> Move {
         (Some(_), []) => Move::WaitAtMost(IDLE_LIMIT),
         (Some(_), _) => Move::WaitAtMost(IDLE_LIMIT_AFTER_OTHERS),
         (None, []) => Move::Wait,
-        (None, &[only]) if !dispatch.plan_only && is_run(&slots, only) => {
+        (None, &[only]) if !dispatch.plan_only && slots.runs_unasked(only) => {
             drop(slots);
             start(call, only)
         }
@@ -183,10 +184,6 @@ fn next_move(call: &CallState<'_>, dispatch: &Dispatch) -> Move {
             })
         }
     }
-}
-
-fn is_run(slots: &super::slots::Slots, slot: usize) -> bool {
-    slots.all.get(slot).is_some_and(|slot| matches!(slot.kind, Kind::Run { .. }))
 }
 
 fn start(call: &CallState<'_>, slot: usize) -> Move {
@@ -206,7 +203,11 @@ fn found(call: &CallState<'_>) -> Vec<Found> {
     let slots = call.slots();
     let found = slots.found.iter().filter_map(|&found| slots.all.get(found));
     found
-        .map(|slot| Found { step: slot.step.clone(), kind: slot.kind.clone(), race: slot.race })
+        .map(|slot| Found {
+            step: slot.step.clone(),
+            kind: slot.kind.clone(),
+            race: slots.races(slot),
+        })
         .collect()
 }
 

@@ -3,6 +3,7 @@
 mod call_state;
 mod checkpoint;
 mod driver;
+mod inside_step;
 mod memo;
 mod policy;
 mod slots;

@@ -123,11 +123,31 @@ pub(super) struct Slots {
     pub(super) running: bool,
     /// A step's code is being polled right now.
     pub(super) inside_step: bool,
+    /// A race was decided. Calls may overlap from now on, so steps are only run when the server asks for them.
+    pub(super) race_over: bool,
+    /// A loser of a race may still run, and the server must not wait for it.
+    pub(super) race_lost: bool,
     pub(super) executed: Option<Executed>,
     pub(super) fault: Option<Fault>,
 }
 
 impl Slots {
+    /// Whether the server shall call again as soon as this step is done. A step after a race must say so too, or
+    /// the next call waits for the losers.
+    pub(super) fn races(&self, slot: &Slot) -> bool {
+        slot.race || self.race_lost
+    }
+
+    /// Whether this step may run in a call that was not made for it: the server calls in the middle of a race
+    /// without saying that other calls are under way (observed with 1.43), so nothing that was planned may run.
+    pub(super) fn runs_unasked(&self, slot: usize) -> bool {
+        !self.race_over
+            && self
+                .all
+                .get(slot)
+                .is_some_and(|slot| matches!(slot.kind, Kind::Run { .. }) && !slot.race)
+    }
+
     /// Lets the function have the result of a step that was run and saved within this call.
     pub(super) fn resolve_fresh(&mut self, slot: usize, value: Arc<RawValue>) -> Option<Waker> {
         self.running = false;

@@ -21,13 +21,17 @@ pub(super) fn duration(what: &str, duration: Duration) -> Result<String, String>
     Ok(wire_duration(duration))
 }
 
-/// A point in time in the server's words: RFC 3339, in UTC, rounded up to whole milliseconds. One in the past
-/// is fine.
+/// The server rounds the time that is left to whole seconds, so a run could wake up to half a second early
+/// (observed with 1.43).
+const ROUNDING: Duration = Duration::from_millis(500);
+
+/// The end of a sleep in the server's words: RFC 3339, in UTC, late enough that the server does not end it
+/// sooner. One in the past is fine.
 pub(super) fn time(time: SystemTime, now: SystemTime) -> Result<String, String> {
     if let Ok(ahead) = time.duration_since(now) {
         duration("end", ahead)?;
     }
-    let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since_epoch = (time + ROUNDING).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let millis = since_epoch.as_nanos().div_ceil(1_000_000);
     let (seconds, millis) = (millis / 1000, millis % 1000);
     let (days, second) = (seconds / 86_400, seconds % 86_400);
@@ -59,13 +63,13 @@ mod tests {
     #[test]
     fn t49_points_in_time_are_written_in_utc() {
         for (seconds, nanos, text) in [
-            (0, 0, "1970-01-01T00:00:00.000Z"),
-            (951_782_399, 0, "2000-02-28T23:59:59.000Z"),
-            (951_782_400, 0, "2000-02-29T00:00:00.000Z"),
-            (951_868_800, 0, "2000-03-01T00:00:00.000Z"),
-            (1_700_000_000, 1, "2023-11-14T22:13:20.001Z"),
-            (1_735_689_599, 999_999_999, "2025-01-01T00:00:00.000Z"),
-            (4_107_542_400, 0, "2100-03-01T00:00:00.000Z"),
+            (0, 0, "1970-01-01T00:00:00.500Z"),
+            (951_782_399, 0, "2000-02-28T23:59:59.500Z"),
+            (951_782_400, 0, "2000-02-29T00:00:00.500Z"),
+            (951_868_800, 0, "2000-03-01T00:00:00.500Z"),
+            (1_700_000_000, 1, "2023-11-14T22:13:20.501Z"),
+            (1_735_689_599, 500_000_000, "2025-01-01T00:00:00.000Z"),
+            (4_107_542_400, 0, "2100-03-01T00:00:00.500Z"),
         ] {
             let at = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);
             assert_eq!(time(at, at).as_deref(), Ok(text));

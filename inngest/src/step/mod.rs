@@ -30,6 +30,12 @@ pub use wait_for_signal::WaitForSignal;
 /// futures, and a `Result` from a step always is the step's final one. The handle is borrowed from the call: it
 /// cannot be moved into a spawned task.
 ///
+/// ```compile_fail,E0521
+/// # async fn f(step: inngest::Step<'_>) {
+/// tokio::spawn(async move { step.run("late", async || Ok(1)).await });
+/// # }
+/// ```
+///
 /// Step ids must be the same in every call. An id that repeats is numbered in the order in which the steps are
 /// made.
 #[derive(Clone, Copy)]

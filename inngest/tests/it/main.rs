@@ -19,11 +19,15 @@ mod outputs;
 #[cfg(feature = "axum")]
 mod over_axum;
 mod programs;
+mod races;
+mod readme;
 mod replay;
 mod signatures;
 mod simulator;
 mod steps;
 mod support;
 mod sync;
+
 mod testing;
 mod triggers;
+mod waits;

@@ -223,8 +223,8 @@ fn on_a_server(
 }
 
 /// As the server would give it back.
-fn saved(value: Value) -> Value {
-    serde_json::from_str(&serde_json_canonicalizer::to_string(&value).expect("JSON")).expect("JSON")
+fn saved(value: &Value) -> Value {
+    serde_json::from_str(&serde_json_canonicalizer::to_string(value).expect("JSON")).expect("JSON")
 }
 
 fn assert_sound(
@@ -233,7 +233,10 @@ fn assert_sound(
     successes: &HashMap<String, u32>,
 ) -> std::result::Result<(), TestCaseError> {
     if !program.has_race() {
-        prop_assert_eq!(ended, &program.directly().map(saved));
+        prop_assert_eq!(
+            ended.clone(),
+            program.directly().as_ref().map(saved).map_err(Clone::clone)
+        );
     }
     for (path, count) in successes {
         prop_assert_eq!(*count, 1, "the step at {} ran again after it was saved", path);

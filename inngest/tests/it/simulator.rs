@@ -35,7 +35,7 @@ pub(crate) struct State {
 
 impl State {
     /// The first result of a step stays.
-    fn save(&mut self, hash: &str, memo: Value) {
+    fn save(&mut self, hash: &str, memo: &Value) {
         if !self.steps.contains_key(hash) {
             self.steps.insert(hash.to_owned(), canonical(memo));
             self.stack.push(hash.to_owned());
@@ -44,8 +44,8 @@ impl State {
 }
 
 /// The server re-encodes all state: whole floats become integers (P-062).
-fn canonical(memo: Value) -> Value {
-    let text = serde_json_canonicalizer::to_string(&memo).expect("JSON");
+fn canonical(memo: &Value) -> Value {
+    let text = serde_json_canonicalizer::to_string(memo).expect("JSON");
     serde_json::from_str(&text).expect("JSON")
 }
 
@@ -61,7 +61,7 @@ impl Transport for CheckpointApi {
         if fate != 1 {
             for step in body["steps"].as_array().expect("steps") {
                 assert_eq!(step["op"], "StepRun", "P-194: nothing else can be checkpointed");
-                state.save(text(&step["id"]), json!({ "data": step["data"] }));
+                state.save(text(&step["id"]), &json!({ "data": step["data"] }));
             }
         }
         let answer = match fate {
@@ -116,20 +116,20 @@ impl<'e> Server<'e> {
     /// Calls the function until the run ends, and once more: what was saved must lead to the same end, whoever
     /// won the races (P-151).
     pub(crate) async fn run(mut self) -> Ended {
-        let ended = self.to_the_end().await;
+        let ended = self.calls().await;
         self.queue.clear();
         let replayed = self.call(&Item::Discover { attempt: MAX_ATTEMPTS }).await;
         assert_eq!(replayed.as_ref(), Some(&ended), "another call ends otherwise");
         ended
     }
 
-    async fn to_the_end(&mut self) -> Ended {
+    async fn calls(&mut self) -> Ended {
         for _ in 0..10_000 {
             assert!(!self.queue.is_empty(), "nothing is left to do, and the run has not ended");
             let next = self.choices.below(self.queue.len());
             let item = self.queue.remove(next);
             if let Item::Sleep { hash } = item {
-                self.saved(&hash, Value::Null);
+                self.saved(&hash, &Value::Null);
                 continue;
             }
             if let Some(ended) = self.call(&item).await {
@@ -190,10 +190,10 @@ impl<'e> Server<'e> {
                 "StepRun" => {
                     let asked = matches!(item, Item::Step { .. }) || !self.plan_only;
                     assert!(asked, "P-155: a step of a group was run unasked");
-                    self.saved(hash, json!({ "data": op["data"] }));
+                    self.saved(hash, &json!({ "data": op["data"] }));
                 }
                 "StepError" if retries => self.retry(item, attempt),
-                "StepError" => self.saved(hash, json!({ "error": op["error"] })),
+                "StepError" => self.saved(hash, &json!({ "error": op["error"] })),
                 other => panic!("unknown op {other}"),
             }
         }
@@ -214,7 +214,7 @@ impl<'e> Server<'e> {
         }
     }
 
-    fn saved(&mut self, hash: &str, memo: Value) {
+    fn saved(&mut self, hash: &str, memo: &Value) {
         self.api.0.lock().expect("state").save(hash, memo);
         // The server calls after the whole group (P-163) or, in a race, after each step (P-164).
         if self.queue.is_empty() || self.choices.below(2) == 1 {

@@ -1,4 +1,4 @@
-//! T38-T48: finding, planning, running and racing steps.
+//! T38-T56: finding, planning and running steps.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,15 +7,7 @@ use std::time::Duration;
 use inngest::{Error, ResultExt as _};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, body, body_with, call, call_step, dev, hash, serving};
-
-fn done(value: impl Into<Value>) -> Value {
-    json!({ "data": value.into() })
-}
-
-fn planned(ids: &[&str]) -> Vec<(String, String)> {
-    ids.iter().map(|id| ("StepPlanned".to_owned(), (*id).to_owned())).collect()
-}
+use crate::support::{Answer, body, body_with, call, call_step, dev, done, hash, planned, serving};
 
 #[tokio::test]
 async fn t38_repeated_ids_are_numbered_over_all_kinds_of_steps() {
@@ -317,29 +309,6 @@ async fn t47_a_step_inside_a_step_ends_the_run_with_a_clear_error() {
 }
 
 #[tokio::test]
-async fn t48_a_race_has_the_winner_that_was_saved_first_in_every_call() {
-    let endpoint = serving(dev(), |step, _| {
-        Box::pin(async move {
-            let winner: Value = tokio::select! {
-                a = step.run("a", async || Ok(json!("a"))) => a?,
-                b = step.run("b", async || Ok(json!("b"))) => b?,
-            };
-            let after = step.run("after", async || Ok(winner.clone())).await?;
-            Ok(json!([winner, after]))
-        })
-    });
-    assert_eq!(call(&endpoint, &body()).await.ops().len(), 2);
-    for _ in 0..50 {
-        let memo = [("b", done("b")), ("a", done("a"))];
-        let answer = call(&endpoint, &body_with(&memo)).await;
-        assert_eq!(answer.json()[0]["data"], "b");
-        // The loser is dropped: it neither holds up the rest nor is reported again.
-        let answer = call(&endpoint, &body_with(&memo[..1])).await;
-        assert_eq!(answer.ops(), [("StepRun".into(), "after".into())]);
-    }
-}
-
-#[tokio::test]
 async fn a_step_that_was_made_but_never_awaited_does_not_exist() {
     let endpoint = serving(dev(), |step, _| {
         Box::pin(async move {
@@ -423,32 +392,4 @@ async fn unusable_steps_are_refused_before_the_server_hangs_on_them() {
         assert_eq!((answer.status.as_u16(), answer.no_retry()), (400, Some("true")));
         assert!(answer.json()["message"].as_str().unwrap().contains(words), "{}", answer.text);
     }
-}
-
-#[tokio::test]
-async fn p164_racing_steps_say_so_in_the_plan_and_in_the_result() {
-    let endpoint = serving(dev(), |step, _| {
-        Box::pin(async move {
-            let racing = step.race();
-            let winner: Value = tokio::select! {
-                a = racing.run("a", async || Ok(json!("a"))) => a?,
-                () = racing.sleep("nap", Duration::from_secs(5)) => json!("nap"),
-            };
-            Ok(winner)
-        })
-    });
-    let planned = call(&endpoint, &body()).await.json();
-    for op in planned.as_array().unwrap() {
-        let opts = match op["op"].as_str() {
-            Some("StepPlanned") => json!({ "type": "step.run", "parallelMode": "race" }),
-            _ => json!({ "duration": "5s", "parallelMode": "race" }),
-        };
-        assert_eq!(op["opts"], opts);
-    }
-    let ran = call_step(&endpoint, "a", &body()).await.json();
-    assert_eq!(
-        (&ran[0]["op"], &ran[0]["opts"]),
-        (&json!("StepRun"), &json!({ "parallelMode": "race" }))
-    );
-    assert_eq!(call(&endpoint, &body_with(&[("nap", Value::Null)])).await.json(), json!("nap"));
 }

@@ -238,3 +238,12 @@ pub(crate) fn signed(mut request: Request<Bytes>, key: &str, t: i64) -> Request<
     request.headers_mut().insert("x-inngest-signature", signature.parse().expect("a header"));
     request
 }
+
+/// What the server remembers of a step that returned `value`.
+pub(crate) fn done(value: impl Into<Value>) -> Value {
+    json!({ "data": value.into() })
+}
+
+pub(crate) fn planned(ids: &[&str]) -> Vec<(String, String)> {
+    ids.iter().map(|id| ("StepPlanned".to_owned(), (*id).to_owned())).collect()
+}

@@ -38,7 +38,11 @@ pub(super) fn exchange(state: &mut State, body: &[u8]) -> Response {
         }
         _ => return refused(400, "Check the `grant_type` parameter"),
     }
-    let access = state.new_token("access");
+    let mut access = state.new_token("access");
+    if let Some(api_domain) = &state.settings.api_domain {
+        let account_id = state.settings.account_id;
+        access = jwt(&access, &json!({"api_domain": api_domain, "account_id": account_id}));
+    }
     let refresh = state.new_token("refresh");
     state.access_tokens.insert(access.clone());
     state.refresh_tokens.insert(refresh.clone());
@@ -66,8 +70,12 @@ fn problem(status: u16, hint: Option<&str>, title: &str) -> Value {
 
 /// A token in the form of a JWT, unsigned for all that anybody checks.
 pub(super) fn long_lived_token(id: &str, expires_at: i64) -> String {
-    let claims = json!({"jti": id, "exp": expires_at, "scopes": ["crm"]}).to_string();
-    format!("{}.{}.{}", base64url(br#"{"alg":"RS256"}"#), base64url(claims.as_bytes()), id)
+    jwt(id, &json!({"jti": id, "exp": expires_at, "scopes": ["crm"]}))
+}
+
+fn jwt(id: &str, claims: &Value) -> String {
+    let claims = base64url(claims.to_string().as_bytes());
+    format!("{}.{claims}.{id}", base64url(br#"{"alg":"RS256"}"#))
 }
 
 /// Base64 for URLs, without padding.

@@ -20,6 +20,20 @@ const MINUTE: Duration = Duration::from_secs(60);
 struct Account {
     world: World,
     clock: Arc<ManualClock>,
+    inngest: inngest_dev_server::ManualClock,
+}
+
+/// Inngest's clock: a second after the schedule's moment, so that the next one comes when a test says so.
+fn inngest_clock() -> inngest_dev_server::ManualClock {
+    let clock = inngest_dev_server::ManualClock::new(1_795_348_801_000);
+    let (ticking, tick) = (clock.clone(), Duration::from_millis(10));
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(tick).await;
+            ticking.advance(tick);
+        }
+    });
+    clock
 }
 
 impl Account {
@@ -27,7 +41,9 @@ impl Account {
     async fn new() -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-22T12:00:00Z".parse().unwrap()));
         let changes = [("AMOCRM_TRIGGER_STATUSES", "9679730:77186758")];
-        let account = Self { world: World::start_at(&changes, clock.clone()).await, clock };
+        let inngest = inngest_clock();
+        let world = World::start_at(&changes, clock.clone(), inngest.clone()).await;
+        let account = Self { world, clock, inngest };
         assert_eq!(account.missed().await, json!([]));
         account
     }
@@ -67,6 +83,24 @@ async fn a_lead_that_no_webhook_told_of_gets_its_record_once() {
         account.clock.advance(5 * MINUTE);
     }
     assert_eq!(account.world.erp.rows().len(), 1);
+    account.world.end().await;
+}
+
+#[tokio::test]
+async fn every_five_minutes_somebody_looks() {
+    let account = Account::new().await;
+    if account.world.calls().await.is_none() {
+        println!(
+            "skipped every_five_minutes_somebody_looks: the official server has its own clock"
+        );
+        return account.world.end().await;
+    }
+    for lead in 1..=2 {
+        account.moves(lead);
+        account.clock.advance(5 * MINUTE);
+        account.inngest.advance(5 * MINUTE);
+        account.world.records(usize::try_from(lead).unwrap()).await;
+    }
     account.world.end().await;
 }
 

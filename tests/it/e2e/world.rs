@@ -52,11 +52,15 @@ impl World {
 
     /// With these variables changed; an empty value removes one.
     pub(crate) async fn start_with(changes: &[(&str, &str)]) -> Self {
-        Self::start_at(changes, Arc::new(SystemClock)).await
+        Self::start_at(changes, Arc::new(SystemClock), inngest_dev_server::SystemClock).await
     }
 
-    /// With a clock of its own. Inngest keeps the machine's.
-    pub(crate) async fn start_at(changes: &[(&str, &str)], clock: SharedClock) -> Self {
+    /// With a clock of its own, and another one for the embedded Inngest.
+    pub(crate) async fn start_at(
+        changes: &[(&str, &str)],
+        clock: SharedClock,
+        inngest_clock: impl inngest_dev_server::Clock,
+    ) -> Self {
         let stop = CancellationToken::new();
         let official = official_server();
         let turn = match &official {
@@ -71,6 +75,7 @@ impl World {
                 let server = DevServer::builder()
                     .app(format!("{service}/api/inngest").parse().unwrap())
                     .retry_interval(Duration::from_millis(20))
+                    .clock(inngest_clock)
                     .serve(free_port().await, stop.clone())
                     .unwrap();
                 let seen = Mutex::new(server.subscribe());
