@@ -1,8 +1,8 @@
-//! Mode, keys and origins, from code or from the variables that every Inngest SDK reads.
+//! Mode, keys and origins.
+
+mod env;
 
 use std::fmt;
-
-use url::Url;
 
 use crate::signing::{SigningKey, SigningKeys};
 
@@ -19,7 +19,7 @@ impl Mode {
     /// The mode that `INNGEST_DEV` asks for; cloud when it is unset or empty.
     pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let value = lookup("INNGEST_DEV").filter(|value| !value.is_empty());
-        value.map_or(Ok(Self::Cloud), |value| parse_dev(&value).map(|(mode, _)| mode))
+        value.map_or(Ok(Self::Cloud), |value| env::parse_dev(&value).map(|(mode, _)| mode))
     }
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -87,16 +87,6 @@ const DEV_ORIGIN: &str = "http://localhost:8288";
 const CLOUD_API_ORIGIN: &str = "https://api.inngest.com";
 const CLOUD_EVENT_ORIGIN: &str = "https://inn.gs";
 
-/// Where hosting platforms tell the branch, in the order in which the TypeScript SDK looks.
-const BRANCH_VARIABLES: [&str; 6] = [
-    "BRANCH_NAME",
-    "VERCEL_GIT_COMMIT_REF",
-    "BRANCH",
-    "CF_PAGES_BRANCH",
-    "RENDER_GIT_BRANCH",
-    "RAILWAY_GIT_BRANCH",
-];
-
 impl Settings {
     /// Dev mode against the dev server's usual address.
     pub fn dev() -> Self {
@@ -132,139 +122,6 @@ impl Settings {
     pub fn with_origin(self, origin: &str) -> Self {
         let origin = origin.trim_end_matches('/').to_owned();
         Self { api_origin: origin.clone(), event_origin: origin, ..self }
-    }
-
-    /// Reads the `INNGEST_*` variables through `lookup` and reports every mistake at once. Empty counts as unset.
-    ///
-    /// Origins come from `INNGEST_API_BASE_URL` and `INNGEST_EVENT_API_BASE_URL`, else from `INNGEST_BASE_URL`,
-    /// else from a URL in `INNGEST_DEV`, else from the mode (P-015).
-    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<SettingsError>> {
-        let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
-        let mut mistakes = Vec::new();
-        let mut origin = |variable: &'static str| {
-            let parsed = get(variable).map(|value| parse_origin(variable, &value))?;
-            parsed.map_err(|mistake| mistakes.push(mistake)).ok()
-        };
-        let api = origin("INNGEST_API_BASE_URL");
-        let events = origin("INNGEST_EVENT_API_BASE_URL");
-        let base = origin("INNGEST_BASE_URL");
-        let serve_origin = origin("INNGEST_SERVE_ORIGIN").or_else(|| origin("INNGEST_SERVE_HOST"));
-
-        let (mode, dev_origin) = match get("INNGEST_DEV").map(|value| parse_dev(&value)) {
-            None => (Mode::Cloud, None),
-            Some(Ok(parsed)) => parsed,
-            Some(Err(mistake)) => {
-                mistakes.push(mistake);
-                (Mode::Cloud, None)
-            }
-        };
-        if get("INNGEST_SIGNING_KEY").is_none() && get("INNGEST_SIGNING_KEY_FALLBACK").is_some() {
-            mistakes.push(SettingsError {
-                variable: "INNGEST_SIGNING_KEY_FALLBACK",
-                problem: "is set, but INNGEST_SIGNING_KEY is not; set both during a rotation"
-                    .into(),
-            });
-        }
-        let signing_keys = get("INNGEST_SIGNING_KEY").map(|primary| SigningKeys {
-            primary: SigningKey::new(primary),
-            fallback: get("INNGEST_SIGNING_KEY_FALLBACK").map(SigningKey::new),
-        });
-        let names = ["INNGEST_SIGNING_KEY", "INNGEST_SIGNING_KEY_FALLBACK"];
-        for (variable, key) in
-            names.into_iter().zip(signing_keys.iter().flat_map(SigningKeys::iter))
-        {
-            // The dev server takes any key, so a placeholder does no harm there.
-            if let (Mode::Cloud, Err(error)) = (mode, key.api_token()) {
-                mistakes.push(SettingsError { variable, problem: error.to_string() });
-            }
-        }
-        let mut flag = |variable: &'static str| {
-            let parsed = parse_flag(variable, &get(variable)?);
-            parsed.map_err(|mistake| mistakes.push(mistake)).ok()
-        };
-        let unsigned_sync = match flag("INNGEST_ENABLE_UNAUTHED_SYNC") {
-            None => UnsignedSync::default(),
-            Some(true) => UnsignedSync::Accept,
-            Some(false) => UnsignedSync::Refuse,
-        };
-        let in_band_sync = flag("INNGEST_ALLOW_IN_BAND_SYNC").unwrap_or(true);
-        let serve_path = get("INNGEST_SERVE_PATH");
-        if serve_path.as_deref().is_some_and(|path| !path.starts_with('/')) {
-            mistakes.push(SettingsError {
-                variable: "INNGEST_SERVE_PATH",
-                problem: "must begin with `/`, such as /api/inngest".into(),
-            });
-        }
-        if !mistakes.is_empty() {
-            return Err(mistakes);
-        }
-        let (default_api, default_events) = match mode {
-            Mode::Dev => (DEV_ORIGIN, DEV_ORIGIN),
-            Mode::Cloud => (CLOUD_API_ORIGIN, CLOUD_EVENT_ORIGIN),
-        };
-        let base = base.or(dev_origin);
-        Ok(Self {
-            mode,
-            event_key: get("INNGEST_EVENT_KEY"),
-            signing_keys,
-            env: get("INNGEST_ENV").or_else(|| BRANCH_VARIABLES.iter().find_map(|name| get(name))),
-            api_origin: api.or_else(|| base.clone()).unwrap_or_else(|| default_api.to_owned()),
-            event_origin: events.or(base).unwrap_or_else(|| default_events.to_owned()),
-            serve_origin,
-            serve_path,
-            unsigned_sync,
-            in_band_sync,
-        })
-    }
-}
-
-/// A typing error in a switch must not leave it where it was.
-fn parse_flag(variable: &'static str, value: &str) -> Result<bool, SettingsError> {
-    match value.to_ascii_lowercase().as_str() {
-        "1" | "true" => Ok(true),
-        "0" | "false" => Ok(false),
-        _ => Err(SettingsError { variable, problem: "must be 1, true, 0 or false".into() }),
-    }
-}
-
-/// `1` and `true` mean dev, `0` and `false` cloud, an address means dev with the server there (P-014). Anything
-/// else is a mistake: taking `off` for dev mode would switch the signatures off.
-fn parse_dev(value: &str) -> Result<(Mode, Option<String>), SettingsError> {
-    match value.to_ascii_lowercase().as_str() {
-        "1" | "true" => return Ok((Mode::Dev, None)),
-        "0" | "false" => return Ok((Mode::Cloud, None)),
-        _ => {}
-    }
-    let url = if value.contains("://") {
-        value.to_owned()
-    } else if value.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
-        format!("http://{value}")
-    } else {
-        return Err(SettingsError {
-            variable: "INNGEST_DEV",
-            problem: "must be 1, 0, or the address of a dev server such as http://localhost:8288"
-                .into(),
-        });
-    };
-    parse_origin("INNGEST_DEV", &url).map(|origin| (Mode::Dev, Some(origin)))
-}
-
-fn parse_origin(variable: &'static str, value: &str) -> Result<String, SettingsError> {
-    let usable = Url::parse(value).is_ok_and(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none()
-    });
-    if usable {
-        Ok(value.trim_end_matches('/').to_owned())
-    } else {
-        Err(SettingsError {
-            variable,
-            problem: "must be an http or https URL without user, query or fragment".into(),
-        })
     }
 }
 

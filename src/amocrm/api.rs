@@ -97,7 +97,7 @@ pub(super) fn status(answer: &Answer, call: &ApiCall<'_>, token: &SecretString) 
     if answer.status.is_success() {
         return Status::Fine;
     }
-    let said = words(answer, token);
+    let said = words(answer, call, token);
     let reason =
         if said.is_empty() { format!("HTTP {code}") } else { format!("HTTP {code}, {said}") };
     match code {
@@ -125,8 +125,8 @@ pub(super) fn status(answer: &Answer, call: &ApiCall<'_>, token: &SecretString) 
 }
 
 /// What amoCRM has to say, in one line.
-fn words(answer: &Answer, token: &SecretString) -> String {
-    let redactor = Redactor::new([token]);
+fn words(answer: &Answer, call: &ApiCall<'_>, token: &SecretString) -> String {
+    let redactor = Redactor::new(call.hidden.iter().chain([token]));
     let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let part = |name: &str| problem[name].as_str().filter(|text| !text.is_empty());
     match (part("title"), part("detail")) {

@@ -1,4 +1,5 @@
 use http::Method;
+use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
 
@@ -10,6 +11,8 @@ pub(super) struct ApiCall<'a> {
     pub(super) path: &'a str,
     pub(super) query: Vec<(String, String)>,
     pub(super) body: Option<Value>,
+    /// What amoCRM may quote in its answer and nobody shall read in a log.
+    pub(super) hidden: Vec<SecretString>,
     /// Only an administrator's token may make it: a refusal says nothing about other calls.
     pub(super) needs_rights: bool,
 }
@@ -17,7 +20,8 @@ pub(super) struct ApiCall<'a> {
 impl<'a> ApiCall<'a> {
     /// Reads `path`.
     pub(super) fn get(path: &'a str) -> Self {
-        Self { method: Method::GET, path, query: Vec::new(), body: None, needs_rights: false }
+        let (query, hidden) = (Vec::new(), Vec::new());
+        Self { method: Method::GET, path, query, body: None, hidden, needs_rights: false }
     }
 
     /// Changes something by sending `body`.
@@ -28,6 +32,14 @@ impl<'a> ApiCall<'a> {
     /// With these parameters.
     pub(super) fn query(self, query: Vec<(String, String)>) -> Self {
         Self { query, ..self }
+    }
+
+    /// Hides the values in the query of `address`, however they are written there.
+    pub(super) fn hiding(mut self, address: &str) -> Self {
+        if let Ok(url) = Url::parse(address) {
+            self.hidden.extend(url.query_pairs().map(|(_, value)| value.into_owned().into()));
+        }
+        self
     }
 
     /// For administrators only.

@@ -52,6 +52,7 @@ impl<S: TokenStore> AmoCrmClient<S> {
     pub async fn subscribe(&self, destination: &str) -> Result<Webhook, ApiError> {
         let body = json!({"destination": destination, "settings": SETTINGS, "sort": 10});
         let call = ApiCall::sending(Method::POST, PATH, body).needing_rights();
+        let call = call.hiding(destination);
         api::json(&self.send(&call).await?)
     }
 
@@ -59,7 +60,7 @@ impl<S: TokenStore> AmoCrmClient<S> {
     pub async fn unsubscribe(&self, destination: &str) -> Result<(), ApiError> {
         let body = json!({"destination": destination});
         let call = ApiCall::sending(Method::DELETE, PATH, body).needing_rights();
-        match self.send(&call).await {
+        match self.send(&call.hiding(destination)).await {
             Ok(_) => Ok(()),
             Err(ApiError::Refused(reason)) if reason.starts_with("HTTP 404") => Ok(()),
             Err(error) => Err(error),

@@ -5,6 +5,7 @@ mod amocrm;
 mod bodies;
 mod care;
 mod cli;
+mod cli_amocrm;
 mod config;
 mod consent;
 mod crash;

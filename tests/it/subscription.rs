@@ -6,7 +6,7 @@ use prometei_flow::amocrm::{
     AmoCrmAuth, AmoCrmClient, AmoCrmSettings, ApiError, BaseUrl, SETTINGS, Timeouts,
 };
 use prometei_flow::clock::ManualClock;
-use prometei_flow::fakes::{FakeAmoCrm, FakeAmoCrmSettings, MemoryTokenStore};
+use prometei_flow::fakes::{AmoCrmFailure, FakeAmoCrm, FakeAmoCrmSettings, MemoryTokenStore};
 use prometei_flow::outbound::Outbound;
 use prometei_flow::subscription::{Destination, Health, check, repair};
 use tokio::net::TcpListener;
@@ -94,6 +94,15 @@ async fn a_token_without_rights_blocks_nothing_else() {
     let error = check(&account.client, &account.destination).await.unwrap_err();
     assert!(matches!(&error, ApiError::Forbidden(_)), "{error}");
     account.client.account().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_that_quotes_the_secret_is_not_passed_on() {
+    let account = account().await;
+    let body = r#"{"validation-errors":[{"path":"https:\/\/deals.example.org\/?secret=new+secret"},"new secret"]}"#;
+    account.amocrm.fail_next(1, AmoCrmFailure::Answer { status: 400, body: body.to_owned() });
+    let error = account.client.subscribe(OURS).await.unwrap_err().to_string();
+    assert!(error.contains("[secret]") && !error.contains("new"), "{error}");
 }
 
 #[tokio::test]

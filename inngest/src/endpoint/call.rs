@@ -7,16 +7,16 @@ use http::request::Parts;
 use http::{HeaderName, StatusCode, Uri};
 use serde_json::value::RawValue;
 
+use super::outcome::answer;
 use super::reply::Reply;
 use super::request::{self, CallRequest};
 use super::run_state::Part;
 use super::trust::Trusted;
 use super::{Endpoint, Served};
-use crate::engine::{CallState, Dispatch, Executed, Memo, Outcome, drive};
+use crate::Run;
+use crate::engine::{CallState, Dispatch, Memo, drive};
 use crate::function::Given;
 use crate::middleware::{CallInfo, Chain, Input};
-use crate::ops::{self, Op};
-use crate::{Error, Run};
 
 /// Where a trace goes on; repeated in the answer (P-040).
 const TRACE_HEADERS: [HeaderName; 2] =
@@ -207,64 +207,4 @@ struct Call<'r> {
     parts: &'r Parts,
     body: &'r [u8],
     request: &'r CallRequest<'r>,
-}
-
-/// Puts an outcome into the words of the protocol (part 7 of the facts).
-fn answer(outcome: &Outcome, dispatch: &Dispatch) -> Reply {
-    match outcome {
-        Outcome::Finished(Ok(output)) => {
-            tracing::debug!("the run is complete");
-            // Nothing that speaks of retries: the server would take success for failure (P-006).
-            Reply::raw(StatusCode::OK, output.get().to_owned())
-        }
-        Outcome::Finished(Err(error)) => {
-            tracing::warn!(%error, retry = ?error.retry(), "the function failed");
-            Reply::of_error(error)
-        }
-        Outcome::Panicked(message) => {
-            tracing::error!(message, "the function panicked");
-            Reply::retriable(message)
-        }
-        Outcome::Fault(fault) => {
-            tracing::error!(%fault, "the function cannot go on");
-            Reply::of_error(&Error::from(fault.clone()).no_retry())
-        }
-        Outcome::Executed(executed) => ran(std::slice::from_ref(executed)),
-        Outcome::Unsaved(steps) => ran(steps),
-        Outcome::Found(found) => {
-            let ops: Vec<_> = found.iter().map(Op::found).collect();
-            Reply::json(StatusCode::PARTIAL_CONTENT, &ops)
-        }
-        Outcome::Stale => {
-            tracing::warn!("another call has taken this one's place");
-            let text = "the server has given the work of this call to another one";
-            Reply::of_error(&Error::from(text).no_retry())
-        }
-        Outcome::TargetMissing(found) => {
-            let requested = dispatch.target.as_deref().unwrap_or_default();
-            tracing::warn!(requested, "the function has no such step; did its code change?");
-            Reply::json(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                &ops::StepNotFound::new(requested, found),
-            )
-            .no_retry(false)
-        }
-    }
-}
-
-/// Steps that have run, one after the other; only the last may have failed.
-fn ran(steps: &[Executed]) -> Reply {
-    let ops: Vec<_> = steps.iter().map(Op::executed).collect();
-    let mut reply = Reply::json(StatusCode::PARTIAL_CONTENT, &ops);
-    for executed in steps {
-        let step = &executed.step.id;
-        match &executed.result {
-            Ok(_) => tracing::debug!(step, "the step is done"),
-            Err(error) => {
-                tracing::warn!(step, %error, retry = ?error.retry(), "the step failed");
-                reply = reply.retry(error.retry());
-            }
-        }
-    }
-    reply
 }

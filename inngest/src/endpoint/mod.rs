@@ -3,6 +3,7 @@
 mod builder;
 mod call;
 mod introspect;
+mod outcome;
 mod reply;
 mod request;
 mod run_state;

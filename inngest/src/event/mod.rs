@@ -1,12 +1,16 @@
 //! Events: what starts a function, and what a function or another program sends.
 
+mod incoming;
+mod scheduled;
 mod set;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use set::{EventMismatch, EventSet, Incoming, Scheduled};
+pub use incoming::{EventMismatch, Incoming};
+pub use scheduled::Scheduled;
+pub use set::EventSet;
 
 /// The data of one kind of event. The type carries the event's name, so that a trigger, a handler and a sender
 /// cannot disagree about it.

@@ -1,7 +1,7 @@
 //! Runs a function in process, from its event to its result, as the server would: for tests of functions.
 //!
 //! Nothing is listening and nothing waits: sleeps are over at once, retries follow each other, events go into a list.
-//! The calls themselves go through the real [`Endpoint`](crate::Endpoint), so steps, errors, retries and decoding are
+//! The calls themselves go through the real [`Endpoint`], so steps, errors, retries and decoding are
 //! those of production. It needs the feature `testing`, a tokio runtime with time enabled, and nothing else.
 //!
 //! ```
@@ -48,7 +48,9 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::{Client, Clock, Endpoint, EventSet as _, Function, Settings, Trigger};
+use crate::{
+    Client, Clock, Endpoint, EndpointBuilder, EventSet as _, Function, OnFailure, Settings, Trigger,
+};
 use api::RecordedApi;
 pub use finished::{Finished, RunError, StepRecord};
 use server::Server;
@@ -60,22 +62,15 @@ const NOW: Duration = Duration::from_secs(1_700_000_000);
 
 /// Begins a run of `function`; await it to have it run to its end.
 pub fn run<F: Function>(function: F) -> TestRun {
-    let name = F::Event::triggers().iter().find_map(Trigger::event_name).map(str::to_owned);
     let retries = function.config().retries.unwrap_or(DEFAULT_RETRIES);
-    let api = RecordedApi::default();
-    let clock = Clock::new(|| SystemTime::UNIX_EPOCH + NOW);
-    let client = Client::with_sources(Settings::dev(), api.clone(), clock, |bytes| bytes.fill(0));
-    TestRun {
-        endpoint: Endpoint::builder("test", client).function(function).build(),
-        function_id: format!("test-{}", F::ID),
-        event_name: name.unwrap_or_else(|| crate::Scheduled::NAME.to_owned()),
-        max_attempts: u32::from(retries) + 1,
-        run_id: "01HF7YAT00TESTTESTTESTTEST".to_owned(),
-        events: Vec::new(),
-        memo: Vec::new(),
-        mocks: HashMap::new(),
-        api,
-    }
+    TestRun::begin::<F>(retries, |app| app.function(function))
+}
+
+/// Begins a run of the failure handler of `function`, after a run that has failed with `message`. The events given to
+/// it are those of the failed run.
+pub fn run_on_failure<F: OnFailure>(function: F, message: &str) -> TestRun {
+    let run = TestRun::begin::<F>(1, |app| app.function_with_on_failure(function));
+    TestRun { failed: Some(message.to_owned()), ..run }
 }
 
 /// A run that has not begun.
@@ -89,10 +84,35 @@ pub struct TestRun {
     events: Vec<Value>,
     memo: Vec<(String, Value)>,
     mocks: HashMap<String, Value>,
+    /// Why the run failed whose handler this is.
+    failed: Option<String>,
     api: RecordedApi,
 }
 
 impl TestRun {
+    fn begin<F: Function>(
+        retries: u8,
+        serve: impl FnOnce(EndpointBuilder) -> EndpointBuilder,
+    ) -> Self {
+        let name = F::Event::triggers().iter().find_map(Trigger::event_name).map(str::to_owned);
+        let api = RecordedApi::default();
+        let clock = Clock::new(|| SystemTime::UNIX_EPOCH + NOW);
+        let client =
+            Client::with_sources(Settings::dev(), api.clone(), clock, |bytes| bytes.fill(0));
+        Self {
+            endpoint: serve(Endpoint::builder("test", client)).build(),
+            function_id: format!("test-{}", F::ID),
+            event_name: name.unwrap_or_else(|| crate::Scheduled::NAME.to_owned()),
+            max_attempts: u32::from(retries) + 1,
+            run_id: "01HF7YAT00TESTTESTTESTTEST".to_owned(),
+            events: Vec::new(),
+            memo: Vec::new(),
+            mocks: HashMap::new(),
+            failed: None,
+            api,
+        }
+    }
+
     /// Starts it with an event that has this data. The name is that of the function's event. Given more than once,
     /// the events are a batch.
     pub fn event(self, data: impl Into<Value>) -> Self {
@@ -134,7 +154,22 @@ impl TestRun {
         self
     }
 
-    async fn finish(self) -> Finished {
+    /// The event that tells a handler of the failed run (P-186).
+    fn of_failure(mut self, message: &str) -> Self {
+        let data = json!({
+            "function_id": self.function_id, "run_id": "01HF7YAT00FAILFAILFAILFAIL",
+            "error": { "name": "Error", "message": message },
+            "event": self.events.first(), "events": self.events,
+        });
+        self.function_id.push_str("-failure");
+        self.events.clear();
+        self.event_named("inngest/function.failed", data)
+    }
+
+    async fn finish(mut self) -> Finished {
+        if let Some(message) = self.failed.take() {
+            self = self.of_failure(&message);
+        }
         let endpoint = match self.endpoint {
             Ok(endpoint) => endpoint,
             Err(error) => return Finished::refused(&error.to_string()),

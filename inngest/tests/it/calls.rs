@@ -331,3 +331,40 @@ async fn t66_events_that_are_elsewhere_are_fetched() {
     let run = "/v0/runs/01M81HWYV2KTK2RAPW4NVTQ3GA";
     assert_eq!(paths, [format!("{run}/actions"), format!("{run}/batch")]);
 }
+
+/// T15, P-002, P-036: [`send`] looks at them in every test; here they are asked for in so many words.
+#[tokio::test]
+async fn t15_p001_p034_p043_every_answer_carries_the_same_headers() {
+    let endpoint = echo(dev());
+    for (method, uri, status) in [
+        (Method::GET, "/api/inngest", 200),
+        (Method::HEAD, "/api/inngest", 200),
+        (Method::DELETE, "/api/inngest", 405),
+        (Method::PUT, "/api/inngest", 500),
+        (Method::POST, "/api/inngest", 500),
+        (Method::POST, CALL, 200),
+        (Method::POST, "/api/inngest?probe=x", 400),
+    ] {
+        let mut request = request(method, uri, body().to_string());
+        request.headers_mut().insert("accept-encoding", "zstd, br, gzip".parse().unwrap());
+        let answer = send(&endpoint, request).await;
+        assert_eq!(answer.status, status, "{uri}");
+        let sdk = answer.header("x-inngest-sdk").unwrap();
+        assert_eq!(sdk.split(':').count(), 2, "P-036");
+        assert!(sdk.split(':').nth(1).unwrap().starts_with('v'), "{sdk}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p032_a_call_may_take_as_long_as_the_server_allows() {
+    let endpoint = serving(dev(), |step, _| {
+        Box::pin(async move {
+            let slow = step.run("slow", async || {
+                tokio::time::sleep(std::time::Duration::from_secs(2 * 60 * 60)).await;
+                Ok(json!("done"))
+            });
+            Ok(slow.await?)
+        })
+    });
+    assert_eq!(call(&endpoint, &body()).await.json()[0]["data"], "done");
+}

@@ -140,3 +140,13 @@ async fn p188_a_function_that_takes_the_handlers_id_is_refused() {
         .build();
     insta::assert_snapshot!(built.err().unwrap(), @"function `charge-failure`: another function has this id; `<id>-failure` is that of a failure handler");
 }
+
+#[tokio::test]
+async fn the_test_kit_runs_handlers_too() {
+    let order = json!({ "id": 7 });
+    let done = inngest::testing::run_on_failure(Charge, "card declined").event(order).await;
+    assert_eq!(done.output(), Some(&Value::Null));
+    let told = done.step("tell").unwrap().result.clone().unwrap();
+    assert_eq!((&told["message"], &told["event"]), (&json!("card declined"), &json!({ "Ok": 7 })));
+    assert_eq!(told["function"], "test-charge");
+}

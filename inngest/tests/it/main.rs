@@ -20,6 +20,7 @@ mod outputs;
 mod over_axum;
 mod programs;
 mod races;
+mod readme;
 mod replay;
 mod signatures;
 mod simulator;

@@ -177,6 +177,25 @@ async fn p091_in_band_syncs_can_be_switched_off() {
     assert_eq!(api.requests().len(), 1);
 }
 
+/// P-060, P-061: only the holder of the key can make this answer.
+#[tokio::test]
+async fn p061_the_trust_probe_is_answered_with_a_signature() {
+    let endpoint = echo(cloud());
+    let probe = request(Method::POST, "/api/inngest?probe=trust", "");
+    let answer = send(&endpoint, signed(probe, KEY, NOW)).await;
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, "{}"));
+    let expected = inngest::signing::SigningKey::new(KEY).sign(b"{}", NOW);
+    assert_eq!(answer.header("x-inngest-signature"), Some(expected.as_str()));
+}
+
+/// The comparison is the MAC's own, which takes the same time for every signature: no other may be made.
+#[test]
+fn t25_signatures_are_compared_in_constant_time() {
+    let source = include_str!("../../src/signing.rs");
+    assert_eq!(source.matches("verify_slice(").count(), 1);
+    assert!(!source.contains("finalize().into_bytes() ==") && !source.contains("signature =="));
+}
+
 #[tokio::test]
 async fn t23_cloud_mode_without_a_key_refuses_everything_and_dev_mode_checks_nothing() {
     let mut settings = cloud();

@@ -122,6 +122,35 @@ async fn t58_the_body_hardly_matters_and_the_deployment_is_named() {
     assert_eq!(api.requests()[0].uri().path_and_query().unwrap().as_str(), "/fn/register");
 }
 
+/// T60, P-046: the kind of server is handed on, and what the API says to it is shown.
+#[tokio::test]
+async fn t60_a_server_of_another_kind_is_refused_by_the_api_and_the_reason_shown() {
+    let api = FakeApi::default().answer(400, r#"{"error":"Expected server kind cloud, got dev"}"#);
+    let answer = sync(dev(), &api, "/api/inngest", &[("x-inngest-server-kind", "cloud")]).await;
+    assert_eq!(api.requests()[0].headers()["x-inngest-expected-server-kind"], "cloud");
+    assert_eq!(answer.status, 400);
+    let message = answer.json()["message"].as_str().unwrap().to_owned();
+    assert!(message.ends_with("Expected server kind cloud, got dev"), "{message}");
+}
+
+/// P-022, P-045.
+#[tokio::test]
+async fn p045_requests_to_the_api_say_who_asks() {
+    let api = FakeApi::default().answer(200, REGISTERED);
+    let mut settings = cloud();
+    settings.env = Some("staging".to_owned());
+    let put = signed(request(Method::PUT, "/api/inngest", BODY), KEY, NOW);
+    send(&app(settings, &api), put).await;
+    let request = &api.requests()[0];
+    let header = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(header("content-type"), "application/json");
+    assert_eq!(header("x-inngest-sdk"), "inngest-rs:v0.1.0");
+    assert_eq!(header("user-agent"), "inngest-rs:v0.1.0");
+    assert_eq!(header("x-inngest-env"), "staging");
+    assert!(header("authorization").starts_with("Bearer signkey-test-"));
+    assert!(request.headers().get("x-inngest-expected-server-kind").is_none());
+}
+
 #[tokio::test(start_paused = true)]
 async fn t59_every_failure_is_told_in_time() {
     for (api, status, message) in [

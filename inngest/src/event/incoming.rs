@@ -1,0 +1,62 @@
+//! Events as they arrive.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::engine::decode;
+
+/// The name of the event of a run that another function, or a person, has started directly.
+const INVOKED: &str = "inngest/function.invoked";
+
+/// An event as it arrived: its data is read once its type is known.
+pub struct Incoming<'a> {
+    name: &'a str,
+    data: Option<Cow<'a, RawValue>>,
+}
+
+impl<'a> Incoming<'a> {
+    /// Takes what the server adds to an invoked run's data out of it again (P-114): a strict type would refuse it, and
+    /// a map would show it.
+    pub(crate) fn new(name: &'a str, data: Option<&'a RawValue>) -> Self {
+        let hidden = data.filter(|_| name == INVOKED).and_then(without_servers_part);
+        Self { name, data: hidden.map(Cow::Owned).or(data.map(Cow::Borrowed)) }
+    }
+
+    /// The event's name.
+    pub fn name(&self) -> &str {
+        self.name
+    }
+
+    /// Whether the run was invoked: then the name says nothing of the data.
+    pub fn is_invocation(&self) -> bool {
+        self.name == INVOKED
+    }
+
+    /// The event's data as a `T`.
+    pub fn data<T: DeserializeOwned>(&self) -> Result<T, EventMismatch> {
+        decode(self.data.as_deref().unwrap_or(RawValue::NULL))
+            .map_err(|mismatch| self.mismatch(mismatch.to_string()))
+    }
+
+    /// An error that says why the event cannot be read.
+    pub fn mismatch(&self, reason: impl Into<String>) -> EventMismatch {
+        EventMismatch { event: self.name.to_owned(), reason: reason.into() }
+    }
+}
+
+fn without_servers_part(data: &RawValue) -> Option<Box<RawValue>> {
+    let mut fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(data.get()).ok()?;
+    fields.remove("_inngest")?;
+    serde_json::value::to_raw_value(&fields).ok()
+}
+
+/// An event whose data is not what its name promises. Trying again cannot help.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the data of event `{event}` does not fit: {reason}")]
+pub struct EventMismatch {
+    event: String,
+    reason: String,
+}

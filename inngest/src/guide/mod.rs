@@ -1,0 +1,14 @@
+//! The manual, beyond what stands at each item.
+
+#[doc = include_str!("determinism.md")]
+pub mod determinism {}
+
+#[doc = include_str!("errors.md")]
+pub mod errors {}
+
+#[cfg(feature = "testing")]
+#[doc = include_str!("testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("deployment.md")]
+pub mod deployment {}
