@@ -123,3 +123,14 @@ async fn what_concerns_nobody_is_answered_and_what_cannot_be_read_is_kept() {
     eventually("nothing is called", async || (world.amocrm.api_calls() == 0).then_some(())).await;
     world.end().await;
 }
+
+#[tokio::test]
+async fn the_pages_of_a_consent_are_served_beside_the_webhooks() {
+    let world = World::start().await;
+    for (page, status) in
+        [("/oauth/start", 303), ("/oauth/callback?state=x", 400), ("/oauth/disabled", 401)]
+    {
+        assert_eq!(world.page(page).await, status, "{page}");
+    }
+    world.end().await;
+}
