@@ -4,7 +4,7 @@ mod postgres;
 mod sqlite;
 
 use anyhow::bail;
-use sqlx::AnyPool;
+use sqlx::{Any, AnyPool, Transaction};
 
 pub(super) use sqlite::lock;
 
@@ -38,12 +38,25 @@ impl Kind {
     }
 
     /// How a transaction that will write begins.
-    pub(super) fn begin(self) -> &'static str {
+    fn begin(self) -> &'static str {
         match self {
             // A deferred transaction that reads first cannot always be turned into a writing one.
             Self::Sqlite => "BEGIN IMMEDIATE",
             Self::Postgres => "BEGIN",
         }
+    }
+}
+
+impl Pools {
+    /// Begins a transaction that will write.
+    ///
+    /// In a task of its own: when its caller is dropped between `BEGIN` and the answer to it, sqlx would give the
+    /// connection back as if nothing had happened, and whatever came next would be part of a transaction that nobody
+    /// commits.
+    pub(super) async fn begin(&self) -> sqlx::Result<Transaction<'static, Any>> {
+        let (pool, statement) = (self.writer.clone(), self.kind.begin());
+        let begun = tokio::spawn(async move { pool.begin_with(statement).await }).await;
+        begun.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
 }
 

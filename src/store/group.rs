@@ -68,7 +68,7 @@ impl Group {
 }
 
 async fn store(pools: &Pools, group: &[(Accepted, oneshot::Sender<Stored>)]) -> sqlx::Result<()> {
-    let mut transaction = pools.writer.begin_with(pools.kind.begin()).await?;
+    let mut transaction = pools.begin().await?;
     let mut notices = BTreeMap::new();
     for (webhook, answer) in group {
         // Nobody waits any more: it was answered 503, and comes again.

@@ -110,7 +110,7 @@ impl Store {
     /// Begins a transaction that will write. On SQLite it holds the one write lock until it ends: no waiting for
     /// anything else inside.
     pub(crate) async fn begin(&self) -> sqlx::Result<Transaction<'static, Any>> {
-        self.pools.writer.begin_with(self.pools.kind.begin()).await
+        self.pools.begin().await
     }
 
     /// Connections for single statements that write.

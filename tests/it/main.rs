@@ -15,6 +15,7 @@ mod e2e;
 mod erp;
 mod http;
 mod inbox;
+mod kill;
 mod ledger;
 mod reconcile_log;
 mod replicas;

@@ -5,3 +5,5 @@ mod deals;
 mod reconcile;
 mod webhooks;
 mod world;
+
+pub(crate) use world::eventually;

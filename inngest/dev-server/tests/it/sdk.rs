@@ -4,6 +4,7 @@
 //! Every program runs twice: with one call for each step, and with steps saved through the checkpoint API.
 
 mod programs;
+mod starts;
 mod steps;
 mod waiting;
 mod world;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use inngest::{
-    Checkpointing, Config, Context, EventData, Function, NewEvent, Result, ResultExt as _,
-    StepError,
+    CancelOn, Checkpointing, Config, Context, EventData, Failure, Function, NewEvent, OnFailure,
+    Result, ResultExt as _, StepError,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -21,6 +21,8 @@ pub(crate) struct Entry {
     pub(crate) bodies: BTreeMap<String, u32>,
     /// What the function returned: the official server does not tell it of a checkpointed run (P-137).
     pub(crate) output: Option<Value>,
+    /// What the failure handler was told.
+    pub(crate) failure: Option<String>,
 }
 
 impl Journal {
@@ -33,7 +35,13 @@ impl Journal {
         *count
     }
 
-    fn returns(&self, run: &str, output: &Value) {
+    fn failed(&self, run: &str, why: &str) {
+        let mut runs = self.0.lock().unwrap();
+        runs.entry(run.to_owned()).or_default().failure = Some(why.to_owned());
+    }
+
+    /// `run` is any name under which the test looks for it.
+    pub(super) fn returns(&self, run: &str, output: &Value) {
         self.0.lock().unwrap().entry(run.to_owned()).or_default().output = Some(output.clone());
     }
 
@@ -84,7 +92,7 @@ impl Function for PlainProgram {
     type Output = Value;
 
     fn config(&self) -> Config {
-        Config::new().retries(2)
+        Config::new().retries(2).cancel_on(cancel_on())
     }
 
     async fn run(&self, cx: Context<'_, Plain>) -> Result<Value> {
@@ -102,13 +110,34 @@ impl Function for CheckpointedProgram {
     type Output = Value;
 
     fn config(&self) -> Config {
-        Config::new().retries(2).checkpointing(Checkpointing::new())
+        let config = Config::new().retries(2).cancel_on(cancel_on());
+        config.checkpointing(Checkpointing::new())
     }
 
     async fn run(&self, cx: Context<'_, Checkpointed>) -> Result<Value> {
         let output = perform(&self.0, &cx, &cx.event.data.0).await?;
         self.0.returns(cx.run.id, &output);
         Ok(output)
+    }
+}
+
+fn cancel_on() -> CancelOn {
+    CancelOn::named("e2e/cancel").matching("async.data.key == event.data.key")
+}
+
+impl OnFailure for PlainProgram {
+    async fn on_failure(&self, cx: Context<'_, Failure<Plain>>) -> Result<()> {
+        let failure = &cx.event.data;
+        self.0.failed(&failure.run_id, &failure.error.message);
+        Ok(())
+    }
+}
+
+impl OnFailure for CheckpointedProgram {
+    async fn on_failure(&self, cx: Context<'_, Failure<Checkpointed>>) -> Result<()> {
+        let failure = &cx.event.data;
+        self.0.failed(&failure.run_id, &failure.error.message);
+        Ok(())
     }
 }
 
@@ -197,6 +226,11 @@ async fn perform<E>(journal: &Journal, cx: &Context<'_, E>, order: &Order) -> Re
         "fails" => {
             value("a", 1).await?;
             return Err("out of stock").no_retry();
+        }
+        "sleeps" => {
+            value("a", 1).await?;
+            step.sleep("for long", Duration::from_secs(3600)).await;
+            json!("awake")
         }
         "waits" => {
             let event = step.wait_for_event::<Answer>("wait").matching("data.key");

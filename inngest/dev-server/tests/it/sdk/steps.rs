@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::world::{MODES, Run, World};
+use super::world::{MODES, Run, World, eventually};
 
 /// Runs a program in both modes, and checks what it returned.
 async fn returns(program: &str, expected: Value) -> Vec<Run> {
@@ -71,13 +71,15 @@ async fn a_step_is_given_up_after_its_last_attempt() {
 }
 
 #[tokio::test]
-async fn a_final_error_fails_the_run() {
+async fn a_final_error_fails_the_run_and_is_handled() {
     let world = World::start().await;
     for mode in MODES {
         let run = world.run(mode, "fails").await;
         assert_eq!(run.status, "Failed", "{mode}: {run:?}");
         assert_eq!(run.output["message"], "out of stock", "{mode}: {run:?}");
         assert_eq!(bodies(&run), [("a", 1)]);
+        let told = eventually("the failure is handled", async || world.noted(&run.id).failure);
+        assert_eq!(told.await, "out of stock", "{mode}");
     }
     world.end().await;
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use ulid::Ulid;
 
-use super::world::{MODES, World, eventually};
+use super::world::{MODES, World, eventually, nudging};
 
 #[tokio::test]
 async fn an_event_ends_a_wait() {
@@ -11,19 +11,11 @@ async fn an_event_ends_a_wait() {
     for mode in MODES {
         let key = Ulid::generate().to_string();
         let event = world.begin(mode, "waits", &key).await;
-        let run = world.end_of(&event);
-        tokio::pin!(run);
-        // Nobody outside knows when the wait has begun.
-        let mut pause = tokio::time::interval(std::time::Duration::from_millis(20));
-        let run = loop {
-            tokio::select! {
-                run = &mut run => break run,
-                _ = pause.tick() => {
-                    world.send("e2e/answer", json!({"key": "another", "n": 1})).await;
-                    world.send("e2e/answer", json!({"key": key, "n": 2})).await;
-                }
-            }
+        let answer = async || {
+            world.send("e2e/answer", json!({"key": "another", "n": 1})).await;
+            world.send("e2e/answer", json!({"key": key, "n": 2})).await;
         };
+        let run = nudging(answer, world.end_of(&event)).await;
         assert_eq!(run.entry.output, Some(json!(2)), "{mode}: {run:?}");
     }
     world.end().await;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use inngest::{Client, Endpoint, ReqwestTransport, Settings};
-use inngest_dev_server::{DevServer, Observation};
+use inngest_dev_server::{Clock, DevServer, Observation, SystemClock};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, MutexGuard, broadcast};
@@ -11,12 +11,14 @@ use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
 use super::programs::{CheckpointedProgram, Double, Entry, Journal, PlainProgram};
+use super::starts::{EveryMinute, Gather};
 use crate::world::client;
 
 /// The official server tells apps apart by their URL, so there all tests share one and take turns.
 const OFFICIAL_APP: &str = "127.0.0.1:13750";
 static TURN: Mutex<()> = Mutex::const_new(());
-const DEADLINE: Duration = Duration::from_secs(40);
+/// A schedule comes every minute.
+const DEADLINE: Duration = Duration::from_secs(70);
 
 /// The two ways in which every program runs, by the event that starts it.
 pub(crate) const MODES: [&str; 2] = ["e2e/plain", "e2e/checkpointed"];
@@ -37,6 +39,7 @@ enum Server {
 /// A run that has ended.
 #[derive(Debug)]
 pub(crate) struct Run {
+    pub(crate) id: String,
     pub(crate) status: String,
     /// What the server says of it.
     pub(crate) output: Value,
@@ -45,6 +48,11 @@ pub(crate) struct Run {
 
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::with(SystemClock).await
+    }
+
+    /// The embedded server takes its time from `clock`.
+    pub(crate) async fn with(clock: impl Clock) -> Self {
         let official = official_server();
         let turn = match &official {
             Some(_) => Some(TURN.lock().await),
@@ -60,6 +68,7 @@ impl World {
             None => {
                 let server = DevServer::builder()
                     .poll_interval(None)
+                    .clock(clock)
                     .retry_interval(Duration::from_millis(10))
                     .serve(TcpListener::bind(address).await.unwrap(), stop.clone())
                     .unwrap();
@@ -71,8 +80,10 @@ impl World {
         let settings = Settings::dev().with_origin(server.url());
         let endpoint =
             Endpoint::builder("e2e", Client::new(settings, ReqwestTransport::new(client())))
-                .function(PlainProgram(journal.clone()))
-                .function(CheckpointedProgram(journal.clone()))
+                .function_with_on_failure(PlainProgram(journal.clone()))
+                .function_with_on_failure(CheckpointedProgram(journal.clone()))
+                .function(Gather(journal.clone()))
+                .function(EveryMinute(journal.clone()))
                 .function(Double)
                 .build()
                 .unwrap();
@@ -91,6 +102,11 @@ impl World {
     pub(crate) async fn run(&self, mode: &str, program: &str) -> Run {
         let event = self.begin(mode, program, &Ulid::generate().to_string()).await;
         self.end_of(&event).await
+    }
+
+    /// What is noted of a run, or under a name.
+    pub(crate) fn noted(&self, run: &str) -> Entry {
+        self.journal.entry(run)
     }
 
     /// Starts a program; the id of its event.
@@ -121,7 +137,8 @@ impl World {
         };
         let (run, status) = run;
         let output = self.look_up(&format!("runs/{run}")).await["output"].take();
-        Run { status, output, entry: self.journal.entry(&run) }
+        let entry = self.journal.entry(&run);
+        Run { id: run, status, output, entry }
     }
 
     async fn found(&self, event: &str) -> (String, String) {
@@ -191,6 +208,18 @@ async fn observed(seen: &Mutex<broadcast::Receiver<Observation>>, event: &str) -
 fn official_server() -> Option<String> {
     let url = std::env::var("INNGEST_TEST_SERVER").ok().filter(|url| !url.is_empty())?;
     Some(url.trim_end_matches('/').to_owned())
+}
+
+/// Does something again and again until the other thing is over: nobody outside knows when a run waits.
+pub(crate) async fn nudging<T>(nudge: impl AsyncFn(), over: impl Future<Output = T>) -> T {
+    tokio::pin!(over);
+    let mut pause = tokio::time::interval(Duration::from_millis(20));
+    loop {
+        tokio::select! {
+            over = &mut over => return over,
+            _ = pause.tick() => nudge().await,
+        }
+    }
 }
 
 /// Asks until there is an answer.
