@@ -133,4 +133,16 @@ async fn a_run_that_failed_before_the_erp_is_shown_with_its_lead_and_the_reason(
     let shown = eventually("the failure is noted", async || world.failed_deals().await.pop()).await;
     assert_eq!(shown.lead_id, i64::try_from(LEAD).ok());
     assert!(shown.reason.contains("lead 45721053"), "{}", shown.reason);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_pages_of_a_consent_are_served_beside_the_webhooks() {
+    let world = World::start().await;
+    for (page, status) in
+        [("/oauth/start", 303), ("/oauth/callback?state=x", 400), ("/oauth/disabled", 401)]
+    {
+        assert_eq!(world.page(page).await, status, "{page}");
+    }
+    world.end().await;
 }

@@ -160,6 +160,13 @@ impl World {
         json(answer).await["data"].take()
     }
 
+    /// The status of a page of the service. A redirect is not followed.
+    pub(crate) async fn page(&self, path: &str) -> u16 {
+        let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        let address = format!("{}{path}", self.service);
+        browser.build().unwrap().get(address).send().await.unwrap().status().as_u16()
+    }
+
     /// Posts a webhook, as amoCRM does.
     pub(crate) async fn webhook(&self, path: &str, body: &'static str) -> (u16, Value) {
         let request = self.http.post(format!("{}{path}", self.service)).body(body);
