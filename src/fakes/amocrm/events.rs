@@ -14,7 +14,8 @@ pub(super) struct Events {
 
 impl Default for Events {
     fn default() -> Self {
-        let random = ulid::Generator::new().generate_from_datetime(std::time::UNIX_EPOCH);
+        let mut ids = ulid::Generator::new();
+        let random = ids.generate_from_datetime(std::time::UNIX_EPOCH);
         let id_prefix = random.map(|id| id.to_string().to_lowercase()).unwrap_or_default();
         Self { events: Vec::new(), ignores_filters: false, id_prefix }
     }
