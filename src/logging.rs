@@ -2,8 +2,8 @@
 
 use std::io::{IsTerminal as _, stderr};
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::filter::{EnvFilter, dynamic_filter_fn};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{LogFormat, LogSettings};
@@ -16,11 +16,14 @@ pub fn start(settings: &LogSettings) {
     let default = if terminal { LogFormat::Pretty } else { LogFormat::Json };
     let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(terminal);
+    // A function begins anew in every call of its run: what it has said before is not said again.
+    let once = dynamic_filter_fn(|_, _| !inngest::is_replaying());
     // Fails when a subscriber is set already, and then the logs go there.
     let _ = match settings.format.unwrap_or(default) {
-        LogFormat::Pretty => registry.with(layer.with_target(false)).try_init(),
+        LogFormat::Pretty => registry.with(layer.with_target(false).with_filter(once)).try_init(),
         LogFormat::Json => {
-            registry.with(layer.json().flatten_event(true).with_span_list(false)).try_init()
+            let layer = layer.json().flatten_event(true).with_span_list(false);
+            registry.with(layer.with_filter(once)).try_init()
         }
     };
 }

@@ -1,4 +1,6 @@
-use inngest::{Checkpointing, Config, Context, EventData, Result, ResultExt as _};
+use inngest::{
+    Checkpointing, Config, Context, EventData, Failure, OnFailure, Result, ResultExt as _,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
@@ -62,5 +64,14 @@ impl<E: Erp> inngest::Function for CreateCrmDeal<E> {
         let created: Created =
             cx.step.run("create-erp-task", async || self.erp.create(&deal).await).await?;
         Ok(created.reply)
+    }
+}
+
+impl<E: Erp> OnFailure for CreateCrmDeal<E> {
+    async fn on_failure(&self, cx: Context<'_, Failure<CreateDeal>>) -> Result<()> {
+        let failure = &cx.event.data;
+        let (key, reason) = (DealKey::Run(failure.run_id.clone()), &failure.error.message);
+        // Noting it twice is noting it once, so it needs no step.
+        self.erp.note_failure(&key, &failure.run_id, reason).await
     }
 }

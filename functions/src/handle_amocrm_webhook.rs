@@ -1,7 +1,8 @@
 use std::time::{Duration, SystemTime};
 
 use inngest::{
-    Checkpointing, Clock, Config, Context, EventData, Result, ResultExt as _, StepError,
+    Checkpointing, Clock, Config, Context, EventData, Failure, OnFailure, Result, ResultExt as _,
+    StepError,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,23 @@ impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
             Ok([only]) => Processed::One(only),
             Err(leads) => Processed::Several { success: true, leads },
         })
+    }
+}
+
+/// Whatever ended the run, each of its leads that has no record is shown with the reason: also when the service could
+/// not be reached for as long as Inngest tried.
+impl<A: AmoCrm, E: Erp> OnFailure for HandleAmoCrmWebhook<A, E> {
+    async fn on_failure(&self, cx: Context<'_, Failure<WebhookData>>) -> Result<()> {
+        let failure = &cx.event.data;
+        // An event without a lead names nothing that could be shown; the run itself says so.
+        let Ok(event) = &failure.event else { return Ok(()) };
+        let leads = leads_in_event(&event.data.0, &self.filter).unwrap_or_default();
+        for AmoCrmWebhook { account_id, lead_id, .. } in leads {
+            let key = DealKey::Lead { account_id, lead_id };
+            // Noting it twice is noting it once, so it needs no step.
+            self.erp.note_failure(&key, &failure.run_id, &failure.error.message).await?;
+        }
+        Ok(())
     }
 }
 

@@ -36,8 +36,8 @@ where
     let mut builder = Endpoint::builder(APP_ID, client)
         .app_version(env!("CARGO_PKG_VERSION"))
         .framework("axum")
-        .function(CreateCrmDeal { erp: erp.clone() })
-        .function(HandleAmoCrmWebhook { amocrm, erp, filter, clock });
+        .function_with_on_failure(CreateCrmDeal { erp: erp.clone() })
+        .function_with_on_failure(HandleAmoCrmWebhook { amocrm, erp, filter, clock });
     if let Some(reconcile) = reconcile {
         builder = builder.function(reconcile);
     }

@@ -14,6 +14,18 @@ use crate::webhook::Action;
 pub trait Erp: Send + Sync + 'static {
     /// Creates one record for `deal`, at most once per [`DealKey`].
     fn create(&self, deal: &Deal) -> impl Future<Output = inngest::Result<Created>> + Send;
+
+    /// Notes, where people look for it, that the run `run_id` ended without a record for `key`, and why. A deal that
+    /// has its record is left alone. Does nothing by default.
+    fn note_failure(
+        &self,
+        key: &DealKey,
+        run_id: &str,
+        reason: &str,
+    ) -> impl Future<Output = inngest::Result<()>> + Send {
+        let _ = (key, run_id, reason);
+        std::future::ready(Ok(()))
+    }
 }
 
 /// The sales CRM.

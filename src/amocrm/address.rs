@@ -44,6 +44,14 @@ impl Address {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether an access token may be of our account, as far as it says. Tokens of another one, from a consent that
+    /// somebody gave elsewhere, must not take the place of good ones.
+    pub(super) fn is_of_our_account(&self, access: &SecretString) -> bool {
+        let claimed =
+            jwt::claims(access.expose_secret()).and_then(|claims| claims["account_id"].as_u64());
+        self.account_id.zip(claimed).is_none_or(|(ours, theirs)| ours == theirs)
+    }
+
     /// Asks amoCRM for the account's new address, at the host that the last access token names. Returns whether there
     /// is one. The refresh token is shown and not spent.
     ///

@@ -5,7 +5,6 @@ use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
 
 use super::address::Address;
 use super::api::{self, ApiError, Status};
@@ -47,17 +46,6 @@ struct Access {
     generation: Option<i64>,
 }
 
-/// The account that the token opens.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Account {
-    /// Its id, for `AMOCRM_ACCOUNT_ID`.
-    pub id: u64,
-    /// Its subdomain, for `AMOCRM_SUBDOMAIN`.
-    pub subdomain: Option<String>,
-    /// Its name.
-    pub name: Option<String>,
-}
-
 impl<S: TokenStore> AmoCrmClient<S> {
     /// A client of the account that `settings` describe, with its tokens in `store`. Nothing is sent yet.
     pub fn new(settings: AmoCrmSettings, store: S, outbound: Outbound, clock: SharedClock) -> Self {
@@ -92,11 +80,6 @@ impl<S: TokenStore> AmoCrmClient<S> {
                 reason: "a long-lived token is configured, which needs no consent".to_owned(),
             }),
         }
-    }
-
-    /// The account that the token opens.
-    pub async fn account(&self) -> Result<Account, ApiError> {
-        self.send(&ApiCall::get("/api/v4/account")).await.and_then(|answer| api::json(&answer))
     }
 
     /// When the long-lived token ends, where there is one and it says so. Nothing renews it.

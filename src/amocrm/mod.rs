@@ -2,6 +2,7 @@
 //!
 //! The host comes from configuration alone, a refresh token is spent once and its successor is stored before it
 //! is used, and amoCRM's limits are kept here, so that no caller has to know them.
+mod account;
 mod address;
 mod api;
 mod call;
@@ -20,8 +21,9 @@ mod token_store;
 mod tokens;
 mod webhooks;
 
+pub use account::Account;
 pub use api::ApiError;
-pub use client::{Account, AmoCrmClient};
+pub use client::AmoCrmClient;
 pub use consent::{consent_link, is_our_account};
 pub use disabled::is_signed;
 pub use events::{EventPage, FeedEvent, FeedQuery, LEAD_EVENTS};

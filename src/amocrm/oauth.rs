@@ -122,7 +122,13 @@ impl OAuthClient {
             .body(body);
         let limits = Limits { timeout: self.timeout, body: LONGEST_ANSWER };
         let answer = outbound::send(request, limits).await.map_err(unanswered)?;
-        self.read(&answer, &redactor)
+        let pair = self.read(&answer, &redactor)?;
+        if matches!(grant, Grant::Code(_)) && !self.address.is_of_our_account(&pair.access_token) {
+            let reason =
+                "the consent is for another account than AMOCRM_ACCOUNT_ID; nothing was stored";
+            return Err(TokenError::Config { reason: reason.to_owned() });
+        }
+        Ok(pair)
     }
 
     fn read(&self, answer: &Answer, redactor: &Redactor) -> Result<TokenPair, TokenError> {

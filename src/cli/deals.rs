@@ -71,7 +71,7 @@ async fn list(store: &Store, out: &mut impl Write) -> anyhow::Result<()> {
 
 impl Resolve {
     async fn run(self, store: &Store, out: &mut impl Write) -> anyhow::Result<()> {
-        let key = key(self.lead, self.run.as_ref());
+        let key = key(self.lead, self.run.as_deref());
         let found = match self.erp_id {
             Some(id) => Resolution::Exists(id.to_string()),
             None => Resolution::Absent,

@@ -29,6 +29,11 @@ const LIMIT: Duration = Duration::from_secs(12);
 
 /// Looks at everything that `env` configures. The findings show no secret.
 pub async fn examine(env: &dyn Env, clock: SharedClock) -> Vec<Finding> {
+    examine_within(LIMIT, env, clock).await
+}
+
+/// The same with another limit for each part.
+pub async fn examine_within(limit: Duration, env: &dyn Env, clock: SharedClock) -> Vec<Finding> {
     let config = match Config::load(env) {
         Ok(config) => config,
         Err(errors) => {
@@ -47,7 +52,7 @@ pub async fn examine(env: &dyn Env, clock: SharedClock) -> Vec<Finding> {
     if findings.is_empty() {
         findings.push(Finding::ok("variables", "all of them can be read and fit together"));
     }
-    findings.extend(examine_world(&config, clock).await);
+    findings.extend(examine_world(&config, clock, limit).await);
     let redactor = Redactor::new(&secrets(&config));
     for finding in &mut findings {
         finding.message = redactor.clean(&finding.message);
@@ -56,7 +61,7 @@ pub async fn examine(env: &dyn Env, clock: SharedClock) -> Vec<Finding> {
     findings
 }
 
-async fn examine_world(config: &Config, clock: SharedClock) -> Vec<Finding> {
+async fn examine_world(config: &Config, clock: SharedClock, limit: Duration) -> Vec<Finding> {
     let outbound = Outbound::new();
     let store = Store::open(&config.database.url, clock.clone()).await;
     let client = config.amocrm.clone().zip(store.as_ref().ok()).map(|(settings, store)| {
@@ -69,9 +74,9 @@ async fn examine_world(config: &Config, clock: SharedClock) -> Vec<Finding> {
         .clone()
         .map(|settings| ErpClient::new(settings, outbound.clone(), clock.clone()));
     let (inngest, wire, amocrm, erp, database) = tokio::join!(
-        in_time("inngest", inngest::examine(&config.inngest, &outbound)),
-        in_time("network", wire::examine(config, &outbound, &clock)),
-        in_time("amocrm", async {
+        in_time(limit, "inngest", inngest::examine(&config.inngest, &outbound)),
+        in_time(limit, "network", wire::examine(config, &outbound, &clock)),
+        in_time(limit, "amocrm", async {
             match (&client, &config.amocrm) {
                 (Some(client), _) => {
                     amocrm::examine(client, destination.as_ref(), reconciles, &clock).await
@@ -80,13 +85,13 @@ async fn examine_world(config: &Config, clock: SharedClock) -> Vec<Finding> {
                 (None, None) => vec![amocrm::missing()],
             }
         }),
-        in_time("erp", async {
+        in_time(limit, "erp", async {
             match &erp {
                 Some(erp) => erp::examine(erp).await,
                 None => vec![erp::missing()],
             }
         }),
-        in_time("database", database::examine(&store, &clock)),
+        in_time(limit, "database", database::examine(&store, &clock)),
     );
     if let Some(client) = client {
         // A token that is being exchanged must be stored before the process ends, whatever the limit says.
@@ -99,11 +104,12 @@ async fn examine_world(config: &Config, clock: SharedClock) -> Vec<Finding> {
 }
 
 async fn in_time(
+    limit: Duration,
     check: &'static str,
     examining: impl Future<Output = Vec<Finding>>,
 ) -> Vec<Finding> {
-    tokio::time::timeout(LIMIT, examining).await.unwrap_or_else(|_| {
-        let message = format!("could not be examined within {LIMIT:?}");
+    tokio::time::timeout(limit, examining).await.unwrap_or_else(|_| {
+        let message = format!("could not be examined within {limit:?}");
         vec![Finding::error(
             check,
             message,

@@ -1,4 +1,4 @@
-use functions::ports::{Created, Deal, Erp};
+use functions::ports::{Created, Deal, DealKey, Erp};
 
 /// The ERP as configured, or the lack of it, which development mode allows.
 #[derive(Debug, Clone)]
@@ -21,6 +21,13 @@ impl<E: Erp> Erp for ErpPort<E> {
         match self {
             Self::Configured(erp) => erp.create(deal).await,
             Self::Missing(missing) => Err(inngest::Error::new(*missing).no_retry()),
+        }
+    }
+
+    async fn note_failure(&self, key: &DealKey, run_id: &str, reason: &str) -> inngest::Result<()> {
+        match self {
+            Self::Configured(erp) => erp.note_failure(key, run_id, reason).await,
+            Self::Missing(_) => Ok(()),
         }
     }
 }

@@ -21,32 +21,39 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn of(deal: &Deal, dedupe: Dedupe) -> Self {
-        let (account_id, lead_id) = match &deal.key {
-            DealKey::Lead { account_id, lead_id } => (*account_id, Some(*lead_id)),
-            DealKey::Run(_) => (None, None),
+        let account_id = match &deal.key {
+            DealKey::Lead { account_id, .. } => *account_id,
+            DealKey::Run(_) => None,
         };
-        let by_event = lead_id.is_some() && dedupe == Dedupe::Event;
+        let (key, lead_id) = of(&deal.key, &deal.run_id, dedupe);
         let mut sent = deal.clone();
-        if by_event {
+        if lead_id.is_some() && dedupe == Dedupe::Event {
             sent.key = DealKey::Run(deal.run_id.clone());
         }
-        Self {
-            key: key(lead_id, Some(&deal.run_id).filter(|_| by_event || lead_id.is_none())),
-            account_id,
-            lead_id,
-            payload_hash: fingerprint(deal),
-            deal: sent,
+        Self { key, account_id, lead_id, payload_hash: fingerprint(deal), deal: sent }
+    }
+}
+
+/// The row that the run `run_id` works on, and its lead.
+pub(super) fn of(deal: &DealKey, run_id: &str, dedupe: Dedupe) -> (String, Option<u64>) {
+    match (deal, dedupe) {
+        (DealKey::Lead { lead_id, .. }, Dedupe::Lead) => {
+            (key(Some(*lead_id), None), Some(*lead_id))
         }
+        (DealKey::Lead { lead_id, .. }, Dedupe::Event) => {
+            (key(Some(*lead_id), Some(run_id)), Some(*lead_id))
+        }
+        (DealKey::Run(run), _) => (key(None, Some(run)), None),
     }
 }
 
 /// The key of a row. A lead alone does not name its account: one database serves one account, and webhooks do not
 /// always tell which it is.
-pub fn key(lead_id: Option<u64>, run_id: Option<&String>) -> String {
+pub fn key(lead_id: Option<u64>, run_id: Option<&str>) -> String {
     match (lead_id, run_id) {
         (Some(lead), None) => format!("lead:{lead}"),
         (Some(lead), Some(run)) => format!("lead:{lead}:run:{run}"),
-        (None, run) => format!("run:{}", run.map(String::as_str).unwrap_or_default()),
+        (None, run) => format!("run:{}", run.unwrap_or_default()),
     }
 }
 

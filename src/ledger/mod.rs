@@ -14,7 +14,7 @@ mod turns;
 use std::sync::Arc;
 use std::time::Duration;
 
-use functions::ports::{Created, Deal, Erp};
+use functions::ports::{Created, Deal, DealKey, Erp};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
@@ -204,5 +204,16 @@ impl Erp for Ledger {
                 Err(inngest::Error::new(format!("creating {deal} was cut short: {error}")))
             }
         }
+    }
+
+    async fn note_failure(
+        &self,
+        deal: &DealKey,
+        run_id: &str,
+        reason: &str,
+    ) -> inngest::Result<()> {
+        let (key, lead_id) = key::of(deal, run_id, self.0.dedupe);
+        tracing::error!(deal = key, run_id, reason, "a deal got no record");
+        Ok(self.0.store.note_deal_failure(&key, lead_id, run_id, reason).await?)
     }
 }

@@ -129,6 +129,8 @@ impl Endpoint {
         let Some(event) = request.event.or_else(|| events.first().copied()) else {
             return Reply::retriable("the call has no event");
         };
+        // Older servers send the event alone (T12).
+        let events = if events.is_empty() { vec![event] } else { events };
         let run = Run {
             id: &request.ctx.run_id,
             attempt: request.ctx.attempt,

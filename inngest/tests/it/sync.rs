@@ -298,3 +298,11 @@ async fn t61_mistakes_are_found_when_the_app_is_built() {
     function `with space`: retries is 21; at most 20
     ");
 }
+
+#[tokio::test]
+async fn t61_an_app_without_functions_is_registered_all_the_same() {
+    let api = FakeApi::default().answer(200, REGISTERED);
+    let empty = Endpoint::builder("app", client(dev(), api.clone())).build().unwrap();
+    assert_eq!(send(&empty, request(Method::PUT, "/api/inngest", "")).await.status, 200);
+    assert_eq!(payload(&api)["functions"], json!([]));
+}

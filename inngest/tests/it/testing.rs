@@ -164,3 +164,24 @@ async fn several_events_are_a_batch_and_mistakes_end_the_run() {
     assert!(refused.error().unwrap().message.starts_with("function id `no good id`"));
     assert_eq!(refused.calls(), 0);
 }
+
+#[tokio::test]
+async fn what_leaves_the_process_needs_a_mock() {
+    struct Invokes;
+    impl Function for Invokes {
+        const ID: &'static str = "invokes";
+        type Event = Any;
+        type Output = Value;
+        async fn run(&self, cx: Context<'_, Any>) -> Result<Value> {
+            Ok(cx.step.invoke_id("score", "other-score", &json!({ "n": 1 })).await?)
+        }
+    }
+    let stuck = run(Invokes).event(json!({})).await;
+    let message = "step `score` (InvokeFunction) leaves the process; give it a result with `mock`";
+    assert_eq!(stuck.error().unwrap().message, message);
+    let done = run(Invokes).event(json!({})).mock("score", 5).await;
+    assert_eq!(done.output(), Some(&json!(5)));
+    assert_eq!(done.step("score").unwrap().opts["function_id"], "other-score");
+    let failed = run(Invokes).event(json!({})).mock_error("score", "no score").await;
+    assert_eq!(failed.error().unwrap().message, "no score");
+}

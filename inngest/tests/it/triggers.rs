@@ -153,6 +153,9 @@ async fn t57_a_batch_is_typed_and_a_bad_event_names_its_position() {
         body
     };
     assert_eq!(call(&serve(Sum), &batch(json!(3))).await.json(), json!(6));
+    let mut alone = batch(json!(3));
+    alone["events"] = json!([]);
+    assert_eq!(call(&serve(Sum), &alone).await.json(), json!(1), "T12: the event stands for all");
     let bad = call(&serve(Sum), &batch(json!("three"))).await;
     assert_eq!((bad.status.as_u16(), bad.no_retry()), (400, Some("true")));
     assert_eq!(

@@ -4,10 +4,21 @@ use http::Uri;
 use serde_json::{Value, json};
 
 /// What happened in the account.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Events {
     events: Vec<Value>,
     pub(super) ignores_filters: bool,
+    /// What the ids of this account's events begin with: Inngest recognises what it has seen in another test.
+    id_prefix: String,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        let mut ids = ulid::Generator::new();
+        let random = ids.generate_from_datetime(std::time::UNIX_EPOCH);
+        let id_prefix = random.map(|id| id.to_string().to_lowercase()).unwrap_or_default();
+        Self { events: Vec::new(), ignores_filters: false, id_prefix }
+    }
 }
 
 const LONGEST_PAGE: usize = 100;
@@ -18,7 +29,7 @@ impl Events {
             || json!([]),
             |(pipeline, status)| json!([{"lead_status": {"id": status, "pipeline_id": pipeline}}]),
         );
-        let id = format!("01fake{:020}", self.events.len() + 1);
+        let id = format!("{}{:06}", self.id_prefix, self.events.len() + 1);
         self.events.push(json!({
             "id": id, "type": kind, "entity_id": lead_id, "entity_type": "lead", "created_by": 0,
             "created_at": at, "value_after": value_after, "value_before": [], "account_id": 32_452_514,

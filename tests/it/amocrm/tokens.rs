@@ -211,6 +211,20 @@ async fn a_consent_is_exchanged_for_a_pair() {
 }
 
 #[tokio::test]
+async fn a_consent_for_another_account_changes_nothing() {
+    let bench = Bench::new().await.with(|settings| settings.account_id = Some(32_452_514));
+    let api_domain = bench.amocrm.url().authority().to_owned();
+    bench.amocrm.configure(|amocrm| amocrm.api_domain = Some(api_domain));
+    let client = bench.client();
+    client.adopt_code(bench.amocrm.issue_code().into()).await.unwrap();
+
+    bench.amocrm.configure(|amocrm| amocrm.account_id = 1);
+    let error = client.adopt_code(bench.amocrm.issue_code().into()).await.unwrap_err();
+    assert!(error.to_string().contains("another account than AMOCRM_ACCOUNT_ID"), "{error}");
+    assert_eq!(bench.generation(), Some(1), "the stored pair stays");
+}
+
+#[tokio::test]
 async fn an_exchange_without_an_answer_is_tried_once_more() {
     let bench = Bench::new().await.with(impatient);
     bench.amocrm.fail_next_exchange(1, AmoCrmFailure::Hang);

@@ -123,3 +123,26 @@ async fn what_concerns_nobody_is_answered_and_what_cannot_be_read_is_kept() {
     eventually("nothing is called", async || (world.amocrm.api_calls() == 0).then_some(())).await;
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_run_that_failed_before_the_erp_is_shown_with_its_lead_and_the_reason() {
+    let world = World::start().await;
+    world.amocrm.set_lead_json(LEAD, json!({ "id": 7 }));
+    let run = world.run_of("amocrm/webhook", json!({ "leadId": LEAD })).await;
+    assert_eq!(run.status, "Failed");
+    let shown = eventually("the failure is noted", async || world.failed_deals().await.pop()).await;
+    assert_eq!(shown.lead_id, i64::try_from(LEAD).ok());
+    assert!(shown.reason.contains("lead 45721053"), "{}", shown.reason);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_pages_of_a_consent_are_served_beside_the_webhooks() {
+    let world = World::start().await;
+    for (page, status) in
+        [("/oauth/start", 303), ("/oauth/callback?state=x", 400), ("/oauth/disabled", 401)]
+    {
+        assert_eq!(world.page(page).await, status, "{page}");
+    }
+    world.end().await;
+}

@@ -8,6 +8,7 @@ use prometei_flow::clock::{SharedClock, SystemClock};
 use prometei_flow::config::{Config, EnvMap};
 use prometei_flow::fakes::{FakeAmoCrm, FakeAmoCrmSettings, FakeErp, FakeErpSettings};
 use prometei_flow::service::{self, Listeners};
+use prometei_flow::store::{FailedDeal, Store};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -29,7 +30,7 @@ pub(crate) struct World {
     http: reqwest::Client,
     stop: CancellationToken,
     running: JoinHandle<anyhow::Result<()>>,
-    _folder: TempDir,
+    folder: TempDir,
     _turn: Option<MutexGuard<'static, ()>>,
 }
 
@@ -111,17 +112,8 @@ impl World {
         let running = tokio::spawn(service::run(config, listeners, clock, stop.clone()));
 
         let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
-        let world = Self {
-            amocrm,
-            erp,
-            service,
-            inngest,
-            http,
-            stop,
-            running,
-            _folder: folder,
-            _turn: turn,
-        };
+        let world =
+            Self { amocrm, erp, service, inngest, http, stop, running, folder, _turn: turn };
         world.register().await;
         world
     }
@@ -168,6 +160,13 @@ impl World {
         json(answer).await["data"].take()
     }
 
+    /// The status of a page of the service. A redirect is not followed.
+    pub(crate) async fn page(&self, path: &str) -> u16 {
+        let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        let address = format!("{}{path}", self.service);
+        browser.build().unwrap().get(address).send().await.unwrap().status().as_u16()
+    }
+
     /// Posts a webhook, as amoCRM does.
     pub(crate) async fn webhook(&self, path: &str, body: &'static str) -> (u16, Value) {
         let request = self.http.post(format!("{}{path}", self.service)).body(body);
@@ -191,12 +190,23 @@ impl World {
         .collect()
     }
 
+    /// The deals that need a person.
+    pub(crate) async fn failed_deals(&self) -> Vec<FailedDeal> {
+        let url = format!("sqlite://{}/flow.db", self.folder.path().display());
+        let store = Store::open(&url, Arc::new(SystemClock)).await.unwrap();
+        store.failed_deals(10).await.unwrap()
+    }
+
     /// How often the server has called the service so far; unknown of the official server.
     pub(crate) async fn calls(&self) -> Option<usize> {
         let Inngest::Embedded { seen, .. } = &self.inngest else { return None };
         let (mut seen, mut calls) = (seen.lock().await, 0);
         while let Ok(observation) = seen.try_recv() {
-            calls += usize::from(matches!(observation, Observation::CallMade { .. }));
+            // What happens after a run has failed is no call of the run.
+            calls += usize::from(matches!(
+                observation,
+                Observation::CallMade { function_id, .. } if !function_id.ends_with("-failure")
+            ));
         }
         Some(calls)
     }

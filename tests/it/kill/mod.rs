@@ -48,6 +48,6 @@ async fn killed(world: &World) {
     let (promised, ()) = tokio::join!(posting, killing);
     world.until_all_are_accounted_for(&promised).await;
     let summary = world.summary().await;
-    writeln!(std::io::stdout(), "{} kills, {} leads promised: {summary}", kills(), promised.len())
-        .unwrap();
+    let mut out = std::io::stdout();
+    writeln!(out, "{} kills, {} leads promised: {summary}", kills(), promised.len()).unwrap();
 }

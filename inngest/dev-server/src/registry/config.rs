@@ -28,7 +28,8 @@ pub(super) fn parse(config: &Value) -> Result<Function, Vec<String>> {
         problems.push("`name` is required".to_owned());
     }
     let triggers = trigger::parse_all(config, &mut problems);
-    let not_enforced = flow_control::check(config, &mut problems);
+    let mut not_enforced = flow_control::check(config, &mut problems);
+    not_enforced.extend(trigger::has_jitter(config).then_some("jitter"));
     let step = only_step(config).map_err(|problem| problems.push(problem)).ok();
     match step {
         Some((url, retries)) if problems.is_empty() => Ok(Function {

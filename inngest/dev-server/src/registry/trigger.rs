@@ -58,13 +58,18 @@ pub(super) fn parse_all(config: &Map<String, Value>, problems: &mut Vec<String>)
     triggers
 }
 
+/// Is a schedule to be spread? It is not: tests want their moments exact.
+pub(super) fn has_jitter(config: &Map<String, Value>) -> bool {
+    let triggers = config.get("triggers").and_then(Value::as_array).into_iter().flatten();
+    triggers.filter_map(|entry| entry.get("jitter")).any(|jitter| !jitter.is_null())
+}
+
 fn parse(entry: &Value) -> Result<Trigger, String> {
     let field = |name: &str| entry.get(name).filter(|value| !value.is_null());
     let event = match (field("event"), field("cron")) {
         (Some(_), Some(_)) => return Err("give either `event` or `cron`, not both".to_owned()),
         (None, Some(cron)) => {
             let cron = cron.as_str().ok_or("`cron` must be a string")?;
-            // A jitter is accepted and not applied: tests want their moments exact.
             return Schedule::parse(cron)
                 .map(Trigger::Cron)
                 .map_err(|why| format!("`cron`: {why}"));

@@ -9,6 +9,7 @@ use crate::core::Env;
 use crate::event::Event;
 use crate::executor::queue::{Item, Kind};
 use crate::executor::{End, finish};
+use crate::expression::Expression;
 use crate::observe::Observation;
 use crate::registry::Function;
 use crate::run::{Parent, Run, Status};
@@ -71,21 +72,22 @@ impl State {
 
     /// Cancels the runs that an event cancels (P-084, P-187).
     pub(super) fn cancel_runs(&mut self, event: &Event, env: &Env) -> Vec<Observation> {
-        let shown = event.for_call();
         let now = env.now();
-        let is_cancelled = |run: &Run| {
-            run.function.settings.cancel.iter().any(|cancel| {
+        let mut cancelled = Vec::new();
+        for run in self.runs.values().filter(|run| run.status == Status::Running) {
+            let cancels = run.function.settings.cancel.iter();
+            let is_cancelled = cancels.filter(|cancel| cancel.event == event.name).any(|cancel| {
                 let timeout = i64::try_from(cancel.timeout.as_millis()).unwrap_or(i64::MAX);
-                cancel.event == event.name
-                    && now <= run.started_at.saturating_add(timeout)
-                    && cancel.condition.as_ref().is_none_or(|condition| {
-                        condition.matches(&run.event().for_call(), Some(&shown))
-                    })
-            })
-        };
-        let running = self.runs.values().filter(|run| run.status == Status::Running);
-        let mut cancelled: Vec<Ulid> =
-            running.filter(|run| is_cancelled(run)).map(|run| run.id).collect();
+                let holds = |condition: &Expression| {
+                    condition.matches(&run.event().for_call(), Some(&event.for_call()))
+                };
+                now <= run.started_at.saturating_add(timeout)
+                    && cancel.condition.as_ref().is_none_or(holds)
+            });
+            if is_cancelled {
+                cancelled.push(run.id);
+            }
+        }
         cancelled.sort_unstable();
         cancelled.into_iter().flat_map(|run| self.end(run, End::Cancelled, env)).collect()
     }

@@ -26,9 +26,18 @@ pub(crate) struct Wait {
 
 #[derive(Debug)]
 pub(crate) enum Awaited {
-    Event { name: String, condition: Option<Expression> },
-    Signal { name: String, replaces: bool },
+    Event {
+        name: String,
+        condition: Option<Expression>,
+    },
+    Signal {
+        name: String,
+        replaces: bool,
+    },
+    /// The end of the run that the step invoked.
     Invocation,
+    /// Only that its time is up: another run took its signal.
+    Nothing,
 }
 
 impl State {
@@ -42,7 +51,7 @@ impl State {
                     return Some(End::named("Error", message, None));
                 }
                 // The other run is not told: it goes on when its time is up.
-                Some(rival) => rival.awaited = Awaited::Invocation,
+                Some(rival) => rival.awaited = Awaited::Nothing,
                 None => {}
             }
         }
@@ -58,6 +67,10 @@ impl State {
 
     /// Resumes the runs that wait for this event; its result is the event as it is (P-106).
     pub(super) fn resume_waits(&mut self, event: &Event, env: &Env) {
+        let is_awaited = |wait: &Wait| matches!(&wait.awaited, Awaited::Event { name, .. } if *name == event.name);
+        if !self.waits.values().any(is_awaited) {
+            return;
+        }
         let stored = event.for_call();
         let ready: Vec<(Ulid, String)> = self
             .waits

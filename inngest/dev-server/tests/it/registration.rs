@@ -152,6 +152,7 @@ async fn only_a_change_is_modified() {
     config["steps"]["step"]["runtime"]["url"] = json!("http://localhost:1/");
     config["concurrency"] = json!(1);
     config["priority"] = json!({"run": "event.data.urgent ? 60 : 0"});
+    config["triggers"] = json!([{"cron": "0 0 * * *", "jitter": "30s"}]);
     let (status, changed) = register(&world, payload(&json!([config])).to_string()).await;
     assert_eq!((status, &changed["modified"]), (200, &json!(true)));
     assert_eq!(changed["app_id"], same["app_id"]);
@@ -164,7 +165,13 @@ async fn only_a_change_is_modified() {
             _ => None,
         })
         .await;
-    assert_eq!(synced, (vec!["app-new".to_owned()], vec!["app-new.priority".to_owned()]));
+    assert_eq!(
+        synced,
+        (
+            vec!["app-new".to_owned()],
+            vec!["app-new.priority".to_owned(), "app-new.jitter".to_owned()]
+        )
+    );
 }
 
 #[tokio::test]

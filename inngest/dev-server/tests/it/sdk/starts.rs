@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use ulid::Ulid;
 
-use super::programs::Journal;
+use super::journal::Journal;
 use super::world::{MODES, World, eventually, nudging};
 use crate::world::NOW;
 

@@ -10,7 +10,8 @@ use tokio::sync::{Mutex, MutexGuard, broadcast};
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
-use super::programs::{CheckpointedProgram, Double, Entry, Journal, PlainProgram};
+use super::journal::{Entry, Journal};
+use super::programs::{CheckpointedProgram, Double, PlainProgram};
 use super::starts::{EveryMinute, Gather};
 use crate::world::client;
 
