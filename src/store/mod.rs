@@ -1,7 +1,7 @@
 //! What must survive a crash: webhooks on their way to Inngest, the deal ledger and the OAuth token pair.
 //!
 //! An SQLite file by default, PostgreSQL where several replicas run. There is one set of queries for both: `$1`,
-//! `ON CONFLICT`, `RETURNING`, times as milliseconds. What differs is in [`connect`].
+//! `ON CONFLICT`, `RETURNING`, times as milliseconds. What differs is in `connect`.
 
 mod bodies;
 mod connect;
