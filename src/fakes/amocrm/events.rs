@@ -15,7 +15,9 @@ pub(super) struct Events {
 impl Default for Events {
     fn default() -> Self {
         let mut ids = ulid::Generator::new();
-        let random = ids.generate_from_datetime(std::time::UNIX_EPOCH);
+        // Any moment but the epoch itself, after which the generator would count up from zero.
+        let moment = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1);
+        let random = ids.generate_from_datetime(moment);
         let id_prefix = random.map(|id| id.to_string().to_lowercase()).unwrap_or_default();
         Self { events: Vec::new(), ignores_filters: false, id_prefix }
     }
