@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Store, timestamp};
 
 /// How long a replica may take to send what it has claimed.
-pub const CLAIM: Duration = Duration::from_secs(90);
+pub const CLAIM: Duration = Duration::from_secs(45);
 
 /// A lead on its way to Inngest.
 #[derive(Debug, Clone, PartialEq, Eq)]
