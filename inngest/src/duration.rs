@@ -34,7 +34,7 @@ pub(crate) fn serialize_wire_option<S: Serializer>(
 
 /// `Retry-After` in whole seconds: rounded up, and within the 1 s to 24 h that the server honours (P-142).
 pub(crate) fn retry_after_seconds(delay: Duration) -> u64 {
-    let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+    let seconds = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0));
     seconds.clamp(1, 24 * 60 * 60)
 }
 

@@ -57,11 +57,14 @@ impl<'b> Memo<'b> {
 /// scanned for it.
 fn is_rerun(raw: &RawValue) -> bool {
     let first_key = raw.get().strip_prefix('{').unwrap_or_default().trim_start();
-    first_key.starts_with("\"input\"")
-        && matches!(
-            serde_json::from_str::<Shape<'_>>(raw.get()),
-            Ok(Shape { input: Some(_), data: None, error: None })
-        )
+    first_key.starts_with("\"input\"") && serde_json::from_str::<Rerun>(raw.get()).is_ok()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rerun {
+    #[serde(rename = "input")]
+    _input: serde::de::IgnoredAny,
 }
 
 /// The wrapper that the server puts around results (P-106). Only the outermost layer is the server's: a step's
@@ -72,8 +75,6 @@ struct Shape<'a> {
     data: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     error: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    input: Option<&'a RawValue>,
 }
 
 /// Tells `"data":null`, which is a result, from an absent key.

@@ -13,6 +13,7 @@ mod config;
 mod conformance;
 mod events;
 mod failure;
+mod fuzz_findings;
 mod memo;
 mod middleware;
 mod outputs;
