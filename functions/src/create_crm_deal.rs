@@ -1,5 +1,6 @@
 use inngest::{
-    Checkpointing, Config, Context, EventData, Failure, OnFailure, Result, ResultExt as _,
+    Checkpointing, Concurrency, Config, Context, EventData, Failure, OnFailure, Result,
+    ResultExt as _,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
@@ -44,6 +45,9 @@ impl CreateDeal {
     }
 }
 
+/// Each call of the ERP logs in anew and runs the ERP's own processes: a burst of deals waits in Inngest instead.
+pub(crate) const ERP_CALLS_AT_ONCE: u32 = 5;
+
 /// Creates a record in the ERP for each `crm/create-deal` event; its result is the ERP's reply.
 pub struct CreateCrmDeal<E> {
     /// Where the record is created.
@@ -56,7 +60,11 @@ impl<E: Erp> inngest::Function for CreateCrmDeal<E> {
     type Output = Value;
 
     fn config(&self) -> Config {
-        Config::new().name("createCrmDeal").retries(3).checkpointing(Checkpointing::new())
+        Config::new()
+            .name("createCrmDeal")
+            .retries(3)
+            .checkpointing(Checkpointing::new())
+            .concurrency(Concurrency::limit(ERP_CALLS_AT_ONCE))
     }
 
     async fn run(&self, cx: Context<'_, CreateDeal>) -> Result<Value> {

@@ -1,13 +1,14 @@
 use std::time::{Duration, SystemTime};
 
 use inngest::{
-    Checkpointing, Clock, Config, Context, EventData, Failure, OnFailure, Result, ResultExt as _,
-    StepError,
+    Checkpointing, Clock, Concurrency, Config, Context, EventData, Failure, OnFailure, Result,
+    ResultExt as _, StepError, Throttle,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::create_crm_deal::ERP_CALLS_AT_ONCE;
 use crate::ports::{AmoCrm, Authorization, Created, Deal, DealKey, Erp, Lead};
 use crate::webhook::{AmoCrmWebhook, LeadFilter, leads_in_event};
 
@@ -34,6 +35,10 @@ pub struct HandleAmoCrmWebhook<A, E> {
     pub clock: Clock,
 }
 
+/// What amoCRM allows with a reserve; beyond it whole accounts get blocked. Runs begin no faster, so a burst of webhooks
+/// waits in Inngest and does not use up its attempts here.
+const AMOCRM_CALLS_A_SECOND: u32 = 5;
+
 /// A lead may be missing for a moment right after its webhook; these pauses give amoCRM time to show it.
 const READ_LAG_PAUSES: [Duration; 3] =
     [Duration::from_secs(5), Duration::from_secs(20), Duration::from_secs(60)];
@@ -44,7 +49,12 @@ impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
     type Output = Processed;
 
     fn config(&self) -> Config {
-        Config::new().name("handleAmoCrmWebhook").retries(3).checkpointing(Checkpointing::new())
+        Config::new()
+            .name("handleAmoCrmWebhook")
+            .retries(3)
+            .checkpointing(Checkpointing::new())
+            .concurrency(Concurrency::limit(ERP_CALLS_AT_ONCE))
+            .throttle(Throttle::new(AMOCRM_CALLS_A_SECOND, Duration::from_secs(1)))
     }
 
     async fn run(&self, cx: Context<'_, WebhookData>) -> Result<Processed> {
