@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::address::Address;
 use super::api::{self, ApiError, Status};
 use super::call::ApiCall;
-use super::gate::Gate;
+use super::gate::{self, Gate};
 use super::jwt;
 use super::lead::{self, LeadError};
 use super::oauth::OAuthClient;
@@ -28,13 +28,14 @@ pub struct AmoCrmClient<S> {
     settings: Arc<AmoCrmSettings>,
     address: Address,
     auth: Auth<S>,
+    store: Arc<S>,
     gate: Arc<Gate>,
     outbound: Outbound,
     clock: SharedClock,
 }
 
 enum Auth<S> {
-    OAuth(Tokens<S>),
+    OAuth(Tokens<Arc<S>>),
     LongLived { token: SecretString, expires_at: Option<Timestamp> },
 }
 
@@ -49,7 +50,7 @@ struct Access {
 impl<S: TokenStore> AmoCrmClient<S> {
     /// A client of the account that `settings` describe, with its tokens in `store`. Nothing is sent yet.
     pub fn new(settings: AmoCrmSettings, store: S, outbound: Outbound, clock: SharedClock) -> Self {
-        let address = Address::new(&settings, outbound.clone());
+        let (address, store) = (Address::new(&settings, outbound.clone()), Arc::new(store));
         let auth = match &settings.auth {
             AmoCrmAuth::OAuth(app) => {
                 let timeout = settings.timeouts.oauth;
@@ -57,6 +58,7 @@ impl<S: TokenStore> AmoCrmClient<S> {
                 let oauth =
                     OAuthClient::new(app, address, timeout, outbound.clone(), Arc::clone(&clock));
                 let handover = settings.timeouts.handover;
+                let store = Arc::clone(&store);
                 Auth::OAuth(Tokens::new(oauth, store, Arc::clone(&clock), handover))
             }
             AmoCrmAuth::LongLived { token } => Auth::LongLived {
@@ -64,7 +66,8 @@ impl<S: TokenStore> AmoCrmClient<S> {
                 token: token.clone(),
             },
         };
-        Self { settings: Arc::new(settings), address, auth, gate: Arc::default(), outbound, clock }
+        let (settings, gate) = (Arc::new(settings), Arc::default());
+        Self { settings, address, auth, store, gate, outbound, clock }
     }
 
     /// What the client was made with.
@@ -137,6 +140,18 @@ impl<S: TokenStore> AmoCrmClient<S> {
         self.call(call, &access).await?.map_err(ApiError::Unauthorized)
     }
 
+    /// amoCRM counts the calls of all replicas together.
+    async fn wait_for_other_replicas(&self) -> Result<(), ApiError> {
+        let turn = self.store.next_turn(gate::SPACING).await;
+        let wait = turn.map_err(|error| TokenError::Store { reason: format!("{error:#}") })?;
+        if wait > gate::LONGEST_WAIT {
+            let reason = "the replicas together have as many calls waiting as amoCRM allows";
+            return Err(ApiError::Paused { reason: reason.to_owned(), wait });
+        }
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
     /// One call. The inner error is a 401, in amoCRM's words.
     async fn call(
         &self,
@@ -148,6 +163,7 @@ impl<S: TokenStore> AmoCrmClient<S> {
             wait: closed.remaining(self.clock.now()),
             reason: closed.reason,
         })?;
+        self.wait_for_other_replicas().await?;
         let mut request = self
             .outbound
             .request(call.method.clone(), call.url(&self.address.current()))
@@ -240,6 +256,7 @@ impl<S> Clone for AmoCrmClient<S> {
                     Auth::LongLived { token: token.clone(), expires_at: *expires_at }
                 }
             },
+            store: Arc::clone(&self.store),
             gate: Arc::clone(&self.gate),
             outbound: self.outbound.clone(),
             clock: Arc::clone(&self.clock),

@@ -10,8 +10,10 @@ use tokio::time::Instant;
 /// Calls in any one second, over all functions of this process.
 const CALLS: usize = 5;
 const WINDOW: Duration = Duration::from_secs(1);
+/// Between two calls of all replicas together.
+pub(super) const SPACING: Duration = Duration::from_millis(200);
 /// Whoever would wait longer for a turn is sent away and comes back through Inngest.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 

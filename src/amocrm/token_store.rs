@@ -1,5 +1,6 @@
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -51,6 +52,18 @@ pub trait TokenStore: Send + Sync + 'static {
         std::future::ready(Ok(ExchangeLock::default()))
     }
 
+    /// Takes the next turn to call amoCRM among all who share this database, `spacing` after the one before, and
+    /// returns how long it is until then.
+    ///
+    /// A store that only one process uses need not do anything: each process keeps a pace of its own too.
+    fn next_turn(
+        &self,
+        spacing: Duration,
+    ) -> impl Future<Output = anyhow::Result<Duration>> + Send {
+        let _ = spacing;
+        std::future::ready(Ok(Duration::ZERO))
+    }
+
     /// Stores `pair` durably as the successor of `replaces` (`None`: of nothing).
     ///
     /// Returns whether it was stored; `false` means that another pair was stored since, and the caller must
@@ -69,6 +82,10 @@ impl<S: TokenStore> TokenStore for Arc<S> {
 
     async fn lock_exchange(&self) -> anyhow::Result<ExchangeLock> {
         S::lock_exchange(self).await
+    }
+
+    async fn next_turn(&self, spacing: Duration) -> anyhow::Result<Duration> {
+        S::next_turn(self, spacing).await
     }
 
     async fn replace(&self, replaces: Option<i64>, pair: &TokenPair) -> anyhow::Result<bool> {

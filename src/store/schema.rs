@@ -14,6 +14,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("inbox claims", include_str!("migrations/0004_inbox_claims.sql")),
     ("oauth states", include_str!("migrations/0005_oauth_states.sql")),
     ("reconcile", include_str!("migrations/0006_reconcile.sql")),
+    ("amocrm pace", include_str!("migrations/0007_amocrm_pace.sql")),
 ];
 
 /// A number of our own among the advisory locks of a PostgreSQL database: who brings the tables up to date.

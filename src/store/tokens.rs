@@ -1,5 +1,7 @@
 //! The OAuth token pair: one row, replaced by comparing its generation.
 
+use std::time::Duration;
+
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Store, timestamp};
@@ -35,6 +37,22 @@ impl TokenStore for Store {
             .execute(&mut *transaction)
             .await?;
         Ok(ExchangeLock::new(transaction))
+    }
+
+    async fn next_turn(&self, spacing: Duration) -> anyhow::Result<Duration> {
+        if !self.is_shared() {
+            return Ok(Duration::ZERO);
+        }
+        // On the database's clock: the replicas' own ones differ.
+        let wait: i64 = sqlx::query_scalar(
+            "WITH now AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms) \
+             UPDATE amocrm_pace SET next_at = greatest(next_at, now.ms) + $1 FROM now WHERE id = 1 \
+             RETURNING next_at - $1 - now.ms",
+        )
+        .bind(i64::try_from(spacing.as_millis())?)
+        .fetch_one(self.writer())
+        .await?;
+        Ok(Duration::from_millis(u64::try_from(wait)?))
     }
 
     async fn replace(&self, replaces: Option<i64>, pair: &TokenPair) -> anyhow::Result<bool> {

@@ -114,3 +114,24 @@ async fn a_second_service_on_the_same_file_is_refused_and_a_command_is_not() {
     database.open(clock()).await.deal_counts().await.unwrap();
     drop(service);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_share_the_pace_that_amocrm_allows() {
+    let Some(database) = shared_or_skip("replicas_share_the_pace").await else { return };
+    let spacing = Duration::from_millis(200);
+    let mut turns = JoinSet::new();
+    for _ in 0..4 {
+        let replica = database.open(clock()).await;
+        turns.spawn(async move {
+            let mut waits = Vec::new();
+            for _ in 0..5 {
+                waits.push(replica.next_turn(spacing).await.unwrap());
+            }
+            waits
+        });
+    }
+    let longest = turns.join_all().await.into_iter().flatten().max().unwrap();
+    // Twenty turns, taken in next to no time: the last one is nearly four seconds away.
+    let last = spacing * 19;
+    assert!(longest <= last && longest > last / 2, "{longest:?}");
+}

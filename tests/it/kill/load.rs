@@ -1,8 +1,13 @@
 //! Many webhooks while Inngest is away. `LOAD_SECONDS=60 cargo test load -- --nocapture` is the run whose numbers are in
 //! docs/reliability.md.
 
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::service::Replica;
@@ -17,11 +22,12 @@ fn seconds() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_webhooks_a_second_are_all_stored_while_inngest_is_away() {
+async fn two_hundred_webhooks_a_second_are_stored_while_inngest_is_away_and_sent_when_it_is_back() {
     let (database, folder) = (Database::new().await, tempfile::tempdir().unwrap());
-    // Nobody listens on port 1.
+    // Nobody listens there until the webhooks are in.
+    let inngest = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let variables = [
-        ("INNGEST_DEV", "http://127.0.0.1:1"),
+        ("INNGEST_DEV", format!("http://{inngest}").as_str()),
         ("DATABASE_URL", &database.url),
         ("RUST_LOG", "warn"),
     ]
@@ -62,7 +68,40 @@ async fn two_hundred_webhooks_a_second_are_all_stored_while_inngest_is_away() {
     );
     let refused = answers.iter().filter(|(status, _)| *status != 200).count();
     assert_eq!(refused, 0);
-    let store = database.open(std::sync::Arc::new(prometei_flow::clock::SystemClock)).await;
+    let store = database.open(Arc::new(prometei_flow::clock::SystemClock)).await;
     let waiting = store.inbox_counts().await.unwrap().waiting;
     assert_eq!(waiting, answers.len() as i64, "what was answered 200 is stored");
+
+    let events = receive_events(inngest).await;
+    let back = Instant::now();
+    while store.inbox_counts().await.unwrap().waiting > 0 {
+        assert!(back.elapsed() < Duration::from_secs(120), "the inbox empties");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let mut leads = events.lock().unwrap().clone();
+    println!("delivered within {:?} of Inngest's return", back.elapsed());
+    leads.sort_unstable();
+    assert_eq!(leads, (1..=RATE * seconds()).collect::<Vec<_>>(), "each one, once");
+}
+
+/// An Inngest that takes every event, and the leads that the events named. A resend with the same id counts once.
+async fn receive_events(address: SocketAddr) -> Arc<Mutex<Vec<u64>>> {
+    let (leads, ids) = (Arc::new(Mutex::new(Vec::new())), Mutex::new(HashSet::new()));
+    let received = Arc::clone(&leads);
+    let take = move |body: axum::body::Bytes| {
+        let events: Vec<Value> = serde_json::from_slice(&body).unwrap();
+        for event in &events {
+            if ids.lock().unwrap().insert(event["id"].as_str().unwrap().to_owned()) {
+                received.lock().unwrap().push(event["data"]["leadId"].as_u64().unwrap());
+            }
+        }
+        let ids: Vec<_> = events.iter().map(|event| event["id"].clone()).collect();
+        std::future::ready(serde_json::json!({"ids": ids, "status": 200}).to_string())
+    };
+    let take = Arc::new(take);
+    let app = axum::Router::new()
+        .route("/e/{key}", axum::routing::post(move |body: axum::body::Bytes| take(body)));
+    let listener = TcpListener::bind(address).await.unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    leads
 }
