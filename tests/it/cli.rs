@@ -4,6 +4,8 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+use crate::ports::NOBODY;
+
 /// Runs the program in an empty folder with these variables and no others.
 fn prometei_flow(arguments: &[&str], variables: &[(&str, &str)]) -> (Output, TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -75,9 +77,7 @@ fn a_deal_cannot_be_sent_without_a_key_or_to_nobody() {
     assert!(text(&output.stderr).contains("set INNGEST_EVENT_KEY"), "{}", text(&output.stderr));
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""));
 
-    // A port that was free a moment ago: nobody listens there.
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{nobody}");
+    let url = format!("http://{NOBODY}");
     let (output, _folder) = prometei_flow(&deal, &[("INNGEST_DEV", &url)]);
     assert!(text(&output.stderr).contains("could not be sent"), "{}", text(&output.stderr));
     assert_eq!(output.status.code(), Some(1));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::ports::NOBODY;
 use functions::ports::{Created, Deal, DealKey, Erp as _};
 use inngest::Retry;
 use prometei_flow::clock::SystemClock;
@@ -234,9 +235,8 @@ async fn an_unknown_outcome_says_which_deal_what_happened_and_what_to_do() {
 
 #[tokio::test]
 async fn an_erp_that_is_not_there_was_not_told_anything() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let bench = Bench::new().await.with(|settings| {
-        settings.api_url = format!("http://{free}/api/rest.php").parse().unwrap();
+        settings.api_url = format!("http://{NOBODY}/api/rest.php").parse().unwrap();
     });
     let error = bench.create(&run_deal()).await.unwrap_err();
     assert_eq!(error.retry(), Retry::Backoff);

@@ -17,6 +17,7 @@ mod http;
 mod inbox;
 mod kill;
 mod ledger;
+mod ports;
 mod reconcile_log;
 mod replicas;
 mod subscription;

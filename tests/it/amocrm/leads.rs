@@ -8,10 +8,10 @@ use prometei_flow::amocrm::Account;
 use prometei_flow::fakes::AmoCrmFailure;
 use prometei_flow::outbound::USER_AGENT;
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::{Bench, DAY, impatient};
+use crate::ports::NOBODY;
 
 const LEAD: u64 = 45_721_053;
 
@@ -179,9 +179,8 @@ async fn a_redirect_is_not_followed_with_the_token() {
 async fn an_amocrm_that_is_not_there_is_tried_again() {
     let bench = Bench::new().await;
     bench.client().authorize().await.unwrap();
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let bench = bench.with(|settings| {
-        let url = format!("http://{free}").parse().unwrap();
+        let url = format!("http://{NOBODY}").parse().unwrap();
         settings.base_url = prometei_flow::amocrm::BaseUrl::new(url).unwrap();
     });
     let error = bench.client().lead(LEAD).await.unwrap_err();

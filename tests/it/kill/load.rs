@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::service::Replica;
 use crate::database::Database;
+use crate::ports;
 
 /// Webhooks in a second.
 const RATE: u64 = 200;
@@ -25,7 +26,7 @@ fn seconds() -> u64 {
 async fn two_hundred_webhooks_a_second_are_stored_while_inngest_is_away_and_sent_when_it_is_back() {
     let (database, folder) = (Database::new().await, tempfile::tempdir().unwrap());
     // Nobody listens there until the webhooks are in.
-    let inngest = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let inngest = ports::kept();
     let variables = [
         ("INNGEST_DEV", format!("http://{inngest}").as_str()),
         ("DATABASE_URL", &database.url),

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
+
+use crate::ports;
 
 /// One replica: it can be started again and again, always on the same port.
 pub(crate) struct Replica {
@@ -19,12 +21,12 @@ pub(crate) struct Replica {
 impl Replica {
     /// Not started yet. The log goes to `log`, at the most talkative level.
     pub(crate) async fn new(variables: Vec<(String, String)>, log: PathBuf) -> Self {
-        Self { address: free_address().await, log, variables, child: None }
+        Self { address: ports::kept(), log, variables, child: None }
     }
 
     /// Starts it, and waits until it listens.
     pub(crate) async fn start(&mut self) {
-        let admin = free_address().await;
+        let admin = ports::kept();
         let mut command = Command::new(env!("CARGO_BIN_EXE_prometei-flow"));
         command
             .arg("serve")
@@ -74,8 +76,4 @@ impl Drop for Replica {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-async fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
