@@ -1,7 +1,7 @@
 use serde_json::value::RawValue;
 
-use crate::endpoint::raw_event;
-use crate::{Error, Event, EventSet, Result, Step};
+use crate::event::RawEvent;
+use crate::{Error, Event, EventSet, Result, Run, Step};
 
 /// What a function is given.
 ///
@@ -27,26 +27,12 @@ impl<E: EventSet> Context<'_, E> {
     /// One whose data does not fit makes a final error that names its position.
     pub fn events(&self) -> Result<Vec<Event<E>>> {
         let read = |(index, event): (usize, &&RawValue)| {
-            let event = raw_event(event).and_then(|event| event.typed().map_err(|e| e.to_string()));
+            let event =
+                RawEvent::read(event).and_then(|event| event.typed().map_err(|e| e.to_string()));
             event.map_err(|problem| {
                 Error::from(format!("event {index} of the batch: {problem}")).no_retry()
             })
         };
         self.batch.iter().enumerate().map(read).collect()
     }
-}
-
-/// One attempt of one run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Run<'a> {
-    /// The run's id, a ULID. The same in every call and every attempt of the run.
-    pub id: &'a str,
-    /// Counts from 0, separately for each step: it is 0 again after each saved step (P-105).
-    pub attempt: u32,
-    /// How often the server will try; absent when it does not say.
-    pub max_attempts: Option<u32>,
-    /// The `traceparent` of the call, where it has one: set it on requests of your own to have them in the same trace
-    /// (P-040).
-    pub traceparent: Option<&'a str>,
 }

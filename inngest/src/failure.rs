@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::config::{Mistakes, quoted};
-use crate::endpoint::raw_event;
+use crate::check::{Mistakes, quoted};
 use crate::engine::{CallState, FunctionFuture};
-use crate::function::{DynFunction, Given, RawEvent, write_output};
+use crate::event::RawEvent;
+use crate::function::{DynFunction, Given, write_output};
 use crate::middleware::Middleware;
 use crate::{Config, Context, Error, Event, Function, Result, ResultExt as _, Run, Step, Trigger};
 
@@ -125,7 +125,8 @@ impl<E: crate::EventSet> Failure<E> {
             .map_err(|error| format!("the failure event cannot be read: {error}"))
             .no_retry()?;
         let event = |raw: &RawValue| {
-            raw_event(raw).and_then(|event| event.typed().map_err(|mismatch| mismatch.to_string()))
+            RawEvent::read(raw)
+                .and_then(|event| event.typed().map_err(|mismatch| mismatch.to_string()))
         };
         Ok(Self {
             function_id: wire.function_id,
@@ -184,8 +185,9 @@ impl<F: OnFailure> DynFunction for FailureOf<F> {
         given: Given<'a>,
     ) -> FunctionFuture<'a> {
         Box::pin(async move {
-            let Given { event: RawEvent { id, name, data, ts }, events: batch, extensions } = given;
-            let event = Event { id, name, data: Failure::read(data)?, ts };
+            let Given { event, events: batch, extensions } = given;
+            let failure = Failure::read(event.data)?;
+            let event = event.with(failure);
             let cx = Context { event, step: Step::new(call), run, extensions, batch };
             self.function.on_failure(cx).await?;
             write_output(&()).map_err(Error::no_retry)

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::config::Mistakes;
+use crate::check::Mistakes;
 use crate::engine::{CallState, FunctionFuture};
+use crate::event::RawEvent;
 use crate::json;
 use crate::middleware::Middleware;
 use crate::{
-    Config, Context, Error, Event, EventMismatch, EventSet, Incoming, Result, ResultExt as _, Run,
-    Scheduled, Step, Trigger,
+    Config, Context, Error, EventSet, Result, ResultExt as _, Run, Scheduled, Step, Trigger,
 };
 
 /// A durable function: started by an event, advanced step by step, retried by the server.
@@ -74,22 +74,6 @@ pub trait Function: Send + Sync + 'static {
         &self,
         cx: Context<'_, Self::Event>,
     ) -> impl Future<Output = Result<Self::Output>> + Send;
-}
-
-/// The event of a call, unparsed.
-pub(crate) struct RawEvent<'a> {
-    pub(crate) id: Option<String>,
-    pub(crate) name: String,
-    pub(crate) data: Option<&'a RawValue>,
-    pub(crate) ts: Option<i64>,
-}
-
-impl RawEvent<'_> {
-    /// The event with its data read as one of `E`.
-    pub(crate) fn typed<E: EventSet>(self) -> Result<Event<E>, EventMismatch> {
-        let data = E::decode(&Incoming::new(&self.name, self.data))?;
-        Ok(Event { id: self.id, name: self.name, data, ts: self.ts })
-    }
 }
 
 /// What a call gives to its function.

@@ -44,12 +44,12 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+mod check;
 mod checkpointing;
 mod client;
 mod clock;
 mod config;
 mod context;
-mod cron;
 mod duration;
 mod endpoint;
 mod engine;
@@ -61,8 +61,8 @@ pub mod guide;
 mod headers;
 mod json;
 pub mod middleware;
-mod ops;
 mod replay;
+mod run;
 mod settings;
 pub mod signing;
 mod step;
@@ -70,7 +70,6 @@ mod step_error;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transport;
-mod trigger;
 
 pub use checkpointing::Checkpointing;
 pub use client::{Client, SendError, SignalError};
@@ -78,13 +77,16 @@ pub use clock::Clock;
 pub use config::{
     Batch, CancelOn, Concurrency, Config, Debounce, RateLimit, Singleton, Throttle, Timeouts,
 };
-pub use context::{Context, Run};
+pub use context::Context;
 pub use endpoint::{BuildError, Endpoint, EndpointBuilder, MAX_BODY_BYTES};
 pub use error::{Error, Result, ResultExt, Retry};
-pub use event::{Event, EventData, EventMismatch, EventSet, Incoming, NewEvent, Scheduled};
+pub use event::{
+    Event, EventData, EventMismatch, EventSet, Incoming, NewEvent, Scheduled, Trigger,
+};
 pub use failure::{Failure, FailureCause, OnFailure};
 pub use function::Function;
 pub use replay::is_replaying;
+pub use run::Run;
 pub use settings::{Mode, Settings, SettingsError, UnsignedSync};
 pub use step::{
     AiRequest, Fetch, FetchResponse, Infer, Invoke, Sleep, Step, WaitForEvent, WaitForSignal,
@@ -93,7 +95,6 @@ pub use step_error::StepError;
 #[cfg(feature = "reqwest")]
 pub use transport::ReqwestTransport;
 pub use transport::{Transport, TransportError, TransportFuture};
-pub use trigger::Trigger;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -65,7 +65,7 @@ impl Client {
     pub async fn send(&self, events: &[NewEvent]) -> Result<Vec<String>, SendError> {
         let mut entropy = [0; 10];
         (self.inner.entropy)(&mut entropy);
-        self.send_seeded(events, &EventIdSeed::new(self.unix_milliseconds(), entropy)).await
+        self.send_seeded(events, &EventIdSeed::new(self.clock().unix_milliseconds(), entropy)).await
     }
 
     pub(crate) async fn send_seeded(

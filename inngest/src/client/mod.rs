@@ -1,6 +1,5 @@
 //! The Inngest API, as far as an app uses it: sending events, registering, fetching the state of a run.
 
-mod checkpoint;
 mod events;
 mod seed;
 mod signals;
@@ -18,7 +17,6 @@ use crate::signing::SigningKeys;
 use crate::transport::{Transport, TransportError};
 use crate::{Mode, Settings};
 
-pub(crate) use checkpoint::{CheckpointError, QueueItem};
 pub use events::SendError;
 pub(crate) use seed::EventIdSeed;
 pub use signals::SignalError;

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::check::Mistakes;
+use crate::check::Mistakes;
 use crate::duration::serialize_wire;
 
 /// One run for several events (P-081). The function gets them from [`Context::events`](crate::Context::events).

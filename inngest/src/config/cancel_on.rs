@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::check::Mistakes;
 use crate::EventData;
+use crate::check::Mistakes;
 use crate::duration::serialize_wire_option;
 
 /// An event that ends runs under way (P-084).

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::check::Mistakes;
+use crate::check::Mistakes;
 
 /// How many steps may run at the same time (P-080).
 ///

@@ -2,9 +2,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::DAY;
-use super::check::Mistakes;
-use crate::duration::{serialize_wire, serialize_wire_option};
+use crate::check::Mistakes;
+use crate::duration::{DAY, serialize_wire, serialize_wire_option};
 
 /// One run for events that follow each other closely: it starts when they pause, with the last of them (P-082).
 ///

@@ -2,33 +2,26 @@
 
 mod batch;
 mod cancel_on;
-mod check;
 mod concurrency;
 mod debounce;
-mod expression;
 mod rate_limit;
 mod singleton;
 mod throttle;
 mod timeouts;
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 pub use batch::Batch;
 pub use cancel_on::CancelOn;
-pub(crate) use check::Mistakes;
 pub use concurrency::Concurrency;
 pub use debounce::Debounce;
-pub(crate) use expression::quoted;
 pub use rate_limit::RateLimit;
 pub use singleton::Singleton;
 pub use throttle::Throttle;
 pub use timeouts::Timeouts;
 
 use crate::Checkpointing;
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+use crate::check::Mistakes;
 
 /// The most retries that the server grants; it clamps larger numbers without saying so (P-079).
 const MAX_RETRIES: u8 = 20;

@@ -2,9 +2,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::DAY;
-use super::check::Mistakes;
-use crate::duration::serialize_wire;
+use crate::check::Mistakes;
+use crate::duration::{DAY, serialize_wire};
 
 /// How many events may start a run; those over it are passed over for good (P-082).
 ///

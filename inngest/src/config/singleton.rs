@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::check::Mistakes;
+use crate::check::Mistakes;
 
 /// At most one run at a time (P-086).
 ///

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::check::Mistakes;
+use crate::check::Mistakes;
 use crate::duration::serialize_wire;
 
 /// How fast runs may start; those over it wait (P-082).

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::check::Mistakes;
+use crate::check::Mistakes;
 use crate::duration::serialize_wire_option;
 
 /// How long a run may wait and take; one that is over it is cancelled (P-085).

@@ -1,11 +1,10 @@
 use std::sync::Arc;
 
 use super::{Endpoint, Inner, Served};
-use crate::config::Mistakes;
+use crate::check::Mistakes;
 use crate::failure::FailureOf;
 use crate::function::{DynFunction, Handler};
-use crate::trigger::Trigger;
-use crate::{Client, Function, OnFailure};
+use crate::{Client, Function, OnFailure, Trigger};
 
 /// Collects the functions of an app.
 pub struct EndpointBuilder {

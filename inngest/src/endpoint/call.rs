@@ -7,16 +7,18 @@ use http::request::Parts;
 use http::{HeaderName, StatusCode, Uri};
 use serde_json::value::RawValue;
 
+use super::chain::Chain;
 use super::outcome::answer;
 use super::reply::Reply;
-use super::request::{self, CallRequest};
+use super::request::CallRequest;
 use super::run_state::Part;
 use super::trust::Trusted;
 use super::{Endpoint, Served};
 use crate::Run;
 use crate::engine::{CallState, Dispatch, Memo, drive};
+use crate::event::RawEvent;
 use crate::function::Given;
-use crate::middleware::{CallInfo, Chain, Input};
+use crate::middleware::{CallInfo, Input};
 
 /// Where a trace goes on; repeated in the answer (P-040).
 const TRACE_HEADERS: [HeaderName; 2] =
@@ -166,7 +168,7 @@ impl Endpoint {
         steps: HashMap<&str, &RawValue>,
     ) -> Reply {
         let (served, request) = (call.served, call.request);
-        let event = match request::event(event) {
+        let event = match RawEvent::read(event) {
             Ok(event) => event,
             Err(error) => return Reply::retriable(&error),
         };
@@ -187,7 +189,7 @@ impl Endpoint {
         let checkpointing =
             served.checkpointing.filter(|_| dispatch.target.is_none() && chain.is_empty());
         let item = checkpointing.and_then(|settings| {
-            Some((settings, request.ctx.queue_item(client.unix_milliseconds())?))
+            Some((settings, request.ctx.queue_item(client.clock().unix_milliseconds())?))
         });
         chain.before_execution(info);
         let extensions = info.extensions.clone();

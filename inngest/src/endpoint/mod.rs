@@ -2,6 +2,7 @@
 
 mod builder;
 mod call;
+mod chain;
 mod introspect;
 mod outcome;
 mod reply;
@@ -22,7 +23,6 @@ use crate::{Checkpointing, Client};
 
 pub use builder::{BuildError, EndpointBuilder};
 use reply::Reply;
-pub(crate) use request::event as raw_event;
 
 /// The largest request body that is read. The server sends at most 4 MiB of memo, plus the events.
 pub const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;

@@ -7,7 +7,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::engine::QueueItem;
-use crate::function::RawEvent;
 
 /// Unknown keys are ignored, and older servers leave out most of these (P-103).
 #[derive(Deserialize)]
@@ -76,72 +75,5 @@ impl<'a> CallContext<'a> {
             generation_id: self.generation_id,
             request_started_at,
         })
-    }
-}
-
-#[derive(Deserialize)]
-struct WireEvent<'a> {
-    #[serde(default)]
-    id: Option<String>,
-    name: String,
-    #[serde(borrow, default)]
-    data: Option<&'a RawValue>,
-    #[serde(default)]
-    ts: Option<serde_json::Number>,
-}
-
-/// How deep an event may nest; as deep as `serde_json` follows typed data. Text that nobody looks at would
-/// otherwise pass at any depth, and fail in whoever reads it next.
-const MAX_DEPTH: usize = 128;
-
-pub(crate) fn event(raw: &RawValue) -> Result<RawEvent<'_>, String> {
-    if depth(raw.get()) > MAX_DEPTH {
-        return Err(format!("the event nests deeper than {MAX_DEPTH} levels"));
-    }
-    let event: WireEvent<'_> = serde_json::from_str(raw.get())
-        .map_err(|error| format!("the event cannot be read: {error}"))?;
-    Ok(RawEvent {
-        id: event.id,
-        name: event.name,
-        data: event.data,
-        ts: event.ts.and_then(|ts| ts.as_i64()),
-    })
-}
-
-/// The depth of valid JSON text.
-fn depth(json: &str) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    let mut bytes = json.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'{' | b'[' => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b'"' => loop {
-                match bytes.next() {
-                    Some(b'\\') => {
-                        bytes.next();
-                    }
-                    Some(b'"') | None => break,
-                    Some(_) => {}
-                }
-            },
-            _ => {}
-        }
-    }
-    deepest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::depth;
-
-    #[test]
-    fn brackets_inside_strings_do_not_nest() {
-        assert_eq!(depth(r#"{"a":[1,{"b":"[[[\"[["}]}"#), 3);
-        assert_eq!(depth("5"), 0);
-        assert_eq!(depth(r#""\\""#), 0);
     }
 }

@@ -1,13 +1,13 @@
 //! What the server remembers of a run: the results of finished steps, unparsed until a step asks for its own.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::StepError;
+use crate::json::{Mismatch, decode};
 use crate::step_error::MemoError;
 
 /// The `steps` map and the completion order of a call request.
@@ -110,30 +110,4 @@ fn step_error(step_id: &str, error: &RawValue) -> StepError {
         Ok(error) => StepError::from_memo(step_id, error),
         Err(_) => StepError::new(step_id, "Error", error.get()),
     }
-}
-
-/// JSON that does not fit the type it is decoded into.
-#[derive(Debug)]
-pub(crate) struct Mismatch(serde_path_to_error::Error<serde_json::Error>);
-
-/// Where and how it does not fit, without the position in a text that nobody sees.
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.0.path().to_string();
-        if path != "." {
-            write!(f, "at `{path}`: ")?;
-        }
-        let reason = self.0.inner().to_string();
-        f.write_str(reason.split(" at line ").next().unwrap_or(&reason))
-    }
-}
-
-/// Decodes JSON into `T`.
-pub(crate) fn decode<T: DeserializeOwned>(raw: &RawValue) -> Result<T, Mismatch> {
-    // Following the path costs time, and only an error needs it.
-    if let Ok(value) = serde_json::from_str(raw.get()) {
-        return Ok(value);
-    }
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(raw.get()))
-        .map_err(Mismatch)
 }

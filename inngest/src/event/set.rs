@@ -1,7 +1,6 @@
 //! What a function can be started with: one type of event, several, or a schedule.
 
-use super::{EventMismatch, Incoming};
-use crate::{EventData, Trigger};
+use super::{EventData, EventMismatch, Incoming, Trigger};
 
 /// The events that start a function, as one type.
 ///

@@ -4,6 +4,8 @@
 //! saved: integers beyond 2^53 come back altered (P-062), and a key that occurs twice kills every later call of
 //! the run (P-063). So such values are refused while they are written.
 
+mod decode;
+mod depth;
 mod key;
 mod scan;
 mod strict;
@@ -12,6 +14,9 @@ use std::cell::Cell;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+
+pub(crate) use decode::{Mismatch, decode};
+pub(crate) use depth::depth;
 
 /// The largest step output, with the wrapper that the server puts around it (table 7.5).
 const MAX_STEP_OUTPUT: usize = 4 * 1024 * 1024;

@@ -94,6 +94,6 @@ impl<'a> Step<'a> {
     }
 
     fn make(self, id: &str) -> StepSlot<'a> {
-        self.call.make(id, self.race)
+        StepSlot::new(self.call, id, self.race)
     }
 }

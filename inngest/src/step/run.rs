@@ -5,8 +5,9 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::Step;
-use crate::engine::{Decision, Fault, Kind, Mismatch, RetryPolicy, StepSlot, decode, decode_run};
-use crate::{Error, Result, StepError, json};
+use crate::engine::{Decision, Fault, Kind, RetryPolicy, StepSlot, decode_run};
+use crate::json::{self, Mismatch, decode};
+use crate::{Error, Result, StepError};
 
 impl<'a> Step<'a> {
     /// Runs `code` once and saves its result; later calls get the saved one.

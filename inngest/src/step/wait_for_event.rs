@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{Step, expression, limits};
-use crate::engine::{Kind, StepSlot, decode};
+use crate::engine::{Kind, StepSlot};
+use crate::json::decode;
 use crate::{Event, EventData, StepError};
 
 impl<'a> Step<'a> {

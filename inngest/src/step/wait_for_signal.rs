@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 
 use super::{Step, limits};
 use crate::StepError;
-use crate::engine::{Kind, StepSlot, decode, decode_run};
+use crate::engine::{Kind, StepSlot, decode_run};
+use crate::json::decode;
 
 impl<'a> Step<'a> {
     /// Waits for a signal, which another run or program sends by its name with

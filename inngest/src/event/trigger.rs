@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::Mistakes;
+use super::{EventData, cron};
+use crate::check::Mistakes;
 use crate::duration::{serialize_wire_option, wire_duration};
-use crate::{EventData, cron};
 
 /// One event or one schedule that starts a function (P-077).
 ///

@@ -4,8 +4,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::slots::{Executed, Found, Kind};
+use super::step_id::StepId;
 use crate::Error;
-use crate::engine::{Executed, Found, Kind, StepId};
 
 /// One operation. `data` is always written, also as `null` (P-207).
 #[derive(Serialize)]
