@@ -9,11 +9,11 @@ pub mod ports;
 mod reconcile_leads;
 pub mod webhook;
 
-use inngest::{BuildError, Client, Endpoint};
+use inngest::{App, BuildError, Client, Endpoint};
 
 pub use create_crm_deal::{CreateCrmDeal, CreateDeal};
 pub use handle_amocrm_webhook::{HandleAmoCrmWebhook, Processed, ProcessedLead, WebhookData};
-pub use reconcile_leads::{Look, ReconcileLeads, ReconcileNow, Reconciled};
+pub use reconcile_leads::{RECONCILE_NOW, ReconcileLeads, Reconciled};
 
 /// The app's id at Inngest. Runs under way are lost when it changes.
 pub const APP_ID: &str = "prometei-flow";
@@ -33,13 +33,13 @@ where
     L: ports::ReconcileLog,
 {
     let clock = client.clock().clone();
-    let mut builder = Endpoint::builder(APP_ID, client)
-        .app_version(env!("CARGO_PKG_VERSION"))
+    let app = App::new(APP_ID, client)
+        .version(env!("CARGO_PKG_VERSION"))
         .framework("axum")
-        .function_with_on_failure(CreateCrmDeal { erp: erp.clone() })
-        .function_with_on_failure(HandleAmoCrmWebhook { amocrm, erp, filter, clock });
-    if let Some(reconcile) = reconcile {
-        builder = builder.function(reconcile);
+        .function(CreateCrmDeal { erp: erp.clone() })
+        .function(HandleAmoCrmWebhook { amocrm, erp, filter, clock });
+    match reconcile {
+        Some(reconcile) => app.function(reconcile).build(),
+        None => app.build(),
     }
-    builder.build()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::{Method, Request, StatusCode};
-use inngest::{Client, Endpoint, Settings, Transport, TransportError, TransportFuture};
+use inngest::{App, Client, Settings, Transport, TransportError, TransportFuture};
 use prometei_flow::clock::SystemClock;
 use prometei_flow::http::{admin_router, public_router};
 use prometei_flow::intake::{BODY_LIMIT, Intake};
@@ -54,7 +54,7 @@ impl Service {
         };
         let key = inngest::signing::SigningKey::new("signkey-test-0123456789abcdef");
         let client = Client::new(Settings::cloud("event-key", key), Nowhere);
-        let endpoint = Endpoint::builder("app", client).build().unwrap();
+        let endpoint = App::new("app", client).build().unwrap();
         let public = public_router(endpoint, Arc::new(intake));
         let admin = admin_router(store.clone(), metrics);
         Self { public, admin, store, _folder: folder }

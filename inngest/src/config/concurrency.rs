@@ -7,7 +7,7 @@ use crate::check::Mistakes;
 /// ```
 /// use inngest::{Concurrency, Config};
 ///
-/// let config = Config::new()
+/// let config = Config::id("charge")
 ///     // Five at a time for each user,
 ///     .concurrency(Concurrency::limit(5).key("event.data.userId"))
 ///     // and fifty in the whole environment, over all functions that share the key.

@@ -14,7 +14,7 @@ use crate::duration::{DAY, serialize_wire, serialize_wire_option};
 /// let debounce = Debounce::new(Duration::from_secs(5))
 ///     .key("event.data.documentId")
 ///     .at_most(Duration::from_secs(60));
-/// let config = Config::new().debounce(debounce);
+/// let config = Config::id("charge").debounce(debounce);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Debounce {

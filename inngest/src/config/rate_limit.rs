@@ -12,7 +12,7 @@ use crate::duration::{DAY, serialize_wire};
 /// use inngest::{Config, RateLimit};
 ///
 /// let hour = Duration::from_secs(60 * 60);
-/// let config = Config::new().rate_limit(RateLimit::new(10, hour).key("event.data.userId"));
+/// let config = Config::id("charge").rate_limit(RateLimit::new(10, hour).key("event.data.userId"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RateLimit {

@@ -7,7 +7,7 @@ use crate::check::Mistakes;
 /// ```
 /// use inngest::{Config, Singleton};
 ///
-/// let config = Config::new().singleton(Singleton::skip().key("event.data.accountId"));
+/// let config = Config::id("charge").singleton(Singleton::skip().key("event.data.accountId"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Singleton {

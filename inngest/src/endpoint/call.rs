@@ -7,17 +7,17 @@ use http::request::Parts;
 use http::{HeaderName, StatusCode, Uri};
 use serde_json::value::RawValue;
 
+use super::Endpoint;
 use super::chain::Chain;
 use super::outcome::answer;
 use super::reply::Reply;
 use super::request::CallRequest;
 use super::run_state::Part;
 use super::trust::Trusted;
-use super::{Endpoint, Served};
 use crate::Run;
 use crate::engine::{CallState, Dispatch, Memo, drive};
 use crate::event::RawEvent;
-use crate::function::Given;
+use crate::function::{Given, Served};
 use crate::middleware::{CallInfo, Input};
 
 /// Where a trace goes on; repeated in the answer (P-040).
@@ -85,7 +85,7 @@ impl Endpoint {
         };
         let span = tracing::info_span!(
             "call",
-            function = served.function.id(),
+            function = served.config.id,
             run_id = %request.ctx.run_id,
             attempt = request.ctx.attempt
         );
@@ -187,14 +187,14 @@ impl Endpoint {
         let state = CallState::new(&self.inner.app_id, info.run, memo, client);
         // A targeted call is for one step, and its answer belongs to a group (P-196). Middleware sees what goes out.
         let checkpointing =
-            served.checkpointing.filter(|_| dispatch.target.is_none() && chain.is_empty());
+            served.checkpointing().filter(|_| dispatch.target.is_none() && chain.is_empty());
         let item = checkpointing.and_then(|settings| {
             Some((settings, request.ctx.queue_item(client.clock().unix_milliseconds())?))
         });
         chain.before_execution(info);
         let extensions = info.extensions.clone();
         let given = Given { event, events, extensions: &extensions };
-        let function = served.function.start(&state, info.run, given);
+        let function = served.start(&state, info.run, given);
         let mut outcome = drive(&state, &dispatch, function, item).await;
         chain.after_execution(info);
         if !chain.is_empty() {

@@ -1,6 +1,5 @@
 //! The serve endpoint: one URL through which Inngest learns of the functions and calls them.
 
-mod builder;
 mod call;
 mod chain;
 mod introspect;
@@ -17,17 +16,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 
-use crate::function::DynFunction;
-use crate::middleware::Middleware;
-use crate::{Checkpointing, Client};
-
-pub use builder::{BuildError, EndpointBuilder};
+use crate::Client;
+use crate::function::Served;
 use reply::Reply;
 
 /// The largest request body that is read. The server sends at most 4 MiB of memo, plus the events.
 pub const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
-/// Answers Inngest. Knows no web server: give it whole requests, send what it returns.
+/// Answers Inngest for an [`App`](crate::App). Knows no web server: give it whole requests, send what it returns.
 ///
 /// Nothing here ends a call early: one may take as long as its step does, up to the server's limit of two
 /// hours (P-032).
@@ -44,18 +40,15 @@ struct Inner {
     functions: Vec<Served>,
 }
 
-/// A function under the id that the server knows it by, `<app>-<function>` (P-075).
-struct Served {
-    id: String,
-    checkpointing: Option<Checkpointing>,
-    middleware: Vec<Arc<dyn Middleware>>,
-    function: Box<dyn DynFunction>,
-}
-
 impl Endpoint {
-    /// Begins an endpoint for the app `app_id`.
-    pub fn builder(app_id: impl Into<String>, client: Client) -> EndpointBuilder {
-        EndpointBuilder::new(app_id.into(), client)
+    pub(crate) fn new(
+        app_id: String,
+        client: Client,
+        app_version: Option<String>,
+        framework: Option<&'static str>,
+        functions: Vec<Served>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { app_id, client, app_version, framework, functions }) }
     }
 
     /// Answers one request. The path is not looked at: mount the endpoint where it shall live, `/api/inngest`
@@ -92,6 +85,11 @@ impl Endpoint {
     fn finish(&self, reply: Reply) -> http::Response<Bytes> {
         let env = self.inner.client.settings().env.as_deref();
         reply.into_response(self.inner.framework, env, self.inner.client.clock())
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn serves(&self, function_id: &str) -> bool {
+        self.function(function_id).is_some()
     }
 
     fn function(&self, id: &str) -> Option<&Served> {

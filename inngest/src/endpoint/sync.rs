@@ -10,11 +10,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::Endpoint;
 use super::introspect::capabilities;
 use super::reply::Reply;
 use super::serve_url::serve_url;
 use super::trust::Distrust;
-use super::{Endpoint, Served};
+use crate::function::Served;
 use crate::signing::SignatureError;
 use crate::{Settings, UnsignedSync, headers};
 
@@ -156,7 +157,7 @@ impl Endpoint {
 
     fn registered_functions(&self, url: &Url) -> Vec<Value> {
         let functions = self.inner.functions.iter();
-        functions.map(|served| registered(&self.inner.app_id, served, url)).collect()
+        functions.map(|served| registered(served, url)).collect()
     }
 }
 
@@ -170,8 +171,8 @@ fn accepts_unsigned(settings: &Settings) -> bool {
 }
 
 /// A function as the server stores it (facts 4.2). Unset settings are left out, never null (T62).
-fn registered(app_id: &str, served: &Served, url: &Url) -> Value {
-    let config = served.function.config();
+fn registered(served: &Served, url: &Url) -> Value {
+    let config = &served.config;
     let mut url = url.clone();
     url.query_pairs_mut().append_pair("fnId", &served.id).append_pair("stepId", "step");
     let mut step = json!({
@@ -185,7 +186,7 @@ fn registered(app_id: &str, served: &Served, url: &Url) -> Value {
     let mut function = json!(config);
     function["id"] = json!(served.id);
     function["name"] = json!(config.name.as_deref().unwrap_or(&served.id));
-    function["triggers"] = json!(served.function.triggers(app_id));
+    function["triggers"] = json!(served.triggers);
     function["steps"] = json!({ "step": step });
     function
 }

@@ -4,8 +4,8 @@ use super::{Mode, Settings, UnsignedSync};
 
 fn read(vars: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
     let vars: HashMap<_, _> = vars.iter().copied().collect();
-    Settings::from_env(|name| vars.get(name).map(|value| (*value).to_owned()))
-        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+    Settings::from_lookup(|name| vars.get(name).map(|value| (*value).to_owned()))
+        .map_err(|error| error.mistakes.iter().map(ToString::to_string).collect())
 }
 
 #[test]

@@ -11,25 +11,11 @@ use serde_json::{Map, Value};
 use super::run::saved;
 use super::{Step, limits};
 use crate::engine::{Kind, StepSlot};
-use crate::{Function, StepError, json};
+use crate::{StepError, json};
 
 impl<'a> Step<'a> {
-    /// Runs another function of this app with `data`, waits for its end and returns its result.
-    ///
-    /// When that run fails, so does the step. When it takes too long, the step fails with the name
-    /// `InngestInvokeTimeoutError` (P-108).
-    pub fn invoke<F>(self, id: &str, data: &F::Event) -> Invoke<'a, F::Output>
-    where
-        F: Function,
-        F::Event: Serialize,
-        F::Output: DeserializeOwned,
-    {
-        let function_id = format!("{}-{}", self.call.app_id, F::ID);
-        self.invoke_id(id, function_id, data)
-    }
-
-    /// The same for a function of any app, by the full id that the server knows it by: `<app>-<function>`.
-    /// `data` must be a JSON object; `()` stands for an empty one.
+    /// Runs a function of any app by the full id that the server knows it by, `<app>-<function>`; see
+    /// [`invoke`](Self::invoke). `data` must be a JSON object; `()` stands for an empty one.
     pub fn invoke_id<T: DeserializeOwned>(
         self,
         id: &str,

@@ -19,16 +19,18 @@ mod middleware;
 mod outputs;
 #[cfg(feature = "axum")]
 mod over_axum;
+mod plain;
 mod programs;
 mod races;
 mod readme;
 mod replay;
+#[cfg(feature = "axum")]
+mod served;
 mod signatures;
 mod simulator;
 mod steps;
 mod support;
 mod sync;
-
 mod testing;
 mod triggers;
 mod waits;
