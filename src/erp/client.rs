@@ -109,8 +109,9 @@ impl ErpClient {
     }
 
     async fn read(&self, call: &Call<'_>) -> Result<Value, Failure> {
-        let answer = self.send(call).await.map_err(Failure::of_reading)?;
-        self.reply(&answer).success(&self.redactor).map_err(Failure::of_reading)
+        let answer = self.send(call).await.map_err(|failure| failure.of_reading(None))?;
+        let reply = self.reply(&answer);
+        reply.success(&self.redactor).map_err(|failure| failure.of_reading(reply.retry_after))
     }
 
     async fn send(&self, call: &Call<'_>) -> Result<Answer, Failure> {
