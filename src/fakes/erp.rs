@@ -55,6 +55,8 @@ pub struct FakeErpSettings {
     pub ignores_filters: bool,
     /// The API user sees only records assigned to it, so none.
     pub hides_rows: bool,
+    /// The API user has no right to create.
+    pub may_only_view: bool,
 }
 
 impl Default for FakeErpSettings {
@@ -70,6 +72,7 @@ impl Default for FakeErpSettings {
             display_errors: false,
             ignores_filters: false,
             hides_rows: false,
+            may_only_view: false,
         }
     }
 }

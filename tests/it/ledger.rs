@@ -371,3 +371,21 @@ async fn an_erp_that_answers_nonsense_keeps_deals_waiting_and_not_in_doubt() {
     }
     assert_eq!(bench.erp.rows().len(), 15);
 }
+
+#[tokio::test]
+async fn a_missing_right_to_create_keeps_deals_waiting_though_looking_is_allowed() {
+    let bench = Bench::marked().await;
+    bench.erp.configure(|settings| settings.may_only_view = true);
+    let ledger = bench.ledger();
+    for number in 1..=20 {
+        let error = ledger.record(&lead(number)).await.unwrap_err();
+        let tried = number <= u64::from(UNCLEAR_ANSWERS);
+        assert_eq!(matches!(error, LedgerError::InDoubt { .. }), tried, "{error}");
+    }
+    bench.erp.configure(|settings| settings.may_only_view = false);
+    bench.a_minute_passes();
+    for number in 1..=20 {
+        ledger.create(&lead(number)).await.unwrap();
+    }
+    assert_eq!(bench.erp.rows().len(), 20, "the questions made no records");
+}

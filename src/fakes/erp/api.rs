@@ -132,6 +132,9 @@ fn act(state: &mut State, parameters: &Map<String, Value>) -> Result<Value, ApiE
 }
 
 fn insert(state: &mut State, items: &Map<String, Value>) -> Result<Value, ApiError> {
+    if state.settings.may_only_view {
+        return Err(ApiError::coded("access_denied", "Access denied"));
+    }
     if items.is_empty() {
         return Err(ApiError::of("items is ampty"));
     }

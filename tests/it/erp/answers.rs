@@ -146,6 +146,22 @@ async fn a_name_that_looks_like_an_answer_decides_nothing() {
 }
 
 #[tokio::test]
+async fn the_right_to_create_is_asked_for_without_creating() {
+    for body in [Body::Json, Body::Form] {
+        let bench = Bench::new().await.with(|settings| settings.body = body);
+        assert_eq!(bench.client().may_create().await, Ok(()));
+        assert!(bench.erp.rows().is_empty());
+        bench.erp.configure(|settings| settings.may_only_view = true);
+        let failed = bench.client().may_create().await.unwrap_err();
+        assert!(matches!(failed, Failure::Unavailable { .. }), "an empty 500: {failed:?}");
+        bench.erp.configure(|settings| settings.display_errors = true);
+        let failed = bench.client().may_create().await.unwrap_err();
+        assert!(matches!(failed, Failure::Credentials { .. }), "{failed:?}");
+        assert_eq!(bench.client().probe().await, Ok(()), "to look is allowed");
+    }
+}
+
+#[tokio::test]
 async fn a_question_that_is_not_answered_is_asked_again_when_the_erp_says() {
     let bench = Bench::new().await;
     bench.erp.fail_next(1, ErpFailure::Unavailable { retry_after: Some(90) });
