@@ -50,6 +50,8 @@ impl Outbound {
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            // Not the ones of the environment either: what a proxy answers for a host is no word of that host.
+            .no_proxy()
             // A redirect would carry a key or a bearer token to a host that is not configured.
             .redirect(reqwest::redirect::Policy::none())
             .build()
