@@ -1,5 +1,5 @@
 //! The smallest app: `INNGEST_DEV=1 cargo run -p inngest --example hello`, then send `demo/hello` with `{"name":"you"}`.
-use inngest::{App, Config, Event, EventData, Result, Step};
+use inngest::{App, AppError, Config, Event, EventData, Result, Step};
 
 #[derive(serde::Deserialize)]
 struct Hello {
@@ -16,6 +16,6 @@ async fn greet(event: Event<Hello>, step: Step<'_>) -> Result<String> {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> Result<(), AppError> {
     App::from_env("hello")?.function(Config::id("greet").run(greet)).serve("127.0.0.1:3000").await
 }

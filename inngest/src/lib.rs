@@ -13,7 +13,7 @@
 //! the feature `testing`) and [deployment](guide::deployment).
 //!
 //! ```no_run
-//! use inngest::{App, Config, Event, EventData, Result, Step};
+//! use inngest::{App, AppError, Config, Event, EventData, Result, Step};
 //!
 //! #[derive(serde::Deserialize)]
 //! struct Hello { name: String }
@@ -25,7 +25,7 @@
 //! }
 //!
 //! # #[cfg(all(feature = "axum", feature = "reqwest"))]
-//! # async fn serve() -> Result<()> {
+//! # async fn serve() -> Result<(), AppError> {
 //! App::from_env("hello")?.function(Config::id("greet").run(greet)).serve("127.0.0.1:3000").await
 //! # }
 //! ```
@@ -61,7 +61,7 @@ mod step_error;
 pub mod testing;
 mod transport;
 
-pub use app::{App, BuildError};
+pub use app::{App, AppError, BuildError};
 pub use checkpointing::Checkpointing;
 pub use client::{Client, SendError, SignalError};
 pub use clock::Clock;

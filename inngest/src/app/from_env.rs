@@ -1,14 +1,14 @@
-use super::App;
-use crate::{Client, Mode, ReqwestTransport, Result, Settings, SettingsError};
+use super::{App, AppError};
+use crate::{Client, Mode, ReqwestTransport, Settings, SettingsError};
 
 impl App {
     /// The app `id` with the Inngest that the `INNGEST_*` variables name: see [`Settings::from_env`]. In cloud mode a
     /// signing key must be among them, because without one no call can be believed.
-    pub fn from_env(id: impl Into<String>) -> Result<Self> {
+    pub fn from_env(id: impl Into<String>) -> Result<Self, AppError> {
         Self::of_settings(id, Settings::from_env()?)
     }
 
-    fn of_settings(id: impl Into<String>, settings: Settings) -> Result<Self> {
+    fn of_settings(id: impl Into<String>, settings: Settings) -> Result<Self, AppError> {
         if settings.mode == Mode::Cloud && settings.signing_keys.is_none() {
             return Err(SettingsError::of(
                 "INNGEST_SIGNING_KEY",
@@ -22,10 +22,10 @@ impl App {
 
 #[cfg(test)]
 mod tests {
-    use super::App;
+    use super::{App, AppError};
     use crate::Settings;
 
-    fn app(variables: &[(&str, &str)]) -> crate::Result<App> {
+    fn app(variables: &[(&str, &str)]) -> Result<App, AppError> {
         let variable = |name: &str| variables.iter().find(|(known, _)| *known == name);
         let settings =
             Settings::from_lookup(|name| variable(name).map(|(_, value)| (*value).to_owned()))?;

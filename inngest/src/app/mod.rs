@@ -1,5 +1,6 @@
 //! An app: its functions, and the endpoint that serves them.
 
+mod error;
 #[cfg(feature = "reqwest")]
 mod from_env;
 #[cfg(feature = "axum")]
@@ -8,6 +9,7 @@ mod serve;
 use crate::check::Mistakes;
 use crate::function::{Serve, Served};
 use crate::{Client, Endpoint};
+pub use error::{AppError, BuildError};
 
 /// Collects the functions of an app, and makes the [`Endpoint`] that serves them.
 #[must_use = "an app does nothing until it is built or served"]
@@ -17,14 +19,6 @@ pub struct App {
     version: Option<String>,
     framework: Option<&'static str>,
     functions: Vec<Served>,
-}
-
-/// Everything that is wrong with an app and its functions, one line each.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", mistakes.join("\n"))]
-pub struct BuildError {
-    /// One text for each mistake, naming the function and the setting.
-    pub mistakes: Vec<String>,
 }
 
 impl App {

@@ -1,7 +1,6 @@
 use tokio::net::{TcpListener, ToSocketAddrs};
 
-use super::App;
-use crate::Result;
+use super::{App, AppError};
 
 /// Where the dev server looks for an app that is not told to it.
 const PATH: &str = "/api/inngest";
@@ -11,13 +10,12 @@ impl App {
     ///
     /// It is [`build`](Self::build), [`Endpoint::into_router`](crate::Endpoint::into_router) and `axum::serve`. A
     /// program with routes of its own, or one that lets calls finish before it stops, uses those.
-    pub async fn serve(self, address: impl ToSocketAddrs) -> Result<()> {
+    pub async fn serve(self, address: impl ToSocketAddrs) -> Result<(), AppError> {
         let framework = self.framework.unwrap_or("axum");
         let endpoint = self.framework(framework).build()?;
-        let listener = TcpListener::bind(address).await.map_err(|error| {
-            format!("the app cannot listen: {error}; stop what uses the port, or choose another")
-        })?;
-        tracing::info!(address = %listener.local_addr()?, "serving Inngest functions");
-        Ok(axum::serve(listener, endpoint.into_router(PATH)).await?)
+        let listener = TcpListener::bind(address).await.map_err(AppError::Listen)?;
+        let local = listener.local_addr().map_err(AppError::Listen)?;
+        tracing::info!(address = %local, "serving Inngest functions");
+        axum::serve(listener, endpoint.into_router(PATH)).await.map_err(AppError::Serve)
     }
 }
