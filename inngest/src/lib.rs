@@ -36,6 +36,8 @@
 mod app;
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(feature = "axum")]
+mod body;
 mod check;
 mod checkpointing;
 mod client;
@@ -50,6 +52,7 @@ mod function;
 pub mod guide;
 mod headers;
 mod json;
+mod limits;
 pub mod middleware;
 mod replay;
 mod run;
@@ -68,7 +71,7 @@ pub use clock::Clock;
 pub use config::{
     Batch, CancelOn, Concurrency, Config, Debounce, RateLimit, Singleton, Throttle, Timeouts,
 };
-pub use endpoint::{Endpoint, MAX_BODY_BYTES};
+pub use endpoint::{Endpoint, Refused};
 pub use error::{Error, Result, ResultExt, Retry};
 pub use event::{
     Event, EventData, EventMismatch, EventSet, Incoming, NewEvent, Scheduled, Trigger,
@@ -77,9 +80,10 @@ pub use function::{
     AsyncFunction, Configured, Context, Failure, FailureCause, FailureContext, FailureHandler,
     Function, Handler, OnFailure, Serve,
 };
+pub use limits::MAX_BODY_BYTES;
 pub use replay::is_replaying;
 pub use run::Run;
-pub use settings::{Mode, Settings, SettingsError, UnsignedSync, VariableMistake};
+pub use settings::{Mode, Settings, SettingsError, VariableMistake};
 pub use step::{
     AiRequest, Fetch, FetchResponse, Infer, Invoke, Sleep, Step, WaitForEvent, WaitForSignal,
 };

@@ -6,7 +6,10 @@ mod from_env;
 #[cfg(feature = "axum")]
 mod serve;
 
+#[cfg(feature = "axum")]
+use crate::body::Room;
 use crate::check::Mistakes;
+use crate::endpoint::AppParts;
 use crate::function::{Serve, Served};
 use crate::{Client, Endpoint};
 pub use error::{AppError, BuildError};
@@ -19,12 +22,22 @@ pub struct App {
     version: Option<String>,
     framework: Option<&'static str>,
     functions: Vec<Served>,
+    #[cfg(feature = "axum")]
+    room: Room,
 }
 
 impl App {
     /// The app `id` at Inngest, which is reached through `client`. Runs under way are lost when the id changes.
     pub fn new(id: impl Into<String>, client: Client) -> Self {
-        Self { id: id.into(), client, version: None, framework: None, functions: Vec::new() }
+        Self {
+            id: id.into(),
+            client,
+            version: None,
+            framework: None,
+            functions: Vec::new(),
+            #[cfg(feature = "axum")]
+            room: Room::default(),
+        }
     }
 
     /// Adds a [`Function`](crate::Function), or what [`Config`](crate::Config::run) makes of a plain `async fn`. The
@@ -49,6 +62,17 @@ impl App {
         Self { framework: Some(framework), ..self }
     }
 
+    /// How many bytes of large bodies may be in memory together before their signatures are checked; 32 MiB by
+    /// default, and never less than one body of [`MAX_BODY_BYTES`](crate::MAX_BODY_BYTES).
+    ///
+    /// The first 64 KiB of each body do not count, so ordinary calls never wait: what those can take is for the
+    /// server's limit on connections to say. A larger one waits for room. A body that has not arrived after 30 s, that
+    /// wait included, is answered 503.
+    #[cfg(feature = "axum")]
+    pub fn room_for_bodies(self, bytes: usize) -> Self {
+        Self { room: Room::of(bytes), ..self }
+    }
+
     /// Checks all ids and settings. The server accepts some mistakes and then hangs on them, or says only that
     /// "at least one function is invalid" (P-070, P-075, P-079), so they are found here.
     pub fn build(self) -> Result<Endpoint, BuildError> {
@@ -70,8 +94,15 @@ impl App {
         if self.functions.is_empty() {
             tracing::warn!(app = self.id, "the app has no functions");
         }
-        let Self { id, client, version, framework, functions } = self;
-        Ok(Endpoint::new(id, client, version, framework, functions))
+        Ok(Endpoint::new(AppParts {
+            app_id: self.id,
+            client: self.client,
+            app_version: self.version,
+            framework: self.framework,
+            functions: self.functions,
+            #[cfg(feature = "axum")]
+            room: self.room,
+        }))
     }
 }
 

@@ -7,6 +7,8 @@
 )]
 
 mod asks;
+#[cfg(feature = "axum")]
+mod bodies;
 mod calls;
 mod checkpoints;
 mod config;
@@ -29,6 +31,7 @@ mod served;
 mod signatures;
 mod simulator;
 mod steps;
+mod strangers;
 mod support;
 mod sync;
 mod testing;
