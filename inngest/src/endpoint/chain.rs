@@ -35,6 +35,9 @@ impl Chain<'_> {
     }
 
     pub(super) fn transform_output(&self, call: &mut CallInfo<'_>, outcome: &mut Outcome) {
+        if self.is_empty() {
+            return;
+        }
         if let Outcome::Panicked(message) = outcome {
             *outcome = Outcome::Finished(Err(Error::from(std::mem::take(message))));
         }

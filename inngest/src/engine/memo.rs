@@ -14,6 +14,8 @@ use crate::step_error::MemoError;
 #[derive(Debug, Default)]
 pub(crate) struct Memo<'b> {
     steps: HashMap<&'b str, &'b RawValue>,
+    /// What middleware has put in place of some of them.
+    replaced: HashMap<String, Box<RawValue>>,
     rank: HashMap<&'b str, usize>,
 }
 
@@ -21,15 +23,20 @@ impl<'b> Memo<'b> {
     /// `stack` lists the hashes in the order in which their steps were saved (P-151).
     pub(crate) fn new(
         steps: HashMap<&'b str, &'b RawValue>,
+        replaced: HashMap<String, Box<RawValue>>,
         stack: impl IntoIterator<Item = &'b str>,
     ) -> Self {
         let rank = stack.into_iter().enumerate().map(|(rank, hash)| (hash, rank)).collect();
-        Self { steps, rank }
+        Self { steps, replaced, rank }
     }
 
-    /// The memo of a step, as the server sent it.
-    pub(crate) fn get(&self, hash: &str) -> Option<&'b RawValue> {
-        self.steps.get(hash).copied()
+    /// The memo of a step, as the server sent it or middleware has left it.
+    pub(crate) fn get(&self, hash: &str) -> Option<&RawValue> {
+        self.steps.get(hash).map(|sent| self.current(hash, sent))
+    }
+
+    fn current<'s>(&'s self, hash: &str, sent: &'s RawValue) -> &'s RawValue {
+        self.replaced.get(hash).map_or(sent, |new| new)
     }
 
     /// Whether the step is done. An `{"input":..}` entry is a step to be run again (P-154).
@@ -44,7 +51,7 @@ impl<'b> Memo<'b> {
 
     /// How many steps are done: those with a result that are not to be run again.
     pub(crate) fn done(&self) -> usize {
-        self.steps.values().filter(|raw| !is_rerun(raw)).count()
+        self.steps.iter().filter(|(hash, sent)| !is_rerun(self.current(hash, sent))).count()
     }
 
     /// When the step was saved, relative to others; steps that the server does not list come last (P-152).

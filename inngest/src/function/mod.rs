@@ -5,6 +5,7 @@ mod handler;
 mod invoke;
 mod served;
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -94,7 +95,7 @@ pub struct Context<'a, F: Function> {
     /// What [middleware](crate::middleware) has put there for the function.
     pub extensions: &'a http::Extensions,
     /// All events of the run, unread.
-    batch: &'a [&'a RawValue],
+    batch: &'a [Cow<'a, RawValue>],
 }
 
 impl<F: Function> Context<'_, F> {
@@ -102,7 +103,7 @@ impl<F: Function> Context<'_, F> {
     ///
     /// One whose data does not fit makes a final error that names its position.
     pub fn events(&self) -> Result<Vec<Event<F::Event>>> {
-        let read = |(index, event): (usize, &&RawValue)| {
+        let read = |(index, event): (usize, &Cow<'_, RawValue>)| {
             let event =
                 RawEvent::read(event).and_then(|event| event.typed().map_err(|e| e.to_string()));
             event.map_err(|problem| {

@@ -1,5 +1,6 @@
 //! Functions with their types erased, as an endpoint holds them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -18,7 +19,7 @@ use crate::{
 /// What a call gives to its function.
 pub(crate) struct Given<'a> {
     pub(crate) event: RawEvent<'a>,
-    pub(crate) events: &'a [&'a RawValue],
+    pub(crate) events: &'a [Cow<'a, RawValue>],
     pub(crate) extensions: &'a http::Extensions,
 }
 

@@ -289,6 +289,7 @@ async fn t66_state_that_is_elsewhere_is_fetched_or_the_call_is_retried() {
         FakeApi::default().answer(410, "gone"),
         FakeApi::default().answer(500, "<html>"),
         FakeApi::default().answer(200, "no json"),
+        FakeApi::default().answer(200, ""),
         FakeApi::default().fail("connection refused"),
     ] {
         let endpoint = serve(api);
