@@ -2,9 +2,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::trust::Distrust;
-use crate::signing::SignatureError;
-
 const SECONDS_BETWEEN_LINES: u64 = 60;
 
 /// How many requests an endpoint has refused since it was built, by reason.
@@ -34,18 +31,6 @@ pub(super) enum Reason {
     Forged,
     WithoutKey,
     Unread,
-}
-
-impl From<Distrust> for Reason {
-    fn from(distrust: Distrust) -> Self {
-        match distrust {
-            Distrust::NoSigningKey => Self::WithoutKey,
-            Distrust::Signature(SignatureError::Missing) => Self::Unsigned,
-            Distrust::Signature(SignatureError::Malformed) => Self::Malformed,
-            Distrust::Signature(SignatureError::Stale(distance)) => Self::Stale(distance),
-            Distrust::Signature(SignatureError::Mismatch) => Self::Forged,
-        }
-    }
 }
 
 #[derive(Default)]

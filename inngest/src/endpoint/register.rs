@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::{HeaderValue, Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::Endpoint;
 use super::introspect::capabilities;
 use super::reply::Reply;
+use super::{Endpoint, hook};
 use crate::function::Served;
 use crate::headers;
 
@@ -82,6 +83,17 @@ impl Endpoint {
                 &format!("Inngest refused the registration (HTTP {status}): {}", reason(said)),
             )
         }
+    }
+
+    /// Registers the URL for a hook, unless one did so just now.
+    pub(super) fn answer_hook(&self, url: &Url) -> hook::SharedReply {
+        let now = self.inner.client.clock().unix_seconds();
+        self.inner.hooks.reply(now, || {
+            let endpoint = self.clone();
+            let registration =
+                Registration { url: url.clone(), deploy_id: None, server_kind: None };
+            async move { endpoint.register(&registration).await }.boxed()
+        })
     }
 
     fn register_payload(&self, url: &Url) -> Value {

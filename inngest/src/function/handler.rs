@@ -6,7 +6,8 @@ use std::marker::PhantomData;
 use serde::Serialize;
 
 use super::Failure;
-use super::served::{Code, Erased, Events, Given, Serve, Start, write_output};
+use super::served::{Erased, Events, Serve};
+use super::start::{Code, Given, Start, write_output};
 use crate::engine::{CallState, FunctionFuture};
 use crate::{Config, Error, Event, EventSet, Result, ResultExt as _, Run, Step};
 

@@ -4,6 +4,7 @@ mod failure;
 mod handler;
 mod invoke;
 mod served;
+mod start;
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -18,8 +19,10 @@ use crate::{Config, Error, Event, EventSet, Result, Run, Step};
 
 pub use failure::{Failure, FailureCause};
 pub use handler::{AsyncFunction, Handler};
-pub use served::{Configured, FailureHandler, Serve};
-pub(crate) use served::{Given, Served};
+pub(crate) use served::Served;
+pub use served::{Configured, Serve};
+pub use start::FailureHandler;
+pub(crate) use start::Given;
 
 /// A durable function: started by an event, advanced step by step, retried by the server.
 ///

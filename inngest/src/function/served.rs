@@ -1,37 +1,13 @@
 //! Functions with their types erased, as an endpoint holds them.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde_json::value::RawValue;
-
+use super::start::{Code, FailureHandler, Given, Start, write_output};
 use super::{Context, Failure, FailureContext, Function, OnFailure};
 use crate::check::{Mistakes, quoted};
 use crate::engine::{CallState, FunctionFuture};
-use crate::event::RawEvent;
-use crate::json;
 use crate::middleware::Middleware;
-use crate::{
-    Checkpointing, Config, Error, EventSet, Result, ResultExt as _, Run, Scheduled, Step, Trigger,
-};
-
-/// What a call gives to its function.
-pub(crate) struct Given<'a> {
-    pub(crate) event: RawEvent<'a>,
-    pub(crate) events: &'a [Cow<'a, RawValue>],
-    pub(crate) extensions: &'a http::Extensions,
-}
-
-/// Code that can be started for a call.
-pub(super) trait Start: Send + Sync {
-    fn start<'a>(
-        &'a self,
-        call: &'a CallState<'a>,
-        run: Run<'a>,
-        given: Given<'a>,
-    ) -> FunctionFuture<'a>;
-}
+use crate::{Checkpointing, Config, EventSet, ResultExt as _, Run, Scheduled, Step, Trigger};
 
 /// What an [`App`](crate::App) can serve: a [`Function`], one with settings of its own by [`Config::function`], or a
 /// plain `async fn` by [`Config::run`].
@@ -39,16 +15,6 @@ pub trait Serve {
     /// The function without its types.
     #[doc(hidden)]
     fn erased(self) -> Erased;
-}
-
-/// What can stand for [`Function::OnFailure`]: the function itself, where it is [`OnFailure`], or `()`.
-#[diagnostic::on_unimplemented(
-    message = "`type OnFailure` is `Self`, where the function is `OnFailure`, or `()`"
-)]
-pub trait FailureHandler<F> {
-    /// The handler without its types.
-    #[doc(hidden)]
-    fn of(function: &Arc<F>) -> Option<Code>;
 }
 
 impl<F> FailureHandler<F> for () {
@@ -62,9 +28,6 @@ impl<F: OnFailure> FailureHandler<F> for F {
         Some(Code(Box::new(FailedRun(Arc::clone(function)))))
     }
 }
-
-/// Code without its types.
-pub struct Code(pub(super) Box<dyn Start>);
 
 /// A function without its types.
 pub struct Erased {
@@ -255,11 +218,4 @@ impl<F: OnFailure> Start for FailedRun<F> {
             write_output(&())
         })
     }
-}
-
-/// What a function returns, as the server stores it.
-pub(super) fn write_output(output: &impl Serialize) -> Result<Box<RawValue>> {
-    json::function_result(output).map_err(|reason| {
-        Error::from(format!("the function's result cannot be sent: {reason}")).no_retry()
-    })
 }
