@@ -1,18 +1,16 @@
 //! What all parts of one server share.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use inngest::signing::SigningKey;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use ulid::Ulid;
 
-use crate::clock::Clock;
 use crate::event::Event;
 use crate::http_client::HttpClient;
-use crate::ids::IdSource;
+use crate::ids::Env;
 use crate::observe::Observation;
 use crate::state::State;
 
@@ -53,31 +51,5 @@ impl Core {
             // An error only says that nobody listens.
             let _ = self.observations.send(observation);
         }
-    }
-}
-
-/// The time and fresh ids.
-#[derive(Debug)]
-pub(crate) struct Env {
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) ids: IdSource,
-}
-
-impl Env {
-    /// Unix milliseconds.
-    pub(crate) fn now(&self) -> i64 {
-        self.clock.now()
-    }
-
-    pub(crate) fn ulid(&self) -> Ulid {
-        self.ids.ulid(self.now())
-    }
-
-    pub(crate) fn job(&self) -> String {
-        self.ids.job(self.now())
-    }
-
-    pub(crate) fn uuid(&self) -> String {
-        self.ids.uuid(self.now())
     }
 }

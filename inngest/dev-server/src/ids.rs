@@ -1,12 +1,40 @@
 //! Where identifiers come from: ULIDs for events, runs and requests, UUIDs for apps and functions.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sha1::{Digest as _, Sha1};
 use ulid::{Generator, Ulid};
+
+use crate::clock::Clock;
+
+/// The time and fresh ids.
+#[derive(Debug)]
+pub(crate) struct Env {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: IdSource,
+}
+
+impl Env {
+    /// Unix milliseconds.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now()
+    }
+
+    pub(crate) fn ulid(&self) -> Ulid {
+        self.ids.ulid(self.now())
+    }
+
+    pub(crate) fn job(&self) -> String {
+        self.ids.job(self.now())
+    }
+
+    pub(crate) fn uuid(&self) -> String {
+        self.ids.uuid(self.now())
+    }
+}
 
 /// The only source of randomness in the server. ULIDs of one source ascend, also within a millisecond.
 #[derive(Debug)]

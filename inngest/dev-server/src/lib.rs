@@ -52,13 +52,15 @@
 mod api;
 mod clock;
 mod core;
+mod duration;
 mod event;
 mod executor;
 mod expression;
 mod http_client;
 mod ids;
 mod observe;
-mod options;
+mod ops;
+mod queue;
 mod registry;
 mod run;
 mod server;
@@ -68,6 +70,5 @@ mod sync;
 
 pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 pub use observe::Observation;
-pub use options::Builder;
-pub use server::{DevServer, ServeError};
+pub use server::{Builder, DevServer, ServeError};
 pub use sync::SyncError;

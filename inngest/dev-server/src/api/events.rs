@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::text_reply;
+use super::answer::text_reply;
 use crate::core::Core;
 use crate::event::{Draft, InvalidEvent};
 use crate::ids::EventIdSeed;

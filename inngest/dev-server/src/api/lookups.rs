@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use ulid::Ulid;
 
-use super::error_body;
+use super::answer::error_body;
 use crate::core::Core;
 use crate::run::Run;
 

@@ -8,7 +8,7 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
-use super::{error_body, text_reply};
+use super::answer::{error_body, text_reply};
 use crate::core::Core;
 use crate::observe::Observation;
 use crate::registry::{RegisterError, Registered};

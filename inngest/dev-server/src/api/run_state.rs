@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde_json::Value;
 use ulid::Ulid;
 
-use super::{error_body, text_reply};
+use super::answer::{error_body, text_reply};
 use crate::core::Core;
 use crate::run::Run;
 

@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{error_body, text_reply};
+use super::answer::{error_body, text_reply};
 use crate::core::Core;
 
 #[derive(Debug, Deserialize)]

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 use url::Url;
 
-use super::queue::{Item, Kind};
 use crate::core::Core;
 use crate::http_client::{CALL_TIMEOUT, Request};
 use crate::ids::queue_item_id;
+use crate::queue::{Item, Kind};
 use crate::run::Run;
 use crate::state::State;
 

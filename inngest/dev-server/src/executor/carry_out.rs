@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::ops::{Action, Op, Step};
-use super::turn::{End, Turn};
+use super::turn::Turn;
 use crate::observe::Observation;
+use crate::ops::{Action, Op, Step};
+use crate::run::end::End;
 
 /// The real server asks for ever when the SDK has nothing to say; here that is an error.
 const MAX_IDLE_DISCOVERIES: u32 = 50;

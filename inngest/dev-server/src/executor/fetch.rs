@@ -7,10 +7,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value, json};
 
-use super::ops::{Fetch, Step};
 use super::reply::decode;
-use super::turn::{End, Turn};
+use super::turn::Turn;
 use crate::http_client::{Answer, HttpClient, NoAnswer, Request};
+use crate::ops::{Fetch, Step};
+use crate::run::end::End;
 
 /// Models may think for long.
 const TIMEOUT: Duration = Duration::from_secs(10 * 60);

@@ -3,9 +3,10 @@
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::ops::{self, InvalidOps, Op};
 use super::retry;
 use crate::http_client::{Answer, NoAnswer};
+use crate::ops::{InvalidOps, Op, parse};
+use crate::run::end::Failure;
 
 #[derive(Debug)]
 pub(crate) enum Reply {
@@ -20,25 +21,6 @@ pub(crate) enum Reply {
     },
     /// The function or the call failed.
     Failed(Failure),
-}
-
-#[derive(Debug)]
-pub(crate) struct Failure {
-    /// What becomes the run's output when no attempt is left.
-    pub(crate) output: Value,
-    /// `error.error` of the failure event: the server's view of what went wrong.
-    pub(crate) reason: String,
-    pub(crate) no_retry: bool,
-    pub(crate) retry_at: Option<i64>,
-}
-
-impl Failure {
-    /// A failure that the server noticed, rather than one that the function reported.
-    pub(crate) fn noticed(message: impl Into<String>, no_retry: bool) -> Self {
-        let reason: String = message.into();
-        let output = json!({"name": "Error", "message": reason});
-        Self { output, reason, no_retry, retry_at: None }
-    }
 }
 
 /// Judges the answer to a call that was read at `now_ms`.
@@ -64,7 +46,7 @@ pub(crate) fn judge(answer: Result<Answer, NoAnswer>, now_ms: i64) -> Reply {
             "streamed replies (201) are not supported by this dev server",
             true,
         )),
-        206 => match ops::parse(&answer.body, no_retry) {
+        206 => match parse::parse(&answer.body, no_retry) {
             Ok(ops) => Reply::Ops { ops, version: version(&answer.headers), no_retry, retry_at },
             Err(problem @ (InvalidOps::Unsupported(_) | InvalidOps::Violation(_))) => {
                 Reply::Failed(Failure::noticed(problem.to_string(), true))

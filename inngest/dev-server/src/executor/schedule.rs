@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ops::{Fetch, Step};
-use super::queue::Kind;
 use super::retry::date_ms;
-use super::turn::{End, Turn};
+use super::turn::Turn;
+use crate::duration;
 use crate::observe::Observation;
-use crate::registry::parse_duration;
+use crate::ops::{Fetch, Step};
+use crate::queue::Kind;
+use crate::run::end::End;
 
 /// Longest sleep or wait (facts 7.5).
 const MAX_TIMEOUT: Duration = Duration::from_secs(366 * 86_400);
@@ -78,9 +79,9 @@ fn read(text: &str, now_ms: i64) -> Option<Duration> {
         return Some(Duration::ZERO);
     }
     if let Some(positive) = text.strip_prefix('-') {
-        return parse_duration(positive).map(|_| Duration::ZERO);
+        return duration::parse(positive).map(|_| Duration::ZERO);
     }
-    parse_duration(text).or_else(|| {
+    duration::parse(text).or_else(|| {
         let left = date_ms(text)?.saturating_sub(now_ms);
         Some(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
     })

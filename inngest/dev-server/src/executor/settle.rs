@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use super::fetch::Fetched;
-use super::ops::{Fetch, Step};
-use super::queue::Item;
 use super::reply::Reply;
-use super::turn::{End, Outcome, Turn};
+use super::turn::{Outcome, Turn};
 use crate::core::Core;
+use crate::ops::{Fetch, Step};
+use crate::queue::Item;
+use crate::run::end::End;
 use crate::state::State;
 
 impl Core {

@@ -4,51 +4,17 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::ops::{Invoke, Step};
-use super::queue::{Item, Kind};
-use super::reply::{Failure, Reply};
+use super::reply::Reply;
 use super::retry;
-use crate::core::Env;
+use crate::ids::Env;
 use crate::observe::Observation;
+use crate::ops::{Invoke, Step};
+use crate::queue::{Item, Kind};
 use crate::run::Run;
-use crate::state::Wait;
-
-/// Limits of server 1.43 (facts 7.5).
-pub(super) const MAX_STEPS: usize = 1000;
-pub(crate) const MAX_STATE_BYTES: usize = 32 * 1024 * 1024;
-
-/// How a run ends.
-#[derive(Debug)]
-pub(crate) enum End {
-    Completed(Value),
-    Failed(Failure),
-    Cancelled,
-}
-
-impl End {
-    /// The SDK broke a rule of the protocol, or a limit: nothing that a retry could mend.
-    pub(crate) fn violation(message: impl Into<String>) -> Self {
-        Self::Failed(Failure::noticed(message, true))
-    }
-
-    /// A failure that the real server names, in the shape in which it tells of it.
-    pub(crate) fn named(name: &str, message: &str, details: Option<String>) -> Self {
-        let reason = format!("{name}: {message}");
-        let mut error = json!({"error": reason, "name": name, "message": message});
-        if let (Some(details), Value::Object(fields)) = (details, &mut error) {
-            fields.insert("stack".to_owned(), json!(details));
-        }
-        let output = json!({"error": error});
-        Self::Failed(Failure { output, reason, no_retry: true, retry_at: None })
-    }
-
-    pub(super) fn too_many_steps() -> Self {
-        let message = format!("The function run exceeded the step limit of {MAX_STEPS} steps.");
-        Self::named("InngestErrFunctionOverflowed", &message, None)
-    }
-}
+use crate::run::end::{End, MAX_STATE_BYTES, MAX_STEPS};
+use crate::run::wait::Wait;
 
 /// A run in the middle of a change. What follows from it is collected and carried out afterwards.
 pub(crate) struct Turn<'a> {

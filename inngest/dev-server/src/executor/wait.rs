@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::ops::{Invoke, Step, WaitForEvent, WaitForSignal};
 use super::schedule::millis;
-use super::turn::{End, Turn};
+use super::turn::Turn;
 use crate::expression::Expression;
 use crate::observe::Observation;
-use crate::state::{Awaited, Wait};
+use crate::ops::{Invoke, Step, WaitForEvent, WaitForSignal};
+use crate::run::end::End;
+use crate::run::wait::{Awaited, Wait};
 
 /// How long an invocation may take when it does not say (P-134).
 const INVOKE_TIMEOUT: Duration = Duration::from_secs(365 * 86_400);

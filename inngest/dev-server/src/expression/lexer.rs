@@ -2,13 +2,22 @@
 
 use serde_json::Value;
 
-use super::InvalidExpression;
-
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token {
     Literal(Value),
     Name(String),
     Symbol(&'static str),
+}
+
+/// Why an expression cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvalidExpression {
+    /// No CEL compiler would take it.
+    #[error("{0}")]
+    Syntax(String),
+    /// The real server may know it.
+    #[error("{0} is not supported by the expressions of this dev server")]
+    Unsupported(String),
 }
 
 /// The longer ones come first.

@@ -1,6 +1,7 @@
 use serde_json::json;
 
-use super::{Expression, InvalidExpression};
+use super::Expression;
+use super::lexer::InvalidExpression;
 
 fn matches(text: &str) -> bool {
     let event = json!({"name": "a", "data": {

@@ -3,12 +3,31 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::{Function, Settings, flow_control, trigger};
+use super::settings::Settings;
+use super::trigger::Trigger;
+use super::{flow_control, trigger};
 use crate::ids::named_uuid;
 
 /// Retries when a function names none, and the most that it gets (P-079).
 const DEFAULT_RETRIES: i64 = 4;
 const MAX_RETRIES: i64 = 20;
+
+/// A registered function.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Function {
+    /// The composite id, `<app>-<function>` (P-075).
+    pub(crate) id: String,
+    /// The internal id, as `ctx.fn_id` and the REST API show it.
+    pub(crate) uuid: String,
+    pub(crate) triggers: Vec<Trigger>,
+    /// Where to call it, with `fnId` and `stepId`.
+    pub(crate) url: Url,
+    /// Retries plus one (P-079).
+    pub(crate) max_attempts: u32,
+    pub(crate) settings: Settings,
+    /// Settings that this server accepts but does not enforce.
+    pub(crate) not_enforced: Vec<&'static str>,
+}
 
 /// Reads one configuration, or lists everything that is wrong with it.
 pub(super) fn parse(config: &Value) -> Result<Function, Vec<String>> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::duration;
+use crate::duration;
 use crate::expression::Expression;
 
 const DAY: Duration = Duration::from_secs(86_400);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Schedule;
+use super::cron::Schedule;
 use crate::event::Event;
 use crate::expression::Expression;
 

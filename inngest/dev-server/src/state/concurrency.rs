@@ -1,7 +1,7 @@
 //! How many calls go on at a time (P-080).
 
 use super::State;
-use crate::executor::queue::Item;
+use crate::queue::Item;
 use crate::registry::{Concurrency, Function};
 use crate::run::Run;
 

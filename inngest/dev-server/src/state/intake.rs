@@ -1,42 +1,19 @@
 //! From a matching event to a run: what flow control makes of it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::pace::Pace;
-use super::{State, Timer};
-use crate::core::Env;
+use super::State;
+use super::held::Held;
 use crate::event::Event;
-use crate::executor::End;
+use crate::ids::Env;
 use crate::observe::Observation;
+use crate::queue::{Group, Timer};
 use crate::registry::Function;
+use crate::run::end::End;
 use crate::run::{Parent, Status};
 
 /// For how long an event id starts no second run of a function (P-178).
 const EVENT_ID_WINDOW_MS: i64 = 24 * 60 * 60 * 1000;
-
-/// A function, and the key that flow control gives an event of it.
-pub(super) type Group = (String, String);
-
-/// Events that have not started a run yet.
-#[derive(Debug, Default)]
-pub(super) struct Intake {
-    pub(super) pace: Pace,
-    /// When a function was last started for an event id, by function id and event id.
-    started: HashMap<(String, String), i64>,
-    held: HashMap<Group, Held>,
-    /// Tells a batch from its successors.
-    count: u64,
-}
-
-/// A batch that fills, or the last event of a series.
-#[derive(Debug)]
-struct Held {
-    number: u64,
-    function: Arc<Function>,
-    events: Vec<Arc<Event>>,
-    since: i64,
-}
 
 impl State {
     /// An event matches a function.

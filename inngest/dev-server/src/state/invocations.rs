@@ -6,12 +6,12 @@ use serde_json::{Map, Value, json};
 use ulid::Ulid;
 
 use super::State;
-use crate::core::Env;
 use crate::event::Event;
-use crate::executor::End;
-use crate::executor::ops::{Invoke, Step};
+use crate::ids::Env;
 use crate::observe::Observation;
+use crate::ops::{Invoke, Step};
 use crate::run::Parent;
+use crate::run::end::End;
 
 const INVOKED: &str = "inngest/function.invoked";
 

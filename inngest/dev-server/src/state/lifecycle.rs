@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use ulid::Ulid;
 
-use super::{State, Timer};
-use crate::core::Env;
+use super::State;
 use crate::event::Event;
-use crate::executor::queue::{Item, Kind};
-use crate::executor::{End, finish};
 use crate::expression::Expression;
+use crate::ids::Env;
 use crate::observe::Observation;
+use crate::queue::{Item, Kind, Timer};
 use crate::registry::Function;
+use crate::run::end::{End, finish};
 use crate::run::{Parent, Run, Status};
 
 impl State {

@@ -4,31 +4,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use ulid::Ulid;
 
 use super::State;
-use super::intake::Group;
-use crate::core::Env;
 use crate::event::Event;
-use crate::executor::End;
+use crate::ids::Env;
 use crate::observe::Observation;
+use crate::queue::Timer;
 use crate::registry::{RegisterError, Registered, Schedule, Trigger};
+use crate::run::end::End;
 
 const SCHEDULED: &str = "inngest/scheduled.timer";
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Timer {
-    /// A wait has taken long enough.
-    WaitExpires { run: Ulid, hash: String },
-    /// A batch has waited long enough, or a series of events is over.
-    Release { group: Group, number: u64 },
-    /// A run should have begun by now.
-    StartTimeout { run: Ulid },
-    /// A run should have ended by now.
-    FinishTimeout { run: Ulid },
-    /// A function runs by its schedule.
-    Cron { function: String, schedule: String, due: i64 },
-}
 
 impl State {
     /// The timer's moment has come.

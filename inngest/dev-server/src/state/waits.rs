@@ -5,40 +5,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use ulid::Ulid;
 
-use super::{State, Timer};
-use crate::core::Env;
+use super::State;
 use crate::event::Event;
-use crate::executor::End;
-use crate::executor::ops::Step;
-use crate::executor::queue::{Item, Kind};
-use crate::expression::Expression;
-
-/// A step that waits.
-#[derive(Debug)]
-pub(crate) struct Wait {
-    pub(crate) run: Ulid,
-    pub(crate) step: Step,
-    pub(crate) expires_at: i64,
-    /// The result when nothing comes in time.
-    pub(crate) late: Arc<Value>,
-    pub(crate) awaited: Awaited,
-}
-
-#[derive(Debug)]
-pub(crate) enum Awaited {
-    Event {
-        name: String,
-        condition: Option<Expression>,
-    },
-    Signal {
-        name: String,
-        replaces: bool,
-    },
-    /// The end of the run that the step invoked.
-    Invocation,
-    /// Only that its time is up: another run took its signal.
-    Nothing,
-}
+use crate::ids::Env;
+use crate::queue::{Item, Kind, Timer};
+use crate::run::end::End;
+use crate::run::wait::{Awaited, Wait};
 
 impl State {
     /// Lets a run wait. `Some` is how the run ends if it must not: only one run waits for a signal (P-133).
@@ -120,11 +92,5 @@ impl State {
 
     pub(super) fn forget_waits(&mut self, run: Ulid) {
         self.waits.retain(|(waiting, _), _| *waiting != run);
-    }
-}
-
-impl Wait {
-    fn is_for_signal(&self, signal: &str) -> bool {
-        matches!(&self.awaited, Awaited::Signal { name, .. } if name == signal)
     }
 }

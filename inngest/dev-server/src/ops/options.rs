@@ -3,7 +3,22 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::InvalidOps;
+/// Why a 206 reply is no use.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvalidOps {
+    /// The real server rejects the whole reply and tries again.
+    #[error("{0}")]
+    Rejected(String),
+    /// As [`InvalidOps::Rejected`].
+    #[error("step output size is greater than the limit")]
+    OutputTooLarge(String),
+    /// The real server knows the op, this one does not: trying again would not help.
+    #[error("op {0} is not supported by this dev server")]
+    Unsupported(String),
+    /// The real server takes the op, and then hangs or crashes on it.
+    #[error("{0}")]
+    Violation(String),
+}
 
 /// `step.waitForEvent` (P-132).
 #[derive(Debug, Clone, PartialEq)]

@@ -1,14 +1,19 @@
 //! One run of one function: what it has learned so far, and what it waits for.
 
-use std::collections::{BTreeMap, HashSet};
+pub(crate) mod end;
+mod memo;
+pub(crate) mod wait;
+
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 use ulid::Ulid;
 
+use self::memo::Memo;
 use crate::event::Event;
-use crate::executor::ops::Step;
 use crate::observe::Observation;
+use crate::ops::Step;
 use crate::registry::Function;
 
 /// Where a run stands, in the words of the REST API.
@@ -142,53 +147,5 @@ impl Run {
     /// Does the server gather the steps of a parallel group before it calls again?
     pub(crate) fn coalesces(&self) -> bool {
         self.version >= 2
-    }
-}
-
-/// Results of the steps that are done.
-#[derive(Debug, Default)]
-pub(crate) struct Memo {
-    steps: BTreeMap<String, Arc<Value>>,
-    /// Hashes in the order in which they were saved (P-151).
-    stack: Vec<String>,
-    bytes: usize,
-}
-
-impl Memo {
-    /// The first result wins: a second one for the same step changes nothing (P-158).
-    fn save(&mut self, hash: &str, value: Arc<Value>, bytes: usize) -> bool {
-        if self.steps.contains_key(hash) {
-            return false;
-        }
-        self.steps.insert(hash.to_owned(), value);
-        self.stack.push(hash.to_owned());
-        self.bytes += bytes;
-        true
-    }
-
-    pub(crate) fn contains(&self, hash: &str) -> bool {
-        self.steps.contains_key(hash)
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.stack.len()
-    }
-
-    /// Size of all results as JSON.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    pub(crate) fn stack(&self) -> &[String] {
-        &self.stack
-    }
-
-    pub(crate) fn hashes(&self) -> HashSet<String> {
-        self.steps.keys().cloned().collect()
-    }
-
-    /// `steps` of a call.
-    pub(crate) fn to_json(&self) -> Value {
-        self.steps.iter().map(|(hash, value)| (hash.clone(), Value::clone(value))).collect()
     }
 }

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use ulid::Ulid;
 
-use super::ops::{Fetch, Step};
-use crate::state::Timer;
+use crate::ops::{Fetch, Step};
 
 /// What a queue item asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +74,24 @@ impl Item {
     pub(crate) fn is_call(&self) -> bool {
         matches!(self.kind, Kind::Discovery | Kind::Step(_))
     }
+}
+
+/// A function, and the key that flow control gives an event of it.
+pub(crate) type Group = (String, String);
+
+/// What becomes due without belonging to the work of one run.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Timer {
+    /// A wait has taken long enough.
+    WaitExpires { run: Ulid, hash: String },
+    /// A batch has waited long enough, or a series of events is over.
+    Release { group: Group, number: u64 },
+    /// A run should have begun by now.
+    StartTimeout { run: Ulid },
+    /// A run should have ended by now.
+    FinishTimeout { run: Ulid },
+    /// A function runs by its schedule.
+    Cron { function: String, schedule: String, due: i64 },
 }
 
 /// What becomes due.

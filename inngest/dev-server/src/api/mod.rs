@@ -1,5 +1,6 @@
 //! The official HTTP API.
 
+mod answer;
 mod auth;
 mod checkpoint;
 mod dev;
@@ -14,10 +15,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
-use http::{HeaderValue, StatusCode, header};
-use serde_json::{Value, json};
+use http::HeaderValue;
 
 use crate::core::Core;
 
@@ -52,15 +52,4 @@ async fn name_server_kind(State(core): State<Arc<Core>>, request: Request, next:
     let kind = HeaderValue::from_static(core.server_kind());
     response.headers_mut().insert("x-inngest-server-kind", kind);
     response
-}
-
-/// The shape of most refusals (P-070).
-fn error_body(status: u16, message: &str) -> Value {
-    json!({"error": message, "data": null, "status": status})
-}
-
-/// JSON under a text content type, as the real server sends much of it.
-fn text_reply(status: StatusCode, body: &Value) -> Response {
-    let content_type = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    (status, content_type, body.to_string()).into_response()
 }

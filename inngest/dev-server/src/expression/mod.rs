@@ -12,6 +12,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use self::lexer::InvalidExpression;
 use self::parser::Node;
 
 /// An expression that was read.
@@ -19,17 +20,6 @@ use self::parser::Node;
 pub(crate) struct Expression {
     text: String,
     root: Node,
-}
-
-/// Why an expression cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InvalidExpression {
-    /// No CEL compiler would take it.
-    #[error("{0}")]
-    Syntax(String),
-    /// The real server may know it.
-    #[error("{0} is not supported by the expressions of this dev server")]
-    Unsupported(String),
 }
 
 impl Expression {

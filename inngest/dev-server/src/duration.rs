@@ -11,7 +11,7 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
 }
 
 /// The form that batch timeouts need: no days or weeks (P-081).
-pub(super) fn parse_go(text: &str) -> Option<Duration> {
+pub(crate) fn parse_go(text: &str) -> Option<Duration> {
     parse_with(text, |unit| unit_seconds(unit).filter(|_| !matches!(unit, "d" | "w")))
 }
 

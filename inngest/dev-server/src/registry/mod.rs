@@ -2,7 +2,6 @@
 
 mod config;
 mod cron;
-mod duration;
 mod flow_control;
 mod settings;
 mod trigger;
@@ -12,32 +11,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use sha1::{Digest as _, Sha1};
-use url::Url;
 
 use crate::event::Event;
 use crate::ids::named_uuid;
 
+pub(crate) use config::Function;
 pub(crate) use cron::Schedule;
-pub(crate) use duration::parse as parse_duration;
-pub(crate) use settings::{Concurrency, Rate, Settings};
+pub(crate) use settings::{Concurrency, Rate};
 pub(crate) use trigger::Trigger;
-
-/// A registered function.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Function {
-    /// The composite id, `<app>-<function>` (P-075).
-    pub(crate) id: String,
-    /// The internal id, as `ctx.fn_id` and the REST API show it.
-    pub(crate) uuid: String,
-    pub(crate) triggers: Vec<Trigger>,
-    /// Where to call it, with `fnId` and `stepId`.
-    pub(crate) url: Url,
-    /// Retries plus one (P-079).
-    pub(crate) max_attempts: u32,
-    pub(crate) settings: Settings,
-    /// Settings that this server accepts but does not enforce.
-    pub(crate) not_enforced: Vec<&'static str>,
-}
 
 #[derive(Debug, Default)]
 pub(crate) struct Registry {

@@ -1,11 +1,10 @@
-//! The ops of a 206 reply (P-116, P-124..P-141).
-
-mod asynchronous;
+//! Reads the ops of a reply.
 
 use serde_json::{Map, Value, json};
 
-pub(crate) use self::asynchronous::{Fetch, Invoke, WaitForEvent, WaitForSignal};
-
+use super::options;
+use super::options::InvalidOps;
+use super::{Action, Op, Step};
 use crate::strict_json;
 
 /// Largest output of a step, with its wrapper (facts 7.5).
@@ -35,86 +34,6 @@ const OPCODES: [&str; 20] = [
     "DeferCancel",
     "Metadata",
 ];
-
-/// What the SDK reports.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Op {
-    pub(crate) step: Step,
-    pub(crate) action: Action,
-}
-
-/// The step that an op or a queue item is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Step {
-    pub(crate) hash: String,
-    /// The display name, else the name.
-    pub(crate) name: String,
-    /// `opts.parallelMode` is `race` (P-164).
-    pub(crate) race: bool,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Action {
-    /// A step ran; `memo` is what the state keeps.
-    Ran {
-        memo: Value,
-        bytes: usize,
-    },
-    /// A step failed and may be tried again.
-    Errored(Value),
-    /// A step failed for good.
-    Failed(Value),
-    Planned,
-    Sleep(String),
-    WaitForEvent(WaitForEvent),
-    WaitForSignal(WaitForSignal),
-    Invoke(Invoke),
-    Fetch(Fetch),
-    /// The function returned, within a call that saved steps by itself (P-137).
-    Complete(Value),
-    /// The SDK wants to be called again (P-138).
-    Discover,
-    /// An op that this server does not carry out, and that no result depends on.
-    Ignored(&'static str),
-    None,
-}
-
-impl Op {
-    /// Did the SDK run user code for this op?
-    pub(crate) fn is_executed(&self) -> bool {
-        matches!(self.action, Action::Ran { .. } | Action::Errored(_) | Action::Failed(_))
-    }
-
-    /// Does its result come later, from the server?
-    pub(crate) fn is_plan(&self) -> bool {
-        matches!(
-            self.action,
-            Action::Planned
-                | Action::Sleep(_)
-                | Action::WaitForEvent(_)
-                | Action::WaitForSignal(_)
-                | Action::Invoke(_)
-                | Action::Fetch(_)
-        )
-    }
-}
-
-/// Why a 206 reply is no use.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InvalidOps {
-    /// The real server rejects the whole reply and tries again.
-    #[error("{0}")]
-    Rejected(String),
-    /// As [`InvalidOps::Rejected`].
-    #[error("{OUTPUT_TOO_LARGE}")]
-    OutputTooLarge(String),
-    /// The real server knows the op, this one does not: trying again would not help.
-    #[error("op {0} is not supported by this dev server")]
-    Unsupported(String),
-    /// The real server takes the op, and then hangs or crashes on it.
-    #[error("{0}")]
-    Violation(String),
-}
 
 fn rejected(why: impl Into<String>) -> InvalidOps {
     InvalidOps::Rejected(why.into())
@@ -162,11 +81,11 @@ fn parse_op(op: &Value, no_retry: bool) -> Result<Op, InvalidOps> {
             let duration = opts.and_then(|opts| opts.get("duration")).and_then(Value::as_str);
             Action::Sleep(duration.unwrap_or(plain_name).to_owned())
         }
-        "WaitForEvent" => Action::WaitForEvent(asynchronous::wait_for_event(opts, plain_name)?),
-        "WaitForSignal" => Action::WaitForSignal(asynchronous::wait_for_signal(opts, name)?),
-        "InvokeFunction" => Action::Invoke(asynchronous::invoke(opts, name)?),
-        "Gateway" => Action::Fetch(asynchronous::gateway(opts, name)?),
-        "AIGateway" | "AiGateway" => Action::Fetch(asynchronous::ai_gateway(opts, name)?),
+        "WaitForEvent" => Action::WaitForEvent(options::wait_for_event(opts, plain_name)?),
+        "WaitForSignal" => Action::WaitForSignal(options::wait_for_signal(opts, name)?),
+        "InvokeFunction" => Action::Invoke(options::invoke(opts, name)?),
+        "Gateway" => Action::Fetch(options::gateway(opts, name)?),
+        "AIGateway" | "AiGateway" => Action::Fetch(options::ai_gateway(opts, name)?),
         "RunComplete" => Action::Complete(op.get("data").cloned().unwrap_or_default()),
         "DiscoveryRequest" => Action::Discover,
         "DeferAdd" => Action::Ignored("DeferAdd"),

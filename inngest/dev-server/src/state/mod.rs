@@ -1,7 +1,9 @@
 //! Everything the server remembers, behind one lock.
 
 mod calls;
+pub(crate) mod checkpoint;
 mod concurrency;
+mod held;
 mod intake;
 mod invocations;
 mod lifecycle;
@@ -15,17 +17,14 @@ use std::sync::Arc;
 use ulid::Ulid;
 
 use self::calls::Calls;
-use self::intake::Intake;
-use crate::core::Env;
+use self::held::Intake;
 use crate::event::Event;
-use crate::executor::queue::{Item, Queue};
+use crate::ids::Env;
 use crate::observe::Observation;
+use crate::queue::{Item, Queue};
 use crate::registry::Registry;
+use crate::run::wait::Wait;
 use crate::run::{Run, Status};
-
-pub(crate) use calls::{Checkpoint, CheckpointError};
-pub(crate) use timers::Timer;
-pub(crate) use waits::{Awaited, Wait};
 
 #[derive(Debug, Default)]
 pub(crate) struct State {

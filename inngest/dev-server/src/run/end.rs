@@ -2,16 +2,68 @@
 
 use serde_json::{Value, json};
 
-use super::reply::Failure;
-use super::turn::End;
-use crate::core::Env;
+use super::memo::Memo;
+use super::{Run, Status};
 use crate::event::Event;
+use crate::ids::Env;
 use crate::observe::Observation;
-use crate::run::{Memo, Run, Status};
 
 const FAILED: &str = "inngest/function.failed";
 const CANCELLED: &str = "inngest/function.cancelled";
 const FINISHED: &str = "inngest/function.finished";
+/// Limits of server 1.43 (facts 7.5).
+pub(crate) const MAX_STEPS: usize = 1000;
+pub(crate) const MAX_STATE_BYTES: usize = 32 * 1024 * 1024;
+
+/// How a run ends.
+#[derive(Debug)]
+pub(crate) enum End {
+    Completed(Value),
+    Failed(Failure),
+    Cancelled,
+}
+
+impl End {
+    /// The SDK broke a rule of the protocol, or a limit: nothing that a retry could mend.
+    pub(crate) fn violation(message: impl Into<String>) -> Self {
+        Self::Failed(Failure::noticed(message, true))
+    }
+
+    /// A failure that the real server names, in the shape in which it tells of it.
+    pub(crate) fn named(name: &str, message: &str, details: Option<String>) -> Self {
+        let reason = format!("{name}: {message}");
+        let mut error = json!({"error": reason, "name": name, "message": message});
+        if let (Some(details), Value::Object(fields)) = (details, &mut error) {
+            fields.insert("stack".to_owned(), json!(details));
+        }
+        let output = json!({"error": error});
+        Self::Failed(Failure { output, reason, no_retry: true, retry_at: None })
+    }
+
+    pub(crate) fn too_many_steps() -> Self {
+        let message = format!("The function run exceeded the step limit of {MAX_STEPS} steps.");
+        Self::named("InngestErrFunctionOverflowed", &message, None)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// What becomes the run's output when no attempt is left.
+    pub(crate) output: Value,
+    /// `error.error` of the failure event: the server's view of what went wrong.
+    pub(crate) reason: String,
+    pub(crate) no_retry: bool,
+    pub(crate) retry_at: Option<i64>,
+}
+
+impl Failure {
+    /// A failure that the server noticed, rather than one that the function reported.
+    pub(crate) fn noticed(message: impl Into<String>, no_retry: bool) -> Self {
+        let reason: String = message.into();
+        let output = json!({"name": "Error", "message": reason});
+        Self { output, reason, no_retry, retry_at: None }
+    }
+}
 
 /// What the end of a run brings about.
 pub(crate) struct Finished {

@@ -4,9 +4,6 @@ mod call;
 mod carry_out;
 mod check;
 mod fetch;
-mod finish;
-pub(crate) mod ops;
-pub(crate) mod queue;
 mod reply;
 mod retry;
 mod schedule;
@@ -16,13 +13,10 @@ mod wait;
 
 use std::sync::Arc;
 
-use self::queue::{Item, Job, Kind};
 use crate::core::Core;
 use crate::http_client::{Answer, NoAnswer};
 use crate::observe::Observation;
-
-pub(crate) use self::finish::finish;
-pub(crate) use self::turn::{End, MAX_STATE_BYTES};
+use crate::queue::{Item, Job, Kind};
 
 /// Runs until shutdown.
 pub(crate) async fn run(core: Arc<Core>) {
