@@ -67,6 +67,7 @@ mod server;
 mod state;
 mod strict_json;
 mod sync;
+mod typed;
 
 pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 pub use observe::Observation;

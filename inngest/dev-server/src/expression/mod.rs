@@ -16,7 +16,8 @@ use self::lexer::InvalidExpression;
 use self::parser::Node;
 
 /// An expression that was read.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, serde::Deserialize)]
+#[serde(try_from = "String")]
 pub(crate) struct Expression {
     text: String,
     root: Node,
@@ -43,6 +44,14 @@ impl Expression {
             Some(Value::String(text)) => text,
             Some(value) => value.to_string(),
         }
+    }
+}
+
+impl TryFrom<String> for Expression {
+    type Error = InvalidExpression;
+
+    fn try_from(text: String) -> Result<Self, InvalidExpression> {
+        Self::parse(&text)
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod config;
 mod cron;
-mod flow_control;
 mod settings;
 mod trigger;
 
@@ -17,7 +16,7 @@ use crate::ids::named_uuid;
 
 pub(crate) use config::Function;
 pub(crate) use cron::Schedule;
-pub(crate) use settings::{Concurrency, Rate};
+pub(crate) use settings::{Concurrency, Rate, Scope, SingletonMode};
 pub(crate) use trigger::Trigger;
 
 #[derive(Debug, Default)]
@@ -74,7 +73,7 @@ impl Registry {
             Some(Value::Array(configs)) => configs,
             Some(_) => return Err(unreadable("`functions` must be an array")),
         };
-        let functions = parse_all(configs)?;
+        let functions = read_all(configs)?;
         let checksum = hex::encode(Sha1::digest(serde_json::to_vec(&payload).unwrap_or_default()));
         let modified = self.apps.get(app).is_none_or(|known| known.checksum != checksum);
         let registered = Registered {
@@ -105,11 +104,11 @@ impl Registry {
 }
 
 /// Of two functions with the same id the last one wins, as on the real server (P-075).
-fn parse_all(configs: &[Value]) -> Result<BTreeMap<String, Arc<Function>>, RegisterError> {
+fn read_all(configs: &[Value]) -> Result<BTreeMap<String, Arc<Function>>, RegisterError> {
     let mut functions = BTreeMap::new();
     let mut problems = Vec::new();
     for (index, config) in configs.iter().enumerate() {
-        match config::parse(config) {
+        match config::read(config) {
             Ok(function) => {
                 functions.insert(function.id.clone(), Arc::new(function));
             }

@@ -2,7 +2,7 @@
 
 use super::State;
 use crate::queue::Item;
-use crate::registry::{Concurrency, Function};
+use crate::registry::{Concurrency, Function, Scope};
 use crate::run::Run;
 
 impl State {
@@ -11,7 +11,13 @@ impl State {
         let Some(run) = self.runs.get(&item.run) else { return false };
         let limits = run.function.settings.concurrency.iter().enumerate();
         let groups: Vec<(String, usize)> = limits
-            .map(|(index, limit)| (group(run, &run.function, index, limit), limit.limit))
+            .filter(|(_, limit)| limit.limit > 0)
+            .map(|(index, limit)| {
+                (
+                    group(run, &run.function, index, limit),
+                    usize::try_from(limit.limit).unwrap_or(usize::MAX),
+                )
+            })
             .collect();
         if groups.iter().any(|(group, limit)| self.calls.going_on(group) >= *limit) {
             self.calls.park(item.clone());
@@ -32,7 +38,7 @@ impl State {
 /// What the calls that a limit counts have in common.
 fn group(run: &Run, function: &Function, index: usize, limit: &Concurrency) -> String {
     let key = limit.key.as_ref().map(|key| key.key(&run.event().for_call())).unwrap_or_default();
-    if limit.shared {
+    if limit.scope != Scope::Fn {
         format!("shared {:?} {key}", limit.key)
     } else {
         format!("{} {index} {key}", function.id)

@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::ids::Env;
 use crate::observe::Observation;
 use crate::queue::{Group, Timer};
-use crate::registry::Function;
+use crate::registry::{Function, SingletonMode};
 use crate::run::end::End;
 use crate::run::{Parent, Status};
 
@@ -70,7 +70,7 @@ impl State {
                     && key(&run.event().for_call()) == key(&event)
             });
             let rivals: Vec<_> = rivals.map(|run| run.id).collect();
-            if !rivals.is_empty() && !singleton.cancels {
+            if !rivals.is_empty() && singleton.mode == SingletonMode::Skip {
                 return events.first().map(|event| skipped(&function, event)).into_iter().collect();
             }
             for rival in rivals {

@@ -1,6 +1,7 @@
 //! How runs begin and end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ulid::Ulid;
 
@@ -14,6 +15,9 @@ use crate::registry::Function;
 use crate::run::end::{End, finish};
 use crate::run::{Parent, Run, Status};
 
+/// How long events can cancel a run when the configuration does not say.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(365 * 86_400);
+
 impl State {
     /// Begins a run, whose first call is due at `due`.
     pub(super) fn start(
@@ -26,7 +30,7 @@ impl State {
     ) -> Vec<Observation> {
         let now = env.now();
         let function_id = function.id.clone();
-        let start_timeout = function.settings.start_timeout;
+        let start_timeout = function.settings.timeouts.start;
         let Some(run) = Run::new(env.ulid(), function, events, parent, now) else {
             return Vec::new();
         };
@@ -47,7 +51,7 @@ impl State {
     pub(crate) fn begin(&mut self, id: Ulid, now_ms: i64) {
         let Some(run) = self.running(id).filter(|run| !run.begun) else { return };
         run.begun = true;
-        if let Some(timeout) = run.function.settings.finish_timeout {
+        if let Some(timeout) = run.function.settings.timeouts.finish {
             let timeout = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
             let late = now_ms.saturating_add(timeout);
             self.queue.push_timer(late, Timer::FinishTimeout { run: id });
@@ -77,7 +81,8 @@ impl State {
         for run in self.runs.values().filter(|run| run.status == Status::Running) {
             let cancels = run.function.settings.cancel.iter();
             let is_cancelled = cancels.filter(|cancel| cancel.event == event.name).any(|cancel| {
-                let timeout = i64::try_from(cancel.timeout.as_millis()).unwrap_or(i64::MAX);
+                let timeout = i64::try_from(cancel.timeout.unwrap_or(CANCEL_TIMEOUT).as_millis())
+                    .unwrap_or(i64::MAX);
                 let holds = |condition: &Expression| {
                     condition.matches(&run.event().for_call(), Some(&event.for_call()))
                 };
