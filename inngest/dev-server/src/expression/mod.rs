@@ -33,17 +33,13 @@ impl Expression {
     /// is a match: not a text, not a number.
     pub(crate) fn matches(&self, event: &Value, asynchronous: Option<&Value>) -> bool {
         let scope = eval::Scope { event, asynchronous };
-        eval::eval(&self.root, &scope) == Some(Value::Bool(true))
+        eval::eval(&self.root, &scope).as_deref() == Some(&Value::Bool(true))
     }
 
     /// Its value as a key that runs have in common; a missing value is a key as well.
     pub(crate) fn key(&self, event: &Value) -> String {
         let scope = eval::Scope { event, asynchronous: None };
-        match eval::eval(&self.root, &scope) {
-            None => String::new(),
-            Some(Value::String(text)) => text,
-            Some(value) => value.to_string(),
-        }
+        eval::eval(&self.root, &scope).as_deref().map(eval::text).unwrap_or_default()
     }
 }
 

@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Expression;
 use super::lexer::InvalidExpression;
@@ -35,6 +35,9 @@ fn what_holds() {
         "event.data.text.contains(\"t'\") && 'aB'.upperAscii() == 'AB'",
         "string(5) == '5' && int('5') == 5 && int(5.9) == 5 && double('0.5') == event.data.half",
         "false || event.data.yes",
+        r"r'a\b' == 'a\\b' && R'' == ''",
+        "'''it's\n''' + \"\"\"a\"b\"\"\" == 'it\\'s\\na\"b'",
+        "event.data.n // the number\n == 5 // and nothing else",
     ] {
         assert!(matches(text), "{text}");
     }
@@ -73,11 +76,47 @@ fn missing_values_do_not_fail() {
     }
 }
 
+/// A field that both events lack is the same in both: `null`, once the real server has written `event` into the condition
+/// of a wait or of a cancellation [observed on 1.43].
+#[test]
+fn what_both_events_lack_is_equal() {
+    let (event, asynchronous) = (json!({"data": {"n": 1}}), json!({"data": {"m": 1}}));
+    let matches = |text: &str, asynchronous: Option<&Value>| {
+        Expression::parse(text).is_ok_and(|parsed| parsed.matches(&event, asynchronous))
+    };
+    for text in ["event.data.x == async.data.x", "async.data.x.y == event.data.x.y"] {
+        assert!(matches(text, Some(&asynchronous)), "{text}");
+    }
+    for text in [
+        "event.data.n == async.data.n",
+        "event.data.m == async.data.m",
+        "async.data.x == async.data.y",
+    ] {
+        assert!(!matches(text, Some(&asynchronous)), "{text}");
+    }
+    // Where there is one event, nothing is written into the expression.
+    assert!(!matches("event.data.x == event.data.y", None));
+}
+
 #[test]
 fn what_cannot_be_read_is_refused() {
-    for text in
-        ["", " ", "(", "event.data.x == 'a", "f(]", ")", "event.", "1 2", "a == 1", "event..a"]
-    {
+    for text in [
+        "",
+        " ",
+        "// only a comment",
+        "event.data.x ==",
+        "'a\nb'",
+        "'''a''",
+        "r'a",
+        "(",
+        "event.data.x == 'a",
+        "f(]",
+        ")",
+        "event.",
+        "1 2",
+        "a == 1",
+        "event..a",
+    ] {
         let refused = Expression::parse(text);
         assert!(
             matches!(
@@ -92,7 +131,7 @@ fn what_cannot_be_read_is_refused() {
         ("event.data.text.matches('a.*')", "matches()"),
         ("date(event.ts)", "date()"),
         ("{'a': 1} == event.data", "map literal"),
-        ("r'a' == event.name", "string prefix"),
+        ("b'a' == event.name", "string prefix"),
         ("1u == event.data.n", "1u"),
     ] {
         let error =

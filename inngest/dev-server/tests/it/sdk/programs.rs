@@ -198,6 +198,13 @@ async fn perform<E>(journal: &Journal, cx: &Context<'_, E>, order: &Order) -> Re
             let event = event.timeout(Duration::from_secs(60)).await?;
             json!(event.map(|event| event.data.n))
         }
+        "waits on a field that both lack" => {
+            let condition =
+                "event.data.absent == async.data.absent && event.data.key == async.data.key";
+            let event = step.wait_for_event::<Answer>("wait").when(condition);
+            let event = event.timeout(Duration::from_secs(60)).await?;
+            json!(event.map(|event| event.data.n))
+        }
         "waits in vain" => {
             let event = step.wait_for_event::<Answer>("wait").when("async.data.n == -1");
             json!(event.timeout(Duration::from_millis(200)).await?.is_none())

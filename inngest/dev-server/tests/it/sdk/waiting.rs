@@ -8,15 +8,18 @@ use super::world::{MODES, World, eventually, nudging};
 #[tokio::test]
 async fn an_event_ends_a_wait() {
     let world = World::start().await;
-    for mode in MODES {
+    let programs = ["waits", "waits on a field that both lack"];
+    for (mode, program) in
+        MODES.into_iter().flat_map(|mode| programs.map(|program| (mode, program)))
+    {
         let key = Ulid::generate().to_string();
-        let event = world.begin(mode, "waits", &key).await;
+        let event = world.begin(mode, program, &key).await;
         let answer = async || {
             world.send("e2e/answer", json!({"key": "another", "n": 1})).await;
             world.send("e2e/answer", json!({"key": key, "n": 2})).await;
         };
         let run = nudging(answer, world.end_of(&event)).await;
-        assert_eq!(run.entry.output, Some(json!(2)), "{mode}: {run:?}");
+        assert_eq!(run.entry.output, Some(json!(2)), "{program}, {mode}: {run:?}");
     }
     world.end().await;
 }
