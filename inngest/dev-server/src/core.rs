@@ -38,18 +38,27 @@ impl Core {
         if self.signing_key.is_some() { "cloud" } else { "dev" }
     }
 
-    /// Takes in an event and wakes the executor.
-    pub(crate) fn ingest(&self, event: Event) {
-        let seen = self.state().ingest(event, &self.env);
-        self.observe(seen);
+    /// Changes the state, tells subscribers what happened, and wakes the executor.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State, &Env) -> T) -> T {
+        let mut state = self.state();
+        let result = change(&mut state, &self.env);
+        self.publish(&mut state);
+        drop(state);
         self.queue_changed.notify_one();
+        result
     }
 
-    pub(crate) fn observe(&self, seen: impl IntoIterator<Item = Observation>) {
-        for observation in seen {
+    /// Tells subscribers what happened, in the order in which it did.
+    pub(crate) fn publish(&self, state: &mut State) {
+        for observation in state.seen.drain(..) {
             tracing::debug!(?observation);
-            // An error only says that nobody listens.
+            // An error only says that there is no subscriber.
             let _ = self.observations.send(observation);
         }
+    }
+
+    /// Takes an event in.
+    pub(crate) fn ingest(&self, event: Event) {
+        self.change(|state, env| state.ingest(event, env));
     }
 }

@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+/// Milliseconds, as times are counted here.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// Reads one or more `<number><unit>` with the units ns, us, ms, s, m, h, d and w, such as `1s500ms` or `1.5d`.
 pub(crate) fn parse(text: &str) -> Option<Duration> {
     if text == "0" {

@@ -28,11 +28,25 @@ pub(crate) struct Event {
 }
 
 impl Event {
+    /// An event of the server itself.
+    pub(crate) fn internal(name: &str, data: Value, id: Ulid, now_ms: i64) -> Self {
+        Self {
+            internal_id: id,
+            id: id.to_string(),
+            name: name.to_owned(),
+            data,
+            user: None,
+            ts: now_ms,
+            v: None,
+            received_at: now_ms,
+        }
+    }
+
     /// The event as a call carries it: `user` is always there (P-104).
     pub(crate) fn for_call(&self) -> Value {
         let mut event = self.stored();
-        if let Value::Object(fields) = &mut event {
-            fields.entry("user").or_insert_with(|| json!({}));
+        if self.user.is_none() {
+            event["user"] = json!({});
         }
         event
     }
@@ -40,13 +54,11 @@ impl Event {
     /// The event as it was sent, with the server's defaults.
     pub(crate) fn stored(&self) -> Value {
         let mut event = json!({"data": self.data, "id": self.id, "name": self.name, "ts": self.ts});
-        if let Value::Object(fields) = &mut event {
-            if let Some(user) = &self.user {
-                fields.insert("user".to_owned(), user.clone());
-            }
-            if let Some(v) = &self.v {
-                fields.insert("v".to_owned(), json!(v));
-            }
+        if let Some(user) = &self.user {
+            event["user"] = user.clone();
+        }
+        if let Some(v) = &self.v {
+            event["v"] = json!(v);
         }
         event
     }

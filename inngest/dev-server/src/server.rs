@@ -13,7 +13,7 @@ use url::Url;
 use crate::clock::{Clock, SystemClock};
 use crate::core::Core;
 use crate::http_client::HttpClient;
-use crate::ids::{Env, IdSource};
+use crate::ids::Env;
 use crate::observe::Observation;
 use crate::state::State;
 use crate::sync::{self, SyncError};
@@ -45,12 +45,12 @@ pub enum ServeError {
 /// Everything that can be set before the server starts. No `Debug`: it holds the event key.
 #[derive(Clone)]
 pub struct Builder {
-    pub(crate) apps: Vec<Url>,
-    pub(crate) signing_key: Option<SigningKey>,
-    pub(crate) event_key: Option<String>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) retry_interval: Option<Duration>,
-    pub(crate) poll_interval: Option<Duration>,
+    apps: Vec<Url>,
+    signing_key: Option<SigningKey>,
+    event_key: Option<String>,
+    clock: Arc<dyn Clock>,
+    retry_interval: Option<Duration>,
+    poll_interval: Option<Duration>,
 }
 
 impl Default for Builder {
@@ -112,29 +112,14 @@ impl Builder {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> Result<DevServer, ServeError> {
-        DevServer::start(self, listener, shutdown)
-    }
-}
-
-impl DevServer {
-    /// The options of a new server.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
-    pub(crate) fn start(
-        options: Builder,
-        listener: TcpListener,
-        shutdown: CancellationToken,
-    ) -> Result<Self, ServeError> {
         let address = listener.local_addr().map_err(|error| ServeError::Address(error.into()))?;
         let url = Url::parse(&format!("http://{address}"))
             .map_err(|error| ServeError::Address(error.into()))?;
         let core = Arc::new(Core {
-            env: Env { clock: options.clock, ids: IdSource::new() },
-            signing_key: options.signing_key,
-            event_key: options.event_key,
-            retry_interval: options.retry_interval,
+            env: Env::new(self.clock),
+            signing_key: self.signing_key,
+            event_key: self.event_key,
+            retry_interval: self.retry_interval,
             http: HttpClient::new()?,
             observations: broadcast::Sender::new(OBSERVATIONS_KEPT),
             queue_changed: Notify::new(),
@@ -150,10 +135,17 @@ impl DevServer {
             }
         });
         core.tasks.spawn(executor::run(Arc::clone(&core)));
-        for app in &options.apps {
-            core.tasks.spawn(sync::poll(Arc::clone(&core), app.clone(), options.poll_interval));
+        for app in &self.apps {
+            core.tasks.spawn(sync::poll(Arc::clone(&core), app.clone(), self.poll_interval));
         }
-        Ok(Self { core, apps: options.apps.into(), url })
+        Ok(DevServer { core, apps: self.apps.into(), url })
+    }
+}
+
+impl DevServer {
+    /// The options of a new server.
+    pub fn builder() -> Builder {
+        Builder::default()
     }
 
     /// Where the server listens: the origin for events and for the API.

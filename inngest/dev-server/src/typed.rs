@@ -7,7 +7,8 @@ use serde_path_to_error::Segment;
 /// Reads an object. serde would also take an array for a struct; the real server does not.
 pub(crate) fn object<'a, T: Deserialize<'a>>(value: &'a Value, name: &str) -> Result<T, String> {
     if !value.is_object() {
-        return Err(format!("`{name}` must be an object"));
+        let name = if name.is_empty() { "it".to_owned() } else { format!("`{name}`") };
+        return Err(format!("{name} must be an object"));
     }
     read(value, name)
 }

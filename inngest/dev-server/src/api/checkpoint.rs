@@ -13,8 +13,7 @@ use ulid::Ulid;
 use super::answer::{error_body, text_reply};
 use crate::core::Core;
 use crate::ids::job_of_queue_item;
-use crate::ops::InvalidOps;
-use crate::ops::parse::{self, OUTPUT_TOO_LARGE};
+use crate::ops::parse::{self, InvalidOps, OUTPUT_TOO_LARGE};
 use crate::state::checkpoint::{Checkpoint, CheckpointError};
 use crate::strict_json;
 
@@ -61,10 +60,7 @@ pub(super) async fn save(State(core): State<Arc<Core>>, body: Bytes) -> Response
         request_started_at: request.request_started_at,
         ops,
     };
-    let mut seen = Vec::new();
-    let saved = core.state().checkpoint(&checkpoint, core.env.now(), &mut seen);
-    core.observe(seen);
-    match saved {
+    match core.change(|state, env| state.checkpoint(&checkpoint, env.now())) {
         Ok(()) => StatusCode::OK.into_response(),
         Err(error) => refused(status(&error), &error.to_string(), run),
     }

@@ -31,7 +31,7 @@ impl Turn<'_> {
             self.run.force_step_plan = true;
             self.groups = true;
             if ops.iter().any(Op::is_plan) && self.run.coalesces() {
-                // A step that an earlier reply scheduled may be over by now; nobody would take it off again.
+                // A step that an earlier reply scheduled may be over by now, and would stay pending for ever.
                 let waiting = ops.iter().filter(|op| !self.run.memo.contains(&op.step.hash));
                 self.run.pending.extend(waiting.map(|op| op.step.hash.clone()));
             }
@@ -88,9 +88,10 @@ impl Turn<'_> {
         ops.retain(|op| {
             let Action::Ignored(code) = op.action else { return true };
             tracing::warn!(op = code, step = op.step.name, "this dev server ignores an op");
+            let (run_id, function_id) = self.run.ids();
             self.outcome.seen.push(Observation::OpIgnored {
-                run_id: self.run.id.to_string(),
-                function_id: self.run.function.id.clone(),
+                run_id,
+                function_id,
                 op: code.to_owned(),
             });
             false

@@ -14,22 +14,21 @@ mod wait;
 use std::sync::Arc;
 
 use crate::core::Core;
-use crate::http_client::{Answer, NoAnswer};
 use crate::observe::Observation;
 use crate::queue::{Item, Job, Kind};
 
 /// Runs until shutdown.
 pub(crate) async fn run(core: Arc<Core>) {
     loop {
-        let now = core.env.now();
         let next_due = {
             let mut state = core.state();
-            while let Some(job) = state.queue.pop_due(now) {
+            while let Some(job) = state.queue.pop_due(core.env.now()) {
                 match job {
                     Job::Work(item) => _ = core.tasks.spawn(work(Arc::clone(&core), item)),
-                    Job::Timer(timer) => core.observe(state.ring(&timer, &core.env)),
+                    Job::Timer(timer) => state.ring(&timer, &core.env),
                 }
             }
+            core.publish(&mut state);
             state.queue.next_due()
         };
         let due = async {
@@ -48,61 +47,39 @@ pub(crate) async fn run(core: Arc<Core>) {
 
 async fn work(core: Arc<Core>, item: Item) {
     match &item.kind {
-        Kind::Discovery | Kind::Step(_) => call(core, item).await,
-        Kind::Sleep(_) | Kind::Resume(..) => core.wake(&item),
+        Kind::Discovery | Kind::Step(_) => call(&core, &item).await,
+        Kind::Sleep(step) => core.turn(&item, |turn| turn.wake(step, Arc::default())),
+        Kind::Resume(step, memo) => core.turn(&item, |turn| turn.wake(step, Arc::clone(memo))),
         Kind::Fetch(step, request) => {
-            let fetched = tokio::select! {
-                () = core.shutdown.cancelled() => return,
-                fetched = fetch::perform(&core.http, request) => fetched,
-            };
-            core.fetched(&item, step, request, fetched);
+            let fetched = fetch::perform(&core.http, request);
+            if let Some(fetched) = core.shutdown.run_until_cancelled(fetched).await {
+                core.turn(&item, |turn| turn.fetched(step, request, fetched));
+            }
         }
     }
 }
 
-async fn call(core: Arc<Core>, item: Item) {
-    let prepared = {
-        let mut state = core.state();
+async fn call(core: &Core, item: &Item) {
+    let prepared = core.change(|state, env| {
         // The run ended while the item waited, or a limit keeps it waiting.
-        if state.running(item.run).is_none() || !state.enter(&item) {
-            return;
+        if state.running(item.run).is_none() || !state.enter(item) {
+            return None;
         }
-        state.begin(item.run, core.env.now());
-        // That may have set a timer.
-        core.queue_changed.notify_one();
-        let prepared = call::prepare(&core, &mut state, &item);
-        prepared.zip(state.running(item.run)).map(|(call, run)| {
-            let function_id = run.function.id.clone();
-            core.observe([Observation::CallMade {
-                run_id: run.id.to_string(),
-                function_id: function_id.clone(),
-                step_id: item.step_id().to_owned(),
-                attempt: item.attempt,
-            }]);
-            (call, function_id)
-        })
-    };
-    let Some((call, function_id)) = prepared else { return };
-    let answer = tokio::select! {
-        () = core.shutdown.cancelled() => return,
-        answer = core.http.send(call.request) => answer,
-    };
-    core.observe([answered(&item, function_id, &answer)]);
-    let reply = reply::judge(answer, core.env.now());
-    core.reply(&item, reply, &call.known);
-}
-
-fn answered(item: &Item, function_id: String, answer: &Result<Answer, NoAnswer>) -> Observation {
-    let (status, body) = match answer {
+        state.begin(item.run, env.now());
+        call::prepare(core, state, item)
+    });
+    let Some(call) = prepared else { return };
+    let answer = core.http.send(call.request);
+    let Some(answer) = core.shutdown.run_until_cancelled(answer).await else { return };
+    let (status, body) = match &answer {
         Ok(answer) => (Some(answer.status), reply::decode(&answer.body)),
         Err(no_answer) => (None, no_answer.to_string().into()),
     };
-    Observation::CallAnswered {
-        run_id: item.run.to_string(),
-        function_id,
-        step_id: item.step_id().to_owned(),
-        attempt: item.attempt,
-        status,
-        body,
-    }
+    let (run_id, function_id) = call.ids;
+    let (step_id, attempt) = (item.step_id().to_owned(), item.attempt);
+    let answered =
+        Observation::CallAnswered { run_id, function_id, step_id, attempt, status, body };
+    core.change(|state, _| state.seen.push(answered));
+    let reply = reply::judge(answer, core.env.now());
+    core.turn(item, |turn| turn.reply(reply, &call.known));
 }

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::retry;
 use crate::http_client::{Answer, NoAnswer};
-use crate::ops::{InvalidOps, Op, parse};
+use crate::ops::Op;
+use crate::ops::parse::{self, InvalidOps};
 use crate::run::end::Failure;
 
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::retry::date_ms;
 use super::turn::Turn;
-use crate::duration;
+use crate::duration::{self, millis};
 use crate::observe::Observation;
 use crate::ops::{Fetch, Step};
 use crate::queue::Kind;
@@ -37,10 +37,11 @@ impl Turn<'_> {
         if self.schedule_once(step) {
             let kind = Kind::Sleep(step.clone());
             self.enqueue(kind, self.item.after.clone(), now.saturating_add(millis(duration)));
+            let ((run_id, function_id), name) = (self.run.ids(), step.name.clone());
             self.outcome.seen.push(Observation::SleepStarted {
-                run_id: self.run.id.to_string(),
-                function_id: self.run.function.id.clone(),
-                name: step.name.clone(),
+                run_id,
+                function_id,
+                name,
                 duration,
             });
         }
@@ -67,10 +68,6 @@ impl Turn<'_> {
     pub(super) fn schedule_once(&mut self, step: &Step) -> bool {
         self.run.scheduled.insert(step.hash.clone())
     }
-}
-
-pub(super) fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Nothing, a negative duration and the past mean no time at all.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::reply::Reply;
 use super::retry;
+use crate::duration::millis;
 use crate::ids::Env;
 use crate::observe::Observation;
 use crate::ops::{Invoke, Step};
@@ -17,52 +18,47 @@ use crate::run::end::{End, MAX_STATE_BYTES, MAX_STEPS};
 use crate::run::wait::Wait;
 
 /// A run in the middle of a change. What follows from it is collected and carried out afterwards.
-pub(crate) struct Turn<'a> {
-    pub(crate) run: &'a mut Run,
-    pub(crate) item: &'a Item,
-    pub(crate) env: &'a Env,
-    pub(crate) retry_interval: Option<Duration>,
+pub(super) struct Turn<'a> {
+    pub(super) run: &'a mut Run,
+    pub(super) item: &'a Item,
+    pub(super) env: &'a Env,
+    pub(super) retry_interval: Option<Duration>,
     /// The reply began a parallel group.
-    pub(crate) groups: bool,
-    pub(crate) outcome: Outcome,
+    pub(super) groups: bool,
+    pub(super) outcome: Outcome,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Outcome {
-    pub(crate) next: Vec<Item>,
-    pub(crate) waits: Vec<Wait>,
-    pub(crate) invocations: Vec<(Step, Invoke)>,
-    pub(crate) seen: Vec<Observation>,
-    pub(crate) end: Option<End>,
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) next: Vec<Item>,
+    pub(super) waits: Vec<Wait>,
+    pub(super) invocations: Vec<(Step, Invoke)>,
+    pub(super) seen: Vec<Observation>,
 }
 
 impl Turn<'_> {
-    /// Applies a reply. `known` are the steps that the SDK was told of.
-    pub(crate) fn reply(&mut self, reply: Reply, known: &HashSet<String>) {
+    /// Applies a reply. `known` are the steps whose results the call carried.
+    pub(super) fn reply(&mut self, reply: Reply, known: &HashSet<String>) -> Result<(), End> {
         match reply {
-            Reply::Done(output) => self.outcome.end = Some(End::Completed(output)),
+            Reply::Done(output) => Err(End::Completed(output)),
             Reply::Failed(failure) if failure.no_retry || !self.has_attempts_left() => {
-                self.outcome.end = Some(End::Failed(failure));
+                Err(End::Failed(failure))
             }
-            Reply::Failed(failure) => self.retry(None, failure.output, failure.retry_at),
+            Reply::Failed(failure) => {
+                self.retry(None, failure.output, failure.retry_at);
+                Ok(())
+            }
             Reply::Ops { ops, version, no_retry, retry_at } => {
                 if self.run.version == -1 {
                     self.run.version = version;
                 }
-                if let Err(end) = self.ops(ops, known, no_retry, retry_at) {
-                    self.outcome.end = Some(end);
-                }
+                self.ops(ops, known, no_retry, retry_at)
             }
         }
     }
 
     /// A result that the SDK did not bring: the end of a sleep or of a wait (P-106).
-    pub(crate) fn wake(&mut self) -> Result<(), End> {
-        let (step, memo) = match &self.item.kind {
-            Kind::Sleep(step) => (step, Arc::new(Value::Null)),
-            Kind::Resume(step, memo) => (step, Arc::clone(memo)),
-            Kind::Discovery | Kind::Step(_) | Kind::Fetch(..) => return Ok(()),
-        };
+    pub(super) fn wake(&mut self, step: &Step, memo: Arc<Value>) -> Result<(), End> {
         let bytes = memo.to_string().len();
         self.save(step, memo, bytes)
     }
@@ -101,15 +97,16 @@ impl Turn<'_> {
     pub(super) fn retry(&mut self, step: Option<String>, error: Value, retry_at: Option<i64>) {
         let now = self.env.now();
         let wait = retry::backoff(self.item.attempt, self.retry_interval);
-        let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-        let due = retry_at.unwrap_or(now.saturating_add(wait_ms));
+        let due = retry_at.unwrap_or(now.saturating_add(millis(wait)));
         let after = Duration::from_millis(u64::try_from(due - now).unwrap_or(0));
+        let (run_id, function_id) = self.run.ids();
+        let attempt = self.item.attempt + 1;
         self.outcome.next.push(self.item.retry(due));
         self.outcome.seen.push(Observation::RetryScheduled {
-            run_id: self.run.id.to_string(),
-            function_id: self.run.function.id.clone(),
+            run_id,
+            function_id,
             step,
-            attempt: self.item.attempt + 1,
+            attempt,
             after,
             error,
         });

@@ -5,7 +5,7 @@ pub(crate) mod parse;
 
 use serde_json::Value;
 
-pub(crate) use self::options::{Fetch, InvalidOps, Invoke, WaitForEvent, WaitForSignal};
+pub(crate) use self::options::{Fetch, Invoke, WaitForEvent, WaitForSignal};
 
 /// What the SDK reports.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,39 +1,47 @@
-//! Reads the ops of a reply.
+//! Reads ops.
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::options;
-use super::options::InvalidOps;
-use super::{Action, Op, Step};
-use crate::strict_json;
+use super::{Action, Op, Step, options};
+use crate::{strict_json, typed};
 
 /// Largest output of a step, with its wrapper (facts 7.5).
 const MAX_OUTPUT_BYTES: usize = 4 * 1024 * 1024;
 pub(crate) const OUTPUT_TOO_LARGE: &str = "step output size is greater than the limit";
 
 /// Opcodes of server 1.43. Names match exactly or in all-lowercase (P-125).
-const OPCODES: [&str; 20] = [
-    "None",
-    "Step",
-    "StepRun",
-    "StepError",
-    "StepFailed",
-    "StepPlanned",
-    "Sleep",
-    "WaitForEvent",
-    "InvokeFunction",
-    "AIGateway",
-    "AiGateway",
-    "Gateway",
-    "WaitForSignal",
-    "RunComplete",
-    "SyncRunComplete",
-    "DiscoveryRequest",
-    "DeferAdd",
-    "DeferAbort",
-    "DeferCancel",
-    "Metadata",
-];
+const OPCODES: &str = "None Step StepRun StepError StepFailed StepPlanned Sleep WaitForEvent InvokeFunction AIGateway \
+    AiGateway Gateway WaitForSignal RunComplete SyncRunComplete DiscoveryRequest DeferAdd DeferAbort DeferCancel Metadata";
+
+/// Why a 206 reply is no use.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InvalidOps {
+    /// The real server rejects the whole reply and tries again.
+    #[error("{0}")]
+    Rejected(String),
+    /// Rejected too. The id is the step's.
+    #[error("{OUTPUT_TOO_LARGE}")]
+    OutputTooLarge(String),
+    /// The real server knows the op, this one does not: trying again would not help.
+    #[error("op {0} is not supported by this dev server")]
+    Unsupported(String),
+    /// The real server takes the op, and then hangs or crashes on it.
+    #[error("{0}")]
+    Violation(String),
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Wire {
+    op: Option<String>,
+    id: Option<String>,
+    name: Option<String>,
+    display_name: Option<String>,
+    opts: Value,
+    data: Value,
+    error: Value,
+}
 
 fn rejected(why: impl Into<String>) -> InvalidOps {
     InvalidOps::Rejected(why.into())
@@ -46,89 +54,80 @@ pub(crate) fn parse_saved(ops: &[Value]) -> Result<Vec<Op>, InvalidOps> {
 
 /// Reads the body of a 206: an array of ops, or a single one. An empty array is one op that says nothing.
 pub(crate) fn parse(body: &[u8], no_retry: bool) -> Result<Vec<Op>, InvalidOps> {
-    let body = strict_json::parse(body)
-        .map_err(|error| rejected(format!("error reading generator opcode response: {error}")))?;
-    match body {
-        Value::Array(ops) if ops.is_empty() => {
-            parse_op(&json!({"op": "None"}), false).map(|op| vec![op])
-        }
-        Value::Array(ops) => ops.iter().map(|op| parse_op(op, no_retry)).collect(),
-        op @ Value::Object(_) => parse_op(&op, no_retry).map(|op| vec![op]),
-        _ => {
-            Err(rejected("error reading generator opcode response: expected JSON object or array"))
-        }
-    }
+    let unreadable =
+        |why: &str| rejected(format!("error reading generator opcode response: {why}"));
+    let body = strict_json::parse(body).map_err(|error| unreadable(&error.to_string()))?;
+    let ops = match body {
+        Value::Array(ops) if ops.is_empty() => vec![json!({"op": "None"})],
+        Value::Array(ops) => ops,
+        op @ Value::Object(_) => vec![op],
+        _ => return Err(unreadable("expected JSON object or array")),
+    };
+    ops.iter().map(|op| parse_op(op, no_retry)).collect()
 }
 
 fn parse_op(op: &Value, no_retry: bool) -> Result<Op, InvalidOps> {
-    let op = op.as_object().ok_or_else(|| rejected("an opcode must be an object"))?;
-    let code = text(op, "op")?.unwrap_or_default();
+    let wire: Wire =
+        typed::object(op, "").map_err(|problem| rejected(format!("opcode: {problem}")))?;
+    let code = wire.op.unwrap_or_default();
     let code = OPCODES
-        .into_iter()
+        .split_whitespace()
         .find(|known| *known == code || known.to_lowercase() == code)
         .ok_or_else(|| rejected(format!("{code} does not belong to Opcode values")))?;
-    let id = text(op, "id")?.unwrap_or_default();
-    let plain_name = text(op, "name")?.unwrap_or_default();
-    let name = text(op, "displayName")?.unwrap_or(plain_name);
-    let opts = op.get("opts").filter(|opts| !opts.is_null());
+    let hash = wire.id.unwrap_or_default();
+    let plain_name = wire.name.unwrap_or_default();
+    let name = wire.display_name.as_ref().unwrap_or(&plain_name);
+    let opts = &wire.opts;
     let action = match code {
-        "StepRun" | "Step" => ran(op)?,
-        // The header alone says whether an error may be retried; what the op says is overwritten (P-128).
-        "StepError" => Action::Errored(error_object(op, Some(no_retry))?),
-        "StepFailed" => Action::Failed(error_object(op, None)?),
-        "StepPlanned" => Action::Planned,
-        "Sleep" => {
-            let duration = opts.and_then(|opts| opts.get("duration")).and_then(Value::as_str);
-            Action::Sleep(duration.unwrap_or(plain_name).to_owned())
+        "StepRun" | "Step" => {
+            let memo = json!({"data": wire.data});
+            let bytes = memo.to_string().len();
+            if bytes > MAX_OUTPUT_BYTES {
+                return Err(InvalidOps::OutputTooLarge(hash));
+            }
+            Ok(Action::Ran { memo, bytes })
         }
-        "WaitForEvent" => Action::WaitForEvent(options::wait_for_event(opts, plain_name)?),
-        "WaitForSignal" => Action::WaitForSignal(options::wait_for_signal(opts, name)?),
-        "InvokeFunction" => Action::Invoke(options::invoke(opts, name)?),
-        "Gateway" => Action::Fetch(options::gateway(opts, name)?),
-        "AIGateway" | "AiGateway" => Action::Fetch(options::ai_gateway(opts, name)?),
-        "RunComplete" => Action::Complete(op.get("data").cloned().unwrap_or_default()),
-        "DiscoveryRequest" => Action::Discover,
-        "DeferAdd" => Action::Ignored("DeferAdd"),
-        "DeferAbort" => Action::Ignored("DeferAbort"),
-        "None" => Action::None,
+        // The header alone says whether an error may be retried; what the op says is overwritten (P-128).
+        "StepError" => Ok(Action::Errored(error_object(&wire.error, no_retry)?)),
+        "StepFailed" => {
+            let no_retry = wire.error.get("noRetry") == Some(&json!(true));
+            Ok(Action::Failed(error_object(&wire.error, no_retry)?))
+        }
+        "StepPlanned" => Ok(Action::Planned),
+        "Sleep" => {
+            let duration = opts.get("duration").and_then(Value::as_str);
+            Ok(Action::Sleep(duration.unwrap_or(&plain_name).to_owned()))
+        }
+        "WaitForEvent" => options::wait_for_event(opts, &plain_name).map(Action::WaitForEvent),
+        "WaitForSignal" => options::wait_for_signal(opts, name).map(Action::WaitForSignal),
+        "InvokeFunction" => options::invoke(opts, name).map(Action::Invoke),
+        "Gateway" => options::gateway(opts, name).map(Action::Fetch),
+        "AIGateway" | "AiGateway" => options::ai_gateway(opts, name).map(Action::Fetch),
+        "RunComplete" => Ok(Action::Complete(wire.data)),
+        "DiscoveryRequest" => Ok(Action::Discover),
+        "DeferAdd" | "DeferAbort" => Ok(Action::Ignored(code)),
+        "None" => Ok(Action::None),
         unsupported => return Err(InvalidOps::Unsupported(unsupported.to_owned())),
     };
-    let mode = opts.and_then(|opts| opts.get("parallelMode")).and_then(Value::as_str);
-    let step = Step { hash: id.to_owned(), name: name.to_owned(), race: mode == Some("race") };
-    Ok(Op { step, action })
+    let race = opts.get("parallelMode").and_then(Value::as_str) == Some("race");
+    let step = Step { hash, name: name.clone(), race };
+    Ok(Op { step, action: action.map_err(InvalidOps::Violation)? })
 }
 
-fn text<'a>(op: &'a Map<String, Value>, field: &str) -> Result<Option<&'a str>, InvalidOps> {
-    match op.get(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(rejected(format!("opcode field `{field}` must be a string"))),
-    }
-}
-
-fn ran(op: &Map<String, Value>) -> Result<Action, InvalidOps> {
-    let memo = json!({"data": op.get("data").unwrap_or(&Value::Null)});
-    let bytes = memo.to_string().len();
-    if bytes > MAX_OUTPUT_BYTES {
-        let id = op.get("id").and_then(Value::as_str).unwrap_or_default();
-        return Err(InvalidOps::OutputTooLarge(id.to_owned()));
-    }
-    Ok(Action::Ran { memo, bytes })
-}
-
-/// The error of a failed step.
-fn error_object(op: &Map<String, Value>, no_retry: Option<bool>) -> Result<Value, InvalidOps> {
-    let error = op.get("error").and_then(Value::as_object).ok_or_else(|| {
+/// The error of a failed step: the fields that the state keeps.
+fn error_object(error: &Value, no_retry: bool) -> Result<Value, InvalidOps> {
+    let error = error.as_object().ok_or_else(|| {
         rejected("a step error must carry an `error` object with `name` and `message`")
     })?;
-    for field in ["name", "message", "stack"] {
-        text(error, field)?;
+    let mut kept = Map::new();
+    for field in ["name", "message", "stack", "data", "cause"] {
+        let Some(value) = error.get(field) else { continue };
+        if !matches!(field, "data" | "cause") && !value.is_string() && !value.is_null() {
+            return Err(rejected(format!("the error's `{field}` must be a string")));
+        }
+        kept.insert(field.to_owned(), value.clone());
     }
-    let mut kept: Map<String, Value> = ["name", "message", "stack", "data", "cause"]
-        .into_iter()
-        .filter_map(|field| Some((field.to_owned(), error.get(field)?.clone())))
-        .collect();
-    if no_retry.unwrap_or(error.get("noRetry") == Some(&json!(true))) {
+    if no_retry {
         kept.insert("noRetry".to_owned(), json!(true));
     }
     Ok(Value::Object(kept))

@@ -16,7 +16,7 @@ use crate::ids::named_uuid;
 
 pub(crate) use config::Function;
 pub(crate) use cron::Schedule;
-pub(crate) use settings::{Concurrency, Rate, Scope, SingletonMode};
+pub(crate) use settings::{CancelOn, Concurrency, Rate, Scope, SingletonMode};
 pub(crate) use trigger::Trigger;
 
 #[derive(Debug, Default)]

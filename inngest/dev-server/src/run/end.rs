@@ -76,7 +76,7 @@ pub(crate) struct Finished {
 
 /// Ends a run.
 pub(crate) fn finish(run: &mut Run, end: End, env: &Env) -> Finished {
-    let (run_id, function_id) = (run.id.to_string(), run.function.id.clone());
+    let (run_id, function_id) = run.ids();
     run.ended_at = Some(env.now());
     // The state of a run that is over is gone (P-110: 410).
     run.memo = Memo::default();

@@ -108,6 +108,11 @@ impl Run {
         })
     }
 
+    /// The ids of the run and of its function, for observations.
+    pub(crate) fn ids(&self) -> (String, String) {
+        (self.id.to_string(), self.function.id.clone())
+    }
+
     /// The event that started the run, the first one of a batch.
     pub(crate) fn event(&self) -> &Event {
         &self.events[0]
@@ -134,9 +139,10 @@ impl Run {
             (None, Some(data)) => Ok(data),
             (None, None) => Ok(Value::clone(&memo)),
         };
+        let (run_id, function_id) = self.ids();
         self.memo.save(&step.hash, memo, bytes).then(|| Observation::StepFinished {
-            run_id: self.id.to_string(),
-            function_id: self.function.id.clone(),
+            run_id,
+            function_id,
             step_id: step.hash.clone(),
             name: step.name.clone(),
             result,

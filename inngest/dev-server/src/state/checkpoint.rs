@@ -5,7 +5,6 @@ use std::sync::Arc;
 use ulid::Ulid;
 
 use super::State;
-use crate::observe::Observation;
 use crate::ops::{Action, Op};
 use crate::run::end::MAX_STATE_BYTES;
 
@@ -24,7 +23,7 @@ pub(crate) struct Checkpoint {
 }
 
 /// Why steps were not saved.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum CheckpointError {
     #[error("run not found in state store")]
     RunNotFound,
@@ -54,25 +53,30 @@ impl State {
         &mut self,
         checkpoint: &Checkpoint,
         now_ms: i64,
-        seen: &mut Vec<Observation>,
     ) -> Result<(), CheckpointError> {
+        let is_async = |op: &Op| {
+            matches!(op.action, Action::Errored(_)) || op.is_plan() && op.action != Action::Planned
+        };
         if self.running(checkpoint.run).is_none() {
             return Err(CheckpointError::RunNotFound);
         }
-        if checkpoint.ops.iter().any(|op| is_async(&op.action)) {
+        if checkpoint.ops.iter().any(is_async) {
             return Err(CheckpointError::AsyncSteps);
         }
         self.validate_dispatch(checkpoint, now_ms)?;
-        let run = self.running(checkpoint.run).ok_or(CheckpointError::RunNotFound)?;
+        let run = self.runs.get_mut(&checkpoint.run).ok_or(CheckpointError::RunNotFound)?;
         run.checkpointed = true;
-        let added: usize = checkpoint.ops.iter().map(|op| bytes(&op.action)).sum();
-        if run.memo.bytes() + added > MAX_STATE_BYTES {
+        let sizes = checkpoint.ops.iter().map(|op| match op.action {
+            Action::Ran { bytes, .. } => bytes,
+            _ => 0,
+        });
+        if run.memo.bytes() + sizes.sum::<usize>() > MAX_STATE_BYTES {
             return Err(CheckpointError::StateTooLarge);
         }
         for op in &checkpoint.ops {
             match &op.action {
                 Action::Ran { memo, bytes } => {
-                    seen.extend(run.save(&op.step, Arc::new(memo.clone()), *bytes, 0));
+                    self.seen.extend(run.save(&op.step, Arc::new(memo.clone()), *bytes, 0));
                 }
                 Action::Failed(_) => return Err(CheckpointError::Opcode("StepFailed")),
                 Action::Complete(_) => return Err(CheckpointError::Opcode("RunComplete")),
@@ -109,24 +113,5 @@ impl State {
             Some(call) if call.generation == asked => Ok(()),
             Some(call) => Err(CheckpointError::WrongGeneration { asked, current: call.generation }),
         }
-    }
-}
-
-fn is_async(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::Sleep(_)
-            | Action::WaitForEvent(_)
-            | Action::WaitForSignal(_)
-            | Action::Invoke(_)
-            | Action::Fetch(_)
-            | Action::Errored(_)
-    )
-}
-
-fn bytes(action: &Action) -> usize {
-    match action {
-        Action::Ran { bytes, .. } => *bytes,
-        _ => 0,
     }
 }

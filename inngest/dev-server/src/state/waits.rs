@@ -89,8 +89,4 @@ impl State {
             self.resume(run, hash, late, env);
         }
     }
-
-    pub(super) fn forget_waits(&mut self, run: Ulid) {
-        self.waits.retain(|(waiting, _), _| *waiting != run);
-    }
 }
