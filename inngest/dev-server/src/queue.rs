@@ -1,7 +1,6 @@
 //! The queue: what to do next, and when.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -18,14 +17,14 @@ pub(crate) enum Kind {
     Step(Step),
     /// A sleep is over.
     Sleep(Step),
-    /// The result of a wait or of an invocation is there.
+    /// A wait or an invocation has its result.
     Resume(Step, Arc<Value>),
     /// Make a request for the function.
     Fetch(Step, Arc<Fetch>),
 }
 
 /// A unit of work on a run. Retries are the same item again: attempts count per item, not per run (P-105).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Item {
     pub(crate) run: Ulid,
     pub(crate) kind: Kind,
@@ -70,7 +69,7 @@ impl Item {
         }
     }
 
-    /// Does working on it call the SDK?
+    /// Working on it calls the SDK.
     pub(crate) fn is_call(&self) -> bool {
         matches!(self.kind, Kind::Discovery | Kind::Step(_))
     }
@@ -80,7 +79,7 @@ impl Item {
 pub(crate) type Group = (String, String);
 
 /// What becomes due without belonging to the work of one run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub(crate) enum Timer {
     /// A wait has taken long enough.
     WaitExpires { run: Ulid, hash: String },
@@ -95,16 +94,16 @@ pub(crate) enum Timer {
 }
 
 /// What becomes due.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub(crate) enum Job {
     Work(Item),
     Timer(Timer),
 }
 
-/// Jobs by the time they are due; those due at the same moment in the order they came.
+/// Jobs by the time they are due; those due at the same time in the order they came.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    heap: BinaryHeap<Reverse<Entry>>,
+    jobs: BTreeMap<(i64, u64), Job>,
     pushed: u64,
 }
 
@@ -119,45 +118,16 @@ impl Queue {
 
     fn push_job(&mut self, due: i64, job: Job) {
         self.pushed += 1;
-        self.heap.push(Reverse(Entry { due, order: self.pushed, job }));
+        self.jobs.insert((due, self.pushed), job);
     }
 
     /// Takes a job that is due.
     pub(crate) fn pop_due(&mut self, now_ms: i64) -> Option<Job> {
-        if self.next_due()? > now_ms {
-            return None;
-        }
-        self.heap.pop().map(|Reverse(entry)| entry.job)
+        let first = self.jobs.first_entry().filter(|entry| entry.key().0 <= now_ms)?;
+        Some(first.remove())
     }
 
     pub(crate) fn next_due(&self) -> Option<i64> {
-        self.heap.peek().map(|Reverse(entry)| entry.due)
+        self.jobs.keys().next().map(|(due, _)| *due)
     }
 }
-
-#[derive(Debug)]
-struct Entry {
-    due: i64,
-    order: u64,
-    job: Job,
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.due, self.order).cmp(&(other.due, other.order))
-    }
-}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.order == other.order
-    }
-}
-
-impl Eq for Entry {}

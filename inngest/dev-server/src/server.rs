@@ -22,7 +22,7 @@ use crate::{api, executor};
 /// Observations that a slow subscriber may lag behind before it misses some.
 const OBSERVATIONS_KEPT: usize = 8192;
 
-/// A server that is running. It stops when the handle is told to, or when its token is cancelled; dropping the handle
+/// A server that is running. It stops on [`DevServer::shutdown`] or when its token is cancelled; dropping the handle
 /// does not stop it.
 #[derive(Clone)]
 pub struct DevServer {

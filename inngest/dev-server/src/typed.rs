@@ -13,7 +13,7 @@ pub(crate) fn object<'a, T: Deserialize<'a>>(value: &'a Value, name: &str) -> Re
     read(value, name)
 }
 
-/// Reads a value that stands in the field `name`, which is empty for a whole document.
+/// Reads the value of the field `name`; the name of a whole document is empty.
 pub(crate) fn read<'a, T: Deserialize<'a>>(value: &'a Value, name: &str) -> Result<T, String> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let mut path = name.to_owned();
@@ -30,7 +30,7 @@ fn join(path: &str, field: &str) -> String {
     if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") }
 }
 
-/// serde's words, with the field in front.
+/// serde's message, with the field in front.
 fn explain(path: &str, problem: &str) -> String {
     if let Some(field) = problem.strip_prefix("missing field `") {
         return format!("`{} is required", join(path, field));

@@ -3,11 +3,9 @@
 mod answer;
 mod auth;
 mod checkpoint;
-mod dev;
 mod events;
 mod lookups;
 mod register;
-mod run_state;
 mod signals;
 
 use std::sync::Arc;
@@ -21,14 +19,14 @@ use http::HeaderValue;
 
 use crate::core::Core;
 
-/// Bounds the memory that one request can take.
+/// Limits the memory that one request can take.
 const MAX_REQUEST_BYTES: usize = 64 * 1024 * 1024;
 
 pub(crate) fn router(core: Arc<Core>) -> Router {
     let authenticated = Router::new()
         .route("/fn/register", post(register::register))
-        .route("/v0/runs/{run_id}/actions", get(run_state::actions))
-        .route("/v0/runs/{run_id}/batch", get(run_state::batch))
+        .route("/v0/runs/{run_id}/actions", get(lookups::actions))
+        .route("/v0/runs/{run_id}/batch", get(lookups::batch))
         .route("/v1/checkpoint/{run_id}/async", post(checkpoint::save))
         .route("/v1/signals", post(signals::send))
         .route("/v1/events/{event_id}", get(lookups::event))
@@ -39,7 +37,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .route("/e/{event_key}", post(events::receive))
         .route("/e", post(events::without_key))
         .route("/e/", post(events::without_key))
-        .route("/dev", get(dev::info))
+        .route("/dev", get(lookups::dev))
         .merge(authenticated)
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
         .layer(from_fn_with_state(Arc::clone(&core), name_server_kind))

@@ -10,7 +10,7 @@ use crate::observe::Observation;
 use crate::ops::{Action, Op, Step};
 use crate::run::end::End;
 
-/// The real server asks for ever when the SDK has nothing to say; here that is an error.
+/// When the SDK answers without ops, the real server calls it again without end; here that is an error.
 const MAX_IDLE_DISCOVERIES: u32 = 50;
 
 impl Turn<'_> {
@@ -31,7 +31,7 @@ impl Turn<'_> {
             self.run.force_step_plan = true;
             self.groups = true;
             if ops.iter().any(Op::is_plan) && self.run.coalesces() {
-                // A step that an earlier reply scheduled may be over by now, and would stay pending for ever.
+                // A step that an earlier reply scheduled may be over by now, and would stay pending.
                 let waiting = ops.iter().filter(|op| !self.run.memo.contains(&op.step.hash));
                 self.run.pending.extend(waiting.map(|op| op.step.hash.clone()));
             }
@@ -82,7 +82,7 @@ impl Turn<'_> {
         self.save(&Step { race, ..step.clone() }, Arc::new(memo), bytes)
     }
 
-    /// Leaves out what is not carried out here, and says so.
+    /// Leaves out ops that are not carried out here, and logs them.
     fn ignore(&mut self, ops: &mut Vec<Op>) {
         let count = ops.len();
         ops.retain(|op| {
@@ -102,13 +102,13 @@ impl Turn<'_> {
         }
     }
 
-    /// The SDK has nothing to add (P-139). While other work of the run goes on, its end asks again.
+    /// The SDK returned no op (P-139). It is called again now, or when other work of the run is done.
     fn idle(&mut self) -> Result<(), End> {
         self.run.idle_discoveries += 1;
         if self.run.idle_discoveries > MAX_IDLE_DISCOVERIES {
             return Err(End::violation(format!(
                 "the SDK answered {MAX_IDLE_DISCOVERIES} calls in a row with no ops; \
-                 the real server would ask for ever (P-139)"
+                 the real server would call without end (P-139)"
             )));
         }
         if self.run.outstanding <= 1 {

@@ -13,11 +13,11 @@ use crate::http_client::{Answer, HttpClient, NoAnswer, Request};
 use crate::ops::{Fetch, Step};
 use crate::run::end::End;
 
-/// Models may think for long.
+/// Models may take long.
 const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
-/// What came of a request.
-pub(crate) type Fetched = Result<Answer, NoAnswer>;
+/// The outcome of a request.
+pub(super) type Fetched = Result<Answer, NoAnswer>;
 
 pub(super) async fn perform(http: &HttpClient, fetch: &Fetch) -> Fetched {
     let refused = |what: String| NoAnswer::Unreachable(what);
@@ -65,9 +65,9 @@ impl Turn<'_> {
             if fetch.inference { ("AIGatewayError", "AI") } else { ("GatewayError", "gateway") };
         let message = format!("Error making {what} request: {problem}");
         let mut error = json!({"name": name, "message": message});
-        if let (Some(body), Value::Object(fields)) = (body, &mut error) {
-            fields.insert("data".to_owned(), decode(&body));
-            fields.insert("stack".to_owned(), json!(String::from_utf8_lossy(&body)));
+        if let Some(body) = body {
+            error["data"] = decode(&body);
+            error["stack"] = json!(String::from_utf8_lossy(&body));
         }
         if self.has_attempts_left() {
             self.retry(Some(step.name.clone()), error, None);

@@ -48,7 +48,7 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// A duration, or the time until a moment, as an op gives it.
+    /// A duration, or the time left until a date, as an op gives it.
     pub(super) fn duration(&self, step: &Step, what: &str, text: &str) -> Result<Duration, End> {
         let duration = read(text, self.env.now()).ok_or_else(|| {
             End::violation(format!(
@@ -70,7 +70,7 @@ impl Turn<'_> {
     }
 }
 
-/// Nothing, a negative duration and the past mean no time at all.
+/// An empty text, a negative duration and a date in the past are zero.
 fn read(text: &str, now_ms: i64) -> Option<Duration> {
     if text.is_empty() {
         return Some(Duration::ZERO);

@@ -12,7 +12,7 @@ use crate::ops::{Invoke, Step, WaitForEvent, WaitForSignal};
 use crate::run::end::End;
 use crate::run::wait::{Awaited, Wait};
 
-/// How long an invocation may take when it does not say (P-134).
+/// How long an invocation may take when it names no timeout (P-134).
 const INVOKE_TIMEOUT: Duration = Duration::from_secs(365 * 86_400);
 
 impl Turn<'_> {
@@ -30,7 +30,7 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// P-133. Two waits for one signal are a conflict, which is noticed when the waits are compared.
+    /// P-133. Two waits for one signal are a conflict, which is found once the turn is over.
     pub(super) fn wait_for_signal(&mut self, step: &Step, wait: &WaitForSignal) -> Result<(), End> {
         let timeout = self.duration(step, "wait", &wait.timeout)?;
         let awaited = Awaited::Signal {

@@ -232,7 +232,7 @@ fn integer(value: &Value) -> Option<i64> {
     }
 }
 
-/// A text as it is, everything else as JSON.
+/// A text without quotes, everything else as JSON.
 pub(super) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

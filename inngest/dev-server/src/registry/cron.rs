@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_moment() {
+    fn the_next_time() {
         for (schedule, after, expected) in [
             ("* * * * *", "2026-11-22T12:00:00.250Z", "2026-11-22T12:01:00Z"),
             ("* * * * *", "2026-11-22T12:01:00Z", "2026-11-22T12:02:00Z"),

@@ -1,4 +1,4 @@
-//! The end of a run, and the events that tell of it (P-186).
+//! The end of a run, and the events that report it (P-186).
 
 use serde_json::{Value, json};
 
@@ -24,17 +24,17 @@ pub(crate) enum End {
 }
 
 impl End {
-    /// The SDK broke a rule of the protocol, or a limit: nothing that a retry could mend.
+    /// The SDK broke a rule of the protocol, or a limit: a retry would not help.
     pub(crate) fn violation(message: impl Into<String>) -> Self {
         Self::Failed(Failure::noticed(message, true))
     }
 
-    /// A failure that the real server names, in the shape in which it tells of it.
+    /// A failure that the real server has a name for, in the shape in which it reports it.
     pub(crate) fn named(name: &str, message: &str, details: Option<String>) -> Self {
         let reason = format!("{name}: {message}");
         let mut error = json!({"error": reason, "name": name, "message": message});
-        if let (Some(details), Value::Object(fields)) = (details, &mut error) {
-            fields.insert("stack".to_owned(), json!(details));
+        if let Some(details) = details {
+            error["stack"] = json!(details);
         }
         let output = json!({"error": error});
         Self::Failed(Failure { output, reason, no_retry: true, retry_at: None })
@@ -50,14 +50,14 @@ impl End {
 pub(crate) struct Failure {
     /// What becomes the run's output when no attempt is left.
     pub(crate) output: Value,
-    /// `error.error` of the failure event: the server's view of what went wrong.
+    /// `error.error` of the failure event: the server's reason.
     pub(crate) reason: String,
     pub(crate) no_retry: bool,
     pub(crate) retry_at: Option<i64>,
 }
 
 impl Failure {
-    /// A failure that the server noticed, rather than one that the function reported.
+    /// A failure that the server found, not one that the function reported.
     pub(crate) fn noticed(message: impl Into<String>, no_retry: bool) -> Self {
         let reason: String = message.into();
         let output = json!({"name": "Error", "message": reason});
@@ -65,7 +65,7 @@ impl Failure {
     }
 }
 
-/// What the end of a run brings about.
+/// What follows from the end of a run.
 pub(crate) struct Finished {
     pub(crate) observation: Observation,
     /// Events to take in.
@@ -80,25 +80,29 @@ pub(crate) fn finish(run: &mut Run, end: End, env: &Env) -> Finished {
     run.ended_at = Some(env.now());
     // The state of a run that is over is gone (P-110: 410).
     run.memo = Memo::default();
-    let (status, output, error) = match end {
-        End::Completed(output) => (Status::Completed, output, None),
+    let mut data = json!({"function_id": function_id, "run_id": run_id});
+    let (status, output, special, mut for_parent) = match end {
+        End::Completed(output) => {
+            let for_parent = json!({"data": output});
+            (Status::Completed, output, None, for_parent)
+        }
         End::Failed(failure) => {
             let error = error_object(&failure);
-            (Status::Failed, failure.output, Some(error))
+            data["error"] = error.clone();
+            (Status::Failed, failure.output, Some(FAILED), json!({"error": error}))
         }
-        End::Cancelled => (Status::Cancelled, json!({}), None),
+        // A cancelled run has no failure handler (P-187).
+        End::Cancelled => (Status::Cancelled, json!({}), Some(CANCELLED), Value::Null),
     };
     run.status = status;
     run.output = Some(output.clone());
-    let mut for_parent = match &error {
-        None => json!({"data": output}),
-        Some(error) => json!({"error": error}),
-    };
-    let events = lifecycle_events(run, &output, error, env);
+    if status != Status::Cancelled {
+        data["result"] = output.clone();
+    }
+    let events = lifecycle_events(run, data, special, env);
     if status == Status::Cancelled {
-        // The event that tells of it, as it is [observed on 1.43].
-        let finished = events.iter().find(|event| event.name == FINISHED);
-        for_parent = json!({"data": finished.map(Event::for_call)});
+        // The event that reports it [observed on 1.43].
+        for_parent = json!({"data": events.last().map(Event::for_call)});
     }
     let observation = match status {
         Status::Failed => Observation::RunFailed { run_id, function_id, output },
@@ -117,62 +121,28 @@ fn error_object(failure: &Failure) -> Value {
     }
     let field = |name: &str| failure.output.get(name).and_then(Value::as_str);
     let message = field("message").or(failure.output.as_str()).unwrap_or(&failure.reason);
-    let mut error = json!({
-        "error": failure.reason,
-        "name": field("name").unwrap_or("Error"),
-        "message": message,
-    });
-    if let (Some(stack), Value::Object(fields)) = (field("stack"), &mut error) {
-        fields.insert("stack".to_owned(), json!(stack));
+    let name = field("name").unwrap_or("Error");
+    let mut error = json!({"error": failure.reason, "name": name, "message": message});
+    if let Some(stack) = field("stack") {
+        error["stack"] = json!(stack);
     }
     error
 }
 
-fn lifecycle_events(run: &Run, output: &Value, error: Option<Value>, env: &Env) -> Vec<Event> {
-    // Otherwise a handler of these events would start itself for ever.
+/// The event that is special to the end, and the one that every end has, with `data` and what all of them carry.
+fn lifecycle_events(run: &Run, mut data: Value, special: Option<&str>, env: &Env) -> Vec<Event> {
+    // Otherwise a handler of these events would start itself without end.
     if matches!(run.event().name.as_str(), FAILED | FINISHED) {
         return Vec::new();
     }
-    let events: Vec<Value> = run.events().iter().map(|event| event.stored()).collect();
-    let mut data = json!({
-        "_inngest": {"status": run.status.as_str()},
-        "event": run.event().for_call(),
-        "events": events,
-        "function_id": run.function.id,
-        "run_id": run.id.to_string(),
-    });
-    if let Value::Object(fields) = &mut data {
-        if run.status != Status::Cancelled {
-            fields.insert("result".to_owned(), output.clone());
-        }
-        if let Some(error) = error {
-            fields.insert("error".to_owned(), error);
-        }
-        let correlation = run.event().data.pointer("/_inngest/correlation_id");
-        if let Some(correlation) = correlation {
-            fields.insert("correlation_id".to_owned(), correlation.clone());
-        }
+    data["_inngest"] = json!({"status": run.status});
+    data["event"] = run.event().for_call();
+    data["events"] = run.events().iter().map(|event| event.stored()).collect();
+    if let Some(correlation) = run.event().data.pointer("/_inngest/correlation_id") {
+        data["correlation_id"] = correlation.clone();
     }
-    let event = |name: &str, id: Option<String>| {
-        let internal_id = env.ulid();
-        Event {
-            internal_id,
-            id: id.unwrap_or_else(|| internal_id.to_string()),
-            name: name.to_owned(),
-            data: data.clone(),
-            user: None,
-            ts: env.now(),
-            v: None,
-            received_at: env.now(),
-        }
-    };
-    // A cancelled run has no failure handler (P-187).
-    let special = match run.status {
-        Status::Failed => Some(FAILED),
-        Status::Cancelled => Some(CANCELLED),
-        Status::Running | Status::Completed => None,
-    };
+    let event = |name: &str| Event::internal(name, data.clone(), env.ulid(), env.now());
     // The run's id makes a failure handler run once for it.
-    let special = special.map(|name| event(name, Some(run.id.to_string())));
-    special.into_iter().chain([event(FINISHED, None)]).collect()
+    let special = special.map(|name| Event { id: run.id.to_string(), ..event(name) });
+    special.into_iter().chain([event(FINISHED)]).collect()
 }

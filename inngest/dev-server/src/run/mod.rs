@@ -1,4 +1,4 @@
-//! One run of one function: what it has learned so far, and what it waits for.
+//! One run of one function: its results so far, and what it waits for.
 
 pub(crate) mod end;
 mod memo;
@@ -16,24 +16,13 @@ use crate::observe::Observation;
 use crate::ops::Step;
 use crate::registry::Function;
 
-/// Where a run stands, in the words of the REST API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The status of a run, in the words of the REST API.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub(crate) enum Status {
     Running,
     Completed,
     Failed,
     Cancelled,
-}
-
-impl Status {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "Running",
-            Self::Completed => "Completed",
-            Self::Failed => "Failed",
-            Self::Cancelled => "Cancelled",
-        }
-    }
 }
 
 /// The step that waits for a run which it invoked.
@@ -65,13 +54,13 @@ pub(crate) struct Run {
     pub(crate) pending: HashSet<String>,
     /// Steps that were scheduled once: reporting them again changes nothing (P-171).
     pub(crate) scheduled: HashSet<String>,
-    /// Queue items that wait or are worked on. A running run without any could never continue.
+    /// Queue items and waits of the run. Without any it could never continue.
     pub(crate) outstanding: usize,
-    /// Was the function called for this run?
+    /// The function was called for this run.
     pub(crate) begun: bool,
-    /// Did a call of this run save steps by itself (P-194)?
+    /// A call of this run saved steps through the checkpoint API (P-194).
     pub(crate) checkpointed: bool,
-    /// Discoveries in a row that brought nothing (P-139).
+    /// Discoveries in a row that returned no op (P-139).
     pub(crate) idle_discoveries: u32,
 }
 
@@ -122,7 +111,7 @@ impl Run {
         &self.events
     }
 
-    /// Saves the result of a step. What to tell of it, if it is the first one.
+    /// Saves the result of a step. The observation is `None` for a step that had one already.
     pub(crate) fn save(
         &mut self,
         step: &Step,
@@ -150,7 +139,7 @@ impl Run {
         })
     }
 
-    /// Does the server gather the steps of a parallel group before it calls again?
+    /// The server waits for all steps of a parallel group before it calls again (P-163).
     pub(crate) fn coalesces(&self) -> bool {
         self.version >= 2
     }

@@ -8,19 +8,19 @@ use crate::queue::Item;
 pub(super) struct Calls {
     /// By job.
     pub(super) in_flight: HashMap<String, InFlight>,
-    /// Items that a limit put aside, oldest first.
+    /// Items that a concurrency limit keeps waiting, oldest first.
     parked: Vec<Item>,
 }
 
 #[derive(Debug)]
 pub(super) struct InFlight {
     pub(super) generation: u32,
-    /// What limits count the call for.
+    /// The concurrency groups that the call belongs to.
     groups: Vec<String>,
 }
 
 impl Calls {
-    /// How many calls count for the group.
+    /// How many calls of a concurrency group are going on.
     pub(super) fn going_on(&self, group: &str) -> usize {
         let calls = self.in_flight.values();
         calls.filter(|call| call.groups.iter().any(|counted| counted == group)).count()
@@ -35,7 +35,7 @@ impl Calls {
         self.in_flight.insert(item.job_id.clone(), call);
     }
 
-    /// A call is over. Returns what was put aside.
+    /// A call is over. Returns the items that were kept waiting.
     pub(super) fn end(&mut self, item: &Item) -> Vec<Item> {
         self.in_flight.remove(&item.job_id);
         std::mem::take(&mut self.parked)

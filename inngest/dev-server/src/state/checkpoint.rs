@@ -8,7 +8,7 @@ use super::State;
 use crate::ops::{Action, Op};
 use crate::run::end::MAX_STATE_BYTES;
 
-/// A younger request may checkpoint whatever generation it names: checking it would cost more than it saves.
+/// The generation of a younger request is not checked, as on the real server.
 const FRESH_MS: i64 = 10_000;
 
 /// A request to save steps.
@@ -81,7 +81,7 @@ impl State {
                 Action::Failed(_) => return Err(CheckpointError::Opcode("StepFailed")),
                 Action::Complete(_) => return Err(CheckpointError::Opcode("RunComplete")),
                 Action::None => return Err(CheckpointError::Opcode("None")),
-                // That a step begins is news for a user interface only.
+                // The start of a step matters to a user interface only.
                 _ => {}
             }
         }
@@ -93,8 +93,8 @@ impl State {
         }
     }
 
-    /// Is the request one that was given up, while another has taken its place? Server 1.43 can tell, but asks only where
-    /// that is switched on for an account.
+    /// Refuses a checkpoint of a call that was abandoned and made again. Server 1.43 has this check, but makes it only for
+    /// accounts where it is switched on.
     fn validate_dispatch(
         &self,
         checkpoint: &Checkpoint,

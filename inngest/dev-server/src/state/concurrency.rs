@@ -6,7 +6,7 @@ use crate::registry::{Concurrency, Function, Scope};
 use crate::run::Run;
 
 impl State {
-    /// Lets a call begin, or puts its item aside until another call is over.
+    /// Lets a call begin, or keeps its item waiting until another call is over.
     pub(crate) fn enter(&mut self, item: &Item) -> bool {
         let Some(run) = self.runs.get(&item.run) else { return false };
         let limits = run.function.settings.concurrency.iter().enumerate();
@@ -27,7 +27,7 @@ impl State {
         true
     }
 
-    /// A call is over; those that were put aside have another try.
+    /// A call is over; the items that were kept waiting go back into the queue.
     pub(crate) fn leave(&mut self, item: &Item) {
         for parked in self.calls.end(item) {
             self.queue.push(parked);
@@ -35,7 +35,7 @@ impl State {
     }
 }
 
-/// What the calls that a limit counts have in common.
+/// The name of the group whose calls a limit counts.
 fn group(run: &Run, function: &Function, index: usize, limit: &Concurrency) -> String {
     let key = limit.key.as_ref().map(|key| key.key(&run.event().for_call())).unwrap_or_default();
     if limit.scope != Scope::Fn {

@@ -61,7 +61,7 @@ impl State {
     }
 
     /// Runs a function, unless it was registered anew without this schedule. Times that were missed, because the machine
-    /// slept, are not made up for.
+    /// slept, are skipped.
     fn tick(&mut self, function: &str, schedule: &str, due: i64, env: &Env) {
         self.scheduled.remove(&(function.to_owned(), schedule.to_owned()));
         let Some(function) = self.registry.function(function).cloned() else { return };

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::fake_sdk::{Answer, Call};
-use crate::world::{NOW, World, client, function};
+use crate::world::{NOW, World, client, function, until};
 
 /// The checkpoint that the call would send for `steps`.
 fn body(call: &Call, steps: &Value) -> Value {
@@ -61,9 +61,7 @@ async fn steps_are_saved_while_the_call_goes_on() {
             // The first result stays (P-158).
             let again = json!([ran("a", json!(2)), ran("b", json!("B"))]);
             assert_eq!(post(server, &body(call, &again), None), (200, String::new()));
-            Answer::ops(
-                json!([{"op": "Sleep", "id": "nap", "name": "nap", "opts": {"duration": "0s"}}]),
-            )
+            Answer::sleep("0s")
         }
         Some(_) => Answer::done(json!([call.body["steps"], call.body["ctx"]["stack"]])),
     })
@@ -83,12 +81,8 @@ async fn a_saved_step_is_observed() {
     })
     .await;
     world.send().await;
-    let result = world
-        .until(|seen| match seen {
-            Observation::StepFinished { name, result, .. } if name == "a" => Some(result),
-            _ => None,
-        })
-        .await;
+    let result =
+        until!(world, Observation::StepFinished { name, result, .. } if name == "a" => result);
     assert_eq!(result, Ok(json!(1)));
 }
 
@@ -190,7 +184,7 @@ async fn a_request_that_was_given_up_is_told_so() {
     let mut world = world(|call, server| {
         let mut checkpoint = body(call, &json!([ran("a", json!(1))]));
         checkpoint["generation_id"] = json!(7);
-        // Within ten seconds nobody looks.
+        // A request younger than ten seconds is not checked.
         assert_eq!(post(server, &checkpoint, None).0, 200);
         let mut unknown = checkpoint.clone();
         unknown["qi_id"] = json!("Z29uZTo6ZGVmYXVsdA==");

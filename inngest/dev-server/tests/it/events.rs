@@ -4,7 +4,7 @@ use inngest_dev_server::{DevServer, Observation};
 use serde_json::{Value, json};
 
 use crate::fake_sdk::Answer;
-use crate::world::{NOW, World, client};
+use crate::world::{NOW, World, client, until};
 
 async fn world() -> World {
     World::simple(|_| Answer::done(json!(null))).await
@@ -94,12 +94,7 @@ async fn an_empty_key_drops_the_event() {
         );
     }
     world.send().await;
-    let first = world
-        .until(|seen| match seen {
-            Observation::EventReceived { name, .. } => Some(name),
-            _ => None,
-        })
-        .await;
+    let first = until!(world, Observation::EventReceived { name, .. } => name);
     assert_eq!(first, "app/event");
 }
 

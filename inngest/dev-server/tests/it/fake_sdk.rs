@@ -82,6 +82,12 @@ impl Answer {
         Self::ops(hashes.iter().map(op).collect())
     }
 
+    /// A sleep with the hash `nap`.
+    pub(crate) fn sleep(duration: &str) -> Self {
+        let opts = json!({"duration": duration});
+        Self::ops(json!([{"op": "Sleep", "id": "nap", "name": "nap", "opts": opts, "data": null}]))
+    }
+
     pub(crate) fn error(message: &str) -> Self {
         Self::new(500, json!({"name": "Error", "message": message}).to_string())
             .with("x-inngest-no-retry", "false")

@@ -5,7 +5,7 @@ use inngest_dev_server::{DevServer, Observation};
 use serde_json::{Value, json};
 
 use crate::fake_sdk::Answer;
-use crate::world::{World, client, function, payload};
+use crate::world::{World, client, function, payload, until};
 
 async fn world() -> World {
     World::start(json!([]), |_| Answer::done(json!(null))).await
@@ -169,14 +169,8 @@ async fn only_a_change_is_modified() {
     assert_eq!((status, &changed["modified"]), (200, &json!(true)));
     assert_eq!(changed["app_id"], same["app_id"]);
     assert_ne!(changed["sync_id"], same["sync_id"]);
-    let synced = world
-        .until(|seen| match seen {
-            Observation::AppSynced { functions, not_enforced, .. } if !functions.is_empty() => {
-                Some((functions, not_enforced))
-            }
-            _ => None,
-        })
-        .await;
+    let synced = until!(world, Observation::AppSynced { functions, not_enforced, .. }
+        if !functions.is_empty() => (functions, not_enforced));
     assert_eq!(
         synced,
         (

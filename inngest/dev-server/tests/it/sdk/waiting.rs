@@ -28,7 +28,7 @@ async fn an_event_ends_a_wait() {
 async fn a_wait_ends_without_its_event() {
     let world = World::start().await;
     for mode in MODES {
-        let run = world.run(mode, "waits in vain").await;
+        let run = world.run(mode, "waits for no event").await;
         assert_eq!(run.entry.output, Some(json!(true)), "{mode}: {run:?}");
     }
     world.end().await;
@@ -57,7 +57,7 @@ async fn functions_call_functions() {
     let world = World::start().await;
     for mode in MODES {
         let run = world.run(mode, "invokes").await;
-        let unknown = "could not find function with ID: e2e-nobody";
+        let unknown = "could not find function with ID: e2e-unknown";
         assert_eq!(run.entry.output, Some(json!([42, "negative", unknown])), "{mode}: {run:?}");
     }
     world.end().await;
