@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::turn::Turn;
 use crate::observe::Observation;
 use crate::ops::{Action, Op, Step};
+use crate::queue::Kind;
 use crate::run::end::End;
 
 /// When the SDK answers without ops, the real server calls it again without end; here that is an error.
@@ -47,39 +48,31 @@ impl Turn<'_> {
     fn carry_out(&mut self, op: &Op, no_retry: bool, retry_at: Option<i64>) -> Result<(), End> {
         let step = &op.step;
         match &op.action {
-            Action::Ran { memo, bytes } => self.save(step, Arc::new(memo.clone()), *bytes),
+            Action::Ran(memo) => return self.save(step, Arc::new(memo.clone())),
             Action::Errored(error) if !no_retry && self.has_attempts_left() => {
                 self.retry(Some(step.name.clone()), error.clone(), retry_at);
-                Ok(())
             }
-            Action::Errored(error) | Action::Failed(error) => self.save_error(step, error),
-            Action::Planned => {
-                self.plan(step);
-                Ok(())
-            }
-            Action::Sleep(duration) => self.sleep(step, duration),
-            Action::WaitForEvent(wait) => self.wait_for_event(step, wait),
-            Action::WaitForSignal(wait) => self.wait_for_signal(step, wait),
-            Action::Invoke(invoke) => self.invoke(step, invoke),
+            Action::Errored(error) | Action::Failed(error) => return self.save_error(step, error),
+            Action::Planned => _ = self.schedule(step, Kind::Step(step.clone()), self.env.now()),
             Action::Fetch(fetch) => {
-                self.fetch(step, fetch);
-                Ok(())
+                let kind = Kind::Fetch(step.clone(), Arc::new(fetch.clone()));
+                self.schedule(step, kind, self.env.now());
             }
-            Action::Complete(output) => Err(End::Completed(output.clone())),
-            Action::Discover => {
-                self.discover(self.item.after.clone());
-                Ok(())
-            }
-            Action::None | Action::Ignored(_) => Ok(()),
+            Action::Sleep(duration) => return self.sleep(step, duration),
+            Action::WaitForEvent(wait) => return self.wait_for_event(step, wait),
+            Action::WaitForSignal(wait) => return self.wait_for_signal(step, wait),
+            Action::Invoke(invoke) => return self.invoke(step, invoke),
+            Action::Complete(output) => return Err(End::Completed(output.clone())),
+            Action::Discover => self.discover(self.item.after.clone()),
+            Action::None | Action::Ignored(_) => {}
         }
+        Ok(())
     }
 
     /// A failed step does not say whether it races: that is known from the call that ran it.
     pub(super) fn save_error(&mut self, step: &Step, error: &Value) -> Result<(), End> {
-        let memo = json!({"error": error});
-        let bytes = memo.to_string().len();
         let race = self.item.step().map_or(step.race, |planned| planned.race);
-        self.save(&Step { race, ..step.clone() }, Arc::new(memo), bytes)
+        self.save(&Step { race, ..step.clone() }, Arc::new(json!({"error": error})))
     }
 
     /// Leaves out ops that are not carried out here, and logs them.

@@ -49,11 +49,11 @@ impl Turn<'_> {
         let mut body = None;
         let problem = match fetched {
             Ok(answer) if !fetch.inference => {
-                let memo = json!({"data": response(fetch, &answer)});
-                return self.save_data(step, memo);
+                let data = response(fetch, &answer);
+                return self.save(step, Arc::new(json!({"data": data})));
             }
             Ok(answer) => match inference(&answer) {
-                Ok(data) => return self.save_data(step, json!({"data": data})),
+                Ok(data) => return self.save(step, Arc::new(json!({"data": data}))),
                 Err(problem) => {
                     body = Some(answer.body);
                     problem
@@ -74,11 +74,6 @@ impl Turn<'_> {
             return Ok(());
         }
         self.save_error(step, &error)
-    }
-
-    fn save_data(&mut self, step: &Step, memo: Value) -> Result<(), End> {
-        let bytes = memo.to_string().len();
-        self.save(step, Arc::new(memo), bytes)
     }
 }
 

@@ -48,8 +48,8 @@ pub(crate) async fn run(core: Arc<Core>) {
 async fn work(core: Arc<Core>, item: Item) {
     match &item.kind {
         Kind::Discovery | Kind::Step(_) => call(&core, &item).await,
-        Kind::Sleep(step) => core.turn(&item, |turn| turn.wake(step, Arc::default())),
-        Kind::Resume(step, memo) => core.turn(&item, |turn| turn.wake(step, Arc::clone(memo))),
+        Kind::Sleep(step) => core.turn(&item, |turn| turn.save(step, Arc::default())),
+        Kind::Resume(step, memo) => core.turn(&item, |turn| turn.save(step, Arc::clone(memo))),
         Kind::Fetch(step, request) => {
             let fetched = fetch::perform(&core.http, request);
             if let Some(fetched) = core.shutdown.run_until_cancelled(fetched).await {

@@ -1,13 +1,12 @@
-//! Steps that happen later: planned ones, sleeps and requests.
+//! Steps that happen later.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::retry::date_ms;
 use super::turn::Turn;
 use crate::duration::{self, millis};
 use crate::observe::Observation;
-use crate::ops::{Fetch, Step};
+use crate::ops::Step;
 use crate::queue::Kind;
 use crate::run::end::End;
 
@@ -15,28 +14,24 @@ use crate::run::end::End;
 const MAX_TIMEOUT: Duration = Duration::from_secs(366 * 86_400);
 
 impl Turn<'_> {
-    /// Calls the function back for one step (P-130). A step is scheduled once, however often it is reported (P-171).
-    pub(super) fn plan(&mut self, step: &Step) {
-        if self.schedule_once(step) {
-            self.enqueue(Kind::Step(step.clone()), self.item.after.clone(), self.env.now());
+    /// Puts an item of a step into the queue. A step is scheduled once, however often it is reported (P-171).
+    pub(super) fn schedule(&mut self, step: &Step, kind: Kind, due: i64) -> bool {
+        let is_new = self.schedule_once(step);
+        if is_new {
+            self.enqueue(kind, self.item.after.clone(), due);
         }
+        is_new
     }
 
-    /// Makes a request for the function (P-135, P-136).
-    pub(super) fn fetch(&mut self, step: &Step, fetch: &Fetch) {
-        if self.schedule_once(step) {
-            let kind = Kind::Fetch(step.clone(), Arc::new(fetch.clone()));
-            self.enqueue(kind, self.item.after.clone(), self.env.now());
-        }
+    pub(super) fn schedule_once(&mut self, step: &Step) -> bool {
+        self.run.scheduled.insert(step.hash.clone())
     }
 
     /// Lets the run sleep (P-131).
     pub(super) fn sleep(&mut self, step: &Step, duration: &str) -> Result<(), End> {
-        let now = self.env.now();
         let duration = self.duration(step, "sleep", duration)?;
-        if self.schedule_once(step) {
-            let kind = Kind::Sleep(step.clone());
-            self.enqueue(kind, self.item.after.clone(), now.saturating_add(millis(duration)));
+        let due = self.env.now().saturating_add(millis(duration));
+        if self.schedule(step, Kind::Sleep(step.clone()), due) {
             let ((run_id, function_id), name) = (self.run.ids(), step.name.clone());
             self.outcome.seen.push(Observation::SleepStarted {
                 run_id,
@@ -63,10 +58,6 @@ impl Turn<'_> {
             )));
         }
         Ok(duration)
-    }
-
-    pub(super) fn schedule_once(&mut self, step: &Step) -> bool {
-        self.run.scheduled.insert(step.hash.clone())
     }
 }
 

@@ -57,15 +57,9 @@ impl Turn<'_> {
         }
     }
 
-    /// A result that the SDK did not bring: the end of a sleep or of a wait (P-106).
-    pub(super) fn wake(&mut self, step: &Step, memo: Arc<Value>) -> Result<(), End> {
-        let bytes = memo.to_string().len();
-        self.save(step, memo, bytes)
-    }
-
     /// Saves a final result, then asks the function what comes next.
-    pub(super) fn save(&mut self, step: &Step, memo: Arc<Value>, bytes: usize) -> Result<(), End> {
-        let finished = self.run.save(step, memo, bytes, self.item.attempt);
+    pub(super) fn save(&mut self, step: &Step, memo: Arc<Value>) -> Result<(), End> {
+        let finished = self.run.save(step, memo, self.item.attempt);
         self.outcome.seen.extend(finished);
         if self.run.memo.len() > MAX_STEPS {
             return Err(End::too_many_steps());

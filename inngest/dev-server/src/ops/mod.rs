@@ -26,11 +26,8 @@ pub(crate) struct Step {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Action {
-    /// A step ran; `memo` is what the state keeps.
-    Ran {
-        memo: Value,
-        bytes: usize,
-    },
+    /// A step ran: what the state keeps.
+    Ran(Value),
     /// A step failed and may be tried again.
     Errored(Value),
     /// A step failed for good.
@@ -51,12 +48,12 @@ pub(crate) enum Action {
 }
 
 impl Op {
-    /// Did the SDK run user code for this op?
+    /// The SDK ran user code for this op.
     pub(crate) fn is_executed(&self) -> bool {
-        matches!(self.action, Action::Ran { .. } | Action::Errored(_) | Action::Failed(_))
+        matches!(self.action, Action::Ran(_) | Action::Errored(_) | Action::Failed(_))
     }
 
-    /// Does its result come later, from the server?
+    /// The result comes later, from the server.
     pub(crate) fn is_plan(&self) -> bool {
         matches!(
             self.action,

@@ -81,11 +81,10 @@ fn parse_op(op: &Value, no_retry: bool) -> Result<Op, InvalidOps> {
     let action = match code {
         "StepRun" | "Step" => {
             let memo = json!({"data": wire.data});
-            let bytes = memo.to_string().len();
-            if bytes > MAX_OUTPUT_BYTES {
+            if memo.to_string().len() > MAX_OUTPUT_BYTES {
                 return Err(InvalidOps::OutputTooLarge(hash));
             }
-            Ok(Action::Ran { memo, bytes })
+            Ok(Action::Ran(memo))
         }
         // The header alone says whether an error may be retried; what the op says is overwritten (P-128).
         "StepError" => Ok(Action::Errored(error_object(&wire.error, no_retry)?)),

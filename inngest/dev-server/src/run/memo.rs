@@ -16,13 +16,13 @@ pub(crate) struct Memo {
 
 impl Memo {
     /// The first result wins: a second one for the same step changes nothing (P-158).
-    pub(super) fn save(&mut self, hash: &str, value: Arc<Value>, bytes: usize) -> bool {
+    pub(super) fn save(&mut self, hash: &str, value: Arc<Value>) -> bool {
         if self.steps.contains_key(hash) {
             return false;
         }
+        self.bytes += value.to_string().len();
         self.steps.insert(hash.to_owned(), value);
         self.stack.push(hash.to_owned());
-        self.bytes += bytes;
         true
     }
 

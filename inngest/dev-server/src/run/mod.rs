@@ -116,7 +116,6 @@ impl Run {
         &mut self,
         step: &Step,
         memo: Arc<Value>,
-        bytes: usize,
         attempt: u32,
     ) -> Option<Observation> {
         self.pending.remove(&step.hash);
@@ -129,7 +128,7 @@ impl Run {
             (None, None) => Ok(Value::clone(&memo)),
         };
         let (run_id, function_id) = self.ids();
-        self.memo.save(&step.hash, memo, bytes).then(|| Observation::StepFinished {
+        self.memo.save(&step.hash, memo).then(|| Observation::StepFinished {
             run_id,
             function_id,
             step_id: step.hash.clone(),
