@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use ulid::Ulid;
 
 /// Largest event (P-183).
-pub(crate) const MAX_EVENT_BYTES: usize = 3 * 1024 * 1024;
+const MAX_EVENT_BYTES: usize = 3 * 1024 * 1024;
 /// Events of this name prefix are the server's own.
 const RESERVED_PREFIX: &str = "inngest/";
 const YEAR_1980_MS: i64 = 315_532_800_000;

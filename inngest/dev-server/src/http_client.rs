@@ -7,7 +7,7 @@ use http::{HeaderMap, Method};
 use url::Url;
 
 /// Largest reply that is read (facts 7.5).
-pub(crate) const MAX_REPLY_BYTES: usize = 8 * 1024 * 1024;
+const MAX_REPLY_BYTES: usize = 8 * 1024 * 1024;
 /// For how long a call may work (P-032), and a sync (P-064).
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 pub(crate) const SYNC_TIMEOUT: Duration = Duration::from_secs(10);

@@ -17,7 +17,7 @@ use crate::run::end::End;
 const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 /// The outcome of a request.
-pub(super) type Fetched = Result<Answer, NoAnswer>;
+type Fetched = Result<Answer, NoAnswer>;
 
 pub(super) async fn perform(http: &HttpClient, fetch: &Fetch) -> Fetched {
     let refused = |what: String| NoAnswer::Unreachable(what);

@@ -11,7 +11,7 @@ const BACKOFF_SECONDS: [u64; 10] = [15, 30, 60, 120, 300, 600, 1200, 2400, 3600,
 const MAX_RETRY_AFTER_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// How long to wait after `attempt` (zero-based) failed without naming a time.
-pub(crate) fn backoff(attempt: u32, interval: Option<Duration>) -> Duration {
+pub(super) fn backoff(attempt: u32, interval: Option<Duration>) -> Duration {
     let index = usize::try_from(attempt).unwrap_or(usize::MAX).min(BACKOFF_SECONDS.len() - 1);
     interval.unwrap_or(Duration::from_secs(BACKOFF_SECONDS[index]))
 }
@@ -19,7 +19,7 @@ pub(crate) fn backoff(attempt: u32, interval: Option<Duration>) -> Duration {
 /// When a `Retry-After` header allows the next attempt, in unix milliseconds; `None` when it cannot be read (P-142).
 ///
 /// Seconds count from the second that is running, as on the real server: `1` may mean a few milliseconds.
-pub(crate) fn retry_at(header: &str, now_ms: i64) -> Option<i64> {
+pub(super) fn retry_at(header: &str, now_ms: i64) -> Option<i64> {
     let this_second = now_ms - now_ms.rem_euclid(1000);
     let seconds = header.parse::<i64>().ok().filter(|s| header.len() <= 7 && *s > 0);
     let at = match seconds {
@@ -34,7 +34,7 @@ pub(crate) fn retry_at(header: &str, now_ms: i64) -> Option<i64> {
 }
 
 /// A date in one of the forms that the server reads, as unix milliseconds in UTC.
-pub(crate) fn date_ms(text: &str) -> Option<i64> {
+pub(super) fn date_ms(text: &str) -> Option<i64> {
     let utc = |date: DateTime| Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp());
     let timestamp = match text.as_bytes().get(10) {
         None if text.len() < 10 => return None,

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use sha1::{Digest as _, Sha1};
 
 use crate::event::Event;
 use crate::ids::named_uuid;
@@ -26,7 +25,8 @@ pub(crate) struct Registry {
 
 #[derive(Debug)]
 struct App {
-    checksum: String,
+    /// As it was registered.
+    payload: Value,
     functions: BTreeMap<String, Arc<Function>>,
 }
 
@@ -74,15 +74,14 @@ impl Registry {
             Some(_) => return Err(unreadable("`functions` must be an array")),
         };
         let functions = read_all(configs)?;
-        let checksum = hex::encode(Sha1::digest(serde_json::to_vec(&payload).unwrap_or_default()));
-        let modified = self.apps.get(app).is_none_or(|known| known.checksum != checksum);
+        let modified = self.apps.get(app).is_none_or(|known| known.payload != payload);
         let registered = Registered {
             app: app.to_owned(),
             app_uuid: named_uuid("app", app),
             modified,
             functions: functions.values().cloned().collect(),
         };
-        self.apps.insert(app.to_owned(), App { checksum, functions });
+        self.apps.insert(registered.app.clone(), App { payload, functions });
         Ok(registered)
     }
 
