@@ -37,6 +37,7 @@ fn explain(path: &str, problem: &str) -> String {
     }
     match problem.split_once(", expected ") {
         Some((_, "u32" | "a nonzero u32")) => format!("`{path}` must be a positive integer"),
+        Some((_, "a map")) => format!("`{path}` must be an object"),
         Some((_, "i64")) => format!("`{path}` must be an integer"),
         Some((_, expected)) => format!("`{path}` must be {expected}"),
         None => format!("`{path}`: {problem}"),

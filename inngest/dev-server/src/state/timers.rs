@@ -83,7 +83,7 @@ fn synced(registered: &Registered) -> Observation {
         .flat_map(|f| f.not_enforced.iter().map(|setting| format!("{}.{setting}", f.id)))
         .collect();
     if !not_enforced.is_empty() {
-        tracing::warn!(?not_enforced, "this dev server does not enforce flow control");
+        tracing::warn!(?not_enforced, "this dev server does not enforce some settings");
     }
     let functions = functions().map(|function| function.id.clone()).collect();
     Observation::AppSynced { app: registered.app.clone(), functions, not_enforced }
