@@ -69,7 +69,7 @@ impl Clock for ManualClock {
         let mut now = self.now.subscribe();
         Box::pin(async move {
             if now.wait_for(|now| *now >= unix_ms).await.is_err() {
-                // The sender lives in `self`, which this future borrows; if it were gone, time would never come.
+                // Cannot happen: the sender lives in `self`, which this future borrows.
                 std::future::pending::<()>().await;
             }
         })

@@ -69,7 +69,7 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// A failed step does not say whether it races: that is known from the call that ran it.
+    /// Whether a failed step is part of a race is known from the call that ran it, not from its op.
     pub(super) fn save_error(&mut self, step: &Step, error: &Value) -> Result<(), End> {
         let race = self.item.step().map_or(step.race, |planned| planned.race);
         self.save(&Step { race, ..step.clone() }, Arc::new(json!({"error": error})))

@@ -1,4 +1,4 @@
-//! Works the queue off: calls functions and carries out what their replies ask for.
+//! Works through the queue: calls functions and carries out what their replies ask for.
 
 mod call;
 mod carry_out;

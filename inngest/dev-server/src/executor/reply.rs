@@ -1,4 +1,4 @@
-//! What an SDK's answer to a call means (facts 7).
+//! What an SDK's answer to a call means.
 
 use serde_json::{Value, json};
 

@@ -10,7 +10,7 @@ use crate::ops::Step;
 use crate::queue::Kind;
 use crate::run::end::End;
 
-/// Longest sleep or wait (facts 7.5).
+/// Longest sleep or wait (server 1.43).
 const MAX_TIMEOUT: Duration = Duration::from_secs(366 * 86_400);
 
 impl Turn<'_> {

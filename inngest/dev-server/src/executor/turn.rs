@@ -75,8 +75,8 @@ impl Turn<'_> {
     }
 
     pub(super) fn discover(&mut self, after: Option<String>) {
-        // The parallel group is over (P-162). After a sleep the next call still says otherwise [observed on 1.43],
-        // so it is that call that clears the flag; and so it does after a reply that began the group.
+        // The parallel group is over (P-162). After a sleep, and after a reply that began the group, the next call still
+        // carries the flag [observed on 1.43] and clears it.
         let is_over = !self.groups && !matches!(self.item.kind, Kind::Sleep(_));
         if self.run.coalesces() && is_over {
             self.run.force_step_plan = false;

@@ -1,7 +1,7 @@
 //! The value of an expression.
 //!
 //! `None` is a value that is not there: a missing field, or an operation that its operands do not allow. The real server
-//! does not fail on it; what each operator makes of it is written down here as that server does it.
+//! does not fail on it; each operator here treats it as that server does.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -16,7 +16,7 @@ pub(super) struct Scope<'a> {
     pub(super) asynchronous: Option<&'a Value>,
 }
 
-/// The value of a node; only what has to be is copied.
+/// The value of a node, borrowed where possible.
 pub(super) fn eval<'a>(node: &'a Node, scope: &Scope<'a>) -> Option<Cow<'a, Value>> {
     let value = match node {
         Node::Literal(value) => return Some(Cow::Borrowed(value)),
@@ -78,8 +78,8 @@ fn part(of: Cow<'_, Value>, index: impl Index) -> Option<Cow<'_, Value>> {
     }
 }
 
-/// When two events are compared, the real server first writes the fields of `event` into the expression: in a comparison, a
-/// missing one is `null` from then on, which a field that `async` lacks is equal to.
+/// Before two events are compared, the real server writes the fields of `event` into the expression. A missing field becomes
+/// `null` in a comparison, and `null` equals a field that `async` lacks.
 fn operand<'a>(node: &'a Node, operator: &str, scope: &Scope<'a>) -> Option<Value> {
     let is_comparison = matches!(operator, "==" | "!=" | "<" | "<=" | ">" | ">=");
     let value = eval(node, scope).map(Cow::into_owned);

@@ -1,4 +1,4 @@
-//! The words of an expression.
+//! Splits an expression into tokens.
 
 use serde_json::Value;
 
@@ -12,10 +12,10 @@ pub(super) enum Token {
 /// Why an expression cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidExpression {
-    /// No CEL compiler would take it.
+    /// It is not CEL.
     #[error("{0}")]
     Syntax(String),
-    /// The real server may know it.
+    /// The real server may accept it.
     #[error("{0} is not supported by the expressions of this dev server")]
     Unsupported(String),
 }

@@ -43,7 +43,7 @@ fn what_holds() {
     }
 }
 
-/// What server 1.43 makes of values that are not there.
+/// How server 1.43 treats missing values.
 #[test]
 fn missing_values_do_not_fail() {
     for text in [
@@ -76,8 +76,7 @@ fn missing_values_do_not_fail() {
     }
 }
 
-/// A field that both events lack is the same in both: `null`, once the real server has written `event` into the condition
-/// of a wait or of a cancellation [observed on 1.43].
+/// In the condition of a wait or of a cancellation, a field that both events lack is equal [observed on 1.43].
 #[test]
 fn what_both_events_lack_is_equal() {
     let (event, asynchronous) = (json!({"data": {"n": 1}}), json!({"data": {"m": 1}}));
@@ -94,7 +93,7 @@ fn what_both_events_lack_is_equal() {
     ] {
         assert!(!matches(text, Some(&asynchronous)), "{text}");
     }
-    // Where there is one event, nothing is written into the expression.
+    // A trigger has one event, and missing fields stay missing.
     assert!(!matches("event.data.x == event.data.y", None));
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{Action, Op, Step, options};
 use crate::{strict_json, typed};
 
-/// Largest output of a step, with its wrapper (facts 7.5).
+/// Largest output of a step, with its wrapper (server 1.43).
 const MAX_OUTPUT_BYTES: usize = 4 * 1024 * 1024;
 pub(crate) const OUTPUT_TOO_LARGE: &str = "step output size is greater than the limit";
 
@@ -14,7 +14,7 @@ pub(crate) const OUTPUT_TOO_LARGE: &str = "step output size is greater than the 
 const OPCODES: &str = "None Step StepRun StepError StepFailed StepPlanned Sleep WaitForEvent InvokeFunction AIGateway \
     AiGateway Gateway WaitForSignal RunComplete SyncRunComplete DiscoveryRequest DeferAdd DeferAbort DeferCancel Metadata";
 
-/// Why a 206 reply is no use.
+/// Why a 206 reply cannot be carried out.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InvalidOps {
     /// The real server rejects the whole reply and tries again.
@@ -52,7 +52,7 @@ pub(crate) fn parse_saved(ops: &[Value]) -> Result<Vec<Op>, InvalidOps> {
     ops.iter().map(|op| parse_op(op, false)).collect()
 }
 
-/// Reads the body of a 206: an array of ops, or a single one. An empty array is one op that says nothing.
+/// Reads the body of a 206: an array of ops, or a single one. An empty array is read as one op `None`.
 pub(crate) fn parse(body: &[u8], no_retry: bool) -> Result<Vec<Op>, InvalidOps> {
     let unreadable =
         |why: &str| rejected(format!("error reading generator opcode response: {why}"));

@@ -35,7 +35,7 @@ struct App {
 pub(crate) struct Registered {
     pub(crate) app: String,
     pub(crate) app_uuid: String,
-    /// Did anything change since the last time (P-069)?
+    /// Something changed since the last registration (P-069).
     pub(crate) modified: bool,
     pub(crate) functions: Vec<Arc<Function>>,
 }
@@ -47,7 +47,7 @@ pub(crate) enum RegisterError {
     Unreadable(String),
     #[error("App ID required")]
     NoAppId,
-    /// The real server says only the first part; the list is what makes the refusal useful (P-070).
+    /// The real server gives only the first part; the list names the faults (P-070).
     #[error("At least one function is invalid: {}", .0.join("; "))]
     InvalidFunctions(Vec<String>),
 }

@@ -11,7 +11,7 @@ use crate::observe::Observation;
 const FAILED: &str = "inngest/function.failed";
 const CANCELLED: &str = "inngest/function.cancelled";
 const FINISHED: &str = "inngest/function.finished";
-/// Limits of server 1.43 (facts 7.5).
+/// Limits of server 1.43.
 pub(crate) const MAX_STEPS: usize = 1000;
 pub(crate) const MAX_STATE_BYTES: usize = 32 * 1024 * 1024;
 

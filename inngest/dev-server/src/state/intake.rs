@@ -107,7 +107,7 @@ impl State {
         }
     }
 
-    /// P-082. Every event of a series takes the place of the one before, and puts the run off.
+    /// P-082. Every event of a series replaces the one before and delays the run.
     fn hold_for_series(&mut self, function: &Arc<Function>, event: &Arc<Event>, now: i64) {
         let Some(debounce) = &function.settings.debounce else { return };
         let group = (function.id.clone(), key(debounce.key.as_ref(), event));

@@ -13,8 +13,7 @@ use crate::run::end::End;
 const INVOKED: &str = "inngest/function.invoked";
 
 impl State {
-    /// Starts the invoked function, without waiting for a batch or for the end of a series. The step that waits for it has
-    /// begun to.
+    /// Starts the invoked function, without waiting for a batch or for the end of a series. The invoking step waits already.
     pub(crate) fn invoke(&mut self, run: Ulid, step: &Step, invoke: &Invoke, env: &Env) {
         let failed = |message: &str| json!({"error": {"message": message, "name": "Error"}});
         let Some(function) = self.registry.function(&invoke.function_id).cloned() else {
@@ -37,7 +36,7 @@ impl State {
     }
 }
 
-/// The payload under the server's own name, with what ties it to the step that waits (P-113).
+/// The invoking event: the payload, and the step that waits for the result (P-113).
 fn invoking_event(run: Ulid, step: &Step, invoke: &Invoke, env: &Env) -> Event {
     let payload = |field: &str| invoke.payload.as_ref()?.get(field);
     let mut data = payload("data").and_then(Value::as_object).cloned().unwrap_or_else(Map::new);

@@ -46,7 +46,7 @@ impl State {
         self.enqueue(first);
     }
 
-    /// The function is called for the run, perhaps for the first time.
+    /// The function is called for the run; the first call starts its `finish` timeout.
     pub(crate) fn begin(&mut self, id: Ulid, now_ms: i64) {
         let Some(run) = self.running(id).filter(|run| !run.begun) else { return };
         run.begun = true;

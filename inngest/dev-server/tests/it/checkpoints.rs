@@ -26,7 +26,7 @@ fn ran(hash: &str, data: Value) -> Value {
     json!({"op": "StepRun", "id": hash, "name": hash, "displayName": hash, "data": data})
 }
 
-/// Sends a checkpoint from within a call, which is what an SDK does: status and text.
+/// Sends a checkpoint from within a call, as an SDK does. Returns status and text.
 fn post(server: &Url, body: &Value, token: Option<&str>) -> (u16, String) {
     let url = server
         .join(&format!("/v1/checkpoint/{}/async", body["run_id"].as_str().unwrap_or("x")))
@@ -118,7 +118,7 @@ async fn what_was_not_saved_may_come_with_the_op_that_ends_the_call() {
     assert_eq!(world.sdk.calls().len(), 2);
 }
 
-/// [observed on server 1.43], although its source means to give the attempts back.
+/// [observed on server 1.43], although its source resets the attempts.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_saved_step_does_not_give_attempts_back() {
     let mut world = world(|call, server| {

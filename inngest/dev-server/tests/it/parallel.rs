@@ -114,7 +114,7 @@ async fn a_race_is_discovered_when_its_first_step_is_done() {
             Answer::ops(json!([racing("StepPlanned", "fast"), racing("StepPlanned", "slow")]))
         }
         "fast" => Answer::ops(json!([racing("StepRun", "fast")])),
-        // Would be tried again in 15 s, which never pass.
+        // Its retry is due in 15 s, which do not pass in this test.
         _ => Answer::error("slow"),
     })
     .await;

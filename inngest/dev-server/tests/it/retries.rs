@@ -54,7 +54,7 @@ async fn a_failed_step_is_final() {
     assert_eq!(world.end().await, Ok(json!("nope")));
 }
 
-/// The clock stands a quarter of a second into a second, from whose start the server counts.
+/// It is 12:00:00.250, and the server counts from 12:00:00.
 #[tokio::test]
 async fn retry_after_is_obeyed_for_functions_and_steps() {
     for step in [false, true] {

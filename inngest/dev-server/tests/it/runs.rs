@@ -85,7 +85,7 @@ async fn a_failure_handler_is_told_what_failed() {
             Answer::new(400, json!({"name": "Error", "message": "no", "stack": "s"}).to_string())
                 .with("x-inngest-no-retry", "true")
         }
-        // A handler that fails is not handled in turn.
+        // A failure handler that fails starts no other handler.
         _ => Answer::error("handler"),
     })
     .await;

@@ -127,7 +127,7 @@ impl World {
         Self { server, sdk, clock, seen }
     }
 
-    /// Sends to the event API: the status and the answer.
+    /// Sends to the event API. Returns the status and the answer.
     pub(crate) async fn post_events(&self, body: impl Into<reqwest::Body>) -> (u16, Value) {
         let url = self.server.url().join("/e/test-key").unwrap();
         let response = client().post(url).body(body).send().await.unwrap();
@@ -169,7 +169,7 @@ impl World {
         until!(self, Observation::WaitStarted { timeout, .. } => timeout)
     }
 
-    /// Waits until a run of `app-fn` starts (`true`), or an event for it is passed over.
+    /// Waits until a run of `app-fn` starts (`true`), or an event for it is skipped.
     pub(crate) async fn started(&mut self) -> bool {
         until!(self, Observation::RunStarted { .. } => true, Observation::RunSkipped { .. } => false)
     }
@@ -216,7 +216,7 @@ impl World {
         after
     }
 
-    /// What the failed run says of itself.
+    /// The error message of the failed run.
     pub(crate) async fn failure(&mut self) -> String {
         match self.end().await {
             Ok(output) => panic!("the run completed with {output}"),
