@@ -1,4 +1,4 @@
-//! `POST /fn/register`: an app tells its functions (P-067..P-090).
+//! `POST /fn/register`: an app registers its functions (P-067..P-090).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! From a matching event to a run: what flow control makes of it.
+//! From a matching event to a run, under flow control.
 
 use std::sync::Arc;
 
