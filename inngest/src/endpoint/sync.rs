@@ -5,7 +5,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
@@ -15,6 +14,7 @@ use super::reply::Reply;
 use super::serve_url::serve_url;
 use super::trust::Distrust;
 use super::{Endpoint, Served};
+use crate::client::path;
 use crate::signing::SignatureError;
 use crate::{Settings, UnsignedSync, headers};
 
@@ -195,12 +195,8 @@ fn register_path(parts: &Parts) -> String {
     let query = parts.uri.query().unwrap_or_default();
     let deploy_id = url::form_urlencoded::parse(query.as_bytes())
         .find(|(name, value)| name == "deployId" && !value.is_empty() && value != "undefined");
-    match deploy_id {
-        Some((_, id)) => {
-            format!("/fn/register?deployId={}", utf8_percent_encode(&id, NON_ALPHANUMERIC))
-        }
-        None => "/fn/register".to_owned(),
-    }
+    let deploy_id = deploy_id.as_ref().map(|(_, id)| ("deployId", id.as_ref()));
+    path(&["fn", "register"], deploy_id)
 }
 
 /// Errors come as JSON in two shapes, as text, or as a proxy's page (P-070).
