@@ -25,7 +25,7 @@ use sqlx::{Any, AnyPool, Transaction};
 pub use cursor::ReconcileCursor;
 pub use deal_review::{DealCounts, FailedDeal, Resolution};
 pub use deals::{Claim, ClaimedDeal, DealRef, Lease, Unsent};
-pub use inbox::{CLAIM, InboxCounts, InboxRow, ParkedRow};
+pub use inbox::{CLAIM, HeldRow, InboxCounts, InboxRow, ParkedRow};
 
 use crate::clock::SharedClock;
 use connect::{Kind, Pools};

@@ -19,6 +19,7 @@ mod kill;
 mod ledger;
 mod ports;
 mod reconcile_log;
+mod refusals;
 mod replicas;
 mod subscription;
 mod webhook;

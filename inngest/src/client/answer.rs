@@ -8,6 +8,9 @@ use serde::Deserialize;
 
 use super::SendError;
 
+/// More of an error than this is no help; in characters.
+const LONGEST_SAYING: usize = 300;
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Reply {
@@ -25,10 +28,12 @@ impl Reply {
         ids.take_while(|id| !id.is_empty()).cloned().collect()
     }
 
-    /// What was said, without anything of `secrets`: a server in between may quote the path.
-    fn said(&self, secrets: &[&str]) -> Option<&str> {
-        let text = [self.error.as_str(), &self.message].into_iter().find(|text| !text.is_empty());
-        text.filter(|text| !secrets.iter().any(|secret| text.contains(secret)))
+    /// What was said, in one line, without anything of `secrets`: a server in between may quote the path.
+    fn said(&self, secrets: &[&str]) -> Option<String> {
+        let text = [&self.error, &self.message].into_iter().find(|text| !text.is_empty())?;
+        let quotes = secrets.iter().any(|secret| text.contains(secret));
+        let line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+        (!quotes).then(|| line.take(LONGEST_SAYING).collect())
     }
 }
 
@@ -48,7 +53,7 @@ pub(super) fn judge(
     }
     let said = reply.said(secrets);
     let own = reply.status == code && !reply.error.is_empty();
-    let message = || said.unwrap_or("no reason given").to_owned();
+    let message = || said.clone().unwrap_or_else(|| "no reason given".to_owned());
     // Cloud says 404 of a key that it does not know.
     let about_the_key = reply.error.to_ascii_lowercase().contains("event key");
     match code {
@@ -61,7 +66,7 @@ pub(super) fn judge(
         }
         _ => Err(SendError::Unavailable {
             status: Some(code),
-            reason: reason(status, said, accepted.len(), expected),
+            reason: reason(status, said.as_deref(), accepted.len(), expected),
             retry_after: retry_after(answer.headers(), now),
         }),
     }

@@ -201,6 +201,12 @@ async fn the_wait_that_an_answer_asks_for_is_told_and_kept() {
         );
         assert_eq!(api.requests().len(), 1, "not before its time");
     }
+    let api = FakeApi::default().answer_with(asking("120"));
+    let endpoint = serving_with(client(dev(), api), |step, _| {
+        Box::pin(async move { Ok(json!(step.send_event("tell", vec![event(1)]).await?)) })
+    });
+    let step = call(&endpoint, &body()).await;
+    assert_eq!((step.no_retry(), step.header("retry-after")), (Some("false"), Some("120")));
     let api = FakeApi::default().answer_with(asking("0")).answer(200, r#"{"ids":["01A"]}"#);
     assert_eq!(client(cloud(), api).send(&[event(1)]).await.unwrap(), ["01A"]);
 }
