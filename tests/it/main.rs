@@ -6,6 +6,7 @@ mod bodies;
 mod care;
 mod cli;
 mod cli_amocrm;
+mod cli_deals;
 mod config;
 mod consent;
 mod crash;
