@@ -34,7 +34,7 @@ enum Action {
     List(List),
     /// Sends leads again that were given up because Inngest refused them
     Retry(Retry),
-    /// Records what you found in the ERP about a deal of which nobody knows whether it has a record
+    /// Records what you found in the ERP about a deal that may or may not have a record
     Resolve(Resolve),
 }
 
