@@ -52,10 +52,17 @@ impl Endpoint {
         };
         let (status, said) = (response.status(), response.body());
         if status.is_success() {
-            let modified = serde_json::from_slice::<Value>(said)
-                .ok()
-                .and_then(|said| said.get("modified")?.as_bool())
-                .unwrap_or(false);
+            // A web page with a 200 comes from something else: nothing was registered.
+            let Ok(Value::Object(said)) = serde_json::from_slice(said) else {
+                return failed(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    &format!(
+                        "HTTP {status} without JSON, which is not how Inngest answers a registration; check \
+                         INNGEST_BASE_URL and INNGEST_API_BASE_URL"
+                    ),
+                );
+            };
+            let modified = said.get("modified").and_then(Value::as_bool).unwrap_or(false);
             // The dev server asks every five seconds (P-066).
             if modified {
                 tracing::info!(%url, functions = self.inner.functions.len(), "registered with Inngest");
