@@ -2,9 +2,7 @@
 
 use url::Url;
 
-use super::{
-    CLOUD_API_ORIGIN, CLOUD_EVENT_ORIGIN, DEV_ORIGIN, Mode, Settings, SettingsError, UnsignedSync,
-};
+use super::{CLOUD_API_ORIGIN, CLOUD_EVENT_ORIGIN, DEV_ORIGIN, Mode, Settings, SettingsError};
 use crate::signing::{SigningKey, SigningKeys};
 
 /// Where hosting platforms tell the branch, in the order in which the TypeScript SDK looks.
@@ -18,12 +16,15 @@ const BRANCH_VARIABLES: [&str; 6] = [
 ];
 
 impl Settings {
-    /// Reads the `INNGEST_*` variables through `lookup` and reports every mistake at once. Empty counts as unset.
+    /// Reads the `INNGEST_*` variables through `lookup` and reports every mistake at once. White space around a value is
+    /// no part of it, such as the newline at the end of a file with a key. Empty counts as unset.
     ///
     /// Origins come from `INNGEST_API_BASE_URL` and `INNGEST_EVENT_API_BASE_URL`, else from `INNGEST_BASE_URL`,
     /// else from a URL in `INNGEST_DEV`, else from the mode (P-015).
     pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<SettingsError>> {
-        let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let get = |name: &str| {
+            lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        };
         let mut mistakes = Vec::new();
         let mut origin = |variable: &'static str| {
             let parsed = get(variable).map(|value| parse_origin(variable, &value))?;
@@ -66,12 +67,15 @@ impl Settings {
             let parsed = parse_flag(variable, &get(variable)?);
             parsed.map_err(|mistake| mistakes.push(mistake)).ok()
         };
-        let unsigned_sync = match flag("INNGEST_ENABLE_UNAUTHED_SYNC") {
-            None => UnsignedSync::default(),
-            Some(true) => UnsignedSync::Accept,
-            Some(false) => UnsignedSync::Refuse,
-        };
+        let unsigned_sync = flag("INNGEST_ENABLE_UNAUTHED_SYNC");
         let in_band_sync = flag("INNGEST_ALLOW_IN_BAND_SYNC").unwrap_or(true);
+        if (mode, unsigned_sync) == (Mode::Cloud, Some(true)) && serve_origin.is_none() {
+            mistakes.push(SettingsError {
+                variable: "INNGEST_ENABLE_UNAUTHED_SYNC",
+                problem: "needs INNGEST_SERVE_ORIGIN, the URL to register; a stranger could choose it otherwise"
+                    .into(),
+            });
+        }
         let serve_path = get("INNGEST_SERVE_PATH");
         if serve_path.as_deref().is_some_and(|path| !path.starts_with('/')) {
             mistakes.push(SettingsError {
@@ -96,7 +100,7 @@ impl Settings {
             event_origin: events.or(base).unwrap_or_else(|| default_events.to_owned()),
             serve_origin,
             serve_path,
-            unsigned_sync,
+            unsigned_sync: unsigned_sync.unwrap_or(true),
             in_band_sync,
         })
     }

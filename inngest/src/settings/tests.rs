@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
-use super::{Mode, Settings, UnsignedSync};
+use super::{Mode, Settings};
+use crate::signing::SigningKey;
 
 fn read(vars: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
     let vars: HashMap<_, _> = vars.iter().copied().collect();
@@ -94,13 +95,38 @@ fn debug_shows_no_key() {
 #[test]
 fn p058_p091_switches_for_syncs() {
     let settings = read(&[]).unwrap();
-    assert_eq!(settings.unsigned_sync, UnsignedSync::WhereOriginIsSet);
-    assert!(settings.in_band_sync);
-    for (value, expected) in [("1", UnsignedSync::Accept), ("FALSE", UnsignedSync::Refuse)] {
-        let settings = read(&[("INNGEST_ENABLE_UNAUTHED_SYNC", value)]).unwrap();
-        assert_eq!(settings.unsigned_sync, expected);
-    }
+    assert!(settings.unsigned_sync && settings.in_band_sync);
+    assert!(!read(&[("INNGEST_ENABLE_UNAUTHED_SYNC", "FALSE")]).unwrap().unsigned_sync);
+    let asked_for = ("INNGEST_ENABLE_UNAUTHED_SYNC", "1");
+    assert_eq!(
+        read(&[asked_for]).unwrap_err(),
+        [
+            "INNGEST_ENABLE_UNAUTHED_SYNC: needs INNGEST_SERVE_ORIGIN, the URL to register; a stranger could choose it otherwise"
+        ]
+    );
+    assert!(
+        read(&[asked_for, ("INNGEST_SERVE_ORIGIN", "https://a.example")]).unwrap().unsigned_sync
+    );
+    assert!(read(&[asked_for, ("INNGEST_DEV", "1")]).is_ok());
     assert!(!read(&[("INNGEST_ALLOW_IN_BAND_SYNC", "0")]).unwrap().in_band_sync);
     let mistakes = read(&[("INNGEST_ALLOW_IN_BAND_SYNC", "no")]).unwrap_err();
     assert_eq!(mistakes, ["INNGEST_ALLOW_IN_BAND_SYNC: must be 1, true, 0 or false"]);
+}
+
+#[test]
+fn white_space_around_a_value_is_no_part_of_it() {
+    let settings = read(&[
+        ("INNGEST_EVENT_KEY", " my-event-key\r\n"),
+        ("INNGEST_SIGNING_KEY", "signkey-test-0123abcd\n"),
+        ("INNGEST_SIGNING_KEY_FALLBACK", "\t4567cdef "),
+        ("INNGEST_BASE_URL", "http://inngest:8288\n"),
+    ])
+    .unwrap();
+    assert_eq!(settings.event_key.as_deref(), Some("my-event-key"));
+    let keys = settings.signing_keys.unwrap();
+    assert_eq!(keys.primary, SigningKey::new("signkey-test-0123abcd"));
+    assert_eq!(keys.fallback, Some(SigningKey::new("4567cdef")));
+    assert_eq!(settings.event_origin, "http://inngest:8288");
+    assert!(Mode::from_env(|_| Some("1\n".to_owned())).unwrap() == Mode::Dev);
+    assert_eq!(read(&[("INNGEST_EVENT_KEY", " \n")]).unwrap().event_key, None);
 }
