@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_e
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::text_reply;
+use super::answer::text_reply;
 use crate::core::Core;
 use crate::event::{Draft, InvalidEvent};
 use crate::ids::EventIdSeed;

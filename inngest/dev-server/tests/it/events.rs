@@ -5,7 +5,7 @@ use inngest_dev_server::{DevServer, Observation};
 use serde_json::{Value, json};
 
 use crate::fake_sdk::Answer;
-use crate::world::{NOW, World, client};
+use crate::world::{NOW, World, client, until};
 
 async fn world() -> World {
     World::simple(|_| Answer::done(json!(null))).await
@@ -44,7 +44,7 @@ async fn invalid_events_are_refused_as_by_the_real_server() {
         (r#"{"name":"x","user":5}"#, "`user` must be an object"),
         (r#"{"name":"x","id":5}"#, "`id` must be a string"),
         (r#"{"name":5}"#, "`name` must be a string"),
-        ("5", "must be a JSON object"),
+        ("5", "must be an object"),
         ("{nope", "key must be a string"),
         ("{\"name\":\"a\"}\n{\"name\":\"b\"}", "trailing characters"),
     ] {
@@ -97,12 +97,7 @@ async fn an_empty_key_drops_the_event() {
         );
     }
     world.send().await;
-    let first = world
-        .until(|seen| match seen {
-            Observation::EventReceived { name, .. } => Some(name),
-            _ => None,
-        })
-        .await;
+    let first = until!(world, Observation::EventReceived { name, .. } => name);
     assert_eq!(first, "app/event");
 }
 
