@@ -66,7 +66,7 @@ mod transport;
 
 pub use app::{App, AppError, BuildError};
 pub use checkpointing::Checkpointing;
-pub use client::{Client, SendError, SignalError};
+pub use client::{Client, SignalError};
 pub use clock::Clock;
 pub use config::{
     Batch, CancelOn, Concurrency, Config, Debounce, RateLimit, Singleton, Throttle, Timeouts,
@@ -74,7 +74,7 @@ pub use config::{
 pub use endpoint::{Endpoint, Refused};
 pub use error::{Error, Result, ResultExt, Retry};
 pub use event::{
-    Event, EventData, EventMismatch, EventSet, Incoming, NewEvent, Scheduled, Trigger,
+    Event, EventData, EventMismatch, EventSet, Incoming, NewEvent, Scheduled, SendError, Trigger,
 };
 pub use function::{
     AsyncFunction, Configured, Context, Failure, FailureCause, FailureContext, FailureHandler,

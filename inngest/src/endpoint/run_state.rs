@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use http::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Endpoint;
+use crate::client::path;
 use crate::middleware::Input;
 
 /// What came with the call.
@@ -68,8 +68,7 @@ impl Endpoint {
     /// Fetches a part of the run's state. Without it the call cannot go on: with an empty memo every finished step would
     /// run again.
     async fn fetch_state(&self, run_id: &str, what: &str) -> Result<Bytes, String> {
-        let run = utf8_percent_encode(run_id, NON_ALPHANUMERIC);
-        let path = format!("/v0/runs/{run}/{what}");
+        let path = path(&["v0", "runs", run_id, what], None);
         let response = self.inner.client.api(Method::GET, &path, Bytes::new(), &[]).await;
         match response {
             Ok(response) if response.status().is_success() => Ok(response.into_body()),

@@ -4,6 +4,7 @@ mod cron;
 mod incoming;
 mod raw;
 mod scheduled;
+mod send_error;
 mod set;
 mod trigger;
 
@@ -14,6 +15,7 @@ use serde_json::Value;
 pub use incoming::{EventMismatch, Incoming};
 pub(crate) use raw::RawEvent;
 pub use scheduled::Scheduled;
+pub use send_error::SendError;
 pub use set::EventSet;
 pub use trigger::Trigger;
 
