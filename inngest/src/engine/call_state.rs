@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::memo::Memo;
-use super::slots::{Fault, Kind, Phase, Slot, Slots};
+use super::slots::{Fault, Phase, Slot, Slots, Work};
 use super::step_id::{StepId, StepIds};
 use crate::clock::Clock;
 use crate::{Client, Run};
@@ -40,7 +40,7 @@ impl<'b> CallState<'b> {
         let index = slots.all.len();
         slots.all.push(Slot {
             step: step.clone(),
-            kind: Kind::RUN,
+            work: Work::RUN,
             race,
             phase: Phase::Created,
             fresh: None,

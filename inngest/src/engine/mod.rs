@@ -19,5 +19,5 @@ pub(crate) use memo::{Memo, decode_run};
 pub(crate) use ops::{Op, StepNotFound};
 pub(crate) use policy::RetryPolicy;
 pub(crate) use save::QueueItem;
-pub(crate) use slots::{Executed, Fault, Kind};
+pub(crate) use slots::{Executed, Fault, Work};
 pub(crate) use step_slot::{Decision, StepSlot};

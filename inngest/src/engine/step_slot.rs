@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::call_state::CallState;
 use super::inside_step::InsideStep;
 use super::policy::RetryPolicy;
-use super::slots::{Executed, Fault, Kind, Phase, Slots};
+use super::slots::{Executed, Fault, Phase, Slots, Work};
 use super::step_id::StepId;
 use crate::Error;
 use crate::clock::Clock;
@@ -58,7 +58,7 @@ impl<'a> StepSlot<'a> {
         &self,
         label: &'static str,
     ) -> impl Future<Output = Decision<'a>> + Send + use<'_, 'a> {
-        std::future::poll_fn(move |cx| self.poll_decision(cx, || Ok(Kind::Run { label })))
+        std::future::poll_fn(move |cx| self.poll_decision(cx, || Ok(Work::Run { label })))
     }
 
     /// Pends until the server has carried the step out. `describe` is asked once, when the function first
@@ -66,7 +66,7 @@ impl<'a> StepSlot<'a> {
     pub(crate) fn poll_memo(
         &self,
         cx: &Context<'_>,
-        describe: impl FnOnce() -> Result<Kind, String>,
+        describe: impl FnOnce() -> Result<Work, String>,
     ) -> Poll<&'a RawValue> {
         match self.poll_decision(cx, describe) {
             Poll::Ready(Decision::Memo(memo)) => Poll::Ready(memo),
@@ -78,7 +78,7 @@ impl<'a> StepSlot<'a> {
     fn poll_decision(
         &self,
         cx: &Context<'_>,
-        describe: impl FnOnce() -> Result<Kind, String>,
+        describe: impl FnOnce() -> Result<Work, String>,
     ) -> Poll<Decision<'a>> {
         let mut slots = self.call.slots();
         let Some(slot) = slots.all.get(self.index) else {
@@ -104,7 +104,7 @@ impl<'a> StepSlot<'a> {
         Poll::Pending
     }
 
-    fn enter(&self, slots: &mut Slots, describe: impl FnOnce() -> Result<Kind, String>) {
+    fn enter(&self, slots: &mut Slots, describe: impl FnOnce() -> Result<Work, String>) {
         if self.step.id.is_empty() {
             slots.fault.get_or_insert(Fault::EmptyId);
         }
@@ -119,7 +119,7 @@ impl<'a> StepSlot<'a> {
             Phase::Waiting
         } else {
             match (describe(), slots.all.get_mut(self.index)) {
-                (Ok(kind), Some(slot)) => slot.kind = kind,
+                (Ok(work), Some(slot)) => slot.work = work,
                 (Ok(_), None) => {}
                 (Err(reason), _) => {
                     let step = self.step.id.clone();
@@ -191,7 +191,7 @@ impl Drop for StepSlot<'_> {
                     "step `{}` was dropped while its code ran; put a timeout inside the step, not around it",
                     self.step.id
                 ));
-                let executed = self.executed(&slots, Kind::STEP_RUN, Err(error));
+                let executed = self.executed(&slots, Work::STEP_RUN, Err(error));
                 slots.executed.get_or_insert(executed);
             }
             Phase::Created | Phase::Resolved | Phase::Ran | Phase::Gone => {}

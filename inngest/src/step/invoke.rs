@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::run::saved;
 use super::{Step, limits};
-use crate::engine::{Kind, StepSlot};
+use crate::engine::{StepSlot, Work};
 use crate::{StepError, json};
 
 impl<'a> Step<'a> {
@@ -55,7 +55,7 @@ impl<T: DeserializeOwned> Invoke<'_, T> {
         Self { timeout: Some(timeout), ..self }
     }
 
-    fn describe(&self) -> Result<Kind, String> {
+    fn describe(&self) -> Result<Work, String> {
         if self.function_id.is_empty() {
             return Err("the id of its function is empty".to_owned());
         }
@@ -67,7 +67,7 @@ impl<T: DeserializeOwned> Invoke<'_, T> {
         if let Some(timeout) = self.timeout {
             opts.insert("timeout".to_owned(), limits::duration("timeout", timeout)?.into());
         }
-        Ok(Kind::Ask { op: "InvokeFunction", opts })
+        Ok(Work::Ask { op: "InvokeFunction", opts })
     }
 }
 
