@@ -69,7 +69,8 @@ impl<E: Erp> inngest::Function for CreateCrmDeal<E> {
 
     async fn run(&self, cx: Context<'_, Self>) -> Result<Value> {
         let deal = cx.event.data.deal(cx.run.id)?;
-        let created = cx.step.run("create-erp-task", async || self.erp.create(&deal).await).await?;
+        let created =
+            cx.step.run("create-erp-task", async || Ok(self.erp.create(&deal).await?)).await?;
         Ok(created.reply)
     }
 }
@@ -78,6 +79,6 @@ impl<E: Erp> OnFailure for CreateCrmDeal<E> {
     async fn on_failure(&self, cx: FailureContext<'_, Self>) -> Result<()> {
         let (run_id, reason) = (&cx.failure.run_id, &cx.failure.error.message);
         // Noting it twice is noting it once, so it needs no step.
-        self.erp.note_failure(&DealKey::Run(run_id.clone()), run_id, reason).await
+        Ok(self.erp.note_failure(&DealKey::Run(run_id.clone()), run_id, reason).await?)
     }
 }

@@ -61,7 +61,7 @@ impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
         let leads = leads_in_event(&cx.event.data.0, &self.filter).no_retry()?;
         if !leads.is_empty() {
             let authorized =
-                cx.step.run("authorize-amocrm", async || self.amocrm.authorize().await).await;
+                cx.step.run("authorize-amocrm", async || Ok(self.amocrm.authorize().await?)).await;
             authorized.map_err(|cause| Failed::new(&leads, cause))?;
         }
         // One lead that fails must not take the others with it.

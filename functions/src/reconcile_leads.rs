@@ -48,7 +48,7 @@ impl<F: LeadFeed, L: ReconcileLog> inngest::Function for ReconcileLeads<F, L> {
 
     async fn run(&self, cx: Context<'_, Self>) -> Result<Reconciled> {
         let step = cx.step;
-        let window = step.run("choose-window", async || self.log.window().await).await?;
+        let window = step.run("choose-window", async || Ok(self.log.window().await?)).await?;
         let (mut events, mut missed) = (0, BTreeMap::new());
         for page in 1.. {
             if page > LONGEST {
@@ -70,7 +70,8 @@ impl<F: LeadFeed, L: ReconcileLog> inngest::Function for ReconcileLeads<F, L> {
             let batch: Vec<NewEvent> = batch.iter().map(webhook_event).collect::<Result<_>>()?;
             step.send_event("send-missed", batch).await?;
         }
-        step.run("advance-cursor", async || self.log.reconciled(&window, &missed).await).await?;
+        step.run("advance-cursor", async || Ok(self.log.reconciled(&window, &missed).await?))
+            .await?;
         let leads = missed.iter().map(|event| event.lead_id).collect();
         Ok(Reconciled { from: window.from, to: window.to, events, missed: leads })
     }
