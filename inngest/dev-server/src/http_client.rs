@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method};
 use url::Url;
 
-/// Largest reply that is read (facts 7.5).
+/// Largest reply that is read (P-144).
 pub(crate) const MAX_REPLY_BYTES: usize = 8 * 1024 * 1024;
 /// For how long a call may work (P-032), and a sync (P-064).
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);

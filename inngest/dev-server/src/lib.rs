@@ -2,7 +2,7 @@
 //!
 //! It speaks the official HTTP API: events in, `PUT` syncs and calls out, registration and look-ups. What the real
 //! server refuses, it refuses; where the real server would hang, loop or crash on a reply, it fails the run and says
-//! which rule of the protocol was broken. P-numbers in comments name the protocol facts that a line follows.
+//! which rule of the protocol was broken. Numbers such as P-120 are those of `inngest/docs/protocol.md`.
 //!
 //! # What it does
 //!

@@ -169,7 +169,7 @@ fn accepts_unsigned(settings: &Settings) -> bool {
     }
 }
 
-/// A function as the server stores it (facts 4.2). Unset settings are left out, never null (T62).
+/// A function as the server stores it (P-075..P-090). Unset settings are left out, never null (T62).
 fn registered(app_id: &str, served: &Served, url: &Url) -> Value {
     let config = served.function.config();
     let mut url = url.clone();

@@ -1,4 +1,4 @@
-//! Section B5 of the facts, row by row.
+//! What Rukovoditel has been seen to answer, and what each answer means.
 
 use std::time::Duration;
 

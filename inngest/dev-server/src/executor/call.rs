@@ -1,4 +1,4 @@
-//! The request that calls a function: body, headers, signature (P-102, facts 2.1).
+//! The request that calls a function: body, headers, signature (P-102, P-029).
 
 use std::collections::HashSet;
 

@@ -8,7 +8,7 @@ pub(crate) use self::asynchronous::{Fetch, Invoke, WaitForEvent, WaitForSignal};
 
 use crate::strict_json;
 
-/// Largest output of a step, with its wrapper (facts 7.5).
+/// Largest output of a step, with its wrapper (P-144).
 const MAX_OUTPUT_BYTES: usize = 4 * 1024 * 1024;
 pub(crate) const OUTPUT_TOO_LARGE: &str = "step output size is greater than the limit";
 

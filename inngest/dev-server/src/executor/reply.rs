@@ -1,4 +1,4 @@
-//! What an SDK's answer to a call means (facts 7).
+//! What an SDK's answer to a call means (P-115..P-120).
 
 use http::HeaderMap;
 use serde_json::{Value, json};

@@ -10,7 +10,7 @@ use super::turn::{End, Turn};
 use crate::observe::Observation;
 use crate::registry::parse_duration;
 
-/// Longest sleep or wait (facts 7.5).
+/// Longest sleep or wait (P-131).
 const MAX_TIMEOUT: Duration = Duration::from_secs(366 * 86_400);
 
 impl Turn<'_> {

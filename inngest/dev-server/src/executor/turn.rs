@@ -15,7 +15,7 @@ use crate::observe::Observation;
 use crate::run::Run;
 use crate::state::Wait;
 
-/// Limits of server 1.43 (facts 7.5).
+/// Limits of server 1.43, see `inngest/docs/protocol.md`.
 pub(super) const MAX_STEPS: usize = 1000;
 pub(crate) const MAX_STATE_BYTES: usize = 32 * 1024 * 1024;
 
