@@ -39,8 +39,8 @@
 //! # Ok(endpoint) }
 //! ```
 //!
-//! Numbers such as P-120 and T44 in this documentation are those of the list of protocol rules and tests that the
-//! package is held to; its README says which test holds which rule.
+//! Numbers such as P-120 and T44 in this documentation are those of the protocol rules and hostile inputs in
+//! `docs/protocol.md`, which says what holds each.
 
 #[cfg(feature = "axum")]
 mod axum;
@@ -95,6 +95,6 @@ pub use transport::ReqwestTransport;
 pub use transport::{Transport, TransportError, TransportFuture};
 pub use trigger::Trigger;
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "axum", feature = "reqwest"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -14,7 +14,7 @@ pub(crate) use claim::Claim;
 
 /// How far a signature's timestamp may lie from our clock, in either direction.
 ///
-/// The spec asks for five minutes into the past (4.1.3). The future is bounded too, or a captured clock
+/// Five minutes into the past are the rule (P-054). The future is bounded too, or a captured clock
 /// error would stay replayable until that future arrives.
 pub const TOLERANCE_SECONDS: i64 = 300;
 
@@ -66,7 +66,7 @@ impl SigningKey {
         format!("t={unix_seconds}&s={mac}")
     }
 
-    /// The bearer token for the Inngest API: the prefix, then the SHA-256 of the decoded rest (spec 4.1.4).
+    /// The bearer token for the Inngest API: the prefix, then the SHA-256 of the decoded rest (P-019).
     pub fn api_token(&self) -> Result<String, InvalidSigningKey> {
         let (prefix, rest) = self.split_prefix();
         let bytes = hex::decode(rest).map_err(|_| InvalidSigningKey)?;

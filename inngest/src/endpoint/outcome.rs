@@ -7,7 +7,7 @@ use crate::Error;
 use crate::engine::{Dispatch, Executed, Outcome};
 use crate::ops::{self, Op};
 
-/// Puts an outcome into the words of the protocol (part 7 of the facts).
+/// Puts an outcome into the words of the protocol (P-115..P-120).
 pub(super) fn answer(outcome: &Outcome, dispatch: &Dispatch) -> Reply {
     match outcome {
         Outcome::Finished(Ok(output)) => {
