@@ -1,6 +1,7 @@
 //! The listeners: what can be asked of the service from outside.
 
 mod admin;
+mod client;
 mod oauth;
 mod page;
 mod public;
