@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use futures_util::FutureExt as _;
 use http::{Method, Request, StatusCode};
 use inngest::{Client, Endpoint, Settings, Transport, TransportError, TransportFuture};
 use prometei_flow::clock::SystemClock;
@@ -19,6 +20,11 @@ use crate::bodies;
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded; charset=UTF-8");
 const SECRET: &str = "0123456789abcdef";
+
+/// A body of which nothing ever comes.
+fn endless_body() -> Body {
+    Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>())
+}
 
 /// No request may leave.
 struct Nowhere;
@@ -154,6 +160,32 @@ async fn a_webhook_without_the_secret_does_nothing_whatever_its_size() {
         }
     }
     assert_eq!(service.waiting().await, 0);
+}
+
+#[tokio::test]
+async fn the_secret_is_looked_at_before_the_body_is() {
+    let service = Service::start().await;
+    for uri in ["/api/amocrm-webhook?secret=wrong", "/api/inngest?secret=wrong"] {
+        // It never comes: who waits for it does not answer.
+        let answer = service.send(Method::POST, uri, &[FORM], endless_body()).now_or_never();
+        assert_eq!(answer.map(|answer| answer.status.as_u16()), Some(401), "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn webhooks_that_are_being_read_hold_so_many_bytes_and_no_more() {
+    let service = Service::start().await;
+    let uri = format!("/api/amocrm-webhook?secret={SECRET}");
+    let slow = || Box::pin(service.send(Method::POST, &uri, &[FORM], endless_body()));
+    let mut reading: Vec<_> = (0..16 * 1024 * 1024 / BODY_LIMIT).map(|_| slow()).collect();
+    for webhook in &mut reading {
+        assert!(webhook.now_or_never().is_none());
+    }
+    let over = service.send(Method::POST, &uri, &[FORM], bodies::ORIGINAL).await;
+    assert_eq!(over.status, 503, "amoCRM repeats it");
+    reading.pop();
+    let answer = service.send(Method::POST, &uri, &[FORM], bodies::ORIGINAL).await;
+    assert_eq!(answer.status, 200);
 }
 
 #[tokio::test]
