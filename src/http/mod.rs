@@ -2,6 +2,7 @@
 
 mod admin;
 mod client;
+mod listener;
 mod oauth;
 mod page;
 mod public;
@@ -9,6 +10,7 @@ mod rate;
 mod webhook;
 
 pub use admin::admin_router;
+pub use listener::{Limits, bind, serve};
 pub use oauth::{Consent, oauth_router};
 pub use public::public_router;
 

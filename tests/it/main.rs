@@ -20,5 +20,6 @@ mod ledger;
 mod ports;
 mod reconcile_log;
 mod replicas;
+mod strangers;
 mod subscription;
 mod webhook;
