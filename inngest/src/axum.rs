@@ -1,13 +1,19 @@
 //! The endpoint in an axum application.
 
+mod body;
+
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
+use bytes::Bytes;
 
 use crate::Endpoint;
-use crate::endpoint::MAX_BODY_BYTES;
+use crate::endpoint::Admission;
+
+pub(crate) use body::Room;
+use body::Unread;
 
 impl Endpoint {
     /// A router that answers at `path` and at `path` with a trailing slash, for every method: also a refusal
@@ -20,18 +26,22 @@ impl Endpoint {
             .with_state(self)
     }
 
-    /// Answers one request of axum's: reads its body up to [`MAX_BODY_BYTES`], axum's own limit being lower
-    /// than what the server sends (P-111).
+    /// Answers one request of axum's. Its body is read when its head shows that it may be Inngest's, up to
+    /// [`MAX_BODY_BYTES`](crate::MAX_BODY_BYTES), axum's own limit being lower than what the server sends (P-111). See
+    /// also [`room_for_bodies`](crate::EndpointBuilder::room_for_bodies).
     pub async fn serve(&self, request: Request) -> Response {
         let (parts, body) = request.into_parts();
-        let announced = parts.headers.get(http::header::CONTENT_LENGTH);
-        let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        let response = match announced {
-            Some(length) if length > MAX_BODY_BYTES => self.body_too_large(),
-            _ => match to_bytes(body, MAX_BODY_BYTES).await {
-                Ok(body) => self.handle(Request::from_parts(parts, body)).await,
-                Err(error) if is_over_limit(&error) => self.body_too_large(),
-                Err(_) => self.body_unreadable(),
+        let admission = match self.before_body(&parts) {
+            Ok(admission) => admission,
+            Err(refusal) => return self.finish(refusal).map(Body::from),
+        };
+        let response = match &admission {
+            Admission::Hook(_) => self.answer(&parts, &admission, &Bytes::new(), ()).await,
+            Admission::Unverified(_) => match self.room_for_bodies().read(&parts, body).await {
+                Ok((body, held)) => self.answer(&parts, &admission, &body, held).await,
+                Err(Unread::TooLarge) => self.body_too_large(),
+                Err(Unread::GivenUp) => self.body_given_up(),
+                Err(Unread::Broken) => self.body_unreadable(),
             },
         };
         response.map(Body::from)
@@ -40,15 +50,4 @@ impl Endpoint {
 
 async fn serve(State(endpoint): State<Endpoint>, request: Request) -> Response {
     endpoint.serve(request).await
-}
-
-fn is_over_limit(error: &axum::Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }

@@ -79,13 +79,13 @@ pub use config::{
     Batch, CancelOn, Concurrency, Config, Debounce, RateLimit, Singleton, Throttle, Timeouts,
 };
 pub use context::{Context, Run};
-pub use endpoint::{BuildError, Endpoint, EndpointBuilder, MAX_BODY_BYTES};
+pub use endpoint::{BuildError, Endpoint, EndpointBuilder, MAX_BODY_BYTES, Refused};
 pub use error::{Error, Result, ResultExt, Retry};
 pub use event::{Event, EventData, EventMismatch, EventSet, Incoming, NewEvent, Scheduled};
 pub use failure::{Failure, FailureCause, OnFailure};
 pub use function::Function;
 pub use replay::is_replaying;
-pub use settings::{Mode, Settings, SettingsError, UnsignedSync};
+pub use settings::{Mode, Settings, SettingsError};
 pub use step::{
     AiRequest, Fetch, FetchResponse, Infer, Invoke, Sleep, Step, WaitForEvent, WaitForSignal,
 };

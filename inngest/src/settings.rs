@@ -50,27 +50,18 @@ pub struct Settings {
     pub serve_origin: Option<String>,
     /// `INNGEST_SERVE_PATH`: the path of the endpoint, where a proxy changes it.
     pub serve_path: Option<String>,
-    /// `INNGEST_ENABLE_UNAUTHED_SYNC`: who may start a sync without a signature, in cloud mode.
-    pub unsigned_sync: UnsignedSync,
+    /// `INNGEST_ENABLE_UNAUTHED_SYNC`: whether a `PUT` without a signature, such as that of a deploy hook, may make this
+    /// app register itself in cloud mode (P-058). True by default, and without effect where
+    /// [`serve_origin`](Self::serve_origin) is not set: taken from the request, the URL would be the stranger's choice,
+    /// and so would be where the calls go.
+    ///
+    /// What is registered is `serve_origin` with [`serve_path`](Self::serve_path), or with `/api/inngest` where the
+    /// request went there. Nothing else of the request is looked at, its query and its body included. There is one
+    /// registration in ten seconds; requests in between get its answer.
+    pub unsigned_sync: bool,
     /// `INNGEST_ALLOW_IN_BAND_SYNC`: whether a signed sync may be answered with the registration itself (P-091).
     /// Otherwise it is done out of band.
     pub in_band_sync: bool,
-}
-
-/// What becomes of a `PUT` without a signature in cloud mode, such as that of a deploy hook (P-058).
-///
-/// Such a request only makes the app register itself, with its own key. But where the URL comes from the request,
-/// anybody can have Inngest told that the app is at a host of theirs, and gets its calls.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum UnsignedSync {
-    /// Accepted where `INNGEST_SERVE_ORIGIN` is set, so that nothing is taken from the request. The default.
-    #[default]
-    WhereOriginIsSet,
-    /// Accepted always, as the TypeScript SDK does: `INNGEST_ENABLE_UNAUTHED_SYNC=1`. Only behind a proxy that sets
-    /// `Host` itself.
-    Accept,
-    /// Refused always: `INNGEST_ENABLE_UNAUTHED_SYNC=0`.
-    Refuse,
 }
 
 /// One variable that cannot be used, and what to do about it. Holds no value that could be a secret.
@@ -112,7 +103,7 @@ impl Settings {
             event_origin: event_origin.to_owned(),
             serve_origin: None,
             serve_path: None,
-            unsigned_sync: UnsignedSync::default(),
+            unsigned_sync: true,
             in_band_sync: true,
         }
     }

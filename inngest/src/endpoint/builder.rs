@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use super::hook::Hooks;
+use super::refusals::Refusals;
 use super::{Endpoint, Inner, Served};
 use crate::config::Mistakes;
 use crate::failure::FailureOf;
@@ -14,6 +16,8 @@ pub struct EndpointBuilder {
     app_version: Option<String>,
     framework: Option<&'static str>,
     functions: Vec<Served>,
+    #[cfg(feature = "axum")]
+    room: crate::axum::Room,
 }
 
 /// Everything that is wrong with an app and its functions, one line each.
@@ -26,7 +30,15 @@ pub struct BuildError {
 
 impl EndpointBuilder {
     pub(super) fn new(app_id: String, client: Client) -> Self {
-        Self { app_id, client, app_version: None, framework: None, functions: Vec::new() }
+        Self {
+            app_id,
+            client,
+            app_version: None,
+            framework: None,
+            functions: Vec::new(),
+            #[cfg(feature = "axum")]
+            room: crate::axum::Room::default(),
+        }
     }
 
     /// Adds a function. The order of functions is the order in which Inngest hears of them.
@@ -64,6 +76,18 @@ impl EndpointBuilder {
         Self { framework: Some(framework), ..self }
     }
 
+    /// How many bytes of large bodies may be in memory together before their signatures are checked; 32 MiB by
+    /// default, and never less than one body of [`MAX_BODY_BYTES`](crate::MAX_BODY_BYTES).
+    ///
+    /// The first 64 KiB of each body do not count, so ordinary calls never wait: what those can take is for the
+    /// server's limit on connections to say. A larger one waits for room. A body that has not arrived after 30 s, that
+    /// wait included, is answered 503.
+    #[cfg(feature = "axum")]
+    #[must_use]
+    pub fn room_for_bodies(self, bytes: usize) -> Self {
+        Self { room: crate::axum::Room::of(bytes), ..self }
+    }
+
     /// Checks all ids and settings. The server accepts some mistakes and then hangs on them, or says only that
     /// "at least one function is invalid" (P-070, P-075, P-079), so they are found here.
     pub fn build(self) -> Result<Endpoint, BuildError> {
@@ -89,8 +113,17 @@ impl EndpointBuilder {
         if self.functions.is_empty() {
             tracing::warn!(app = self.app_id, "the app has no functions");
         }
-        let Self { app_id, client, app_version, framework, functions } = self;
-        let inner = Inner { app_id, client, app_version, framework, functions };
+        let inner = Inner {
+            app_id: self.app_id,
+            client: self.client,
+            app_version: self.app_version,
+            framework: self.framework,
+            functions: self.functions,
+            refusals: Refusals::default(),
+            hooks: Hooks::default(),
+            #[cfg(feature = "axum")]
+            room: self.room,
+        };
         Ok(Endpoint { inner: Arc::new(inner) })
     }
 }

@@ -48,15 +48,10 @@ impl CallQuery {
 }
 
 impl Endpoint {
-    pub(super) async fn call(&self, parts: &Parts, body: &Bytes) -> Reply {
-        let trusted = match self.trust(&parts.headers, body) {
-            Ok(trusted) => trusted,
-            Err(distrust) => return distrust.reply(),
-        };
-        let signed_by = trusted.signed_by;
+    pub(super) async fn call(&self, parts: &Parts, trusted: &Trusted<'_>) -> Reply {
         let query = CallQuery::of(&parts.uri);
         let reply = match query.probe.as_deref() {
-            None => self.trusted_call(&query, parts, &trusted).await,
+            None => self.trusted_call(&query, parts, trusted).await,
             // Cloud asks whether this app holds the key; the signature of the answer says so (P-061).
             Some("trust") => Reply::raw(StatusCode::OK, "{}"),
             Some(_) => Reply::message(StatusCode::BAD_REQUEST, "unknown probe"),
@@ -66,7 +61,7 @@ impl Endpoint {
                 Some(value) => reply.header(name.clone(), value),
                 None => reply,
             });
-        traced.signed_by(signed_by)
+        traced.signed_by(trusted.signed_by)
     }
 
     async fn trusted_call(&self, query: &CallQuery, parts: &Parts, trusted: &Trusted<'_>) -> Reply {

@@ -1,10 +1,10 @@
 use http::StatusCode;
-use http::request::Parts;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::Endpoint;
 use super::reply::Reply;
+use super::trust::Trusted;
 use crate::headers;
 use crate::signing::SigningKey;
 
@@ -14,15 +14,13 @@ pub(super) fn capabilities() -> Value {
 }
 
 impl Endpoint {
-    /// `GET`: what this app is. In cloud mode only a signed request is answered, so that strangers learn
-    /// nothing (P-098); in dev mode anybody is, for the dev server finds apps this way (P-094).
-    pub(super) fn introspect(&self, parts: &Parts, body: &[u8]) -> Reply {
-        match self.trust(&parts.headers, body) {
-            Ok(trusted) if trusted.signed_by.is_some() => {
-                Reply::json(StatusCode::OK, &self.inspection()).signed_by(trusted.signed_by)
-            }
-            Err(distrust) => distrust.reply(),
-            Ok(_) => Reply::json(StatusCode::OK, &self.unauthenticated_inspection(&Value::Null)),
+    /// `GET`: what this app is. In cloud mode only a signed request comes so far: strangers learn nothing (P-098). In
+    /// dev mode every caller is told what the dev server needs to find the app (P-094).
+    pub(super) fn introspect(&self, trusted: &Trusted<'_>) -> Reply {
+        if trusted.signed_by.is_some() {
+            Reply::json(StatusCode::OK, &self.inspection()).signed_by(trusted.signed_by)
+        } else {
+            Reply::json(StatusCode::OK, &self.unauthenticated_inspection(&Value::Null))
         }
     }
 

@@ -2,8 +2,11 @@
 
 mod builder;
 mod call;
+mod hook;
 mod introspect;
 mod outcome;
+mod refusals;
+mod register;
 mod reply;
 mod request;
 mod run_state;
@@ -14,6 +17,7 @@ mod trust;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Method, StatusCode};
 
 use crate::function::DynFunction;
@@ -21,11 +25,17 @@ use crate::middleware::Middleware;
 use crate::{Checkpointing, Client};
 
 pub use builder::{BuildError, EndpointBuilder};
+use refusals::Reason;
+pub use refusals::Refused;
 use reply::Reply;
 pub(crate) use request::event as raw_event;
+pub(crate) use trust::Admission;
 
 /// The largest request body that is read. The server sends at most 4 MiB of memo, plus the events.
 pub const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// The same for all but calls. A sync holds one URL, a probe nothing.
+const MAX_OTHER_BODY_BYTES: usize = 64 * 1024;
 
 /// Answers Inngest. Knows no web server: give it whole requests, send what it returns.
 ///
@@ -42,6 +52,10 @@ struct Inner {
     app_version: Option<String>,
     framework: Option<&'static str>,
     functions: Vec<Served>,
+    refusals: refusals::Refusals,
+    hooks: hook::Hooks,
+    #[cfg(feature = "axum")]
+    room: crate::axum::Room,
 }
 
 /// A function under the id that the server knows it by, `<app>-<function>` (P-075).
@@ -60,25 +74,75 @@ impl Endpoint {
 
     /// Answers one request. The path is not looked at: mount the endpoint where it shall live, `/api/inngest`
     /// unless there is a reason.
+    ///
+    /// An adapter to a web server asks [`refusal`](Self::refusal) before it reads the body.
     pub async fn handle(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
         let (parts, body) = request.into_parts();
-        if body.len() > MAX_BODY_BYTES {
+        match self.before_body(&parts) {
+            Ok(admission) => self.answer(&parts, &admission, &body, ()).await,
+            Err(refusal) => self.finish(refusal),
+        }
+    }
+
+    /// The answer to a request that is refused whatever its body is: its method is none of ours, or it lacks a
+    /// signature that is well formed and fresh. `None` for others, among them all `GET`, `PUT` and `POST` in dev mode.
+    ///
+    /// Adapters call it before they read the body, so that strangers cannot make them hold one. It costs no more than
+    /// reading a header.
+    pub fn refusal(&self, parts: &Parts) -> Option<http::Response<Bytes>> {
+        self.before_body(parts).err().map(|refusal| self.finish(refusal))
+    }
+
+    /// How many requests were refused since the endpoint was built, for your metrics. The log tells of them once a
+    /// minute.
+    pub fn refused(&self) -> Refused {
+        self.inner.refusals.so_far()
+    }
+
+    pub(crate) fn before_body<'r>(&'r self, parts: &'r Parts) -> Result<Admission<'r>, Reply> {
+        if !matches!(parts.method, Method::GET | Method::HEAD | Method::PUT | Method::POST) {
+            return Err(Reply::message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
+                .header(http::header::ALLOW, "GET, HEAD, PUT, POST"));
+        }
+        let admission = self.admit(parts).map_err(|distrust| self.refuse(distrust))?;
+        self.inner.refusals.log_if_due(self.inner.client.clock().unix_seconds());
+        Ok(admission)
+    }
+
+    /// Answers a request whose head was admitted. `held_until_verified` is dropped once the body is known to be
+    /// Inngest's, or not.
+    pub(crate) async fn answer<H>(
+        &self,
+        parts: &Parts,
+        admission: &Admission<'_>,
+        body: &Bytes,
+        held_until_verified: H,
+    ) -> http::Response<Bytes> {
+        let unverified = match admission {
+            Admission::Hook(url) => return self.finish(self.answer_hook(url).await),
+            Admission::Unverified(unverified) => unverified,
+        };
+        if body.len() > body_limit(&parts.method) {
             return self.body_too_large();
         }
-        let reply = match parts.method {
-            Method::GET => self.introspect(&parts, &body),
-            Method::HEAD => self.introspect(&parts, &body).without_body(),
-            Method::PUT => self.sync(&parts, &body).await,
-            Method::POST => self.call(&parts, &body).await,
-            _ => Reply::message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
-                .header(http::header::ALLOW, "GET, HEAD, PUT, POST"),
+        let trusted = self.trust(unverified, body);
+        drop(held_until_verified);
+        let reply = match (trusted, &parts.method) {
+            (Err(distrust), _) => self.refuse(distrust),
+            (Ok(trusted), &Method::GET) => self.introspect(&trusted),
+            (Ok(trusted), &Method::HEAD) => self.introspect(&trusted).without_body(),
+            (Ok(trusted), &Method::PUT) => self.sync(parts, &trusted).await,
+            (Ok(trusted), _) => self.call(parts, &trusted).await,
         };
         self.finish(reply)
     }
 
-    /// The answer to a body over [`MAX_BODY_BYTES`], for adapters that stop reading there.
+    /// The answer to a body that is larger than [`MAX_BODY_BYTES`], or than 64 KiB where it belongs to no call: for
+    /// adapters that stop reading there.
     pub fn body_too_large(&self) -> http::Response<Bytes> {
-        let text = format!("the request body is larger than {MAX_BODY_BYTES} bytes");
+        let text = format!(
+            "the request body is too large: a call may have {MAX_BODY_BYTES} bytes, other requests {MAX_OTHER_BODY_BYTES}"
+        );
         self.finish(
             Reply::function_error(StatusCode::PAYLOAD_TOO_LARGE, "Error", &text).no_retry(false),
         )
@@ -89,7 +153,21 @@ impl Endpoint {
         self.finish(Reply::message(StatusCode::BAD_REQUEST, "the request body could not be read"))
     }
 
-    fn finish(&self, reply: Reply) -> http::Response<Bytes> {
+    /// The answer to a body that the adapter stopped waiting for. It is counted in [`Refused::unread`].
+    pub fn body_given_up(&self) -> http::Response<Bytes> {
+        self.inner.refusals.count(Reason::Unread, self.inner.client.clock().unix_seconds());
+        let text = "the request body did not arrive in time, or there was no room for it";
+        self.finish(
+            Reply::function_error(StatusCode::SERVICE_UNAVAILABLE, "Error", text).no_retry(false),
+        )
+    }
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn room_for_bodies(&self) -> &crate::axum::Room {
+        &self.inner.room
+    }
+
+    pub(crate) fn finish(&self, reply: Reply) -> http::Response<Bytes> {
         let env = self.inner.client.settings().env.as_deref();
         reply.into_response(self.inner.framework, env, self.inner.client.clock())
     }
@@ -97,4 +175,9 @@ impl Endpoint {
     fn function(&self, id: &str) -> Option<&Served> {
         self.inner.functions.iter().find(|served| served.id == id)
     }
+}
+
+/// How many bytes a body may have.
+pub(crate) fn body_limit(method: &Method) -> usize {
+    if method == Method::POST { MAX_BODY_BYTES } else { MAX_OTHER_BODY_BYTES }
 }

@@ -10,7 +10,8 @@ use crate::signing::SigningKey;
 use crate::{Clock, Error, Retry, headers};
 
 /// An answer of the endpoint.
-pub(super) struct Reply {
+#[derive(Clone)]
+pub(crate) struct Reply {
     status: StatusCode,
     body: Bytes,
     headers: Vec<(HeaderName, HeaderValue)>,

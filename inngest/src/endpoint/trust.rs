@@ -1,20 +1,35 @@
 //! Who may be believed. A [`Trusted`] value is the only way into a call, and only [`Endpoint::trust`] makes one.
 
-use http::{HeaderMap, StatusCode};
+use http::request::Parts;
+use http::{Method, StatusCode};
+use url::Url;
 
 use super::Endpoint;
 use super::reply::Reply;
-use crate::signing::{SignatureError, SigningKey};
+use super::serve_url;
+use crate::signing::{Claim, SignatureError, SigningKey, SigningKeys};
 use crate::{Mode, headers};
 
-/// A request that came from Inngest, or from anybody in dev mode.
+/// A request that came from Inngest, or in dev mode from any caller.
 pub(super) struct Trusted<'r> {
     pub(super) body: &'r [u8],
     /// The key that signed the request; it signs the answer.
     pub(super) signed_by: Option<&'r SigningKey>,
 }
 
-/// Why a request is not believed.
+/// What the head of a request allows, before its body is read.
+pub(crate) enum Admission<'r> {
+    /// The body decides.
+    Unverified(Unverified<'r>),
+    /// A `PUT` without a signature, which may have this URL registered, the settings' own. Its body is not read.
+    Hook(Url),
+}
+
+/// The keys, and a header that is well formed and fresh. `None` in dev mode, where every request is believed.
+pub(crate) struct Unverified<'r>(Option<(&'r SigningKeys, &'r str)>);
+
+/// Why a request is not answered as asked.
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Distrust {
     /// Cloud mode without a key to check with: nothing may pass (P-017).
     NoSigningKey,
@@ -23,52 +38,61 @@ pub(super) enum Distrust {
 
 impl Endpoint {
     /// Decides by the endpoint's own mode, never by what the request says of itself.
-    pub(super) fn trust<'r>(
-        &'r self,
-        request_headers: &HeaderMap,
-        body: &'r [u8],
-    ) -> Result<Trusted<'r>, Distrust> {
+    pub(super) fn admit<'r>(&'r self, parts: &'r Parts) -> Result<Admission<'r>, Distrust> {
         let settings = self.inner.client.settings();
         if settings.mode == Mode::Dev {
-            return Ok(Trusted { body, signed_by: None });
+            return Ok(Admission::Unverified(Unverified(None)));
         }
         let keys = settings.signing_keys.as_ref().ok_or(Distrust::NoSigningKey)?;
         // Two signatures are none: it is unknown which one a proxy in between has checked.
-        let mut given = request_headers.get_all(headers::SIGNATURE).iter();
+        let mut given = parts.headers.get_all(headers::SIGNATURE).iter();
         let header = match (given.next(), given.next()) {
-            (Some(only), None) => Some(only.to_str().unwrap_or_default()),
-            (None, _) => None,
-            (Some(_), Some(_)) => Some(""),
+            (Some(only), None) => only.to_str().unwrap_or_default(),
+            (Some(_), Some(_)) => "",
+            (None, _) => {
+                let missing = Distrust::Signature(SignatureError::Missing);
+                return self.hook(parts).map(Admission::Hook).ok_or(missing);
+            }
         };
-        keys.verify(header, body, self.inner.client.clock().unix_seconds())
+        Claim::read(Some(header), self.inner.client.clock().unix_seconds())
+            .map_err(Distrust::Signature)?;
+        Ok(Admission::Unverified(Unverified(Some((keys, header)))))
+    }
+
+    /// Checks the body of an admitted request.
+    pub(super) fn trust<'r>(
+        &self,
+        unverified: &Unverified<'r>,
+        body: &'r [u8],
+    ) -> Result<Trusted<'r>, Distrust> {
+        let Some((keys, header)) = unverified.0 else {
+            return Ok(Trusted { body, signed_by: None });
+        };
+        keys.verify(Some(header), body, self.inner.client.clock().unix_seconds())
             .map(|key| Trusted { body, signed_by: Some(key) })
             .map_err(Distrust::Signature)
     }
-}
 
-impl Distrust {
-    /// The answer, which says nothing of the reason; the log does.
-    pub(super) fn reply(&self) -> Reply {
-        match self {
-            Self::NoSigningKey => {
-                tracing::error!(
-                    "refused a request: cloud mode needs INNGEST_SIGNING_KEY, or INNGEST_DEV=1 for development"
-                );
+    /// The URL that an unsigned request may have registered. In band the answer holds the app's configuration, so that
+    /// takes a signature.
+    fn hook(&self, parts: &Parts) -> Option<Url> {
+        let settings = self.inner.client.settings();
+        let may = settings.unsigned_sync && parts.method == Method::PUT && !self.is_in_band(parts);
+        may.then(|| serve_url::of_settings(settings, parts.uri.path())).flatten()
+    }
+
+    /// The answer, which says nothing of the reason; the log does, once a minute.
+    pub(super) fn refuse(&self, distrust: Distrust) -> Reply {
+        self.inner.refusals.count(distrust.into(), self.inner.client.clock().unix_seconds());
+        match distrust {
+            Distrust::NoSigningKey => {
                 let message = "The app runs in cloud mode without a signing key.";
                 Reply::json(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     &serde_json::json!({ "code": "internal_server_error", "message": message }),
                 )
             }
-            // Anybody can send those; a line each would drown the log.
-            Self::Signature(reason @ SignatureError::Missing) => {
-                tracing::debug!(%reason, "refused a request");
-                Reply::message(StatusCode::UNAUTHORIZED, "Unauthorized")
-            }
-            Self::Signature(reason) => {
-                tracing::warn!(%reason, "refused a request");
-                Reply::message(StatusCode::UNAUTHORIZED, "Unauthorized")
-            }
+            Distrust::Signature(_) => Reply::message(StatusCode::UNAUTHORIZED, "Unauthorized"),
         }
     }
 }

@@ -2,9 +2,7 @@
 
 use url::Url;
 
-use super::{
-    CLOUD_API_ORIGIN, CLOUD_EVENT_ORIGIN, DEV_ORIGIN, Mode, Settings, SettingsError, UnsignedSync,
-};
+use super::{CLOUD_API_ORIGIN, CLOUD_EVENT_ORIGIN, DEV_ORIGIN, Mode, Settings, SettingsError};
 use crate::signing::{SigningKey, SigningKeys};
 
 /// Where hosting platforms tell the branch, in the order in which the TypeScript SDK looks.
@@ -66,12 +64,15 @@ impl Settings {
             let parsed = parse_flag(variable, &get(variable)?);
             parsed.map_err(|mistake| mistakes.push(mistake)).ok()
         };
-        let unsigned_sync = match flag("INNGEST_ENABLE_UNAUTHED_SYNC") {
-            None => UnsignedSync::default(),
-            Some(true) => UnsignedSync::Accept,
-            Some(false) => UnsignedSync::Refuse,
-        };
+        let unsigned_sync = flag("INNGEST_ENABLE_UNAUTHED_SYNC");
         let in_band_sync = flag("INNGEST_ALLOW_IN_BAND_SYNC").unwrap_or(true);
+        if (mode, unsigned_sync) == (Mode::Cloud, Some(true)) && serve_origin.is_none() {
+            mistakes.push(SettingsError {
+                variable: "INNGEST_ENABLE_UNAUTHED_SYNC",
+                problem: "needs INNGEST_SERVE_ORIGIN, the URL to register; a stranger could choose it otherwise"
+                    .into(),
+            });
+        }
         let serve_path = get("INNGEST_SERVE_PATH");
         if serve_path.as_deref().is_some_and(|path| !path.starts_with('/')) {
             mistakes.push(SettingsError {
@@ -96,7 +97,7 @@ impl Settings {
             event_origin: events.or(base).unwrap_or_else(|| default_events.to_owned()),
             serve_origin,
             serve_path,
-            unsigned_sync,
+            unsigned_sync: unsigned_sync.unwrap_or(true),
             in_band_sync,
         })
     }

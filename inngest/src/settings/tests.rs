@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use super::{Mode, Settings, UnsignedSync};
+use super::{Mode, Settings};
 
 fn read(vars: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
     let vars: HashMap<_, _> = vars.iter().copied().collect();
@@ -94,12 +94,19 @@ fn debug_shows_no_key() {
 #[test]
 fn p058_p091_switches_for_syncs() {
     let settings = read(&[]).unwrap();
-    assert_eq!(settings.unsigned_sync, UnsignedSync::WhereOriginIsSet);
-    assert!(settings.in_band_sync);
-    for (value, expected) in [("1", UnsignedSync::Accept), ("FALSE", UnsignedSync::Refuse)] {
-        let settings = read(&[("INNGEST_ENABLE_UNAUTHED_SYNC", value)]).unwrap();
-        assert_eq!(settings.unsigned_sync, expected);
-    }
+    assert!(settings.unsigned_sync && settings.in_band_sync);
+    assert!(!read(&[("INNGEST_ENABLE_UNAUTHED_SYNC", "FALSE")]).unwrap().unsigned_sync);
+    let asked_for = ("INNGEST_ENABLE_UNAUTHED_SYNC", "1");
+    assert_eq!(
+        read(&[asked_for]).unwrap_err(),
+        [
+            "INNGEST_ENABLE_UNAUTHED_SYNC: needs INNGEST_SERVE_ORIGIN, the URL to register; a stranger could choose it otherwise"
+        ]
+    );
+    assert!(
+        read(&[asked_for, ("INNGEST_SERVE_ORIGIN", "https://a.example")]).unwrap().unsigned_sync
+    );
+    assert!(read(&[asked_for, ("INNGEST_DEV", "1")]).is_ok());
     assert!(!read(&[("INNGEST_ALLOW_IN_BAND_SYNC", "0")]).unwrap().in_band_sync);
     let mistakes = read(&[("INNGEST_ALLOW_IN_BAND_SYNC", "no")]).unwrap_err();
     assert_eq!(mistakes, ["INNGEST_ALLOW_IN_BAND_SYNC: must be 1, true, 0 or false"]);

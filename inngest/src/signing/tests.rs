@@ -75,10 +75,11 @@ fn malformed_headers_are_refused() {
         &format!("t=99999999999999999999&{s}"),
         &format!("t={T}&t={T}&{s}"),
         &format!("t={T}&s=zz"),
+        &good[..good.len() - 2],
+        &format!("{good}00"),
     ] {
         assert_eq!(verify(bad), Some(SignatureError::Malformed), "{bad}");
     }
-    assert_eq!(verify(&good[..good.len() - 2]), Some(SignatureError::Mismatch));
     assert_eq!(verify(&format!("{good}&v=1")), None);
     assert_eq!(verify(&format!("{s}&t={T}")), None, "the order of the parts is free");
     assert_eq!(keys(KEY, None).verify(None, CALL, T).err(), Some(SignatureError::Missing));

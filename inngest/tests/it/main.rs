@@ -7,6 +7,8 @@
 )]
 
 mod asks;
+#[cfg(feature = "axum")]
+mod bodies;
 mod calls;
 mod checkpoints;
 mod config;
@@ -26,9 +28,9 @@ mod replay;
 mod signatures;
 mod simulator;
 mod steps;
+mod strangers;
 mod support;
 mod sync;
-
 mod testing;
 mod triggers;
 mod waits;

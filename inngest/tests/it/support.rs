@@ -31,9 +31,15 @@ type ApiAnswer = std::result::Result<Response<Bytes>, TransportError>;
 pub(crate) struct FakeApi {
     answers: Arc<Mutex<VecDeque<ApiAnswer>>>,
     requests: Arc<Mutex<Vec<Request<Bytes>>>>,
+    slow: bool,
 }
 
 impl FakeApi {
+    /// Does not answer at once: what is asked meanwhile finds the request under way.
+    pub(crate) fn slow() -> Self {
+        Self { slow: true, ..Self::default() }
+    }
+
     pub(crate) fn answer(self, status: u16, body: impl Into<Bytes>) -> Self {
         let response = Response::builder().status(status).body(body.into()).expect("a response");
         self.answers.lock().expect("answers").push_back(Ok(response));
@@ -55,7 +61,13 @@ impl Transport for FakeApi {
         let unexpected = format!("unexpected request to {}", request.uri().path());
         self.requests.lock().expect("requests").push(request);
         let answer = self.answers.lock().expect("answers").pop_front();
-        Box::pin(async move { answer.unwrap_or_else(|| Err(TransportError::new(unexpected))) })
+        let slow = self.slow;
+        Box::pin(async move {
+            if slow {
+                tokio::task::yield_now().await;
+            }
+            answer.unwrap_or_else(|| Err(TransportError::new(unexpected)))
+        })
     }
 }
 
@@ -246,4 +258,48 @@ pub(crate) fn done(value: impl Into<Value>) -> Value {
 
 pub(crate) fn planned(ids: &[&str]) -> Vec<(String, String)> {
     ids.iter().map(|id| ("StepPlanned".to_owned(), (*id).to_owned())).collect()
+}
+
+/// The warnings and errors that the SDK logs in this thread, each as one line of its message and fields.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    /// Takes what came since the last time.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().expect("lines"))
+    }
+}
+
+impl tracing::Subscriber for Log {
+    fn register_callsite(
+        &self,
+        _: &'static tracing::Metadata<'static>,
+    ) -> tracing::subscriber::Interest {
+        tracing::subscriber::Interest::sometimes()
+    }
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() <= tracing::Level::WARN && metadata.target().starts_with("inngest")
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::Id {
+        tracing::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::Id, _: &tracing::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = Line(String::new());
+        event.record(&mut line);
+        self.0.lock().expect("lines").push(line.0);
+    }
+    fn enter(&self, _: &tracing::Id) {}
+    fn exit(&self, _: &tracing::Id) {}
+}
+
+struct Line(String);
+
+impl tracing::field::Visit for Line {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        use std::fmt::Write as _;
+        write!(self.0, "{}={value:?} ", field.name()).expect("text");
+    }
 }

@@ -1,0 +1,88 @@
+//! Reading bodies before it is known whose they are.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http_body_util::BodyExt as _;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+use crate::MAX_BODY_BYTES;
+use crate::endpoint::body_limit;
+
+/// What each body may take without asking: ordinary calls fit, and so never wait for those of strangers.
+const FREE: usize = 64 * 1024;
+const DEFAULT_ROOM: usize = 2 * MAX_BODY_BYTES;
+/// For a whole body, the wait for room included.
+const TIME_TO_ARRIVE: Duration = Duration::from_secs(30);
+
+/// Why a body was not read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    TooLarge,
+    /// It did not arrive in time, or there was no room for it.
+    GivenUp,
+    Broken,
+}
+
+/// Memory for the large bodies that are not verified yet, in permits of 1 KiB.
+pub(crate) struct Room(Semaphore);
+
+/// Dropped when the body is verified or refused.
+pub(super) type Held<'r> = Option<SemaphorePermit<'r>>;
+
+impl Room {
+    pub(crate) fn of(bytes: usize) -> Self {
+        Self(Semaphore::new(bytes.max(MAX_BODY_BYTES).div_ceil(1024)))
+    }
+
+    /// The whole body, and the room that it takes.
+    pub(super) async fn read(
+        &self,
+        parts: &Parts,
+        body: Body,
+    ) -> Result<(Bytes, Held<'_>), Unread> {
+        let limit = body_limit(&parts.method);
+        let announced = parts.headers.get(http::header::CONTENT_LENGTH);
+        let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        // What announces nothing may become as large as any.
+        let expected = announced.unwrap_or(limit);
+        if expected > limit {
+            return Err(Unread::TooLarge);
+        }
+        timeout(TIME_TO_ARRIVE, self.read_up_to(expected, body))
+            .await
+            .unwrap_or(Err(Unread::GivenUp))
+    }
+
+    /// Room is taken for all that may come, and at once: bodies that took it piece by piece could each hold what the
+    /// other waits for.
+    async fn read_up_to(&self, most: usize, mut body: Body) -> Result<(Bytes, Held<'_>), Unread> {
+        let (mut read, mut held) = (BytesMut::new(), None);
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
+            let length = read.len() + data.len();
+            if length > most {
+                return Err(Unread::TooLarge);
+            }
+            if length == most && read.is_empty() && length <= FREE {
+                return Ok((data, None));
+            }
+            if length > FREE && held.is_none() {
+                let kib = u32::try_from((most - FREE).div_ceil(1024)).unwrap_or(u32::MAX);
+                held = Some(self.0.acquire_many(kib).await.map_err(|_| Unread::GivenUp)?);
+                read.reserve(most - read.len());
+            }
+            read.extend_from_slice(&data);
+        }
+        Ok((read.freeze(), held))
+    }
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self::of(DEFAULT_ROOM)
+    }
+}

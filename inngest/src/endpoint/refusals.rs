@@ -1,0 +1,140 @@
+//! Requests that were refused: counted, and logged once a minute. A line each would let a stranger fill the log.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::trust::Distrust;
+use crate::signing::SignatureError;
+
+const SECONDS_BETWEEN_LINES: u64 = 60;
+
+/// How many requests an endpoint has refused since it was built, by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refused {
+    /// They carried no signature.
+    pub unsigned: u64,
+    /// Their signature header could not be read.
+    pub malformed: u64,
+    /// Their signature was more than five minutes away from this machine's clock.
+    pub stale: u64,
+    /// Their signature was not made by a key of ours for this body.
+    pub forged: u64,
+    /// The endpoint has no key to check with.
+    pub without_key: u64,
+    /// Their body was claimed to be signed, and did not arrive in time or found no room
+    /// ([`room_for_bodies`](crate::EndpointBuilder::room_for_bodies)).
+    pub unread: u64,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Reason {
+    Unsigned,
+    Malformed,
+    Stale(i64),
+    Forged,
+    WithoutKey,
+    Unread,
+}
+
+impl From<Distrust> for Reason {
+    fn from(distrust: Distrust) -> Self {
+        match distrust {
+            Distrust::NoSigningKey => Self::WithoutKey,
+            Distrust::Signature(SignatureError::Missing) => Self::Unsigned,
+            Distrust::Signature(SignatureError::Malformed) => Self::Malformed,
+            Distrust::Signature(SignatureError::Stale(distance)) => Self::Stale(distance),
+            Distrust::Signature(SignatureError::Mismatch) => Self::Forged,
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Refusals(Mutex<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    all: Refused,
+    told: Refused,
+    last_line: Option<i64>,
+    last_distance: i64,
+}
+
+impl Refusals {
+    pub(super) fn so_far(&self) -> Refused {
+        self.counts().all
+    }
+
+    pub(super) fn count(&self, reason: Reason, now: i64) {
+        let mut counts = self.counts();
+        let all = &mut counts.all;
+        let slot = match reason {
+            Reason::Unsigned => &mut all.unsigned,
+            Reason::Malformed => &mut all.malformed,
+            Reason::Stale(_) => &mut all.stale,
+            Reason::Forged => &mut all.forged,
+            Reason::WithoutKey => &mut all.without_key,
+            Reason::Unread => &mut all.unread,
+        };
+        *slot += 1;
+        if let Reason::Stale(distance) = reason {
+            counts.last_distance = distance;
+        }
+        counts.log_if_due(now);
+    }
+
+    /// For requests that are believed: what was refused in the minute before shall not wait for the next refusal.
+    pub(super) fn log_if_due(&self, now: i64) {
+        self.counts().log_if_due(now);
+    }
+
+    fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    fn log_if_due(&mut self, now: i64) {
+        // A clock that was set back must not silence the log, so the distance counts.
+        let too_soon =
+            self.last_line.is_some_and(|last| now.abs_diff(last) < SECONDS_BETWEEN_LINES);
+        if self.all == self.told || too_soon {
+            return;
+        }
+        let (all, told) = (self.all, self.told);
+        let unsigned = all.unsigned - told.unsigned;
+        let malformed = all.malformed - told.malformed;
+        let stale = all.stale - told.stale;
+        let forged = all.forged - told.forged;
+        let without_key = all.without_key - told.without_key;
+        let unread = all.unread - told.unread;
+        let hints = [
+            (without_key, "cloud mode needs INNGEST_SIGNING_KEY, or INNGEST_DEV=1 for development"),
+            (
+                forged,
+                "if runs fail, INNGEST_SIGNING_KEY is not the key of the environment that calls, or a proxy changes bodies",
+            ),
+            (malformed, "if runs fail, a proxy changes the signature header"),
+            (stale, "if runs fail, set this machine's clock"),
+            (
+                unsigned,
+                "a dev server signs nothing and needs INNGEST_DEV=1 here; other unsigned requests are no concern of yours",
+            ),
+            (unread, "if runs fail, give large bodies more room or the network more speed"),
+        ];
+        let hints: Vec<_> = hints.iter().filter(|(n, _)| *n > 0).map(|(_, hint)| *hint).collect();
+        let stale_by_seconds = if stale > 0 { self.last_distance } else { 0 };
+        tracing::warn!(
+            unsigned,
+            malformed,
+            stale,
+            stale_by_seconds,
+            forged,
+            without_key,
+            unread,
+            "refused requests that Inngest cannot be shown to have sent: {}",
+            hints.join("; ")
+        );
+        self.told = all;
+        self.last_line = Some(now);
+    }
+}

@@ -1,0 +1,146 @@
+//! The registration with Inngest: what the app tells the API of itself.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::introspect::capabilities;
+use super::reply::Reply;
+use super::{Endpoint, Served};
+use crate::headers;
+
+/// The server waits 10 s for the answer to its `PUT`; the registration has to fit in (P-064).
+const REGISTER_LIMIT: Duration = Duration::from_secs(8);
+
+/// What one registration says beside the functions.
+pub(super) struct Registration {
+    /// Where Inngest shall call.
+    pub(super) url: Url,
+    pub(super) deploy_id: Option<String>,
+    /// What kind of server asked for it; the API refuses that of another kind (P-046).
+    pub(super) server_kind: Option<HeaderValue>,
+}
+
+impl Endpoint {
+    /// We register ourselves with the server, then answer (P-067..P-073).
+    pub(super) async fn register(&self, registration: &Registration) -> Reply {
+        let url = &registration.url;
+        let payload = Bytes::from(self.register_payload(url).to_string());
+        let kind = registration.server_kind.iter();
+        let kind: Vec<_> = kind.map(|kind| (headers::EXPECTED_SERVER_KIND, kind.clone())).collect();
+        let path = match &registration.deploy_id {
+            Some(id) => {
+                format!("/fn/register?deployId={}", utf8_percent_encode(id, NON_ALPHANUMERIC))
+            }
+            None => "/fn/register".to_owned(),
+        };
+        let request = self.inner.client.api(Method::POST, &path, payload, &kind);
+        let response = match tokio::time::timeout(REGISTER_LIMIT, request).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                return failed(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    &format!("the Inngest API cannot be reached: {error}"),
+                );
+            }
+            Err(_) => {
+                return failed(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "the Inngest API did not answer within 8 s",
+                );
+            }
+        };
+        let (status, said) = (response.status(), response.body());
+        if status.is_success() {
+            let modified = serde_json::from_slice::<Value>(said)
+                .ok()
+                .and_then(|said| said.get("modified")?.as_bool())
+                .unwrap_or(false);
+            // The dev server asks every five seconds (P-066).
+            if modified {
+                tracing::info!(%url, functions = self.inner.functions.len(), "registered with Inngest");
+            } else {
+                tracing::debug!(%url, "registered with Inngest, nothing new");
+            }
+            let body = json!({ "message": "Successfully synced.", "modified": modified });
+            Reply::json(StatusCode::OK, &body)
+                .header(headers::SYNC_KIND, HeaderValue::from_static("out_of_band"))
+        } else {
+            // Only a 400's message is shown to people by the server (P-071).
+            let answer = if status.is_client_error() {
+                StatusCode::BAD_REQUEST
+            } else {
+                StatusCode::INTERNAL_SERVER_ERROR
+            };
+            failed(
+                answer,
+                &format!("Inngest refused the registration (HTTP {status}): {}", reason(said)),
+            )
+        }
+    }
+
+    fn register_payload(&self, url: &Url) -> Value {
+        let env = self.inner.client.settings().env.as_deref().unwrap_or_default();
+        let mut payload = json!({
+            "url": url,
+            "deployType": "ping",
+            "idempotencyKey": "",
+            "appName": self.inner.app_id,
+            "sdk": headers::SDK_VALUE,
+            "v": "0.1",
+            "framework": self.inner.framework.unwrap_or("http"),
+            "headers": { "env": env, "platform": "" },
+            "capabilities": capabilities(),
+            "functions": self.registered_functions(url),
+        });
+        if let Some(version) = &self.inner.app_version {
+            payload["appVersion"] = json!(version);
+        }
+        payload
+    }
+
+    pub(super) fn registered_functions(&self, url: &Url) -> Vec<Value> {
+        let functions = self.inner.functions.iter();
+        functions.map(|served| registered(&self.inner.app_id, served, url)).collect()
+    }
+}
+
+/// The answer where nothing was registered.
+pub(super) fn failed(status: StatusCode, message: &str) -> Reply {
+    tracing::warn!(message, "the app could not be registered with Inngest");
+    Reply::json(status, &json!({ "message": message, "modified": false }))
+}
+
+/// A function as the server stores it (facts 4.2). Unset settings are left out, never null (T62).
+fn registered(app_id: &str, served: &Served, url: &Url) -> Value {
+    let config = served.function.config();
+    let mut url = url.clone();
+    url.query_pairs_mut().append_pair("fnId", &served.id).append_pair("stepId", "step");
+    let mut step = json!({
+        "id": "step",
+        "name": "step",
+        "runtime": { "type": "http", "url": url },
+    });
+    if let Some(retries) = config.retries {
+        step["retries"] = json!({ "attempts": retries });
+    }
+    let mut function = json!(config);
+    function["id"] = json!(served.id);
+    function["name"] = json!(config.name.as_deref().unwrap_or(&served.id));
+    function["triggers"] = json!(served.function.triggers(app_id));
+    function["steps"] = json!({ "step": step });
+    function
+}
+
+/// Errors come as JSON in two shapes, as text, or as a proxy's page (P-070).
+fn reason(body: &[u8]) -> String {
+    let json: Option<Value> = serde_json::from_slice(body).ok();
+    let text = json
+        .and_then(|json| Some(json.get("error").or(json.get("message"))?.as_str()?.to_owned()))
+        .unwrap_or_else(|| String::from_utf8_lossy(body).trim().chars().take(200).collect());
+    if text.is_empty() { "no reason given".to_owned() } else { text }
+}
