@@ -3,14 +3,14 @@
 mod body;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use bytes::Bytes;
 
 use crate::Endpoint;
-use crate::endpoint::Admission;
+use crate::endpoint::{Admission, body_limit, content_length};
 
 pub(crate) use body::Room;
 use body::Unread;
@@ -31,13 +31,17 @@ impl Endpoint {
     /// also [`room_for_bodies`](crate::EndpointBuilder::room_for_bodies).
     pub async fn serve(&self, request: Request) -> Response {
         let (parts, body) = request.into_parts();
-        let admission = match self.before_body(&parts) {
+        let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
+        let announced = announced.or_else(|| content_length(&parts));
+        let admission = match self.before_body(&parts, announced.unwrap_or(0)) {
             Ok(admission) => admission,
             Err(refusal) => return self.finish(refusal).map(Body::from),
         };
+        // What announces nothing may become as large as any.
+        let most = announced.unwrap_or(body_limit(&parts.method));
         let response = match &admission {
             Admission::Hook(_) => self.answer(&parts, &admission, &Bytes::new(), ()).await,
-            Admission::Unverified(_) => match self.room_for_bodies().read(&parts, body).await {
+            Admission::Unverified(_) => match self.room_for_bodies().read(body, most).await {
                 Ok((body, held)) => self.answer(&parts, &admission, &body, held).await,
                 Err(Unread::TooLarge) => self.body_too_large(),
                 Err(Unread::GivenUp) => self.body_given_up(),

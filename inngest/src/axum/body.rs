@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::request::Parts;
 use http_body_util::BodyExt as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::MAX_BODY_BYTES;
-use crate::endpoint::body_limit;
 
 /// What each body may take without asking: ordinary calls fit, and so never wait for those of strangers.
 const FREE: usize = 64 * 1024;
@@ -38,28 +36,15 @@ impl Room {
         Self(Semaphore::new(bytes.max(MAX_BODY_BYTES).div_ceil(1024)))
     }
 
-    /// The whole body, and the room that it takes.
-    pub(super) async fn read(
-        &self,
-        parts: &Parts,
-        body: Body,
-    ) -> Result<(Bytes, Held<'_>), Unread> {
-        let limit = body_limit(&parts.method);
-        let announced = parts.headers.get(http::header::CONTENT_LENGTH);
-        let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        // What announces nothing may become as large as any.
-        let expected = announced.unwrap_or(limit);
-        if expected > limit {
-            return Err(Unread::TooLarge);
-        }
-        timeout(TIME_TO_ARRIVE, self.read_up_to(expected, body))
-            .await
-            .unwrap_or(Err(Unread::GivenUp))
+    /// The whole body of at most so many bytes, and the room that it takes.
+    pub(super) async fn read(&self, body: Body, most: usize) -> Result<(Bytes, Held<'_>), Unread> {
+        let read = timeout(TIME_TO_ARRIVE, self.read_in_time(body, most)).await;
+        read.unwrap_or(Err(Unread::GivenUp))
     }
 
     /// Room is taken for all that may come, and at once: bodies that took it piece by piece could each hold what the
     /// other waits for.
-    async fn read_up_to(&self, most: usize, mut body: Body) -> Result<(Bytes, Held<'_>), Unread> {
+    async fn read_in_time(&self, mut body: Body, most: usize) -> Result<(Bytes, Held<'_>), Unread> {
         let (mut read, mut held) = (BytesMut::new(), None);
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };

@@ -78,19 +78,20 @@ impl Endpoint {
     /// An adapter to a web server asks [`refusal`](Self::refusal) before it reads the body.
     pub async fn handle(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
         let (parts, body) = request.into_parts();
-        match self.before_body(&parts) {
+        match self.before_body(&parts, body.len()) {
             Ok(admission) => self.answer(&parts, &admission, &body, ()).await,
             Err(refusal) => self.finish(refusal),
         }
     }
 
-    /// The answer to a request that is refused whatever its body is: its method is none of ours, or it lacks a
-    /// signature that is well formed and fresh. `None` for others, among them all `GET`, `PUT` and `POST` in dev mode.
+    /// The answer to a request that is refused whatever its body holds: its method is none of ours, it announces a
+    /// body that is too large, or it lacks a signature that is well formed and fresh, unless this is dev mode.
     ///
     /// Adapters call it before they read the body, so that strangers cannot make them hold one. It costs no more than
     /// reading a header.
     pub fn refusal(&self, parts: &Parts) -> Option<http::Response<Bytes>> {
-        self.before_body(parts).err().map(|refusal| self.finish(refusal))
+        let announced = content_length(parts).unwrap_or(0);
+        self.before_body(parts, announced).err().map(|refusal| self.finish(refusal))
     }
 
     /// How many requests were refused since the endpoint was built, for your metrics. The log tells of them once a
@@ -99,10 +100,17 @@ impl Endpoint {
         self.inner.refusals.so_far()
     }
 
-    pub(crate) fn before_body<'r>(&'r self, parts: &'r Parts) -> Result<Admission<'r>, Reply> {
+    pub(crate) fn before_body<'r>(
+        &'r self,
+        parts: &'r Parts,
+        announced: usize,
+    ) -> Result<Admission<'r>, Reply> {
         if !matches!(parts.method, Method::GET | Method::HEAD | Method::PUT | Method::POST) {
             return Err(Reply::message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
                 .header(http::header::ALLOW, "GET, HEAD, PUT, POST"));
+        }
+        if announced > body_limit(&parts.method) {
+            return Err(too_large());
         }
         let admission = self.admit(parts).map_err(|distrust| self.refuse(distrust))?;
         self.inner.refusals.log_if_due(self.inner.client.clock().unix_seconds());
@@ -122,9 +130,6 @@ impl Endpoint {
             Admission::Hook(url) => return self.finish(self.answer_hook(url).await),
             Admission::Unverified(unverified) => unverified,
         };
-        if body.len() > body_limit(&parts.method) {
-            return self.body_too_large();
-        }
         let trusted = self.trust(unverified, body);
         drop(held_until_verified);
         let reply = match (trusted, &parts.method) {
@@ -140,12 +145,7 @@ impl Endpoint {
     /// The answer to a body that is larger than [`MAX_BODY_BYTES`], or than 64 KiB where it belongs to no call: for
     /// adapters that stop reading there.
     pub fn body_too_large(&self) -> http::Response<Bytes> {
-        let text = format!(
-            "the request body is too large: a call may have {MAX_BODY_BYTES} bytes, other requests {MAX_OTHER_BODY_BYTES}"
-        );
-        self.finish(
-            Reply::function_error(StatusCode::PAYLOAD_TOO_LARGE, "Error", &text).no_retry(false),
-        )
+        self.finish(too_large())
     }
 
     /// The answer to a body that could not be read to its end.
@@ -180,4 +180,15 @@ impl Endpoint {
 /// How many bytes a body may have.
 pub(crate) fn body_limit(method: &Method) -> usize {
     if method == Method::POST { MAX_BODY_BYTES } else { MAX_OTHER_BODY_BYTES }
+}
+
+fn too_large() -> Reply {
+    let text = format!(
+        "the request body is too large: a call may have {MAX_BODY_BYTES} bytes, other requests {MAX_OTHER_BODY_BYTES}"
+    );
+    Reply::function_error(StatusCode::PAYLOAD_TOO_LARGE, "Error", &text).no_retry(false)
+}
+
+pub(crate) fn content_length(parts: &Parts) -> Option<usize> {
+    parts.headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
