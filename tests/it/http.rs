@@ -7,7 +7,7 @@ use axum::body::{Body, to_bytes};
 use futures_util::FutureExt as _;
 use http::{Method, Request, StatusCode};
 use inngest::{Client, Endpoint, Settings, Transport, TransportError, TransportFuture};
-use prometei_flow::clock::SystemClock;
+use prometei_flow::clock::{Clock as _, SystemClock};
 use prometei_flow::http::{admin_router, public_router};
 use prometei_flow::intake::{BODY_LIMIT, Intake};
 use prometei_flow::metrics::Metrics;
@@ -201,8 +201,12 @@ async fn a_webhook_over_the_limit_is_refused_with_and_without_its_length_told() 
 #[tokio::test]
 async fn a_call_may_be_larger_than_a_webhook_but_not_endless() {
     let service = Service::start().await;
-    let large =
-        |bytes: usize| service.send(Method::POST, "/api/inngest?fnId=x", &[], "x".repeat(bytes));
+    // Without a signature's looks the body would not be read at all.
+    let forged = format!("t={}&s={}", SystemClock.now().as_second(), "ab".repeat(32));
+    let headers = [("x-inngest-signature", forged.as_str())];
+    let large = |bytes: usize| {
+        service.send(Method::POST, "/api/inngest?fnId=x", &headers, "x".repeat(bytes))
+    };
     assert_eq!(large(7 * 1024 * 1024).await.status, 401);
     let endless = large(17 * 1024 * 1024).await;
     assert_eq!((endless.status.as_u16(), endless.from_sdk), (413, true));
