@@ -16,6 +16,7 @@ use jiff::{Timestamp, fmt::rfc2822};
 use url::Url;
 
 pub use redactor::Redactor;
+pub(crate) use redactor::plain_text;
 
 /// What this service calls itself: amoCRM's firewall has refused clients without a name.
 pub const USER_AGENT: &str = concat!("prometei-flow/", env!("CARGO_PKG_VERSION"));
@@ -49,7 +50,9 @@ impl Outbound {
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            // A redirect would carry a key or a bearer token to a host that nobody configured.
+            // Not the ones of the environment either: what a proxy answers for a host is no word of that host.
+            .no_proxy()
+            // A redirect would carry a key or a bearer token to a host that is not configured.
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| CallError::NotSent(root_cause(error)))?;
@@ -87,7 +90,7 @@ pub struct Answer {
 /// A call that brought no answer. The texts carry neither URLs nor headers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// The request never left: the other side knows nothing of it.
+    /// The request never left: there was no such host, no connection, or no TLS on it.
     #[error("no connection: {0}")]
     NotSent(String),
     /// The request left, or part of it: the other side may have acted on it.
@@ -126,6 +129,9 @@ pub async fn read_body(mut response: reqwest::Response, limit: usize) -> (Bytes,
 
 impl CallError {
     fn of(error: reqwest::Error, timeout: Duration) -> Self {
+        // Both come before the first byte of the request: `is_connect` is said of the name, the connection and the TLS
+        // handshake only. A kept connection that fails is neither, and the client sends again by itself only what it
+        // had not begun to write.
         if error.is_connect() || error.is_builder() {
             Self::NotSent(root_cause(error))
         } else if error.is_timeout() {

@@ -29,6 +29,9 @@ const SIGNING_KEY: &str = "signkey-demo-70726f6d657465692d666c6f772064656d6f206b
 const EVENT_KEY: &str = "demo-event-key";
 const WEBHOOK_SECRET: &str = "demo-webhook-secret";
 
+/// The functions that the demo's two deals run.
+const DEALS: [&str; 2] = ["prometei-flow-amocrm-webhook", "prometei-flow-create-crm-deal"];
+
 #[derive(Debug, Args)]
 pub(super) struct Demo {
     /// Makes the fake ERP refuse every record, to see what a failure looks like
@@ -98,7 +101,7 @@ impl Demo {
         let client = Client::new(settings, InngestTransport::new(Outbound::new()));
         client.send(&[NewEvent::new(&deal)?]).await?;
 
-        let failed = follow(&mut observations, 2, out).await?;
+        let failed = follow(&mut observations, out).await?;
         stop.cancel();
         running.await.context("the service crashed")??;
         inngest.shutdown().await;
@@ -120,24 +123,29 @@ async fn post_webhook(service: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints what happens until `runs` runs have ended; returns why some failed.
+/// Prints what happens until both functions have ended, and the failure handler of each that failed; returns why.
+///
+/// Runs are told apart by their function: a failure handler's run may end before the other function's.
 async fn follow(
     observations: &mut broadcast::Receiver<Observation>,
-    runs: usize,
     out: &mut impl Write,
 ) -> anyhow::Result<Vec<String>> {
-    let (mut ended, mut failed) = (HashSet::new(), Vec::new());
-    while ended.len() < runs {
-        let observation = observations.recv().await.context("the dev server has stopped")?;
+    let mut awaited = HashSet::from(DEALS.map(str::to_owned));
+    let mut failed = Vec::new();
+    while !awaited.is_empty() {
+        let observation = observations.recv().await.context("what happened cannot be followed")?;
         if let Some(line) = watch::line(&observation) {
             writeln!(out, "{line}")?;
         }
         match observation {
-            Observation::RunCompleted { run_id, .. } => {
-                ended.insert(run_id);
+            Observation::RunCompleted { function_id, .. } => {
+                awaited.remove(&function_id);
             }
-            Observation::RunFailed { run_id, function_id, output } => {
-                ended.insert(run_id);
+            Observation::RunFailed { function_id, output, .. } => {
+                awaited.remove(&function_id);
+                if DEALS.contains(&function_id.as_str()) {
+                    awaited.insert(format!("{function_id}-failure"));
+                }
                 failed.push(format!("{function_id} failed: {}", watch::message(&output)));
             }
             _ => {}
@@ -180,4 +188,41 @@ fn check(erp: &FakeErp) -> anyhow::Result<usize> {
     }
     ensure!(rows.len() == expected.len(), "{} records for {} deals", rows.len(), expected.len());
     Ok(rows.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use inngest_dev_server::Observation;
+    use serde_json::json;
+    use tokio::sync::broadcast;
+
+    use super::{DEALS, follow};
+
+    fn completed(function_id: &str) -> Observation {
+        let (run_id, function_id) = ("01".to_owned(), function_id.to_owned());
+        Observation::RunCompleted { run_id, function_id, output: json!(null) }
+    }
+
+    fn failed(function_id: &str) -> Observation {
+        let (run_id, function_id) = ("01".to_owned(), function_id.to_owned());
+        Observation::RunFailed { run_id, function_id, output: json!({ "message": "refused" }) }
+    }
+
+    #[tokio::test]
+    async fn a_failure_handler_that_ends_first_does_not_stand_for_the_other_deal() {
+        let [webhook, create] = DEALS;
+        let (sender, mut observations) = broadcast::channel(16);
+        for observation in [
+            failed(create),
+            completed(&format!("{create}-failure")),
+            failed(webhook),
+            completed(&format!("{webhook}-failure")),
+        ] {
+            sender.send(observation).unwrap();
+        }
+        let mut out = Vec::new();
+        let reasons = follow(&mut observations, &mut out).await.unwrap();
+        assert_eq!(reasons.len(), 2, "{reasons:?}");
+        assert!(observations.is_empty(), "the handlers are waited for, too");
+    }
 }

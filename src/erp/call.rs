@@ -71,6 +71,12 @@ impl<'a> Call<'a> {
         Self { settings, action: "select", entity_id: settings.entity_id, parameters }
     }
 
+    /// An insert without a record.
+    pub(super) fn nothing(settings: &'a ErpSettings) -> Self {
+        let parameters = vec![("items", Value::Fields(Vec::new()))];
+        Self { settings, action: "insert", entity_id: settings.entity_id, parameters }
+    }
+
     /// Reads which fields the configured entity has.
     pub(super) fn entity_fields(settings: &'a ErpSettings) -> Self {
         let (action, entity_id) = ("get_entity_fields", settings.entity_id);

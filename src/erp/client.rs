@@ -96,9 +96,18 @@ impl ErpClient {
         Ok(lookup::read(&reply, marker, lead_id))
     }
 
-    /// Asks for any one record of the configured entity: proves the address, the key, the login and the rights.
+    /// Asks for any one record of the configured entity: proves the address, the key, the login and the right to view.
     pub async fn probe(&self) -> Result<(), Failure> {
         self.read(&Call::probe(&self.settings)).await.map(drop)
+    }
+
+    /// Whether a record could be created now. The ERP checks the key, the login and the right to create before it sees
+    /// that there is nothing to store, and refuses.
+    pub async fn may_create(&self) -> Result<(), Failure> {
+        match self.read(&Call::nothing(&self.settings)).await {
+            Ok(_) | Err(Failure::Refused { .. }) => Ok(()),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Those of the configured fields that the configured entity does not have. `None` when the ERP's list of fields
@@ -109,8 +118,9 @@ impl ErpClient {
     }
 
     async fn read(&self, call: &Call<'_>) -> Result<Value, Failure> {
-        let answer = self.send(call).await.map_err(Failure::of_reading)?;
-        self.reply(&answer).success(&self.redactor).map_err(Failure::of_reading)
+        let answer = self.send(call).await.map_err(|failure| failure.of_reading(None))?;
+        let reply = self.reply(&answer);
+        reply.success(&self.redactor).map_err(|failure| failure.of_reading(reply.retry_after))
     }
 
     async fn send(&self, call: &Call<'_>) -> Result<Answer, Failure> {

@@ -13,7 +13,7 @@ pub enum Failure {
         /// What a person should do.
         advice: &'static str,
     },
-    /// The ERP did not let us in. Nothing was created; it can work once somebody has corrected the access.
+    /// The ERP did not let us in. Nothing was created; it can work once the access is corrected.
     #[error("no access: \"{message}\"")]
     Credentials {
         /// The ERP's own words.
@@ -37,9 +37,9 @@ pub enum Failure {
 
 impl Failure {
     /// The same failure of a call that only reads: whatever happened, asking again is safe.
-    pub(super) fn of_reading(self) -> Self {
+    pub(super) fn of_reading(self, retry_after: Option<Duration>) -> Self {
         match self {
-            Self::Unknown { reason } => Self::Unavailable { reason, retry_after: None },
+            Self::Unknown { reason } => Self::Unavailable { reason, retry_after },
             other => other,
         }
     }
@@ -69,10 +69,11 @@ impl ErpError {
             Failure::Credentials { message } => format!(
                 "the ERP did not let us in to create {deal}: \"{message}\". Nothing was created. Check \
                  CRM_API_KEY, CRM_API_USERNAME, CRM_API_PASSWORD, the rights of that user and the ERP's list \
-                 of allowed addresses; the call is tried again"
+                 of allowed addresses; if this run has ended by then, replay it"
             ),
             Failure::Unavailable { reason, .. } => format!(
-                "the ERP could not take {deal}: {reason}. Nothing was created; the call is tried again"
+                "the ERP could not take {deal}: {reason}. Nothing was created by this call; if this run has \
+                 ended, replay it"
             ),
             Failure::Unknown { reason } => format!(
                 "it is unknown whether the ERP created {deal}: {reason}. The record may or may not exist, so the \

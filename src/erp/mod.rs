@@ -1,7 +1,7 @@
 //! The ERP side: one record per deal over Rukovoditel's `api/rest.php`.
 //!
 //! The ERP's HTTP status says little and its requests are not idempotent, so everything here turns on one
-//! question: was the record created, was it certainly not, or does nobody know?
+//! question: was the record created, was it certainly not, or is that unknown?
 mod call;
 mod client;
 mod error;

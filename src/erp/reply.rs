@@ -1,5 +1,13 @@
-//! What an answer of the ERP means. Decided by the body: older versions answer errors with 200, newer ones answer
-//! final refusals with 500, and a page of HTML with 200 may come after the record was stored.
+//! What an answer of the ERP means, by one question: can the record be there?
+//!
+//! The status cannot tell. The API itself answers refusals with 200 or 500, and what stands before it answers with any
+//! status after the record was stored: Apache says 503 both when PHP-FPM is down and when its worker was killed after the
+//! insert, nginx turns a 500 into a 404, 405 or 302 where an `error_page` says so, and mod_security hides one behind a 403
+//! (`reply/tests/servers.rs` has what they answered). So only two things are certain: what the API itself says in its own
+//! form, and a request that never left. Everything else leaves the outcome open.
+
+mod content;
+mod refusal;
 
 use std::time::Duration;
 
@@ -8,6 +16,7 @@ use serde_json::Value;
 use super::error::Failure;
 use super::settings::Body;
 use crate::outbound::Redactor;
+use content::Content;
 
 /// An answer, as far as its meaning goes.
 #[derive(Debug, Clone, Copy)]
@@ -58,110 +67,52 @@ impl Reply<'_> {
 
     /// The reply of a call that went well.
     pub(super) fn success(&self, redactor: &Redactor) -> Result<Value, Failure> {
-        let reply = if self.complete { parse(self.body) } else { None };
-        match reply {
-            Some(reply) if reply["status"] == "success" => Ok(reply),
-            Some(reply) => Err(self.error(&reply, redactor)),
-            None => Err(self.no_reply(redactor)),
-        }
-    }
-
-    /// The API answered `status: error`.
-    fn error(&self, reply: &Value, redactor: &Redactor) -> Failure {
-        let code = reply.get("error_code").and_then(text_of).unwrap_or_default();
-        let message = reply.get("error_message").and_then(text_of);
-        let message = message.filter(|message| !message.is_empty()).unwrap_or_else(|| code.clone());
-        let message = redactor.excerpt(message.as_bytes());
-        let lower = message.to_lowercase();
-        let says = |words: &str| lower.contains(words);
-
-        if says("database error") {
-            return Failure::Unknown { reason: format!("the ERP answered \"{message}\"") };
-        }
-        if ACCESS_CODES.contains(&code.as_str()) || ACCESS_TEXTS.iter().any(|text| says(text)) {
-            return Failure::Credentials { message };
-        }
-        let advice = if says("key is required") && self.sent_as == Body::Json {
-            "Nothing was created. This ERP does not read JSON: set CRM_BODY=form, then replay this run"
-        } else if CONFIGURATION_TEXTS.iter().any(|text| says(text)) {
-            "Nothing was created. Check CRM_ENTITY_ID, CRM_FIELD_DEAL_NAME, CRM_FIELD_AMOUNT and \
-             CRM_FIELD_EXTERNAL_ID against the ERP, then replay this run"
-        } else {
-            "Most likely nothing was created. Correct what the ERP names, look in the ERP that the record is \
-             absent, then replay this run"
-        };
-        Failure::Refused { message, advice }
-    }
-
-    /// Something other than the API answered, or the API broke down on the way.
-    fn no_reply(&self, redactor: &Redactor) -> Failure {
-        let Self { status, retry_after, .. } = *self;
-        let page = redactor.excerpt(self.body);
-        let reason = match (page.as_str(), self.complete) {
-            (_, false) => format!("the answer (HTTP {status}) broke off"),
-            ("", true) => format!("HTTP {status} without a body"),
-            (page, true) => format!("HTTP {status}, \"{page}\""),
-        };
-        match status {
-            429 | 503 => Failure::Unavailable { reason, retry_after },
-            401 | 403 => Failure::Credentials { message: reason },
-            300..400 | 400 | 404 | 405 | 406 | 410..500 => Failure::Refused {
-                message: reason,
-                advice: "Nothing was created: that is not the ERP's API. Check CRM_API_URL (the full address of \
-                         api/rest.php; redirects are not followed), then replay this run",
-            },
-            // PHP 8 stumbles over the API's own textual error codes (a failed login, a forbidden address):
-            // those are checked before anything is stored.
-            _ if self.complete && contains(self.body, b"http_response_code()") => {
-                Failure::Credentials { message: reason }
+        let content = if self.complete { Content::of(self.body) } else { None };
+        match content {
+            Some(Content::Success(reply)) => Ok(reply),
+            Some(Content::Refusal { code, message }) => {
+                let shown = if message.is_empty() { &code } else { &message };
+                let shown = redactor.excerpt(shown.as_bytes());
+                Err(match code.as_str() {
+                    "429" => Failure::Unavailable { reason: shown, retry_after: self.retry_after },
+                    code => refusal::meaning(code, &message, shown, self.sent_as),
+                })
             }
-            500 if self.complete && self.body.trim_ascii().is_empty() => Failure::Unknown {
-                reason: format!(
-                    "{reason} (the ERP broke down; Rukovoditel 3.6 also answers so to a wrong username or \
-                     password)"
-                ),
-            },
-            _ => Failure::Unknown { reason },
+            Some(Content::TextualRefusal) => {
+                Err(Failure::Credentials { message: redactor.excerpt(self.body) })
+            }
+            Some(Content::NoDatabase) => {
+                let reason = format!("it has no database: {}", redactor.excerpt(self.body));
+                Err(Failure::Unavailable { reason, retry_after: self.retry_after })
+            }
+            None => Err(Failure::Unknown { reason: self.shown(redactor) }),
         }
     }
-}
 
-const ACCESS_CODES: [&str; 4] =
-    ["ip_not_allowed", "login_fail", "account_not_active", "access_denied"];
-
-const ACCESS_TEXTS: [&str; 6] = [
-    "is not allowed!",
-    "no match for username",
-    "account is not active",
-    "access denied",
-    "api key mismatch",
-    "api is not enabled",
-];
-
-const CONFIGURATION_TEXTS: [&str; 6] = [
-    "is required",
-    "not exist",
-    "not found",
-    "items is not array",
-    "items is ampty",
-    "items is empty",
-];
-
-/// The API's reply: an object with a status. PHP may print a byte order mark or warnings before it.
-fn parse(body: &[u8]) -> Option<Value> {
-    const START: &[u8] = b"{\"status\":";
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
-    let known = |value: &Value| matches!(value["status"].as_str(), Some("success" | "error"));
-    if let Ok(value) = serde_json::from_slice::<Value>(body) {
-        return Some(value).filter(|value| value.is_object() && known(value));
+    /// An answer that leaves the outcome open, and what usually brings it.
+    fn shown(&self, redactor: &Redactor) -> String {
+        let Self { status, complete, .. } = *self;
+        let page = redactor.excerpt(self.body);
+        let answer = match page.as_str() {
+            _ if !complete => format!("the answer (HTTP {status}) broke off"),
+            "" => format!("HTTP {status} without a body"),
+            page => format!("HTTP {status}, \"{page}\""),
+        };
+        let hint = match status {
+            500 if complete && page.is_empty() => {
+                "the ERP broke down; Rukovoditel 3.6 also answers so to a wrong username or password"
+            }
+            300..=399 => {
+                "redirects are not followed: CRM_API_URL has to be the full address of api/rest.php"
+            }
+            404 | 405 | 410 => "check CRM_API_URL, the full address of api/rest.php",
+            401 | 403 => {
+                "check what stands before the ERP: a login, a firewall, a list of addresses"
+            }
+            _ => return answer,
+        };
+        format!("{answer} ({hint})")
     }
-    let start = body.windows(START.len()).position(|window| window == START)?;
-    let (before, reply) = body.split_at(start);
-    // After a real breakdown the page may quote anything, the deal's own name included.
-    if contains(before, b"Error") || contains(before, b"error") {
-        return None;
-    }
-    serde_json::from_slice(reply).ok().filter(known)
 }
 
 /// The id of one record: digits, as a text or a number.
@@ -181,10 +132,6 @@ pub(super) fn text_of(value: &Value) -> Option<String> {
 
 fn is_blank(id: &Value) -> bool {
     id.is_null() || id == ""
-}
-
-fn contains(body: &[u8], text: &[u8]) -> bool {
-    body.windows(text.len()).any(|window| window == text)
 }
 
 #[cfg(test)]

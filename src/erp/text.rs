@@ -2,7 +2,7 @@
 const LONGEST: usize = 255;
 
 /// `name` as the ERP can store it: one line, no control characters, of limited length. The same name always
-/// gives the same text.
+/// gives the same text. That it is one line also keeps it from looking like an answer (`reply::content`).
 pub(super) fn normalise(name: &str) -> String {
     let mut line = String::with_capacity(name.len());
     let mut broken = false;

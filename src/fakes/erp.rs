@@ -2,6 +2,7 @@
 
 mod api;
 mod failure;
+mod pages;
 mod request;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -46,7 +47,7 @@ pub struct FakeErpSettings {
     pub entity_id: u64,
     /// The entity's fields, for instance `field_1039`.
     pub fields: Vec<String>,
-    /// The field among them that is unique.
+    /// The field among them that is unique. None is by default: this ERP does not keep our own mistakes from showing.
     pub unique_field: Option<String>,
     /// PHP's `display_errors`: what is an empty 500 without it becomes a page with HTTP 200.
     pub display_errors: bool,
@@ -54,6 +55,8 @@ pub struct FakeErpSettings {
     pub ignores_filters: bool,
     /// The API user sees only records assigned to it, so none.
     pub hides_rows: bool,
+    /// The API user has no right to create.
+    pub may_only_view: bool,
 }
 
 impl Default for FakeErpSettings {
@@ -65,10 +68,11 @@ impl Default for FakeErpSettings {
             password: "fake-erp-password".to_owned(),
             entity_id: 70,
             fields: vec!["field_1039".to_owned(), "field_1040".to_owned(), "field_1041".to_owned()],
-            unique_field: Some("field_1041".to_owned()),
+            unique_field: None,
             display_errors: false,
             ignores_filters: false,
             hides_rows: false,
+            may_only_view: false,
         }
     }
 }
@@ -134,7 +138,7 @@ impl FakeErp {
         lock(&self.state).rows.clone()
     }
 
-    /// The ERP has this record, whoever made it. Returns its id.
+    /// The ERP has this record, from elsewhere. Returns its id.
     pub fn add_row<const N: usize>(&self, fields: [(&str, &str); N]) -> u64 {
         let mut state = lock(&self.state);
         let id = state.rows.last().map_or(1, |row| row.id + 1);

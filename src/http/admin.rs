@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -10,13 +12,16 @@ use super::json;
 use crate::metrics::{METRICS_CONTENT_TYPE, Metrics};
 use crate::store::Store;
 
+/// How long the proof that a webhook would be stored may take.
+const PROOF_LIMIT: Duration = Duration::from_secs(2);
+
 #[derive(Clone)]
 struct Admin {
     store: Store,
     metrics: Metrics,
 }
 
-/// What only operators may reach: readiness and metrics. Nobody has to log in, so it listens on this machine alone
+/// What only operators may reach: readiness and metrics. No login is asked for, so it listens on this machine alone
 /// unless told otherwise.
 pub fn admin_router(store: Store, metrics: Metrics) -> Router {
     Router::new()
@@ -25,19 +30,18 @@ pub fn admin_router(store: Store, metrics: Metrics) -> Router {
         .with_state(Admin { store, metrics })
 }
 
-/// Ready means that a webhook would be stored.
+/// Ready means that a webhook would be stored: only a write can tell, as a full disk can still be read.
 async fn ready(State(admin): State<Admin>) -> Response {
-    match admin.store.inbox_counts().await {
-        Ok(_) => json(StatusCode::OK, &json!({ "status": "ready" })),
-        Err(error) => {
-            tracing::error!(
-                error = format!("{error:#}"),
-                "not ready: the database does not answer"
-            );
-            let body = json!({ "status": "not ready", "reason": "the database does not answer" });
-            json(StatusCode::SERVICE_UNAVAILABLE, &body)
-        }
-    }
+    let proof = tokio::time::timeout(PROOF_LIMIT, admin.store.prove_writable()).await;
+    let error = match proof {
+        Ok(Ok(())) => return json(StatusCode::OK, &json!({ "status": "ready" })),
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(_) => format!("the database did not answer within {PROOF_LIMIT:?}"),
+    };
+    tracing::error!(error, "not ready: a webhook could not be stored");
+    let reason = format!("a webhook could not be stored: {error}");
+    let body = json!({ "status": "not ready", "reason": reason });
+    json(StatusCode::SERVICE_UNAVAILABLE, &body)
 }
 
 async fn metrics_text(State(admin): State<Admin>) -> Response {

@@ -1,8 +1,8 @@
 //! Whether the ERP answers sensibly at the moment.
 //!
-//! A deal in doubt may cost a person's time, so after several unclear answers in a row nothing is sent before a harmless
-//! look-up has succeeded: an ERP that is half down, or that answers a wrong password with an empty page, then keeps deals
-//! waiting and not in doubt.
+//! A deal in doubt may cost a person's time, so after several unclear answers in a row nothing is sent before the ERP has
+//! shown that it would take a record: one that is half down, or that answers a wrong password or a missing right with an
+//! empty page, then keeps deals waiting and not in doubt.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -25,20 +25,12 @@ impl Breaker {
         self.unclear.store(0, Ordering::Relaxed);
     }
 
-    /// Lets an insert pass, if need be after a look-up; the failure is that of the look-up.
+    /// Lets an insert pass, if need be after a question; the failure is the answer to that.
     pub(super) async fn pass(&self, erp: &ErpClient) -> Result<(), Failure> {
-        if self.unclear.load(Ordering::Relaxed) < UNCLEAR_ANSWERS {
-            return Ok(());
+        if self.unclear.load(Ordering::Relaxed) >= UNCLEAR_ANSWERS {
+            erp.may_create().await?;
+            self.clear();
         }
-        match erp.probe().await {
-            Err(failure @ (Failure::Unavailable { .. } | Failure::Credentials { .. })) => {
-                Err(failure)
-            }
-            // A refusal is an answer too.
-            Ok(()) | Err(Failure::Refused { .. } | Failure::Unknown { .. }) => {
-                self.clear();
-                Ok(())
-            }
-        }
+        Ok(())
     }
 }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::erp::{ErpError, Failure};
 
-/// Why the ledger did not bring a record.
+/// Why the ledger did not bring a record. The texts are kept and read much later, so they name times and not waits, and
+/// promise nothing that only Inngest can keep.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// The ERP's own answer, which settles what follows.
@@ -12,17 +15,29 @@ pub enum LedgerError {
     Erp(ErpError),
     /// The ERP may or may not have created the record; its marker will tell.
     #[error(
-        "it is unknown whether the ERP created {deal}: {reason}. The record is looked up in {} s, and sent again only \
-         if it is absent",
-        wait.as_secs()
+        "it is unknown whether the ERP created {deal}: {reason}. It is not sent again before its record has been looked \
+         up, {after:.0} at the earliest; if this run has ended by then, replay it"
     )]
     InDoubt {
         /// The deal.
         deal: String,
         /// What happened.
         reason: String,
-        /// How long the record may take to appear.
+        /// A look-up before this time proves nothing.
+        after: Timestamp,
+        /// How long that is from now.
         wait: Duration,
+    },
+    /// The ERP may or may not have created the record, and did not answer the question for it.
+    #[error(
+        "it is unknown whether the ERP created {deal} earlier, and its record could not be looked up: {failure}. Nothing \
+         was sent; if this run has ended, replay it"
+    )]
+    NotLookedUp {
+        /// The deal.
+        deal: String,
+        /// The answer to the look-up.
+        failure: Failure,
     },
     /// The ERP may or may not have created the record, and only a person can find out.
     #[error(
@@ -39,17 +54,22 @@ pub enum LedgerError {
         /// What to do then.
         advice: String,
     },
-    /// Somebody else is sending it.
-    #[error("{deal} is being sent by another run; this one looks again in {} s", wait.as_secs())]
+    /// Another run is sending it.
+    #[error(
+        "{deal} is being sent by another run, until {until:.0} at the latest. This one sent nothing; if it has ended and \
+         the deal has no record, replay it"
+    )]
     Busy {
         /// The deal.
         deal: String,
         /// When the other one is done at the latest.
+        until: Timestamp,
+        /// How long that is from now.
         wait: Duration,
     },
     /// The ledger's own database.
     #[error(
-        "{deal} was not sent, because the database did not answer: {source:#}. It is tried again"
+        "nothing was sent for {deal}, because the database did not answer: {source:#}. If this run has ended, replay it"
     )]
     Store {
         /// The deal.
@@ -69,6 +89,16 @@ impl LedgerError {
                 let wait = wait + Duration::from_secs(1);
                 inngest::Error::new(self.to_string()).retry_after(wait)
             }
+            Self::NotLookedUp { ref failure, .. } => {
+                let error = inngest::Error::new(self.to_string());
+                match failure {
+                    Failure::Refused { .. } => error.no_retry(),
+                    Failure::Unavailable { retry_after: Some(delay), .. } => {
+                        error.retry_after(*delay)
+                    }
+                    _ => error,
+                }
+            }
             Self::Unresolved { .. } => inngest::Error::new(self.to_string()).no_retry(),
             Self::Store { .. } => inngest::Error::new(self.to_string()),
         }
@@ -78,6 +108,7 @@ impl LedgerError {
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Erp(error) => Some(&error.failure),
+            Self::NotLookedUp { failure, .. } => Some(failure),
             _ => None,
         }
     }

@@ -1,8 +1,8 @@
 //! The deal ledger: at most one ERP record for each deal, whatever crashes in between.
 //!
 //! The ERP knows no idempotency key, so our own database is the truth. A row says `sending` before the ERP is called;
-//! whoever finds it so after a crash looks the record up by its marker, and only when it is absent sends it again.
-//! Where there is no marker nobody guesses: the run fails, says what to check, and the row stays in doubt until a
+//! a run that finds it so after a crash looks the record up by its marker, and only when it is absent sends it again.
+//! Where there is no marker nothing is guessed: the run fails, says what to check, and the row stays in doubt until a
 //! person has decided.
 
 mod breaker;
@@ -30,7 +30,8 @@ use breaker::Breaker;
 use key::Entry;
 use turns::Turns;
 
-/// How long after an ambiguous answer the record may still appear: the ERP finishes a request that nobody waits for.
+/// How long after an ambiguous answer the record may still appear: the ERP finishes a request
+/// also when its caller has gone.
 pub const SETTLING: Duration = Duration::from_secs(60);
 
 /// What a claim lasts beyond one call: time to commit, and clocks of replicas that differ.
@@ -131,7 +132,7 @@ impl Ledger {
             if !claim.in_doubt {
                 return Ok(None);
             }
-            let reason = "an earlier attempt was sent, and its answer never arrived".to_owned();
+            let reason = "an earlier attempt was sent, and what came of it is not known".to_owned();
             let error = self.unresolved(entry, reason);
             return Err(self.unsent(claim, Unsent::Untouched, error).await);
         };
@@ -140,7 +141,8 @@ impl Ledger {
         }
         let now = self.0.clock.now();
         if let Some(early) = claim.look_after.filter(|after| claim.in_doubt && now < *after) {
-            let error = entry.in_doubt("an earlier attempt was not answered", early, now);
+            let reason = "what came of an earlier attempt is not known";
+            let error = entry.in_doubt(reason, early, now);
             return Err(self.unsent(claim, Unsent::Untouched, error).await);
         }
         let found = self.0.erp.find_by_marker(lead_id, entry.deal.entity_id).await;
@@ -158,7 +160,7 @@ impl Ledger {
                 Err(self.unsent(claim, Unsent::Untouched, error).await)
             }
             Err(failure) => {
-                let error = LedgerError::Erp(self.0.erp.error(failure, &entry.deal));
+                let error = LedgerError::NotLookedUp { deal: label(&entry.deal), failure };
                 Err(self.unsent(claim, Unsent::Untouched, error).await)
             }
         }

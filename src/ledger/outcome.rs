@@ -71,11 +71,12 @@ impl Entry {
 
     pub(super) fn in_doubt(&self, reason: &str, until: Timestamp, now: Timestamp) -> LedgerError {
         let wait = remaining(until, now);
-        LedgerError::InDoubt { deal: label(&self.deal), reason: reason.to_owned(), wait }
+        let (deal, reason) = (label(&self.deal), reason.to_owned());
+        LedgerError::InDoubt { deal, reason, after: until, wait }
     }
 
     pub(super) fn busy(&self, until: Timestamp, now: Timestamp) -> LedgerError {
-        LedgerError::Busy { deal: label(&self.deal), wait: remaining(until, now) }
+        LedgerError::Busy { deal: label(&self.deal), until, wait: remaining(until, now) }
     }
 
     pub(super) fn store_failed(&self, source: anyhow::Error) -> LedgerError {

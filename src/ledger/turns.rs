@@ -10,7 +10,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 pub(super) struct Turns(Mutex<HashMap<String, Weak<AsyncMutex<()>>>>);
 
 impl Turns {
-    /// Waits until nobody else in this process works on `key`.
+    /// Waits until nothing else in this process works on `key`.
     pub(super) async fn take(&self, key: &str) -> OwnedMutexGuard<()> {
         let turn = {
             let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -43,7 +43,7 @@ mod tests {
         drop(first);
         second.await;
         turns.take("lead:3").await;
-        assert_eq!(turns.0.lock().unwrap().len(), 1, "what nobody holds is forgotten");
+        assert_eq!(turns.0.lock().unwrap().len(), 1, "what is not held is forgotten");
     }
 
     async fn futures_pending<F: Future>(future: std::pin::Pin<&mut F>) -> bool {

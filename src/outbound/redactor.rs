@@ -41,27 +41,31 @@ impl Redactor {
     pub fn excerpt(&self, body: &[u8]) -> String {
         const LENGTH: usize = 200;
         let text = self.clean(&String::from_utf8_lossy(body));
-        let text = text.split("Stack trace:").next().unwrap_or_default();
-        let mut plain = String::new();
-        let mut in_tag = false;
-        for character in text.chars() {
-            match character {
-                '<' => in_tag = true,
-                '>' if in_tag => {
-                    in_tag = false;
-                    plain.push(' ');
-                }
-                _ if in_tag => {}
-                _ => plain.push(character),
-            }
-        }
-        let words = plain.split(|c: char| c.is_whitespace() || c.is_control());
-        let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        let line = plain_text(text.split("Stack trace:").next().unwrap_or_default());
         match line.char_indices().nth(LENGTH) {
             Some((end, _)) => format!("{}...", &line[..end]),
             None => line,
         }
     }
+}
+
+/// `html` as one line without its markup.
+pub(crate) fn plain_text(html: &str) -> String {
+    let mut plain = String::new();
+    let mut in_tag = false;
+    for character in html.chars() {
+        match character {
+            '<' => in_tag = true,
+            '>' if in_tag => {
+                in_tag = false;
+                plain.push(' ');
+            }
+            _ if in_tag => {}
+            _ => plain.push(character),
+        }
+    }
+    let words = plain.split(|c: char| c.is_whitespace() || c.is_control());
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 impl std::fmt::Debug for Redactor {

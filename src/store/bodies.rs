@@ -36,14 +36,12 @@ impl Store {
     /// Removes the bodies received before `time`, except those of rows that are still in the inbox. They
     /// hold what people wrote into their CRM: not to be kept for longer than they help.
     pub async fn purge_bodies(&self, time: Timestamp) -> anyhow::Result<u64> {
-        let removed = sqlx::query(
+        let purge = sqlx::query(
             "DELETE FROM webhook_bodies WHERE received_at < $1 \
              AND NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.body_id = webhook_bodies.id)",
         )
-        .bind(time.as_millisecond())
-        .execute(self.writer())
-        .await?;
-        Ok(removed.rows_affected())
+        .bind(time.as_millisecond());
+        self.commit(purge).await
     }
 
     fn row(&self, lead: &AmoCrmWebhook, now: Timestamp) -> anyhow::Result<AcceptedLead> {

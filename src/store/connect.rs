@@ -1,22 +1,27 @@
 //! How the database is opened: an SQLite file of this machine's own, or a PostgreSQL that replicas share.
 
+mod file;
 mod postgres;
 mod sqlite;
 
-use anyhow::bail;
-use sqlx::{Any, AnyPool, Transaction};
+use anyhow::{bail, ensure};
+use sqlx::AnyPool;
 
-pub(super) use sqlite::lock;
+use super::transaction::Transaction;
+use file::OpenedFile;
+pub(super) use file::lock;
 
 /// The connections, and what kind of database is behind them.
 #[derive(Clone)]
 pub(super) struct Pools {
-    /// For everything that writes. One connection for SQLite, which has one writer at a time, and waiting here is fair
-    /// where its lock is not.
-    pub(super) writer: AnyPool,
+    /// For transactions alone: see [`Pools::begin`]. One connection for SQLite, which has one writer at a time, and
+    /// waiting here is fair where its lock is not.
+    writer: AnyPool,
     /// For everything else.
     pub(super) reader: AnyPool,
     pub(super) kind: Kind,
+    /// The file, where the database is one.
+    file: Option<OpenedFile>,
 }
 
 /// What differs between the databases, which is little: all queries are the same.
@@ -40,8 +45,7 @@ impl Kind {
     /// How a transaction that will write begins.
     fn begin(self) -> &'static str {
         match self {
-            // A deferred transaction that reads first cannot always be turned into a writing one.
-            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Sqlite => sqlite::BEGIN,
             Self::Postgres => "BEGIN",
         }
     }
@@ -49,23 +53,29 @@ impl Kind {
 
 impl Pools {
     /// Begins a transaction that will write.
-    ///
-    /// In a task of its own: when its caller is dropped between `BEGIN` and the answer to it, sqlx would give the
-    /// connection back as if nothing had happened, and whatever came next would be part of a transaction that nobody
-    /// commits.
-    pub(super) async fn begin(&self) -> sqlx::Result<Transaction<'static, Any>> {
-        let (pool, statement) = (self.writer.clone(), self.kind.begin());
-        let begun = tokio::spawn(async move { pool.begin_with(statement).await }).await;
-        begun.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+    pub(super) async fn begin(&self) -> anyhow::Result<Transaction> {
+        self.check()?;
+        let connection = self.writer.acquire().await?;
+        Ok(Transaction::begin(connection, self.kind.begin()).await?)
+    }
+
+    /// Fails when it is known, without asking the database, that nothing can be stored.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        ensure!(!self.writer.is_closed(), "the database was closed");
+        self.file.as_ref().map_or(Ok(()), OpenedFile::is_in_place)
+    }
+
+    /// Waits for running queries and closes the connections. Queries after that fail.
+    pub(super) async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
     }
 }
 
 pub(super) async fn open(url: &str) -> anyhow::Result<Pools> {
     sqlx::any::install_default_drivers();
-    let kind = Kind::of(url)?;
-    let (writer, reader) = match kind {
-        Kind::Sqlite => sqlite::open(url).await?,
-        Kind::Postgres => postgres::open(url).await?,
-    };
-    Ok(Pools { writer, reader, kind })
+    match Kind::of(url)? {
+        Kind::Sqlite => sqlite::open(url).await,
+        Kind::Postgres => postgres::open(url).await,
+    }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
-use sqlx::{Any, Transaction};
 
-use super::{Store, timestamp};
+use super::transaction::Transaction;
+use super::{Store, only, timestamp};
 
 /// How far reconciliation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,15 +25,16 @@ const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 impl Store {
     /// The cursor; one that starts now where there is none.
     pub async fn reconcile_cursor(&self) -> anyhow::Result<ReconcileCursor> {
-        sqlx::query(
+        let mut transaction = self.begin().await?;
+        let start = sqlx::query(
             "INSERT INTO reconcile_cursor (id, started_at, cursor_at, swept_at) VALUES (1, $1, $1, $1) \
              ON CONFLICT (id) DO NOTHING",
         )
-        .bind(self.now())
-        .execute(self.writer())
-        .await?;
+        .bind(self.now());
+        transaction.execute(start).await?;
         let query = "SELECT started_at, cursor_at, swept_at FROM reconcile_cursor WHERE id = 1";
-        let row: (i64, i64, i64) = sqlx::query_as(query).fetch_one(self.writer()).await?;
+        let row: (i64, i64, i64) = only(transaction.fetch(sqlx::query_as(query)).await?)?;
+        transaction.commit().await?;
         Ok(ReconcileCursor {
             started_at: timestamp(row.0)?,
             cursor_at: timestamp(row.1)?,
@@ -48,26 +49,25 @@ impl Store {
         swept: bool,
     ) -> anyhow::Result<()> {
         let mut transaction = self.begin().await?;
-        sqlx::query(
+        let advance = sqlx::query(
             "UPDATE reconcile_cursor SET cursor_at = CASE WHEN cursor_at < $1 THEN $1 ELSE cursor_at END, \
              swept_at = CASE WHEN $2 = 1 THEN $3 ELSE swept_at END WHERE id = 1",
         )
         .bind(read_to.as_millisecond())
         .bind(i64::from(swept))
-        .bind(self.now())
-        .execute(&mut *transaction)
-        .await?;
+        .bind(self.now());
+        transaction.execute(advance).await?;
         let old = read_to.saturating_sub(KEPT).unwrap_or(Timestamp::MIN).as_millisecond();
         for query in [
             "DELETE FROM reconcile_events WHERE happened_at < $1",
             "DELETE FROM lead_notices WHERE noticed_at < $1",
         ] {
-            sqlx::query(query).bind(old).execute(&mut *transaction).await?;
+            transaction.execute(sqlx::query(query).bind(old)).await?;
         }
         Ok(transaction.commit().await?)
     }
 
-    /// Whether an event of the feed still needs to be looked at: it is not settled, and nobody has told us of the
+    /// Whether an event of the feed still needs to be looked at: it is not settled, and no one has told us of the
     /// lead since `told_since`.
     pub async fn is_news(
         &self,
@@ -75,15 +75,16 @@ impl Store {
         lead_id: u64,
         told_since: Timestamp,
     ) -> anyhow::Result<bool> {
-        let known: i64 = sqlx::query_scalar(
+        let rows = sqlx::query_as(
             "SELECT (SELECT COUNT(*) FROM reconcile_events WHERE event_id = $1) \
              + (SELECT COUNT(*) FROM lead_notices WHERE lead_id = $2 AND noticed_at >= $3)",
         )
         .bind(event_id)
         .bind(row_id(lead_id)?)
         .bind(told_since.as_millisecond())
-        .fetch_one(self.reader())
+        .fetch_all(self.reader())
         .await?;
+        let (known,): (i64,) = only(rows)?;
         Ok(known == 0)
     }
 
@@ -95,14 +96,13 @@ impl Store {
     ) -> anyhow::Result<()> {
         let mut transaction = self.begin().await?;
         for (event_id, happened_at) in events {
-            sqlx::query(
+            let settled = sqlx::query(
                 "INSERT INTO reconcile_events (event_id, happened_at) VALUES ($1, $2) \
                  ON CONFLICT (event_id) DO NOTHING",
             )
             .bind(*event_id)
-            .bind(happened_at.as_millisecond())
-            .execute(&mut *transaction)
-            .await?;
+            .bind(happened_at.as_millisecond());
+            transaction.execute(settled).await?;
         }
         let mut notices = BTreeMap::new();
         for lead_id in leads {
@@ -115,18 +115,17 @@ impl Store {
 
 /// Notes that we were told of leads. In the order of their ids, so that two replicas never wait for each other.
 pub(super) async fn note_leads(
-    transaction: &mut Transaction<'static, Any>,
+    transaction: &mut Transaction,
     leads: &BTreeMap<i64, i64>,
 ) -> sqlx::Result<()> {
     for (lead_id, noticed_at) in leads {
-        sqlx::query(
+        let notice = sqlx::query(
             "INSERT INTO lead_notices (lead_id, noticed_at) VALUES ($1, $2) \
              ON CONFLICT (lead_id) DO UPDATE SET noticed_at = excluded.noticed_at",
         )
         .bind(*lead_id)
-        .bind(*noticed_at)
-        .execute(&mut **transaction)
-        .await?;
+        .bind(*noticed_at);
+        transaction.execute(notice).await?;
     }
     Ok(())
 }

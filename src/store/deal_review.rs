@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use super::{Store, timestamp};
+use super::{Store, only, timestamp};
 
 /// A deal without a record, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct DealCounts {
     pub done: i64,
     /// Deals whose last attempt failed, or that were given up.
     pub failed: i64,
-    /// Deals of which nobody knows whether they have a record.
+    /// Deals of which no one knows whether they have a record.
     pub in_doubt: i64,
 }
 
@@ -52,7 +52,7 @@ impl Store {
         reason: &str,
     ) -> anyhow::Result<()> {
         let lead_id = lead_id.map(i64::try_from).transpose().context("an id is out of range")?;
-        sqlx::query(
+        let noted = sqlx::query(
             "INSERT INTO deals (deal_key, lead_id, run_id, state, failure, created_at, updated_at) \
              VALUES ($1, $2, $3, 'open', $4, $5, $5) \
              ON CONFLICT (deal_key) DO UPDATE SET failure = excluded.failure, updated_at = excluded.updated_at \
@@ -62,9 +62,8 @@ impl Store {
         .bind(lead_id)
         .bind(run_id)
         .bind(reason)
-        .bind(self.now())
-        .execute(self.writer())
-        .await?;
+        .bind(self.now());
+        self.commit(noted).await?;
         Ok(())
     }
 
@@ -87,15 +86,16 @@ impl Store {
 
     /// How many deals are in which state.
     pub async fn deal_counts(&self) -> anyhow::Result<DealCounts> {
-        let (done, failed, in_doubt): (i64, i64, i64) = sqlx::query_as(
+        let rows = sqlx::query_as(
             "SELECT (SELECT COUNT(*) FROM deals WHERE state = 'done'), \
                     (SELECT COUNT(*) FROM deals WHERE failure IS NOT NULL), \
                     (SELECT COUNT(*) FROM deals WHERE state = 'sending' \
                         AND (claimed_until IS NULL OR claimed_until <= $1))",
         )
         .bind(self.now())
-        .fetch_one(self.reader())
+        .fetch_all(self.reader())
         .await?;
+        let (done, failed, in_doubt): (i64, i64, i64) = only(rows)?;
         Ok(DealCounts { done, failed, in_doubt })
     }
 
@@ -109,8 +109,8 @@ impl Store {
             }
             Resolution::Absent => ("open", None, None),
         };
-        // The fence moves on: whoever still holds an old claim must not decide any more.
-        let changed = sqlx::query(
+        // The fence moves on: who still holds an old claim must not decide any more.
+        let resolved = sqlx::query(
             "UPDATE deals SET state = $2, erp_id = $3, reply = $4, attempt = 0, fence = fence + 1, \
              look_after = NULL, claimed_by = NULL, claimed_until = NULL, failure = NULL, updated_at = $5 \
              WHERE deal_key = $1 AND state <> 'done' AND (claimed_until IS NULL OR claimed_until <= $5)",
@@ -119,9 +119,7 @@ impl Store {
         .bind(state)
         .bind(erp_id)
         .bind(reply)
-        .bind(self.now())
-        .execute(self.writer())
-        .await?;
-        Ok(changed.rows_affected() == 1)
+        .bind(self.now());
+        Ok(self.commit(resolved).await? == 1)
     }
 }

@@ -1,16 +1,16 @@
 //! The rows of the deal ledger: who may send a deal to the ERP now, and what came of it.
 //!
-//! Every change names the fence of its claim, except the one that records a record: that it exists is true whoever
-//! says so.
+//! Every change names the fence of its claim, except the one that records a record: that it exists is true,
+//! whichever claim says so.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use super::{Store, timestamp};
+use super::{Store, only, timestamp};
 
-/// A deal that somebody wants to send.
+/// A deal that a run wants to send.
 #[derive(Debug, Clone, Copy)]
 pub struct DealRef<'a> {
     /// What makes two deals the same one.
@@ -25,10 +25,10 @@ pub struct DealRef<'a> {
     pub payload_hash: &'a str,
 }
 
-/// How long a claim holds, and how long the outcome of its call stays open if nobody comes back to tell.
+/// How long a claim holds, and how long the outcome of its call stays open if no one comes back to tell.
 #[derive(Debug, Clone, Copy)]
 pub struct Lease {
-    /// Nobody else touches the deal for this long. Longer than one call of the ERP can take.
+    /// No other claim touches the deal for this long. Longer than one call of the ERP can take.
     pub holds: Duration,
     /// A look-up before this time proves nothing.
     pub unknown: Duration,
@@ -41,7 +41,7 @@ pub enum Claim {
     Mine(ClaimedDeal),
     /// It has its record: the ERP's reply, JSON.
     Done(String),
-    /// Somebody else is sending it, until then at the longest.
+    /// Another run is sending it, until then at the longest.
     Busy(Timestamp),
 }
 
@@ -54,7 +54,7 @@ pub struct ClaimedDeal {
     pub fence: i64,
     /// The first claim ever; `sending` is committed with it.
     pub fresh: bool,
-    /// An earlier insert may have reached the ERP, and nobody knows.
+    /// An earlier insert may have reached the ERP, and no one knows.
     pub in_doubt: bool,
     /// Inserts that the ERP may have acted on.
     pub attempt: i64,
@@ -80,7 +80,7 @@ impl Store {
     /// earlier ones.
     pub async fn claim_deal(&self, deal: DealRef<'_>, lease: Lease) -> anyhow::Result<Claim> {
         let now = self.clock.now();
-        let claimed: Option<(i64, String, i64, Option<i64>)> = sqlx::query_as(
+        let claim = sqlx::query_as(
             "INSERT INTO deals (deal_key, account_id, lead_id, run_id, payload_hash, state, attempt, fence, \
                                 claimed_by, claimed_until, look_after, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, 'sending', 1, 1, $6, $7, $8, $9, $9) \
@@ -99,10 +99,12 @@ impl Store {
         .bind(self.process.as_str())
         .bind((now + lease.holds).as_millisecond())
         .bind((now + lease.unknown).as_millisecond())
-        .bind(now.as_millisecond())
-        .fetch_optional(self.writer())
-        .await?;
-        if let Some((fence, state, attempt, look_after)) = claimed {
+        .bind(now.as_millisecond());
+        let mut transaction = self.begin().await?;
+        let claimed: Vec<(i64, String, i64, Option<i64>)> = transaction.fetch(claim).await?;
+        if let Some((fence, state, attempt, look_after)) = claimed.into_iter().next() {
+            // The ERP is called on the strength of this row: not before it is certain to survive a crash.
+            transaction.commit().await?;
             let sending = state == "sending";
             // A row that exists before its first claim is never `sending`.
             let fresh = fence == 1 && sending;
@@ -117,11 +119,10 @@ impl Store {
                 look_after,
             }));
         }
-        let (reply, until): (Option<String>, Option<i64>) =
-            sqlx::query_as("SELECT reply, claimed_until FROM deals WHERE deal_key = $1")
-                .bind(deal.key)
-                .fetch_one(self.writer())
-                .await?;
+        let query = sqlx::query_as("SELECT reply, claimed_until FROM deals WHERE deal_key = $1");
+        let rows = transaction.fetch(query.bind(deal.key)).await?;
+        transaction.commit().await?;
+        let (reply, until): (Option<String>, Option<i64>) = only(rows)?;
         match reply {
             Some(reply) => Ok(Claim::Done(reply)),
             None => Ok(Claim::Busy(until.map_or(Ok(now), timestamp)?)),
@@ -131,7 +132,7 @@ impl Store {
     /// Commits that another insert is about to be sent. `false`: the claim is no longer ours, send nothing.
     pub async fn deal_sending(&self, deal: &ClaimedDeal, lease: Lease) -> anyhow::Result<bool> {
         let now = self.clock.now();
-        let changed = sqlx::query(
+        let sending = sqlx::query(
             "UPDATE deals SET state = 'sending', attempt = attempt + 1, claimed_until = $3, look_after = $4, \
              updated_at = $5 WHERE deal_key = $1 AND fence = $2 AND state <> 'done'",
         )
@@ -139,25 +140,21 @@ impl Store {
         .bind(deal.fence)
         .bind((now + lease.holds).as_millisecond())
         .bind((now + lease.unknown).as_millisecond())
-        .bind(now.as_millisecond())
-        .execute(self.writer())
-        .await?;
-        Ok(changed.rows_affected() == 1)
+        .bind(now.as_millisecond());
+        Ok(self.commit(sending).await? == 1)
     }
 
     /// The ERP has the record of the deal. `false`: that was known before.
     pub async fn deal_done(&self, key: &str, erp_id: &str, reply: &str) -> anyhow::Result<bool> {
-        let changed = sqlx::query(
+        let done = sqlx::query(
             "UPDATE deals SET state = 'done', erp_id = $2, reply = $3, claimed_by = NULL, claimed_until = NULL, \
              look_after = NULL, failure = NULL, updated_at = $4 WHERE deal_key = $1 AND state <> 'done'",
         )
         .bind(key)
         .bind(erp_id)
         .bind(reply)
-        .bind(self.now())
-        .execute(self.writer())
-        .await?;
-        Ok(changed.rows_affected() == 1)
+        .bind(self.now());
+        Ok(self.commit(done).await? == 1)
     }
 
     /// Ends a claim without a record. `failure` says why, for a person.
@@ -173,7 +170,7 @@ impl Store {
             Unsent::InDoubt(until) => (Some("sending"), 0, Some(until.as_millisecond())),
             Unsent::Untouched => (None, 0, deal.look_after.map(Timestamp::as_millisecond)),
         };
-        sqlx::query(
+        let unsent = sqlx::query(
             "UPDATE deals SET state = COALESCE($3, state), attempt = attempt - $4, look_after = $5, failure = $6, \
              claimed_by = NULL, claimed_until = NULL, updated_at = $7 \
              WHERE deal_key = $1 AND fence = $2 AND state <> 'done'",
@@ -184,9 +181,8 @@ impl Store {
         .bind(i64::from(uncounted))
         .bind(look_after)
         .bind(failure)
-        .bind(self.now())
-        .execute(self.writer())
-        .await?;
+        .bind(self.now());
+        self.commit(unsent).await?;
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Store, timestamp};
+use super::{Store, only, timestamp};
 
 /// How long a replica may take to send what it has claimed.
 pub const CLAIM: Duration = Duration::from_secs(45);
@@ -66,7 +66,7 @@ impl Store {
         let now = self.clock.now();
         // The condition is asked twice: of two replicas that pick the same rows the second one waits for the first, and
         // then looks at what the first has made of them.
-        let mut rows: Vec<Columns> = sqlx::query_as(
+        let claim = sqlx::query_as(
             "UPDATE inbox SET claimed_until = $1 WHERE id IN (\
                  SELECT id FROM inbox WHERE parked_at IS NULL AND (claimed_until IS NULL OR claimed_until <= $2) \
                  ORDER BY id LIMIT $3\
@@ -75,9 +75,10 @@ impl Store {
         )
         .bind((now + CLAIM).as_millisecond())
         .bind(now.as_millisecond())
-        .bind(i64::from(limit))
-        .fetch_all(self.writer())
-        .await?;
+        .bind(i64::from(limit));
+        let mut transaction = self.begin().await?;
+        let mut rows: Vec<Columns> = transaction.fetch(claim).await?;
+        transaction.commit().await?;
         rows.sort_unstable();
         rows.into_iter().map(InboxRow::from_columns).collect()
     }
@@ -98,10 +99,8 @@ impl Store {
     pub async fn release(&self, ids: &[&str]) -> anyhow::Result<()> {
         let mut transaction = self.begin().await?;
         for id in ids {
-            sqlx::query("UPDATE inbox SET claimed_until = NULL WHERE id = $1")
-                .bind(*id)
-                .execute(&mut *transaction)
-                .await?;
+            let release = sqlx::query("UPDATE inbox SET claimed_until = NULL WHERE id = $1");
+            transaction.execute(release.bind(*id)).await?;
         }
         Ok(transaction.commit().await?)
     }
@@ -110,10 +109,8 @@ impl Store {
     pub async fn delete_accepted(&self, ids: &[&str]) -> anyhow::Result<()> {
         let mut transaction = self.begin().await?;
         for id in ids {
-            sqlx::query("DELETE FROM inbox WHERE id = $1")
-                .bind(*id)
-                .execute(&mut *transaction)
-                .await?;
+            let accepted = sqlx::query("DELETE FROM inbox WHERE id = $1");
+            transaction.execute(accepted.bind(*id)).await?;
         }
         Ok(transaction.commit().await?)
     }
@@ -122,23 +119,20 @@ impl Store {
     pub async fn record_failure(&self, ids: &[&str], error: &str) -> anyhow::Result<()> {
         let mut transaction = self.begin().await?;
         for id in ids {
-            sqlx::query("UPDATE inbox SET attempts = attempts + 1, last_error = $2, claimed_until = NULL WHERE id = $1")
-                .bind(*id)
-                .bind(error)
-                .execute(&mut *transaction)
-                .await?;
+            let failed = sqlx::query(
+                "UPDATE inbox SET attempts = attempts + 1, last_error = $2, claimed_until = NULL WHERE id = $1",
+            );
+            transaction.execute(failed.bind(*id).bind(error)).await?;
         }
         Ok(transaction.commit().await?)
     }
 
     /// Gives a row up, visibly: it stays, with the reason, and is no longer due.
     pub async fn park(&self, id: &str, reason: &str) -> anyhow::Result<()> {
-        sqlx::query("UPDATE inbox SET parked_at = $2, parked_reason = $3, claimed_until = NULL WHERE id = $1")
-            .bind(id)
-            .bind(self.now())
-            .bind(reason)
-            .execute(self.writer())
-            .await?;
+        let parked = sqlx::query(
+            "UPDATE inbox SET parked_at = $2, parked_reason = $3, claimed_until = NULL WHERE id = $1",
+        );
+        self.commit(parked.bind(id).bind(self.now()).bind(reason)).await?;
         Ok(())
     }
 
@@ -162,19 +156,20 @@ impl Store {
     pub async fn unpark_all(&self) -> anyhow::Result<u64> {
         let query =
             "UPDATE inbox SET parked_at = NULL, parked_reason = NULL WHERE parked_at IS NOT NULL";
-        Ok(sqlx::query(query).execute(self.writer()).await?.rows_affected())
+        self.commit(sqlx::query(query)).await
     }
 
     /// What lies in the inbox.
     pub async fn inbox_counts(&self) -> anyhow::Result<InboxCounts> {
-        let (waiting, parked, unparsable, oldest): (i64, i64, i64, Option<i64>) = sqlx::query_as(
+        let rows = sqlx::query_as(
             "SELECT (SELECT COUNT(*) FROM inbox WHERE parked_at IS NULL), \
                     (SELECT COUNT(*) FROM inbox WHERE parked_at IS NOT NULL), \
                     (SELECT COUNT(*) FROM webhook_bodies WHERE state <> 'read'), \
                     (SELECT MIN(received_at) FROM inbox WHERE parked_at IS NULL)",
         )
-        .fetch_one(self.reader())
+        .fetch_all(self.reader())
         .await?;
+        let (waiting, parked, unparsable, oldest): (i64, i64, i64, Option<i64>) = only(rows)?;
         let oldest_waiting = oldest.map(timestamp).transpose()?;
         Ok(InboxCounts { waiting, parked, unparsable, oldest_waiting })
     }

@@ -14,13 +14,14 @@ mod inbox;
 mod oauth_states;
 mod schema;
 mod tokens;
+mod transaction;
 
 use std::fs::File;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use sqlx::{Any, AnyPool, Transaction};
+use sqlx::AnyPool;
 
 pub use cursor::ReconcileCursor;
 pub use deal_review::{DealCounts, FailedDeal, Resolution};
@@ -29,6 +30,7 @@ pub use inbox::{CLAIM, InboxCounts, InboxRow, ParkedRow};
 
 use crate::clock::SharedClock;
 use connect::{Kind, Pools};
+use transaction::{Statement, Transaction};
 
 /// The database. Clones share it.
 #[derive(Clone)]
@@ -84,22 +86,28 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
-    /// Whoever claimed something in this file before is gone: no need to wait for its leases.
+    /// The service that claimed something in this file before is gone: no need to wait for its leases.
     async fn forget_claims(&self) -> anyhow::Result<()> {
         let mut transaction = self.begin().await?;
         for query in [
             "UPDATE inbox SET claimed_until = NULL WHERE claimed_until IS NOT NULL",
             "UPDATE deals SET claimed_until = NULL WHERE claimed_until IS NOT NULL",
         ] {
-            sqlx::query(query).execute(&mut *transaction).await?;
+            transaction.execute(sqlx::query(query)).await?;
         }
         Ok(transaction.commit().await?)
     }
 
     /// Waits for running queries and closes the database. Queries after that fail.
     pub async fn close(&self) {
-        self.pools.reader.close().await;
-        self.pools.writer.close().await;
+        self.pools.close().await;
+    }
+
+    /// Proves that a webhook would be stored now, by storing something. A commit within the last second is proof
+    /// enough. No deadline is kept here.
+    pub async fn prove_writable(&self) -> anyhow::Result<()> {
+        self.pools.check()?;
+        self.group.prove().await
     }
 
     /// Whether other replicas may work on the same database.
@@ -107,26 +115,33 @@ impl Store {
         self.pools.kind == Kind::Postgres
     }
 
-    /// Begins a transaction that will write. On SQLite it holds the one write lock until it ends: no waiting for
-    /// anything else inside.
-    pub(crate) async fn begin(&self) -> sqlx::Result<Transaction<'static, Any>> {
+    /// Begins a transaction that will write. Nothing else changes data.
+    async fn begin(&self) -> anyhow::Result<Transaction> {
         self.pools.begin().await
     }
 
-    /// Connections for single statements that write.
-    pub(crate) fn writer(&self) -> &AnyPool {
-        &self.pools.writer
+    /// Commits one statement. Returns how many rows it changed.
+    async fn commit(&self, statement: Statement<'_>) -> anyhow::Result<u64> {
+        let mut transaction = self.begin().await?;
+        let changed = transaction.execute(statement).await?;
+        transaction.commit().await?;
+        Ok(changed)
     }
 
-    /// Connections for queries.
-    pub(crate) fn reader(&self) -> &AnyPool {
+    /// Connections for queries that change nothing.
+    fn reader(&self) -> &AnyPool {
         &self.pools.reader
     }
 
     /// The time now, as stored.
-    pub(crate) fn now(&self) -> i64 {
+    fn now(&self) -> i64 {
         self.clock.now().as_millisecond()
     }
+}
+
+/// The row of a query that has one whatever the tables hold.
+fn only<R>(rows: Vec<R>) -> anyhow::Result<R> {
+    rows.into_iter().next().context("the database has returned no row")
 }
 
 /// A stored time.

@@ -16,15 +16,14 @@ impl Store {
             .map_err(|error| anyhow::anyhow!("no random bytes from the system: {error}"))?;
         let state = hex::encode(random);
         let now = self.clock.now();
-        sqlx::query("DELETE FROM oauth_states WHERE expires_at <= $1")
-            .bind(now.as_millisecond())
-            .execute(self.writer())
-            .await?;
-        sqlx::query("INSERT INTO oauth_states (hash, expires_at) VALUES ($1, $2)")
+        let mut transaction = self.begin().await?;
+        let expired = sqlx::query("DELETE FROM oauth_states WHERE expires_at <= $1");
+        transaction.execute(expired.bind(now.as_millisecond())).await?;
+        let begun = sqlx::query("INSERT INTO oauth_states (hash, expires_at) VALUES ($1, $2)")
             .bind(hash(&state))
-            .bind(now.saturating_add(LIFE).unwrap_or(Timestamp::MAX).as_millisecond())
-            .execute(self.writer())
-            .await?;
+            .bind(now.saturating_add(LIFE).unwrap_or(Timestamp::MAX).as_millisecond());
+        transaction.execute(begun).await?;
+        transaction.commit().await?;
         Ok(state)
     }
 
@@ -32,8 +31,8 @@ impl Store {
     pub async fn redeem_consent(&self, state: &str) -> anyhow::Result<bool> {
         // One statement: of two callbacks at once, one finds the row.
         let query = "DELETE FROM oauth_states WHERE hash = $1 AND expires_at > $2";
-        let query = sqlx::query(query).bind(hash(state)).bind(self.now());
-        Ok(query.execute(self.writer()).await?.rows_affected() == 1)
+        let redeemed = sqlx::query(query).bind(hash(state)).bind(self.now());
+        Ok(self.commit(redeemed).await? == 1)
     }
 }
 

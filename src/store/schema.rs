@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr as _, SqlStr};
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use super::connect::Kind;
+use super::transaction::Transaction;
 
 const MIGRATIONS: &[(&str, &str)] = &[
     ("inbox", include_str!("migrations/0001_inbox.sql")),
@@ -15,28 +16,25 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("oauth states", include_str!("migrations/0005_oauth_states.sql")),
     ("reconcile", include_str!("migrations/0006_reconcile.sql")),
     ("amocrm pace", include_str!("migrations/0007_amocrm_pace.sql")),
+    ("write probe", include_str!("migrations/0008_write_probe.sql")),
 ];
 
 /// A number of our own among the advisory locks of a PostgreSQL database: who brings the tables up to date.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7263401)::text";
 
-/// Brings the tables up to date, inside a transaction that writes.
-pub(super) async fn migrate(
-    connection: &mut AnyConnection,
-    kind: Kind,
-) -> Result<(), MigrateError> {
+/// Brings the tables up to date.
+pub(super) async fn migrate(transaction: &mut Transaction, kind: Kind) -> Result<(), MigrateError> {
     if kind == Kind::Postgres {
-        sqlx::query(LOCK).execute(&mut *connection).await?;
+        transaction.execute(sqlx::query(LOCK)).await?;
     }
-    // What `Migrator::run` does once it has a connection. Through `run` itself the future would not be `Send`,
-    // as its bounds name a lifetime that the compiler cannot generalise.
-    migrator(kind).run_direct(None, connection, false).await
+    transaction.migrate(&migrator(kind)).await
 }
 
 fn migrator(kind: Kind) -> Migrator {
     let migrations = (1..).zip(MIGRATIONS).map(|(version, (name, sql))| {
         let (name, sql) = (Cow::Borrowed(*name), dialect(sql, kind));
-        Migration::new(version, name, MigrationType::Simple, sql, false)
+        // No transaction of its own: ours is open.
+        Migration::new(version, name, MigrationType::Simple, sql, true)
     });
     let mut migrator = Migrator::with_migrations(migrations.collect());
     // Its lock would end before our transaction does.

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Store, timestamp};
+use super::{Store, only, timestamp};
 use crate::amocrm::{ExchangeLock, StoredTokenPair, TokenPair, TokenStore};
 
 impl TokenStore for Store {
     async fn load(&self) -> anyhow::Result<Option<StoredTokenPair>> {
-        // From the writing connection: behind any replacement that is under way, never beside it.
-        let row: Option<(i64, String, String, i64, i64)> = sqlx::query_as(
-            "SELECT generation, access_token, refresh_token, obtained_at, expires_at FROM tokens WHERE id = 1",
-        )
-        .fetch_optional(self.writer())
-        .await?;
-        row.map(|(generation, access_token, refresh_token, obtained_at, expires_at)| {
+        // In a transaction that could write: behind any replacement that is under way, never beside it.
+        let mut transaction = self.begin().await?;
+        let query = "SELECT generation, access_token, refresh_token, obtained_at, expires_at FROM tokens WHERE id = 1";
+        let rows: Vec<(i64, String, String, i64, i64)> =
+            transaction.fetch(sqlx::query_as(query)).await?;
+        transaction.commit().await?;
+        let pair = rows.into_iter().next();
+        pair.map(|(generation, access_token, refresh_token, obtained_at, expires_at)| {
             let pair = TokenPair {
                 access_token: SecretString::from(access_token),
                 refresh_token: SecretString::from(refresh_token),
@@ -33,9 +34,8 @@ impl TokenStore for Store {
         }
         // The lock belongs to a transaction of its own, so that it ends with the connection whatever becomes of us.
         let mut transaction = self.begin().await?;
-        sqlx::query("SELECT pg_advisory_xact_lock(7263402)::text")
-            .execute(&mut *transaction)
-            .await?;
+        let lock = sqlx::query("SELECT pg_advisory_xact_lock(7263402)::text");
+        transaction.execute(lock).await?;
         Ok(ExchangeLock::new(transaction))
     }
 
@@ -44,14 +44,15 @@ impl TokenStore for Store {
             return Ok(Duration::ZERO);
         }
         // On the database's clock: the replicas' own ones differ.
-        let wait: i64 = sqlx::query_scalar(
+        let turn = sqlx::query_as(
             "WITH now AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms) \
              UPDATE amocrm_pace SET next_at = greatest(next_at, now.ms) + $1 FROM now WHERE id = 1 \
              RETURNING next_at - $1 - now.ms",
         )
-        .bind(i64::try_from(spacing.as_millis())?)
-        .fetch_one(self.writer())
-        .await?;
+        .bind(i64::try_from(spacing.as_millis())?);
+        let mut transaction = self.begin().await?;
+        let (wait,): (i64,) = only(transaction.fetch(turn).await?)?;
+        transaction.commit().await?;
         Ok(Duration::from_millis(u64::try_from(wait)?))
     }
 
@@ -76,6 +77,6 @@ impl TokenStore for Store {
             .bind(pair.obtained_at.as_millisecond())
             .bind(pair.expires_at.as_millisecond()),
         };
-        Ok(query.execute(self.writer()).await?.rows_affected() == 1)
+        Ok(self.commit(query).await? == 1)
     }
 }

@@ -35,7 +35,8 @@ impl Bench {
     pub(crate) async fn new() -> Self {
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let fake = FakeErpSettings::default();
+        // That no record is doubled is for the ledger to see to: this ERP would take a second one.
+        let fake = FakeErpSettings { unique_field: None, ..FakeErpSettings::default() };
         let erp = FakeErp::start(listener, stop.clone(), fake.clone()).unwrap();
         let database = Database::new().await;
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
@@ -168,7 +169,7 @@ async fn what_the_erp_never_took_can_be_sent_again_at_once() {
         message: message.to_owned(),
     };
     for failure in [
-        ErpFailure::Unavailable { retry_after: None },
+        ErpFailure::NoDatabase,
         says("500", "API Key mismatch"),
         says("500", "field_1039 not exist in entity 70"),
     ] {
@@ -182,7 +183,15 @@ async fn what_the_erp_never_took_can_be_sent_again_at_once() {
 
 #[tokio::test]
 async fn after_an_unclear_answer_the_record_is_looked_up_after_a_minute() {
+    let page = |status| ErpFailure::InsertThenAnswer { status, body: "<h1>Sorry</h1>".to_owned() };
     for (failure, answer) in [
+        (page(503), created("119", true)),
+        (page(429), created("119", true)),
+        (page(504), created("119", true)),
+        (page(404), created("119", true)),
+        (page(403), created("119", true)),
+        (page(302), created("119", true)),
+        (ErpFailure::Unavailable { retry_after: Some(5) }, created("119", false)),
         (ErpFailure::InsertThenHang, created("119", true)),
         (ErpFailure::InsertThenBadGateway, created("119", true)),
         (ErpFailure::InsertThenHtml, created("119", true)),
@@ -195,7 +204,9 @@ async fn after_an_unclear_answer_the_record_is_looked_up_after_a_minute() {
         bench.erp.fail_next(1, failure);
         let error = bench.fails(&lead(LEAD)).await;
         assert_eq!(error.retry(), Retry::After(Duration::from_secs(61)), "{error}");
-        assert!(error.to_string().contains("amoCRM lead 45721053"), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("amoCRM lead 45721053"), "{text}");
+        assert!(text.contains("looked up, 2026-11-22T10:01:00Z at the earliest"), "{text}");
         // Another webhook of the same lead does not get in between.
         let early = bench.fails(&in_run("01RUN2", lead(LEAD))).await;
         assert!(matches!(early.retry(), Retry::After(_)), "{early}");
@@ -242,15 +253,25 @@ async fn a_look_up_that_fails_is_tried_again_and_nothing_is_sent() {
     bench.a_minute_passes();
     for failure in [ErpFailure::BadGateway, ErpFailure::Empty500, ErpFailure::DatabaseError] {
         bench.erp.fail_next(1, failure);
-        assert_eq!(bench.fails(&lead(LEAD)).await.retry(), Retry::Backoff);
+        let error = bench.fails(&lead(LEAD)).await;
+        assert_eq!(error.retry(), Retry::Backoff);
+        // The record is there: this text must not say that it is not.
+        let text = error.to_string();
+        assert!(
+            text.contains("it is unknown whether") && !text.contains("Nothing was c"),
+            "{text}"
+        );
     }
     assert_eq!(bench.erp.count("insert"), 1);
     assert_eq!(bench.ledger().create(&lead(LEAD)).await.unwrap(), created("119", true));
 }
 
 #[tokio::test]
-async fn without_a_marker_nobody_guesses_until_a_person_has_looked() {
+async fn without_a_marker_nothing_is_guessed_until_a_person_has_looked() {
+    let unavailable =
+        || ErpFailure::InsertThenAnswer { status: 503, body: "<h1>Sorry</h1>".to_owned() };
     for (failure, found, answer) in [
+        (unavailable(), Resolution::Exists("119".to_owned()), created("119", true)),
         (ErpFailure::InsertThenHtml, Resolution::Exists("119".to_owned()), created("119", true)),
         (ErpFailure::DatabaseError, Resolution::Absent, created("119", false)),
     ] {
@@ -349,4 +370,22 @@ async fn an_erp_that_answers_nonsense_keeps_deals_waiting_and_not_in_doubt() {
         ledger.create(&lead(number)).await.unwrap();
     }
     assert_eq!(bench.erp.rows().len(), 15);
+}
+
+#[tokio::test]
+async fn a_missing_right_to_create_keeps_deals_waiting_though_looking_is_allowed() {
+    let bench = Bench::marked().await;
+    bench.erp.configure(|settings| settings.may_only_view = true);
+    let ledger = bench.ledger();
+    for number in 1..=20 {
+        let error = ledger.record(&lead(number)).await.unwrap_err();
+        let tried = number <= u64::from(UNCLEAR_ANSWERS);
+        assert_eq!(matches!(error, LedgerError::InDoubt { .. }), tried, "{error}");
+    }
+    bench.erp.configure(|settings| settings.may_only_view = false);
+    bench.a_minute_passes();
+    for number in 1..=20 {
+        ledger.create(&lead(number)).await.unwrap();
+    }
+    assert_eq!(bench.erp.rows().len(), 20, "the questions made no records");
 }

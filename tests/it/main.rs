@@ -13,6 +13,7 @@ mod database;
 mod doctor;
 mod e2e;
 mod erp;
+mod full_disk;
 mod http;
 mod inbox;
 mod kill;

@@ -1,4 +1,7 @@
-//! Section B5 of the facts, row by row.
+//! Section B5 of the facts, row by row: what the API itself says, and the pages that only it can give.
+
+mod quoted;
+mod servers;
 
 use std::time::Duration;
 
@@ -9,19 +12,22 @@ use crate::erp::{Body, Failure};
 use crate::outbound::Redactor;
 
 fn insertion(status: u16, body: &str) -> Result<Insertion, Failure> {
-    let reply = Reply {
-        status,
-        retry_after: Some(Duration::from_secs(7)),
-        body: body.as_bytes(),
-        complete: true,
-        sent_as: Body::Json,
-    };
+    whole_or_not(status, body.as_bytes(), true)
+}
+
+fn whole_or_not(status: u16, body: &[u8], complete: bool) -> Result<Insertion, Failure> {
+    let retry_after = Some(Duration::from_secs(7));
+    let reply = Reply { status, retry_after, body, complete, sent_as: Body::Json };
     reply.insertion(&Redactor::new([&"S3cretKey".into(), &"S3cretPassword".into()]))
 }
 
 /// The four questions that matter, and one answer.
 fn meaning(status: u16, body: &str) -> &'static str {
-    match insertion(status, body) {
+    meaning_of(status, body, true)
+}
+
+fn meaning_of(status: u16, body: &str, complete: bool) -> &'static str {
+    match whole_or_not(status, body.as_bytes(), complete) {
         Ok(Insertion::Created(_)) => "created",
         Ok(Insertion::AlreadyExists { .. }) => "exists",
         Err(Failure::Refused { .. }) => "refused",
@@ -94,6 +100,7 @@ fn an_error_of_the_api_is_read_by_its_text_whatever_the_status() {
             ("404", "Report 5 not found for Entity 70", "refused"),
             ("email_exist", "Username already exist!", "refused"),
             ("500", "something new", "refused"),
+            ("", "Entity #99 does not exist", "refused"),
             ("500", "API Key mismatch", "credentials"),
             ("500", "API is not enabled", "credentials"),
             ("ip_not_allowed", "IP \"10.0.0.1\" is not allowed!", "credentials"),
@@ -109,58 +116,87 @@ fn an_error_of_the_api_is_read_by_its_text_whatever_the_status() {
     }
 }
 
+/// `http_response_code()` takes numbers only, and PHP 8 says so in place of the refusal.
 #[test]
-fn anything_but_a_reply_of_the_api_is_read_by_what_it_leaves_open() {
-    let mysqli = "<h1>Error</h1> mysqli_connect(): (HY000/2002): Connection refused";
-    let type_error = "<b>Fatal error</b>:  Uncaught TypeError: http_response_code(): Argument #1 \
-                      ($response_code) must be of type int, string given in rest.php:9";
-    for (status, body, expected) in [
-        (200, "<div>Database Error: 1366 - Incorrect string value INSERT INTO</div>", "unknown"),
-        (200, mysqli, "unknown"),
-        (200, "<form action=\"login\">", "unknown"),
-        (500, "", "unknown"),
-        (500, "<h1>Internal Server Error</h1>", "unknown"),
-        (502, "<h1>Bad Gateway</h1>", "unknown"),
-        (504, "<h1>Gateway Time-out</h1>", "unknown"),
-        (408, "", "unknown"),
-        (520, "", "unknown"),
-        (200, type_error, "credentials"),
-        (500, type_error, "credentials"),
-        (401, "<h1>Unauthorized</h1>", "credentials"),
-        (403, "<h1>Forbidden</h1>", "credentials"),
-        (429, "<h1>Too Many Requests</h1>", "unavailable"),
-        (503, "", "unavailable"),
-        (503, "<h1>Service Unavailable</h1>", "unavailable"),
-        (301, "", "refused"),
-        (302, "<a href=\"/login\">", "refused"),
-        (404, "<h1>Not Found</h1>", "refused"),
-        (413, "<h1>Request Entity Too Large</h1>", "refused"),
+fn a_refusal_that_php_8_cannot_say_is_one_of_access() {
+    let html = "<br />\n<b>Fatal error</b>:  Uncaught TypeError: http_response_code(): Argument #1 ($response_code) must be \
+                of type int, string given in /var/www/api.php:9\nStack trace:\n#0 {main}\n  thrown in \
+                <b>/var/www/api.php</b> on line <b>9</b><br />\n";
+    let plain = "\nFatal error: Uncaught TypeError: http_response_code(): Argument #1 ($response_code) must be of type \
+                 int, string given in /var/www/api.php:9\nStack trace:\n#0 {main}\n  thrown in /var/www/api.php on line 9\n";
+    let notice =
+        "<br />\n<b>Deprecated</b>:  strftime() in <b>/var/www/x.php</b> on line <b>3</b><br />\n";
+    for status in [200, 500] {
+        for page in [html, plain, &format!("{notice}{notice}{html}"), &format!("\u{feff}{html}")] {
+            assert_eq!(meaning(status, page), "credentials", "{page}");
+        }
+        for page in [
+            format!("<br />\n<b>Fatal error</b>:  Uncaught Exception: {html}"),
+            format!("<h1>Oops</h1>\n{html}"),
+            html.replace("http_response_code", "strlen"),
+        ] {
+            assert_eq!(meaning(status, &page), "unknown", "{page}");
+        }
+    }
+}
+
+/// The ERP connects to its database before it reads the request.
+#[test]
+fn an_erp_without_its_database_has_created_nothing() {
+    let page = |error: &str| {
+        format!(
+            "\n            <app_db_error>\n            <div style=\"color: #b94a48;\">\n              <div><strong>Database \
+             Error:</strong> {error}</div>\n              <div style=\"padding: 10px 0\"><strong>Please check database \
+             settings in \"config/database.php\" file.</strong></div>                            \n            </div>"
+        )
+    };
+    let query = "<app_db_error>\n<div>\n<div><strong>Database Error:</strong> 2006 - MySQL server has gone away</div>\n\
+                 <div><strong>Query:</strong> insert into app_entity_70</div>\n</div>";
+    let old = "Error: (2002) Connection refused<br><br>Please check database settings in \"config/database.php\" file.";
+    let notice = "<br />\n<b>Warning</b>:  mysqli_real_connect(): (HY000/2002) in <b>x.php</b> on line <b>3</b><br />\n";
+    for (body, expected) in [
+        (page("2002 - Connection refused"), "unavailable"),
+        (
+            page("1045 - Access denied for user &#039;erp&#039;@&#039;localhost&#039;"),
+            "unavailable",
+        ),
+        (page("1040 - Too many connections"), "unavailable"),
+        (old.to_owned(), "unavailable"),
+        (format!("{notice}{old}"), "unavailable"),
+        // These come in the middle of a request, too.
+        (page("2006 - MySQL server has gone away"), "unknown"),
+        (page("1205 - Lock wait timeout exceeded"), "unknown"),
+        (query.to_owned(), "unknown"),
+        (query.replace("2006", "2002"), "unknown"),
+        (format!("<title>{old}</title>"), "unknown"),
+        ("<h1>Error</h1> mysqli_connect(): (HY000/2002): Connection refused".to_owned(), "unknown"),
     ] {
-        assert_eq!(meaning(status, body), expected, "{status} {body}");
+        assert_eq!(meaning(200, &body), expected, "{body}");
     }
 }
 
 #[test]
-fn a_page_that_quotes_a_reply_is_no_reply() {
-    let name = r#"{"status":"success","data":{"id":"1"}}"#;
-    assert_eq!(meaning(200, &format!("Database Error: 1366 - near {name}")), "unknown");
-}
-
-#[test]
-fn a_reply_that_broke_off_is_no_reply() {
-    let body = br#"{"status":"success","data":{"id":"119"}}"#;
-    let reply = |status| {
-        let reply = Reply { status, retry_after: None, body, complete: false, sent_as: Body::Json };
-        reply.insertion(&Redactor::default())
+fn a_limit_of_the_apis_own_is_waited_for() {
+    let Err(Failure::Unavailable { retry_after, reason }) =
+        insertion(200, &error("429", "Too many requests"))
+    else {
+        panic!("unavailable")
     };
-    assert!(matches!(reply(200), Err(Failure::Unknown { .. })));
-    assert!(matches!(reply(503), Err(Failure::Unavailable { .. })));
+    assert_eq!((retry_after, reason.as_str()), (Some(Duration::from_secs(7)), "Too many requests"));
 }
 
 #[test]
-fn unavailable_carries_how_long_to_wait() {
-    let Err(Failure::Unavailable { retry_after, .. }) = insertion(503, "") else { panic!() };
-    assert_eq!(retry_after, Some(Duration::from_secs(7)));
+fn what_is_not_the_apis_own_says_where_to_look() {
+    for (status, says) in [
+        (301, "redirects are not followed: CRM_API_URL"),
+        (403, "check what stands before the ERP"),
+        (404, "check CRM_API_URL"),
+        (500, "wrong username or password"),
+        (503, "HTTP 503 without a body"),
+    ] {
+        let Err(Failure::Unknown { reason }) = insertion(status, "") else { panic!("unknown") };
+        assert!(reason.contains(says), "{reason}");
+    }
 }
 
 #[test]

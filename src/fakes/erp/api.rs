@@ -6,6 +6,7 @@ use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Map, Value, json};
 
+use super::pages::{TYPE_ERROR, UNAVAILABLE, failed_query, no_database};
 use super::request::{fields, parameters, plain, text};
 use super::{ErpFailure, ErpRow, ErpVersion, FakeErpSettings, State};
 
@@ -45,7 +46,7 @@ pub(super) fn answer(
             Err(error) => refusal(&state.settings, &error),
         },
         Some(ErpFailure::Unavailable { retry_after }) => {
-            let mut answer = page(StatusCode::SERVICE_UNAVAILABLE, "<h1>Service Unavailable</h1>");
+            let mut answer = page(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE);
             if let Some(seconds) = retry_after {
                 answer.headers_mut().insert(RETRY_AFTER, seconds.into());
             }
@@ -65,11 +66,14 @@ pub(super) fn answer(
             state.late.push(parameters);
             return None;
         }
-        Some(ErpFailure::DatabaseError) => page(StatusCode::OK, DATABASE_ERROR),
+        Some(ErpFailure::DatabaseError) => {
+            Html(failed_query(&state.settings, &parameters)).into_response()
+        }
         Some(ErpFailure::InsertThenHtml) => {
             insert(state);
-            page(StatusCode::OK, DATABASE_ERROR)
+            Html(failed_query(&state.settings, &parameters)).into_response()
         }
+        Some(ErpFailure::NoDatabase) => Html(no_database()).into_response(),
         Some(ErpFailure::Empty500) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Some(ErpFailure::InsertThenEmpty500) => {
             insert(state);
@@ -85,23 +89,21 @@ pub(super) fn answer(
             }
             answer
         }
-        Some(ErpFailure::Answer { status, body }) => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-            (status, Html(body)).into_response()
+        Some(ErpFailure::Answer { status, body }) => any(status, body),
+        Some(ErpFailure::InsertThenAnswer { status, body }) => {
+            insert(state);
+            any(status, body)
         }
     };
     Some(answer)
 }
 
-/// Does what was asked for by requests that nobody waits for any more.
+/// Does what was asked for by requests whose callers have gone.
 pub(super) fn finish_late_inserts(state: &mut State) {
     for parameters in std::mem::take(&mut state.late) {
         drop(act(state, &parameters));
     }
 }
-
-const DATABASE_ERROR: &str =
-    "<div><b>Database Error:</b> 1054 - Unknown column 'field_77' in 'field list'</div>";
 
 fn act(state: &mut State, parameters: &Map<String, Value>) -> Result<Value, ApiError> {
     let required = |name: &str| match text(parameters, name) {
@@ -130,6 +132,9 @@ fn act(state: &mut State, parameters: &Map<String, Value>) -> Result<Value, ApiE
 }
 
 fn insert(state: &mut State, items: &Map<String, Value>) -> Result<Value, ApiError> {
+    if state.settings.may_only_view {
+        return Err(ApiError::coded("access_denied", "Access denied"));
+    }
     if items.is_empty() {
         return Err(ApiError::of("items is ampty"));
     }
@@ -209,10 +214,6 @@ fn refusal(settings: &FakeErpSettings, ApiError(code, message): &ApiError) -> Re
     }
 }
 
-const TYPE_ERROR: &str = "<br />\n<b>Fatal error</b>:  Uncaught TypeError: http_response_code(): Argument #1 \
-                          ($response_code) must be of type int, string given in /var/www/api/rest.php:9\n\
-                          Stack trace:\n#0 {main}";
-
 fn reply(status: StatusCode, body: &Value) -> Response {
     let mut answer = Response::new(Body::from(body.to_string()));
     *answer.status_mut() = status;
@@ -224,4 +225,8 @@ fn reply(status: StatusCode, body: &Value) -> Response {
 
 fn page(status: StatusCode, html: &'static str) -> Response {
     (status, Html(html)).into_response()
+}
+
+fn any(status: u16, body: String) -> Response {
+    (StatusCode::from_u16(status).unwrap_or(StatusCode::OK), Html(body)).into_response()
 }

@@ -16,10 +16,12 @@ pub enum ErpFailure {
     InsertThenHang,
     /// No answer; the record appears later, with [`FakeErp::finish_late_inserts`](super::FakeErp).
     HangThenInsert,
-    /// A page of HTML with HTTP 200; nothing was inserted.
+    /// The page of a query that failed, with HTTP 200; nothing was inserted. It quotes the record.
     DatabaseError,
-    /// A page of HTML with HTTP 200, after the record was inserted.
+    /// The page of a query that failed, with HTTP 200, after the record was inserted. It quotes the record.
     InsertThenHtml,
+    /// The page of an ERP that cannot reach its database, with HTTP 200.
+    NoDatabase,
     /// HTTP 500 without a body; nothing was inserted.
     Empty500,
     /// HTTP 500 without a body, after the record was inserted.
@@ -31,10 +33,17 @@ pub enum ErpFailure {
         /// `error_message`.
         message: String,
     },
-    /// HTTP 307 to this address: whoever follows repeats the request there, password and all.
+    /// HTTP 307 to this address: a client that follows repeats the request there, password and all.
     Redirect(String),
     /// Any status and body; nothing was inserted.
     Answer {
+        /// The HTTP status.
+        status: u16,
+        /// The body.
+        body: String,
+    },
+    /// Any status and body, after the record was inserted: a worker that is killed then makes Apache say 503.
+    InsertThenAnswer {
         /// The HTTP status.
         status: u16,
         /// The body.

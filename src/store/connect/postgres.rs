@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyConnection, AnyPool, Executor as _};
+use sqlx::{AnyConnection, Executor as _};
 
-/// Whatever the server's default is: what was answered 200 must survive the server's crash. Nobody waits for a lock
-/// for ever.
+use super::{Kind, Pools};
+
+/// Whatever the server's default is: what was answered 200 must survive the server's crash. No one waits for a
+/// lock for ever.
 const PREPARE: &str = "SET synchronous_commit = on; SET lock_timeout = '30s'; \
                        SET idle_in_transaction_session_timeout = '5min'";
 
@@ -16,7 +18,7 @@ const PREPARE: &str = "SET synchronous_commit = on; SET lock_timeout = '30s'; \
 const CONNECTIONS: u32 = 10;
 
 /// One pool for everything. The URL may ask for TLS, as `?sslmode=verify-full&sslrootcert=...`.
-pub(super) async fn open(url: &str) -> anyhow::Result<(AnyPool, AnyPool)> {
+pub(super) async fn open(url: &str) -> anyhow::Result<Pools> {
     let options = AnyConnectOptions::from_str(url).context("the database URL cannot be read")?;
     let pool = AnyPoolOptions::new()
         .max_connections(CONNECTIONS)
@@ -26,5 +28,5 @@ pub(super) async fn open(url: &str) -> anyhow::Result<(AnyPool, AnyPool)> {
         });
     // The address may hold a password: it is not repeated.
     let pool = pool.connect_with(options).await.context("cannot connect to PostgreSQL")?;
-    Ok((pool.clone(), pool))
+    Ok(Pools { writer: pool.clone(), reader: pool, kind: Kind::Postgres, file: None })
 }

@@ -21,12 +21,25 @@ const ATTEMPTS: usize = 4;
 /// More of them only wait for each other.
 const WORLDS_AT_ONCE: usize = 12;
 
+/// A breakdown's page quotes it, and must not be taken for what it looks like.
+const NAME: &str = r#"{"status":"success","data":{"id":"1"}} http_response_code() Access denied"#;
+
 fn misbehaviours() -> Vec<Vec<ErpFailure>> {
     use ErpFailure as F;
     let says = |code: &str, message: &str| F::Error { code: code.into(), message: message.into() };
     let warning = r#"{"status":"success","data":{"id":""}}"#.to_owned();
+    let after = |status| F::InsertThenAnswer { status, body: "<h1>Sorry</h1>".into() };
     vec![
         vec![],
+        vec![F::NoDatabase],
+        vec![after(503)],
+        vec![after(429)],
+        vec![after(504)],
+        vec![after(404)],
+        vec![after(403)],
+        vec![after(302)],
+        vec![F::Unavailable { retry_after: None }, after(503)],
+        vec![after(503), F::NoDatabase, F::Unavailable { retry_after: Some(5) }],
         vec![F::Unavailable { retry_after: Some(5) }],
         vec![F::BadGateway],
         vec![F::InsertThenBadGateway],
@@ -72,7 +85,8 @@ async fn every_crash(script: Vec<ErpFailure>, marked: bool) -> usize {
     let mut bench = if marked { Bench::marked().await } else { Bench::new().await };
     bench.settings.timeout = Duration::from_millis(200);
     for point in 0.. {
-        let deal = Deal { name: format!("Deal {point}"), ..lead(1000 + point as u64) };
+        let lead_id = 1000 + point as u64;
+        let deal = Deal { name: format!("{NAME} {point}"), ..lead(lead_id) };
         bench.erp.recover();
         for failure in &script {
             bench.erp.fail_next(1, failure.clone());
@@ -83,7 +97,7 @@ async fn every_crash(script: Vec<ErpFailure>, marked: bool) -> usize {
         let first = in_inngest(&bench, &deal, &context).await;
         let replay = Deal { run_id: "01RUN2".to_owned(), ..deal.clone() };
         let second = in_inngest(&bench, &replay, &context).await;
-        judge(&bench, &deal, [&first, &second], &context).await;
+        judge(&bench, &deal, lead_id, [&first, &second], &context).await;
         if !crashed {
             return point + 1;
         }
@@ -116,9 +130,14 @@ async fn in_inngest(bench: &Bench, deal: &Deal, context: &str) -> inngest::Resul
     Err(last.unwrap())
 }
 
-async fn judge(bench: &Bench, deal: &Deal, runs: [&inngest::Result<Created>; 2], context: &str) {
+async fn judge(
+    bench: &Bench,
+    deal: &Deal,
+    lead_id: u64,
+    runs: [&inngest::Result<Created>; 2],
+    context: &str,
+) {
     bench.erp.finish_late_inserts();
-    let lead_id = 1000 + deal.name["Deal ".len()..].parse::<u64>().unwrap();
     let [first, second] = runs;
     let rows = records(&bench.erp, &deal.name);
     assert!(rows.len() <= 1, "{context}: two records {rows:?}; {first:?}, {second:?}");

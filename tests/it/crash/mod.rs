@@ -14,7 +14,7 @@ use std::task::Poll;
 /// Polls `future` until it is done, or has waited `waits` times: then it is dropped, as a crash would.
 ///
 /// Returns its result, or nothing after a crash.
-async fn crash_after<T>(waits: usize, future: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn crash_after<T>(waits: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut waited = 0;
     poll_fn(|cx| match future.as_mut().poll(cx) {

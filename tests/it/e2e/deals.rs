@@ -65,7 +65,7 @@ async fn a_deal_that_cannot_be_one_fails_after_one_call() {
 #[tokio::test]
 async fn an_erp_that_is_away_twice_gets_the_deal_the_third_time() {
     let world = World::start().await;
-    world.erp.fail_next(2, ErpFailure::Unavailable { retry_after: None });
+    world.erp.fail_next(2, ErpFailure::NoDatabase);
     let run = world.run_of("crm/create-deal", json!({ "dealName": "A" })).await;
     assert_eq!(run.status, "Completed");
     assert_eq!((world.erp.requests().len(), world.erp.rows().len()), (3, 1));
@@ -76,6 +76,7 @@ async fn an_erp_that_is_away_twice_gets_the_deal_the_third_time() {
 async fn an_outcome_that_nobody_knows_is_not_tried_again() {
     let world = World::start().await;
     for failure in [
+        ErpFailure::InsertThenAnswer { status: 503, body: "<h1>Service Unavailable</h1>".into() },
         ErpFailure::InsertThenBadGateway,
         ErpFailure::InsertThenHtml,
         ErpFailure::InsertThenEmpty500,

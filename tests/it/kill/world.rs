@@ -47,7 +47,8 @@ impl World {
         for lead in 1..=LEADS {
             amocrm.set_lead(lead, format!("Lead {lead}").as_str(), 1000);
         }
-        let erp_settings = FakeErpSettings::default();
+        // That no record is doubled is for the ledger to see to: this ERP would take a second one.
+        let erp_settings = FakeErpSettings { unique_field: None, ..FakeErpSettings::default() };
         let erp = FakeErp::start(listener().await, stop.clone(), erp_settings.clone()).unwrap();
 
         let inngest_listener = listener().await;

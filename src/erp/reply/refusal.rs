@@ -1,0 +1,71 @@
+//! What the API means when it says no. Its texts count only as a whole: a part of one could be a value that it quotes.
+
+use super::Body;
+use crate::erp::error::Failure;
+
+/// What a refusal means. `code` and `message` as the API gave them, `shown` for people.
+pub(super) fn meaning(code: &str, message: &str, shown: String, sent_as: Body) -> Failure {
+    if ACCESS_CODES.contains(&code) || fits_any(message, &ACCESS) {
+        return Failure::Credentials { message: shown };
+    }
+    if is_database_error(message) {
+        return Failure::Unknown { reason: format!("the ERP answered \"{shown}\"") };
+    }
+    let advice = if sent_as == Body::Json && fits(message, "key is required") {
+        "Nothing was created. This ERP does not read JSON: set CRM_BODY=form, then replay this run"
+    } else if fits_any(message, &CONFIGURATION) {
+        "Nothing was created. Check CRM_ENTITY_ID, CRM_FIELD_DEAL_NAME, CRM_FIELD_AMOUNT and \
+         CRM_FIELD_EXTERNAL_ID against the ERP, then replay this run"
+    } else {
+        "Most likely nothing was created. Correct what the ERP names, look in the ERP that the record is \
+         absent, then replay this run"
+    };
+    Failure::Refused { message: shown, advice }
+}
+
+const ACCESS_CODES: [&str; 4] =
+    ["ip_not_allowed", "login_fail", "account_not_active", "access_denied"];
+
+/// `#` is one word: a number, the name of a field, an address.
+const ACCESS: [&str; 6] = [
+    "IP # is not allowed!",
+    "No match for Username and/or Password",
+    "Your account is not active",
+    "Access denied",
+    "API Key mismatch",
+    "API is not enabled",
+];
+
+const CONFIGURATION: [&str; 9] = [
+    "# is required",
+    "action # not exist",
+    "entity # not found",
+    "Entity # does not exist",
+    "# not exist in entity #",
+    "parent_item_id # not found!",
+    "items is not array",
+    "items is ampty",
+    "items is empty",
+];
+
+fn fits_any(message: &str, templates: &[&str]) -> bool {
+    templates.iter().any(|template| fits(message, template))
+}
+
+fn fits(message: &str, template: &str) -> bool {
+    let (mut words, mut wanted) = (message.split(' '), template.split(' '));
+    loop {
+        match (words.next(), wanted.next()) {
+            (None, None) => return true,
+            (Some(word), Some("#")) if !word.is_empty() => {}
+            (Some(word), Some(wanted)) if word == wanted => {}
+            _ => return false,
+        }
+    }
+}
+
+/// The database may fail after the record was stored. No version that we know says so in JSON.
+fn is_database_error(message: &str) -> bool {
+    let error = message.strip_prefix("Database Error: ");
+    error.is_some_and(|error| error.starts_with(|first: char| first.is_ascii_digit()))
+}

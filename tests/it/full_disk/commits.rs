@@ -1,0 +1,218 @@
+//! Every change of the database tells when it could not be committed, and the next one goes well.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use functions::webhook::AmoCrmWebhook;
+use jiff::Timestamp;
+use prometei_flow::amocrm::{TokenPair, TokenStore as _};
+use prometei_flow::clock::ManualClock;
+use prometei_flow::store::{Claim, ClaimedDeal, DealRef, Lease, Resolution, Store, Unsent};
+
+use super::refusal::{accept_commits, refuse_commits};
+use crate::crash::crash_after;
+use crate::database::Database;
+
+const LEASE: Lease = Lease { holds: Duration::from_secs(45), unknown: Duration::from_secs(90) };
+
+/// A database in which each change has something to change.
+struct Prepared {
+    store: Store,
+    claimed: ClaimedDeal,
+    inbox_row: String,
+    consent: String,
+    now: Timestamp,
+}
+
+type Changed<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send + 'a>>;
+type Change = for<'a> fn(&'a Prepared) -> Changed<'a>;
+
+/// Does nothing on SQLite.
+const REPLICAS_ALONE: &str = "next_turn";
+
+/// Every function of the store that changes data.
+const CHANGES: &[(&str, Change)] = &[
+    ("accept_webhook", |it| {
+        Box::pin(async { it.store.accept_webhook(b"body", &[lead(2)], None).await.map(drop) })
+    }),
+    ("store_unparsable", |it| Box::pin(it.store.store_unparsable(b"body", "garbage"))),
+    ("purge_bodies", |it| Box::pin(async { it.store.purge_bodies(it.now).await.map(drop) })),
+    ("claim_batch", |it| Box::pin(async { it.store.claim_batch(10).await.map(drop) })),
+    ("release", |it| Box::pin(async { it.store.release(&[it.inbox_row.as_str()]).await })),
+    ("delete_accepted", |it| {
+        Box::pin(async { it.store.delete_accepted(&[it.inbox_row.as_str()]).await })
+    }),
+    ("record_failure", |it| {
+        Box::pin(async { it.store.record_failure(&[it.inbox_row.as_str()], "away").await })
+    }),
+    ("park", |it| Box::pin(it.store.park(&it.inbox_row, "refused"))),
+    ("unpark_all", |it| Box::pin(async { it.store.unpark_all().await.map(drop) })),
+    ("claim_deal, first", |it| {
+        Box::pin(async { it.store.claim_deal(deal("lead:9"), LEASE).await.map(drop) })
+    }),
+    ("claim_deal, again", |it| {
+        Box::pin(async { it.store.claim_deal(deal("lead:2"), LEASE).await.map(drop) })
+    }),
+    ("deal_sending", |it| {
+        Box::pin(async { it.store.deal_sending(&it.claimed, LEASE).await.map(drop) })
+    }),
+    ("deal_done", |it| {
+        Box::pin(async { it.store.deal_done("lead:1", "119", "{}").await.map(drop) })
+    }),
+    ("deal_unsent", |it| Box::pin(it.store.deal_unsent(&it.claimed, Unsent::Refused, "no"))),
+    ("note_deal_failure", |it| {
+        Box::pin(it.store.note_deal_failure("lead:9", Some(9), "01RUN1", "no"))
+    }),
+    ("resolve_deal", |it| {
+        Box::pin(async { it.store.resolve_deal("lead:2", &Resolution::Absent).await.map(drop) })
+    }),
+    ("reconcile_cursor", |it| Box::pin(async { it.store.reconcile_cursor().await.map(drop) })),
+    ("settle_events", |it| {
+        Box::pin(async { it.store.settle_events(&[("event", it.now)], &[1]).await })
+    }),
+    ("begin_consent", |it| Box::pin(async { it.store.begin_consent().await.map(drop) })),
+    ("redeem_consent", |it| {
+        Box::pin(async { it.store.redeem_consent(&it.consent).await.map(drop) })
+    }),
+    ("replace, a first pair", |it| {
+        Box::pin(async { it.store.replace(None, &pair(it.now)).await.map(drop) })
+    }),
+    (REPLICAS_ALONE, |it| {
+        Box::pin(async { it.store.next_turn(Duration::from_millis(200)).await.map(drop) })
+    }),
+];
+
+/// Those that find nothing to change before another one was here.
+const LATER_CHANGES: &[(&str, Change)] = &[
+    ("advance_reconcile_cursor", |it| Box::pin(it.store.advance_reconcile_cursor(it.now, true))),
+    ("replace, a later pair", |it| {
+        Box::pin(async { it.store.replace(Some(1), &pair(it.now)).await.map(drop) })
+    }),
+];
+
+impl Prepared {
+    async fn new(database: &Database) -> Self {
+        let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
+        let store = database.open(clock.clone()).await;
+        store.store_unparsable(b"old", "garbage").await.unwrap();
+        let parked = store.accept_webhook(b"body", &[lead(3)], None).await.unwrap();
+        store.park(&parked[0], "refused").await.unwrap();
+        let inbox_row = store.accept_webhook(b"body", &[lead(1)], None).await.unwrap().remove(0);
+        let left = store.claim_deal(deal("lead:2"), LEASE).await.unwrap();
+        assert!(matches!(left, Claim::Mine(_)));
+        clock.advance(LEASE.holds + Duration::from_secs(1));
+        let Claim::Mine(claimed) = store.claim_deal(deal("lead:1"), LEASE).await.unwrap() else {
+            panic!("the deal is new");
+        };
+        let consent = store.begin_consent().await.unwrap();
+        let now = prometei_flow::clock::Clock::now(&*clock);
+        Self { store, claimed, inbox_row, consent, now }
+    }
+}
+
+fn deal(key: &str) -> DealRef<'_> {
+    DealRef { key, account_id: None, lead_id: Some(1), run_id: "01RUN1", payload_hash: "hash" }
+}
+
+fn pair(now: Timestamp) -> TokenPair {
+    TokenPair {
+        access_token: "access".into(),
+        refresh_token: "refresh".into(),
+        obtained_at: now,
+        expires_at: now + Duration::from_secs(86_400),
+    }
+}
+
+fn lead(lead_id: u64) -> AmoCrmWebhook {
+    AmoCrmWebhook {
+        lead_id,
+        account_id: None,
+        subdomain: None,
+        pipeline_id: None,
+        status_id: None,
+        old_pipeline_id: None,
+        old_status_id: None,
+        action: None,
+        received_at: None,
+    }
+}
+
+/// Makes `change` while nothing can be committed, and again when it can.
+async fn try_change(
+    name: &str,
+    change: Change,
+    prepared: &Prepared,
+    database: &Database,
+) -> Vec<String> {
+    let mut wrong = Vec::new();
+    refuse_commits(database).await;
+    if change(prepared).await.is_ok() {
+        wrong.push(format!("{name} said nothing of its failed commit"));
+    }
+    accept_commits(database).await;
+    if let Err(error) = change(prepared).await {
+        wrong.push(format!("{name} fails after a failed commit: {error:#}"));
+    }
+    wrong
+}
+
+#[tokio::test]
+async fn every_change_tells_of_a_failed_commit_and_the_next_one_goes_well() {
+    let mut wrong = Vec::new();
+    for (name, change) in CHANGES {
+        let database = Database::new().await;
+        let prepared = Prepared::new(&database).await;
+        if *name == REPLICAS_ALONE && !prepared.store.is_shared() {
+            continue;
+        }
+        wrong.extend(try_change(name, *change, &prepared, &database).await);
+    }
+    for (name, change) in LATER_CHANGES {
+        let database = Database::new().await;
+        let prepared = Prepared::new(&database).await;
+        prepared.store.reconcile_cursor().await.unwrap();
+        prepared.store.replace(None, &pair(prepared.now)).await.unwrap();
+        wrong.extend(try_change(name, *change, &prepared, &database).await);
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn readiness_is_proven_by_a_commit() {
+    let database = Database::new().await;
+    let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
+    let store = database.open(clock).await;
+    refuse_commits(&database).await;
+    for _ in 0..2 {
+        store.prove_writable().await.unwrap_err();
+    }
+    // A caller that gave up leaves an empty transaction behind, which can be committed on any disk.
+    assert_eq!(crash_after(0, store.prove_writable()).await.map(drop), None);
+    // The second of these waits for the connection behind it.
+    for _ in 0..2 {
+        store.release(&[]).await.unwrap();
+    }
+    store.prove_writable().await.unwrap_err();
+    accept_commits(&database).await;
+    store.prove_writable().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_change_that_is_given_up_half_way_is_made_whole_or_not_at_all_and_blocks_no_other() {
+    let database = Database::new().await;
+    let prepared = Prepared::new(&database).await;
+    for waits in 0..40 {
+        let leads = [lead(10), lead(11), lead(12)];
+        let rows = prepared.store.accept_webhook(b"body", &leads, None).await.unwrap();
+        let ids: Vec<_> = rows.iter().map(String::as_str).collect();
+        crash_after(waits, prepared.store.delete_accepted(&ids)).await;
+        // Behind whatever is left of it.
+        prepared.store.release(&[]).await.unwrap();
+        let left = prepared.store.inbox_counts().await.unwrap().waiting - 1;
+        assert!(left == 0 || left == 3, "{left} of 3 after {waits} waits");
+        prepared.store.delete_accepted(&ids).await.unwrap();
+        assert_eq!(prepared.store.inbox_counts().await.unwrap().waiting, 1);
+    }
+}

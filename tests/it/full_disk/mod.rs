@@ -1,0 +1,158 @@
+//! What a full disk does, or one that the database was removed from, and what happens once all is well again.
+
+mod commits;
+mod disk;
+mod refusal;
+mod removed;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use functions::ports::Erp as _;
+use http::Request;
+use prometei_flow::clock::ManualClock;
+use prometei_flow::config::Dedupe;
+use prometei_flow::erp::{Body as ErpBody, ErpClient, ErpSettings};
+use prometei_flow::fakes::{FakeErp, FakeErpSettings};
+use prometei_flow::http::admin_router;
+use prometei_flow::intake::Intake;
+use prometei_flow::ledger::Ledger;
+use prometei_flow::metrics::Metrics;
+use prometei_flow::outbound::Outbound;
+use prometei_flow::store::Store;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::bodies;
+use crate::database::Database;
+use crate::ledger::lead;
+use disk::SmallDisk;
+use refusal::{accept_commits, refuse_commits};
+
+/// The parts of a service that store something, and an ERP that takes any number of records of a lead.
+struct Service {
+    intake: Intake,
+    admin: Router,
+    ledger: Ledger,
+    erp: FakeErp,
+    _stop: DropGuard,
+}
+
+impl Service {
+    async fn start(database: &str) -> Self {
+        let stop = CancellationToken::new();
+        let fake = FakeErpSettings { unique_field: None, ..FakeErpSettings::default() };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let erp = FakeErp::start(listener, stop.clone(), fake.clone()).unwrap();
+        let settings = ErpSettings {
+            api_url: erp.url().clone(),
+            key: fake.key.into(),
+            username: fake.username,
+            password: fake.password.into(),
+            body: ErpBody::Json,
+            entity_id: 70,
+            field_deal_name: "field_1039".to_owned(),
+            field_amount: "field_1040".to_owned(),
+            field_external_id: None,
+            timeout: Duration::from_secs(5),
+        };
+        let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
+        let store = Store::open_for_service(database, clock.clone()).await.unwrap();
+        let client = ErpClient::new(settings, Outbound::new(), clock.clone());
+        let ledger = Ledger::new(store.clone(), client, Dedupe::Lead, clock.clone());
+        let metrics = Metrics::new();
+        let admin = admin_router(store.clone(), metrics.clone());
+        let (secrets, filter, wake) = Default::default();
+        let intake = Intake { store, clock, secrets, filter, wake, metrics };
+        Self { intake, admin, ledger, erp, _stop: stop.drop_guard() }
+    }
+
+    /// The status that amoCRM gets.
+    async fn webhook(&self) -> u16 {
+        let form = Some("application/x-www-form-urlencoded");
+        self.intake.accept(form, None, bodies::ORIGINAL.as_bytes()).await.status.as_u16()
+    }
+
+    /// The status of the health check, and what it says.
+    async fn ready(&self) -> (u16, Value) {
+        let request = Request::builder().uri("/readyz").body(Body::empty()).unwrap();
+        let response = tower::ServiceExt::oneshot(self.admin.clone(), request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+}
+
+/// The same deal is sent now, and a second run of it finds its record.
+async fn one_record(service: &Service) {
+    for duplicate in [false, true] {
+        let created = service.ledger.create(&lead(1)).await.unwrap();
+        assert_eq!((created.duplicate, service.erp.rows().len()), (duplicate, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_deal_whose_claim_cannot_be_committed_is_not_sent() {
+    let database = Database::new().await;
+    let service = Service::start(&database.url).await;
+    refuse_commits(&database).await;
+    service.ledger.create(&lead(1)).await.unwrap_err();
+    assert_eq!(service.erp.requests().len(), 0);
+    accept_commits(&database).await;
+    one_record(&service).await;
+}
+
+#[tokio::test]
+async fn a_deal_whose_claim_is_not_on_the_disk_is_not_sent() {
+    let Some(disk) = SmallDisk::mount_or_skip("a_deal_whose_claim_is_not_on_the_disk") else {
+        return;
+    };
+    let service = Service::start(&disk.database()).await;
+    disk.fill();
+    let error = service.ledger.create(&lead(1)).await.unwrap_err().to_string();
+    assert!(error.contains("lead 1"), "{error}");
+    assert_eq!(service.erp.requests().len(), 0);
+
+    disk.free();
+    one_record(&service).await;
+}
+
+#[tokio::test]
+async fn webhooks_are_refused_while_the_disk_is_full_and_taken_as_soon_as_it_is_not() {
+    let Some(disk) = SmallDisk::mount_or_skip("webhooks_are_refused_while_the_disk") else {
+        return;
+    };
+    let service = Service::start(&disk.database()).await;
+    // Another connection reads, as `/metrics` does. Otherwise SQLite puts its log away with the connection that failed, and
+    // finds room for a few more webhooks there.
+    assert_eq!(service.intake.store.inbox_counts().await.unwrap().waiting, 0);
+    for _ in 0..3 {
+        assert_eq!((service.webhook().await, service.ready().await.0), (200, 200));
+        disk.fill();
+        for _ in 0..3 {
+            assert_eq!(service.webhook().await, 503);
+            let (status, says) = service.ready().await;
+            assert_eq!((status, &says["status"]), (503, &Value::from("not ready")), "{says}");
+        }
+        disk.free();
+        assert_eq!((service.webhook().await, service.ready().await.0), (200, 200));
+    }
+    let stored = service.intake.store.inbox_counts().await.unwrap().waiting;
+    assert_eq!(stored, 6, "each that was answered 200, once");
+}
+
+#[tokio::test]
+async fn the_health_check_finds_a_full_disk_before_a_webhook_does() {
+    let Some(disk) = SmallDisk::mount_or_skip("the_health_check_finds_a_full_disk") else {
+        return;
+    };
+    let service = Service::start(&disk.database()).await;
+    disk.fill();
+    assert_eq!(service.ready().await.0, 503);
+    disk.free();
+    assert_eq!(service.ready().await.0, 200);
+    assert_eq!(service.webhook().await, 200);
+}
