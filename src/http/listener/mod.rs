@@ -29,9 +29,10 @@ use self::connections::{Connections, Slot};
 use crate::clock::SharedClock;
 use crate::logging::Tally;
 
-/// The largest head of a request, its URL included; a larger one, or one of more than a hundred headers, is answered 431.
-/// It is also the most that is read from a connection at once, so it bounds what a half-open one costs.
-const HEAD_BYTES: usize = 64 * 1024;
+/// The largest head of a request, its URL included, rounded up to what was read at once; a larger one, or one of more
+/// than a hundred headers, is answered 431. It is also the most that is read from a connection before it is looked at, so
+/// it bounds what a half-open one costs: hyper's own 400 KiB would let 512 of them take 200 MB.
+const HEAD_BYTES: usize = 32 * 1024;
 
 /// Connections that the system keeps until they are accepted. Tokio asks for 128, and what comes beyond them in a burst
 /// is tried again by its client after a second: too late for a webhook.
@@ -67,7 +68,8 @@ pub async fn serve(
             biased;
             () = stop.cancelled() => break,
             Some(_) = running.join_next() => continue,
-            accepted = listener.accept() => accepted,
+            // A connection that had to go ends first, so that a burst opens no more than the limit allows.
+            accepted = listener.accept(), if running.len() <= limits.connections => accepted,
         };
         match accepted {
             Ok((stream, peer)) => {
