@@ -57,16 +57,26 @@ impl EventSink for InngestEvents {
             let reason = format!("the stored payload cannot be read: {error}");
             SendError::Refused { accepted: 0, reason }
         })?;
-        match self.0.send(&batch).await {
-            Ok(_) => Ok(()),
-            Err(inngest::SendError::Refused { accepted, message, status }) => {
-                let reason = format!("HTTP {status}: {message}");
-                Err(SendError::Refused { accepted: accepted.len(), reason })
-            }
-            // A wrong key is the operator's to mend; the events are fine.
-            Err(error) => {
-                Err(SendError::Retriable { reason: error.to_string(), retry_after: None })
-            }
+        self.0.send(&batch).await.map(drop).map_err(understood)
+    }
+}
+
+/// Whose fault it is. Only what Inngest itself says of an event is held against the event.
+fn understood(error: inngest::SendError) -> SendError {
+    let reason = error.to_string();
+    match error {
+        inngest::SendError::Refused { status, message, accepted } => SendError::Refused {
+            accepted: accepted.len(),
+            reason: format!("Inngest refuses the event (HTTP {status}): {message}"),
+        },
+        inngest::SendError::DataIsNoObject(_) => SendError::Refused { accepted: 0, reason },
+        inngest::SendError::Unavailable { status: Some(400 | 413), .. } => {
+            SendError::Together { reason }
         }
+        inngest::SendError::Unavailable { retry_after, .. } => {
+            SendError::Retriable { reason, retry_after }
+        }
+        // A wrong key is the operator's to mend; the events are fine.
+        _ => SendError::Retriable { reason, retry_after: None },
     }
 }

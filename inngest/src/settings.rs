@@ -18,8 +18,11 @@ pub enum Mode {
 impl Mode {
     /// The mode that `INNGEST_DEV` asks for; cloud when it is unset or empty.
     pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let value = lookup("INNGEST_DEV").filter(|value| !value.is_empty());
-        value.map_or(Ok(Self::Cloud), |value| env::parse_dev(&value).map(|(mode, _)| mode))
+        let value = lookup("INNGEST_DEV").unwrap_or_default();
+        match value.trim() {
+            "" => Ok(Self::Cloud),
+            value => env::parse_dev(value).map(|(mode, _)| mode),
+        }
     }
 
     pub(crate) fn as_str(self) -> &'static str {

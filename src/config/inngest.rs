@@ -39,6 +39,10 @@ pub(super) fn read(reader: &mut Reader<'_>) -> (Mode, Option<Settings>) {
             reader.error("INNGEST_ENV", "must be plain ASCII text; write the environment's name");
         }
     }
+    if values.get("INNGEST_EVENT_KEY").is_some_and(|key| key.contains('/')) {
+        let why = "has a `/`, and an Inngest server finds no such key in a path; use one without";
+        reader.warn("INNGEST_EVENT_KEY", why);
+    }
     if mode == Mode::Cloud {
         let why = "copy it from the Inngest dashboard, or set INNGEST_DEV=1 for development";
         let key = values.get("INNGEST_SIGNING_KEY");

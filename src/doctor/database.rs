@@ -38,8 +38,8 @@ pub(super) async fn examine(store: &anyhow::Result<Store>, clock: &SharedClock) 
     if counts.parked > 0 {
         findings.push(Finding::error(
             "inbox",
-            format!("Inngest refuses {} leads for good", counts.parked),
-            "look at the log for \"Inngest refuses an event\"; these leads have no record in the ERP",
+            format!("Inngest refused {} leads, which were given up and have no record", counts.parked),
+            "prometei-flow deals names them and the reasons; prometei-flow deals retry sends them again",
         ));
     }
     if deals.failed + deals.in_doubt > 0 {

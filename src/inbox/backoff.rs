@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The longest wait that the other side can ask for: a mistaken header must not silence us for a day.
+const LONGEST_ASKED: Duration = Duration::from_secs(10 * 60);
+
 #[derive(Debug)]
 pub(super) struct Backoff {
     first: Duration,
@@ -18,8 +21,7 @@ impl Backoff {
     pub(super) fn wait(&mut self, asked: Option<Duration>) -> Duration {
         let wait = self.next;
         self.next = (self.next * 2).min(self.longest);
-        // Also bounded: a mistaken header must not silence us for a day.
-        wait.max(asked.unwrap_or_default().min(self.longest))
+        wait.max(asked.unwrap_or_default().min(LONGEST_ASKED))
     }
 
     /// It is back.
@@ -49,6 +51,7 @@ mod tests {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
         assert_eq!(backoff.wait(Some(Duration::from_secs(20))), Duration::from_secs(20));
         assert_eq!(backoff.wait(Some(Duration::from_secs(1))), Duration::from_secs(2));
-        assert_eq!(backoff.wait(Some(Duration::from_secs(86_400))), Duration::from_secs(60));
+        assert_eq!(backoff.wait(Some(Duration::from_secs(300))), Duration::from_secs(300));
+        assert_eq!(backoff.wait(Some(Duration::from_secs(86_400))), Duration::from_secs(600));
     }
 }

@@ -1,11 +1,13 @@
 //! Carries leads from the inbox to Inngest, until Inngest has them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use functions::webhook::AmoCrmWebhook;
 use serde_json::value::RawValue;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
@@ -55,44 +57,56 @@ pub struct Forwarder<S> {
 enum Batch {
     /// There was nothing to send.
     Empty,
-    /// Everything in it was accepted or parked.
+    /// Everything in it was accepted or parked, or more waits behind it.
     Done,
+    /// Some events are not taken; others may be.
+    Held,
     /// Inngest takes nothing now.
     Away(Option<Duration>),
 }
 
+/// Since when an event is refused at every try, by row. A new process is patient anew.
+type Refusals = HashMap<String, Instant>;
+
 impl<S: EventSink> Forwarder<S> {
-    /// Forwards until `stop`; a batch that is under way is finished first.
+    /// Forwards until `stop`; a request that is under way is finished first.
     pub async fn run(self, stop: CancellationToken) {
         let mut backoff = Backoff::new(self.pace.first_retry, self.pace.longest_retry);
+        let mut refusals = Refusals::new();
         while !stop.is_cancelled() {
-            let batch = self.forward_batch(&stop).await.unwrap_or_else(|error| {
+            let batch = self.forward_batch(&mut refusals, &stop).await.unwrap_or_else(|error| {
                 tracing::error!(
                     error = format!("{error:#}"),
                     "the inbox cannot be read or changed"
                 );
                 Batch::Away(None)
             });
-            match batch {
-                Batch::Done => backoff.reset(),
+            let (wait, can_be_woken) = match batch {
+                Batch::Done => {
+                    backoff.reset();
+                    continue;
+                }
                 Batch::Empty => {
                     backoff.reset();
-                    tokio::select! {
-                        () = stop.cancelled() => {}
-                        () = self.wake.notified() => {}
-                        () = tokio::time::sleep(self.pace.poll) => {}
-                    }
+                    (self.pace.poll, true)
                 }
+                Batch::Held => (backoff.wait(None), true),
                 // A new webhook does not bring Inngest back: it does not cut this wait short.
-                Batch::Away(asked) => tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = tokio::time::sleep(backoff.wait(asked)) => {}
-                },
+                Batch::Away(asked) => (backoff.wait(asked), false),
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.wake.notified(), if can_be_woken => {}
+                () = tokio::time::sleep(wait) => {}
             }
         }
     }
 
-    async fn forward_batch(&self, stop: &CancellationToken) -> anyhow::Result<Batch> {
+    async fn forward_batch(
+        &self,
+        refusals: &mut Refusals,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Batch> {
         let rows = self.store.claim_batch(BATCH).await?;
         let mut events = Vec::with_capacity(rows.len());
         for row in rows {
@@ -107,73 +121,119 @@ impl<S: EventSink> Forwarder<S> {
         if events.is_empty() {
             return Ok(Batch::Empty);
         }
-        match self.sink.send(&events).await {
-            Ok(()) => self.forget(&events).await,
-            Err(SendError::Retriable { reason, retry_after }) => {
-                self.keep(&events, &reason, retry_after).await
-            }
-            Err(SendError::Refused { accepted, reason }) => {
-                let (accepted, rest) = events.split_at(accepted.min(events.len()));
-                self.forget(accepted).await?;
-                match (accepted, rest) {
-                    ([], [alone]) => self.park(&alone.id, &reason).await.map(|()| Batch::Done),
-                    _ => self.forward_singly(rest, stop).await,
-                }
-            }
-        }
-    }
-
-    /// Finds out which event it is that Inngest refuses, and lets the others through.
-    async fn forward_singly(
-        &self,
-        events: &[OutgoingEvent],
-        stop: &CancellationToken,
-    ) -> anyhow::Result<Batch> {
-        for (position, event) in events.iter().enumerate() {
+        let (mut sent, mut held) = (0, 0);
+        // What is still to be sent, the next part last. An event that is not taken must not keep the others back.
+        let mut parts = vec![events.as_slice()];
+        while let Some(part) = parts.pop() {
             if stop.is_cancelled() {
-                self.store.release(&ids(&events[position..])).await?;
+                parts.push(part);
                 break;
             }
-            let alone = std::slice::from_ref(event);
-            match self.sink.send(alone).await {
-                Ok(()) => self.forget(alone).await.map(drop)?,
-                Err(SendError::Refused { reason, .. }) => self.park(&event.id, &reason).await?,
+            match self.sink.send(part).await {
+                Ok(()) => sent += self.forget(part, refusals).await?,
                 Err(SendError::Retriable { reason, retry_after }) => {
-                    self.store.release(&ids(&events[position + 1..])).await?;
-                    return self.keep(alone, &reason, retry_after).await;
+                    self.release(&parts).await?;
+                    self.keep(part, &reason).await?;
+                    refusals.clear();
+                    return Ok(Batch::Away(retry_after));
+                }
+                Err(SendError::Together { reason }) => match part {
+                    [alone] => held += self.hold(alone, &reason, held).await?,
+                    _ => {
+                        let (first, second) = part.split_at(part.len() / 2);
+                        parts.extend([second, first]);
+                    }
+                },
+                Err(SendError::Refused { accepted, reason }) => {
+                    let (accepted, rest) = part.split_at(accepted.min(part.len()));
+                    sent += self.forget(accepted, refusals).await?;
+                    match rest {
+                        [alone] if accepted.is_empty() => {
+                            let since = refusals.entry(alone.id.clone());
+                            if since.or_insert_with(Instant::now).elapsed() < self.patience() {
+                                held += self.hold(alone, &reason, held).await?;
+                            } else {
+                                refusals.remove(&alone.id);
+                                self.park(&alone.id, &reason).await?;
+                            }
+                        }
+                        [suspect, others @ ..] => {
+                            parts.extend((!others.is_empty()).then_some(others));
+                            parts.push(std::slice::from_ref(suspect));
+                        }
+                        [] => {}
+                    }
                 }
             }
         }
-        Ok(Batch::Done)
+        self.release(&parts).await?;
+        let more_may_wait = events.len() == BATCH as usize && sent > 0;
+        Ok(if held == 0 || more_may_wait { Batch::Done } else { Batch::Held })
     }
 
-    /// Inngest has them.
-    async fn forget(&self, events: &[OutgoingEvent]) -> anyhow::Result<Batch> {
+    /// Inngest has them. Returns how many.
+    async fn forget(
+        &self,
+        events: &[OutgoingEvent],
+        refusals: &mut Refusals,
+    ) -> anyhow::Result<usize> {
         if !events.is_empty() {
             self.metrics.events_sent(events.len());
             self.store.delete_accepted(&ids(events)).await?;
             tracing::debug!(events = events.len(), "events sent");
+            for event in events {
+                refusals.remove(&event.id);
+            }
         }
-        Ok(Batch::Done)
+        Ok(events.len())
     }
 
     /// Inngest is away, or takes nothing from us.
-    async fn keep(
-        &self,
-        events: &[OutgoingEvent],
-        reason: &str,
-        retry_after: Option<Duration>,
-    ) -> anyhow::Result<Batch> {
+    async fn keep(&self, events: &[OutgoingEvent], reason: &str) -> anyhow::Result<()> {
         self.metrics.send_failed();
         tracing::warn!(events = events.len(), reason, "events not sent, they will be sent again");
-        self.store.record_failure(&ids(events), reason).await?;
-        Ok(Batch::Away(retry_after))
+        self.store.record_failure(&ids(events), reason).await
     }
 
-    /// Inngest will never take it: kept where a person sees it.
+    /// This event is not taken, others may be. Of a batch the log shows the first that is held. Returns 1: one more.
+    async fn hold(
+        &self,
+        event: &OutgoingEvent,
+        reason: &str,
+        held: usize,
+    ) -> anyhow::Result<usize> {
+        self.metrics.send_failed();
+        if held == 0 {
+            tracing::warn!(
+                event = event.id,
+                reason,
+                "an event is not taken, it will be sent again"
+            );
+        }
+        self.store.record_failure(&[&event.id], reason).await?;
+        Ok(1)
+    }
+
+    /// They were claimed and not tried.
+    async fn release(&self, parts: &[&[OutgoingEvent]]) -> anyhow::Result<()> {
+        let ids: Vec<_> = parts.iter().flat_map(|part| ids(part)).collect();
+        if ids.is_empty() { Ok(()) } else { self.store.release(&ids).await }
+    }
+
+    /// How long Inngest must refuse an event before it is given up, half a minute. It says the same of an event that is
+    /// fine when the request arrives cut short, or when it is stopping.
+    fn patience(&self) -> Duration {
+        self.pace.longest_retry / 2
+    }
+
+    /// Inngest will not take it: kept where a person sees it.
     async fn park(&self, id: &str, reason: &str) -> anyhow::Result<()> {
         self.metrics.event_parked();
-        tracing::error!(event = id, reason, "Inngest refuses an event; it is parked");
+        tracing::error!(
+            event = id,
+            reason,
+            "Inngest refuses an event; it is parked: `prometei-flow deals` shows it and what to do"
+        );
         self.store.park(id, reason).await
     }
 }

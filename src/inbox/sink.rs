@@ -29,18 +29,25 @@ pub trait EventSink: Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// The events are fine, as far as is known: Inngest cannot be reached, is busy, or does not know our
-    /// event key. They are kept and sent again.
+    /// event key, or something before it has answered. They are kept and sent again.
     #[error("{reason}")]
     Retriable {
         /// What went wrong; goes to the log and the row.
         reason: String,
-        /// Not before this time, when Inngest said so.
+        /// Not before this time, when the answer said so.
         retry_after: Option<Duration>,
     },
-    /// An event itself is refused, and would be again.
+    /// These events are not taken together, which says nothing about any of them: too large a request for what stands
+    /// before Inngest, or one that it cannot read. Fewer at once may pass.
+    #[error("{reason}")]
+    Together {
+        /// What went wrong; goes to the log and the row.
+        reason: String,
+    },
+    /// Inngest itself refuses an event.
     #[error("{reason}")]
     Refused {
-        /// How many events from the start of the batch were accepted nevertheless.
+        /// How many events from the start of the batch were accepted nevertheless. The next one is suspected.
         accepted: usize,
         /// What Inngest said.
         reason: String,

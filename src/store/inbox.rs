@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use jiff::Timestamp;
 
 use super::{Store, only, timestamp};
@@ -43,6 +44,21 @@ pub struct ParkedRow {
     /// When it was given up.
     pub parked_at: Timestamp,
     /// Why.
+    pub reason: String,
+}
+
+/// A lead that was sent in vain so far, and will be sent again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldRow {
+    /// The row.
+    pub id: String,
+    /// The lead.
+    pub lead_id: i64,
+    /// When the webhook came in.
+    pub received_at: Timestamp,
+    /// How often sending it has failed.
+    pub attempts: i64,
+    /// Why it failed last.
     pub reason: String,
 }
 
@@ -152,11 +168,29 @@ impl Store {
             .collect()
     }
 
-    /// Makes every row that was given up due again. Returns how many.
-    pub async fn unpark_all(&self) -> anyhow::Result<u64> {
-        let query =
-            "UPDATE inbox SET parked_at = NULL, parked_reason = NULL WHERE parked_at IS NOT NULL";
-        self.commit(sqlx::query(query)).await
+    /// The rows that were sent in vain so far, oldest first: those of `lead`, or all.
+    pub async fn held(&self, lead: Option<u64>, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
+        let rows: Vec<(String, i64, i64, i64, String)> = sqlx::query_as(
+            "SELECT id, lead_id, received_at, attempts, last_error FROM inbox WHERE parked_at IS NULL \
+             AND last_error IS NOT NULL AND lead_id = COALESCE($1, lead_id) ORDER BY id LIMIT $2",
+        )
+        .bind(stored(lead)?)
+        .bind(i64::from(limit))
+        .fetch_all(self.reader())
+        .await?;
+        rows.into_iter()
+            .map(|(id, lead_id, received_at, attempts, reason)| {
+                let received_at = timestamp(received_at)?;
+                Ok(HeldRow { id, lead_id, received_at, attempts, reason })
+            })
+            .collect()
+    }
+
+    /// Makes rows due again that were given up: those of `lead`, or all. Returns how many.
+    pub async fn unpark(&self, lead: Option<u64>) -> anyhow::Result<u64> {
+        let query = "UPDATE inbox SET parked_at = NULL, parked_reason = NULL \
+                     WHERE parked_at IS NOT NULL AND lead_id = COALESCE($1, lead_id)";
+        self.commit(sqlx::query(query).bind(stored(lead)?)).await
     }
 
     /// What lies in the inbox.
@@ -173,4 +207,9 @@ impl Store {
         let oldest_waiting = oldest.map(timestamp).transpose()?;
         Ok(InboxCounts { waiting, parked, unparsable, oldest_waiting })
     }
+}
+
+/// A lead's id as it is stored.
+fn stored(lead: Option<u64>) -> anyhow::Result<Option<i64>> {
+    lead.map(i64::try_from).transpose().context("the lead's id is out of range")
 }

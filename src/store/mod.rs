@@ -26,7 +26,7 @@ use sqlx::AnyPool;
 pub use cursor::ReconcileCursor;
 pub use deal_review::{DealCounts, FailedDeal, Resolution};
 pub use deals::{Claim, ClaimedDeal, DealRef, Lease, Unsent};
-pub use inbox::{CLAIM, InboxCounts, InboxRow, ParkedRow};
+pub use inbox::{CLAIM, HeldRow, InboxCounts, InboxRow, ParkedRow};
 
 use crate::clock::SharedClock;
 use connect::{Kind, Pools};

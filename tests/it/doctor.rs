@@ -3,13 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use inngest::signing::SigningKey;
+use inngest::{NewEvent, Settings};
 use inngest_dev_server::DevServer;
 use prometei_flow::amocrm::SETTINGS;
 use prometei_flow::clock::SystemClock;
 use prometei_flow::config::EnvMap;
 use prometei_flow::doctor::{Finding, Status, examine, examine_within};
 use prometei_flow::fakes::{ErpFailure, FakeAmoCrm, FakeAmoCrmSettings, FakeErp, FakeErpSettings};
+use prometei_flow::inngest_link::InngestTransport;
+use prometei_flow::outbound::Outbound;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -151,6 +155,54 @@ async fn keys_that_inngest_does_not_know_are_found() {
     assert_found(&found, Status::Error, "refuses the event key");
     let found = world.finds(&[("INNGEST_BASE_URL", "http://127.0.0.1:1")], "inngest api").await;
     assert_found(&found, Status::Error, "cannot be reached");
+}
+
+#[tokio::test]
+async fn the_event_key_is_accepted_here_when_it_is_accepted_from_the_service() {
+    let world = World::new().await;
+    for (key, accepted) in [
+        (EVENT_KEY, true),
+        ("event-key-5ecret\n", true),
+        ("event%2Dkey-5ecret", false),
+        ("event-key/5ecret", false),
+    ] {
+        let found = world.finds(&[("INNGEST_EVENT_KEY", key)], "inngest events").await;
+        assert_eq!(found.0 == Status::Ok, accepted, "{key}: {found:?}");
+        let base = &world.variables[0].1;
+        let settings = Settings::from_env(|name| match name {
+            "INNGEST_BASE_URL" => Some(base.clone()),
+            "INNGEST_EVENT_KEY" => Some(key.to_owned()),
+            _ => None,
+        });
+        let outbound = InngestTransport::new(Outbound::new());
+        let client = inngest::Client::new(settings.unwrap(), outbound);
+        let sent = client.send(&[NewEvent::named("app/event", serde_json::json!({}))]).await;
+        assert_eq!(sent.is_ok(), accepted, "{key}: {sent:?}");
+    }
+    let found = world.finds(&[("INNGEST_EVENT_KEY", "event-key/5ecret")], "variables").await;
+    assert_found(&found, Status::Warning, "INNGEST_EVENT_KEY: has a `/`");
+}
+
+#[tokio::test]
+async fn what_stands_before_inngest_is_not_taken_for_inngest() {
+    let world = World::new().await;
+    for (status, says) in [
+        (404, "not how Inngest refuses an event"),
+        (403, "proxy or firewall"),
+        (301, "redirects are not followed"),
+        (200, "not how Inngest takes events"),
+    ] {
+        let page = Router::new().fallback(move || async move {
+            (http::StatusCode::from_u16(status).unwrap(), "<html><h1>Hello</h1></html>")
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, page).await });
+        let changes = [("INNGEST_BASE_URL", url.as_str())];
+        let found = world.finds(&changes, "inngest events").await;
+        assert_found(&found, Status::Error, says);
+        assert_ne!(world.finds(&changes, "inngest api").await.0, Status::Ok, "HTTP {status}");
+    }
 }
 
 #[tokio::test]

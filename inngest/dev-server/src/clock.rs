@@ -41,7 +41,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is told to move. Clones show the same time.
+/// A clock that moves only when it is advanced. Clones show the same time.
 #[derive(Debug, Clone)]
 pub struct ManualClock {
     now: watch::Sender<i64>,
@@ -53,7 +53,7 @@ impl ManualClock {
         Self { now: watch::Sender::new(unix_ms) }
     }
 
-    /// Moves the time forward and wakes everyone whose moment has come.
+    /// Moves the time forward; sleeps that are over end.
     pub fn advance(&self, by: Duration) {
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
         self.now.send_modify(|now| *now = now.saturating_add(by));
@@ -69,7 +69,7 @@ impl Clock for ManualClock {
         let mut now = self.now.subscribe();
         Box::pin(async move {
             if now.wait_for(|now| *now >= unix_ms).await.is_err() {
-                // The sender lives in `self`, which this future borrows; if it were gone, time would never come.
+                // Cannot happen: the sender lives in `self`, which this future borrows.
                 std::future::pending::<()>().await;
             }
         })

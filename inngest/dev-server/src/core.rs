@@ -1,18 +1,16 @@
 //! What all parts of one server share.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use inngest::signing::SigningKey;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use ulid::Ulid;
 
-use crate::clock::Clock;
 use crate::event::Event;
 use crate::http_client::HttpClient;
-use crate::ids::IdSource;
+use crate::ids::Env;
 use crate::observe::Observation;
 use crate::state::State;
 
@@ -40,44 +38,27 @@ impl Core {
         if self.signing_key.is_some() { "cloud" } else { "dev" }
     }
 
-    /// Takes in an event and wakes the executor.
-    pub(crate) fn ingest(&self, event: Event) {
-        let seen = self.state().ingest(event, &self.env);
-        self.observe(seen);
+    /// Changes the state, tells subscribers what happened, and wakes the executor.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State, &Env) -> T) -> T {
+        let mut state = self.state();
+        let result = change(&mut state, &self.env);
+        self.publish(&mut state);
+        drop(state);
         self.queue_changed.notify_one();
+        result
     }
 
-    pub(crate) fn observe(&self, seen: impl IntoIterator<Item = Observation>) {
-        for observation in seen {
+    /// Tells subscribers what happened, in the order in which it did.
+    pub(crate) fn publish(&self, state: &mut State) {
+        for observation in state.seen.drain(..) {
             tracing::debug!(?observation);
-            // An error only says that nobody listens.
+            // An error only says that there is no subscriber.
             let _ = self.observations.send(observation);
         }
     }
-}
 
-/// The time and fresh ids.
-#[derive(Debug)]
-pub(crate) struct Env {
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) ids: IdSource,
-}
-
-impl Env {
-    /// Unix milliseconds.
-    pub(crate) fn now(&self) -> i64 {
-        self.clock.now()
-    }
-
-    pub(crate) fn ulid(&self) -> Ulid {
-        self.ids.ulid(self.now())
-    }
-
-    pub(crate) fn job(&self) -> String {
-        self.ids.job(self.now())
-    }
-
-    pub(crate) fn uuid(&self) -> String {
-        self.ids.uuid(self.now())
+    /// Takes an event in.
+    pub(crate) fn ingest(&self, event: Event) {
+        self.change(|state, env| state.ingest(event, env));
     }
 }

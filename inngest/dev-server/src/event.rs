@@ -1,11 +1,14 @@
 //! Events: what the event API accepts, and what functions are shown.
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use ulid::Ulid;
 
+use crate::typed;
+
 /// Largest event (P-183).
-pub(crate) const MAX_EVENT_BYTES: usize = 3 * 1024 * 1024;
+const MAX_EVENT_BYTES: usize = 3 * 1024 * 1024;
 /// Events of this name prefix are the server's own.
 const RESERVED_PREFIX: &str = "inngest/";
 const YEAR_1980_MS: i64 = 315_532_800_000;
@@ -28,11 +31,25 @@ pub(crate) struct Event {
 }
 
 impl Event {
+    /// An event of the server itself.
+    pub(crate) fn internal(name: &str, data: Value, id: Ulid, now_ms: i64) -> Self {
+        Self {
+            internal_id: id,
+            id: id.to_string(),
+            name: name.to_owned(),
+            data,
+            user: None,
+            ts: now_ms,
+            v: None,
+            received_at: now_ms,
+        }
+    }
+
     /// The event as a call carries it: `user` is always there (P-104).
     pub(crate) fn for_call(&self) -> Value {
         let mut event = self.stored();
-        if let Value::Object(fields) = &mut event {
-            fields.entry("user").or_insert_with(|| json!({}));
+        if self.user.is_none() {
+            event["user"] = json!({});
         }
         event
     }
@@ -40,20 +57,18 @@ impl Event {
     /// The event as it was sent, with the server's defaults.
     pub(crate) fn stored(&self) -> Value {
         let mut event = json!({"data": self.data, "id": self.id, "name": self.name, "ts": self.ts});
-        if let Value::Object(fields) = &mut event {
-            if let Some(user) = &self.user {
-                fields.insert("user".to_owned(), user.clone());
-            }
-            if let Some(v) = &self.v {
-                fields.insert("v".to_owned(), json!(v));
-            }
+        if let Some(user) = &self.user {
+            event["user"] = user.clone();
+        }
+        if let Some(v) = &self.v {
+            event["v"] = json!(v);
         }
         event
     }
 }
 
 /// Why one element of a request to the event API was refused. The texts are what senders see.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum InvalidEvent {
     #[error("event name is empty")]
     NameEmpty,
@@ -63,23 +78,22 @@ pub(crate) enum InvalidEvent {
     TooEarly,
     #[error("timestamp is after Jan 1, 2100")]
     TooLate,
-    #[error("event field `{field}` must be {expected}")]
-    WrongType { field: &'static str, expected: &'static str },
-    #[error("an event must be a JSON object")]
-    NotAnObject,
+    #[error("event: {0}")]
+    Unreadable(String),
     #[error("Event is over the max size: Max {MAX_EVENT_BYTES} bytes / Size {0} bytes")]
     TooLarge(usize),
 }
 
 /// The sender's part of an event, checked (P-173).
-#[derive(Debug, PartialEq)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct Draft {
-    pub(crate) id: Option<String>,
-    pub(crate) name: String,
-    pub(crate) data: Value,
-    pub(crate) user: Option<Value>,
-    pub(crate) ts: Option<i64>,
-    pub(crate) v: Option<String>,
+    id: Option<String>,
+    name: Option<String>,
+    data: Option<Map<String, Value>>,
+    user: Option<Map<String, Value>>,
+    ts: Option<i64>,
+    v: Option<String>,
 }
 
 impl Draft {
@@ -87,70 +101,38 @@ impl Draft {
         if raw.get().len() > MAX_EVENT_BYTES {
             return Err(InvalidEvent::TooLarge(raw.get().len()));
         }
-        let value = serde_json::from_str(raw.get()).map_err(|_| InvalidEvent::NotAnObject)?;
-        let mut fields = match value {
-            Value::Object(fields) => fields,
+        let unreadable = |error: serde_json::Error| InvalidEvent::Unreadable(error.to_string());
+        let draft = match serde_json::from_str(raw.get()).map_err(unreadable)? {
             // The real server reads these as an event without any field.
-            Value::Null | Value::String(_) => Map::new(),
-            _ => return Err(InvalidEvent::NotAnObject),
+            Value::Null | Value::String(_) => Self::default(),
+            value => typed::object(&value, "").map_err(InvalidEvent::Unreadable)?,
         };
-        let name = text(&mut fields, "name")?.unwrap_or_default();
-        let data = object(&mut fields, "data")?.unwrap_or(Value::Null);
-        let user = object(&mut fields, "user")?;
-        let id = text(&mut fields, "id")?.filter(|id| !id.is_empty());
-        let v = text(&mut fields, "v")?.filter(|v| !v.is_empty());
-        let ts = integer(&mut fields, "ts")?.filter(|ts| *ts != 0);
+        let name = draft.name.as_deref().unwrap_or_default();
         if name.is_empty() {
             return Err(InvalidEvent::NameEmpty);
         }
         if name.starts_with(RESERVED_PREFIX) {
-            return Err(InvalidEvent::NameReserved(name));
+            return Err(InvalidEvent::NameReserved(name.to_owned()));
         }
-        match ts {
-            Some(ts) if ts < YEAR_1980_MS => Err(InvalidEvent::TooEarly),
+        match draft.ts {
+            // Zero is no timestamp.
+            Some(ts) if ts < YEAR_1980_MS && ts != 0 => Err(InvalidEvent::TooEarly),
             Some(ts) if ts > YEAR_2100_MS => Err(InvalidEvent::TooLate),
-            ts => Ok(Self { id, name, data, user, ts, v }),
+            _ => Ok(draft),
         }
     }
 
     pub(crate) fn accept(self, internal_id: Ulid, now_ms: i64) -> Event {
+        let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
         Event {
             internal_id,
-            id: self.id.unwrap_or_else(|| internal_id.to_string()),
-            name: self.name,
-            data: self.data,
-            user: self.user,
-            ts: self.ts.unwrap_or(now_ms),
-            v: self.v,
+            id: filled(self.id).unwrap_or_else(|| internal_id.to_string()),
+            name: self.name.unwrap_or_default(),
+            data: self.data.map(Value::Object).unwrap_or_default(),
+            user: self.user.map(Value::Object),
+            ts: self.ts.filter(|ts| *ts != 0).unwrap_or(now_ms),
+            v: filled(self.v),
             received_at: now_ms,
         }
-    }
-}
-
-type Fields = Map<String, Value>;
-
-fn text(fields: &mut Fields, field: &'static str) -> Result<Option<String>, InvalidEvent> {
-    match fields.remove(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(InvalidEvent::WrongType { field, expected: "a string" }),
-    }
-}
-
-fn object(fields: &mut Fields, field: &'static str) -> Result<Option<Value>, InvalidEvent> {
-    match fields.remove(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value @ Value::Object(_)) => Ok(Some(value)),
-        Some(_) => Err(InvalidEvent::WrongType { field, expected: "an object" }),
-    }
-}
-
-fn integer(fields: &mut Fields, field: &'static str) -> Result<Option<i64>, InvalidEvent> {
-    match fields.remove(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => value.as_i64().map(Some).ok_or(InvalidEvent::WrongType {
-            field,
-            expected: "an integer, in milliseconds since 1970",
-        }),
     }
 }

@@ -1,4 +1,4 @@
-//! The one HTTP client: how the server reaches SDKs.
+//! The HTTP client that calls SDKs.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method};
 use url::Url;
 
-/// Largest reply that is read (facts 7.5).
-pub(crate) const MAX_REPLY_BYTES: usize = 8 * 1024 * 1024;
-/// For how long a call may work (P-032), and a sync (P-064).
+/// Largest reply that is read (server 1.43).
+const MAX_REPLY_BYTES: usize = 8 * 1024 * 1024;
+/// The time limits of a call (P-032) and of a sync (P-064).
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 pub(crate) const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -81,7 +81,7 @@ impl HttpClient {
     }
 }
 
-/// The whole chain: reqwest's own text does not say "connection refused".
+/// The error with its causes: reqwest's own text does not say "connection refused".
 fn explain(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();

@@ -1,6 +1,6 @@
 //! Where identifiers come from: ULIDs for events, runs and requests, UUIDs for apps and functions.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -8,33 +8,40 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use sha1::{Digest as _, Sha1};
 use ulid::{Generator, Ulid};
 
-/// The only source of randomness in the server. ULIDs of one source ascend, also within a millisecond.
-#[derive(Debug)]
-pub(crate) struct IdSource(Mutex<Generator>);
+use crate::clock::Clock;
 
-impl IdSource {
-    pub(crate) fn new() -> Self {
-        Self(Mutex::new(Generator::new()))
+/// The time and fresh ids: all that is not determined by requests.
+pub(crate) struct Env {
+    pub(crate) clock: Arc<dyn Clock>,
+    ulids: Mutex<Generator>,
+}
+
+impl Env {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ulids: Mutex::new(Generator::new()) }
     }
 
-    pub(crate) fn ulid(&self, now_ms: i64) -> Ulid {
-        let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(now_ms).unwrap_or(0));
-        let mut generator = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        generator
-            .generate_from_datetime(at)
-            // 2^80 ids in one millisecond: the next id may as well be a fresh random one.
-            .unwrap_or_else(|_| Ulid::from_datetime(at))
+    /// Unix milliseconds.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now()
+    }
+
+    /// ULIDs ascend, also within a millisecond.
+    pub(crate) fn ulid(&self) -> Ulid {
+        let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(self.now()).unwrap_or(0));
+        let mut ulids = self.ulids.lock().unwrap_or_else(PoisonError::into_inner);
+        // 2^80 ids in one millisecond: the next id may as well be a fresh random one.
+        ulids.generate_from_datetime(at).unwrap_or_else(|_| Ulid::from_datetime(at))
     }
 
     /// The id of a queue item: short and opaque, as the real server's.
-    pub(crate) fn job(&self, now_ms: i64) -> String {
-        let digest = Sha1::digest(self.ulid(now_ms).to_bytes());
-        hex::encode(&digest[..6])
+    pub(crate) fn job(&self) -> String {
+        hex::encode(&Sha1::digest(self.ulid().to_bytes())[..6])
     }
 
-    /// A UUID that nobody derives anything from, such as a sync id.
-    pub(crate) fn uuid(&self, now_ms: i64) -> String {
-        named_uuid("random", &self.ulid(now_ms).to_string())
+    /// A random UUID, such as a sync id.
+    pub(crate) fn uuid(&self) -> String {
+        named_uuid("random", &self.ulid().to_string())
     }
 }
 

@@ -1,18 +1,20 @@
-//! The running server, as its owner sees it.
+//! The server as its owner configures, starts and stops it.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use inngest::signing::SigningKey;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::core::{Core, Env};
+use crate::clock::{Clock, SystemClock};
+use crate::core::Core;
 use crate::http_client::HttpClient;
-use crate::ids::IdSource;
+use crate::ids::Env;
 use crate::observe::Observation;
-use crate::options::Builder;
 use crate::state::State;
 use crate::sync::{self, SyncError};
 use crate::{api, executor};
@@ -20,7 +22,7 @@ use crate::{api, executor};
 /// Observations that a slow subscriber may lag behind before it misses some.
 const OBSERVATIONS_KEPT: usize = 8192;
 
-/// A server that is running. It stops when the handle is told to, or when its token is cancelled; dropping the handle
+/// A server that is running. It stops on [`DevServer::shutdown`] or when its token is cancelled; dropping the handle
 /// does not stop it.
 #[derive(Clone)]
 pub struct DevServer {
@@ -40,25 +42,84 @@ pub enum ServeError {
     HttpClient(#[from] reqwest::Error),
 }
 
-impl DevServer {
-    /// The options of a new server.
-    pub fn builder() -> Builder {
-        Builder::default()
+/// Everything that can be set before the server starts. No `Debug`: it holds the event key.
+#[derive(Clone)]
+pub struct Builder {
+    apps: Vec<Url>,
+    signing_key: Option<SigningKey>,
+    event_key: Option<String>,
+    clock: Arc<dyn Clock>,
+    retry_interval: Option<Duration>,
+    poll_interval: Option<Duration>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            apps: Vec::new(),
+            signing_key: None,
+            event_key: None,
+            clock: Arc::new(SystemClock),
+            retry_interval: None,
+            poll_interval: Some(Duration::from_secs(5)),
+        }
+    }
+}
+
+impl Builder {
+    /// Adds an app: the URL of an SDK's serve endpoint, asked to register at once and on every poll (P-064).
+    pub fn app(mut self, url: Url) -> Self {
+        self.apps.push(url);
+        self
     }
 
-    pub(crate) fn start(
-        options: Builder,
+    /// Signs every request, demands a bearer token from registrations and the API, and calls itself a `cloud` server,
+    /// as a self-hosted one does. Without a key the server is a `dev` one and signs nothing.
+    pub fn signing_key(mut self, key: SigningKey) -> Self {
+        self.signing_key = Some(key);
+        self
+    }
+
+    /// Accepts events under this key only. Without it every non-empty key is accepted (P-018).
+    pub fn event_key(mut self, key: impl Into<String>) -> Self {
+        self.event_key = Some(key.into());
+        self
+    }
+
+    /// Takes the time from `clock` instead of from the machine. Signatures are stamped with it too: an SDK that checks
+    /// them has to share it.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Waits this long before every retry that names no time of its own, instead of 15 s, 30 s, 1 min ... (P-143).
+    pub fn retry_interval(mut self, interval: Duration) -> Self {
+        self.retry_interval = Some(interval);
+        self
+    }
+
+    /// How often the apps are asked to register again; 5 s by default (P-066). `None` asks only until each succeeded.
+    pub fn poll_interval(mut self, interval: Option<Duration>) -> Self {
+        self.poll_interval = interval;
+        self
+    }
+
+    /// Starts to serve on `listener`, until [`DevServer::shutdown`] or until `shutdown` is cancelled. Must be called
+    /// within a tokio runtime.
+    pub fn serve(
+        self,
         listener: TcpListener,
         shutdown: CancellationToken,
-    ) -> Result<Self, ServeError> {
+    ) -> Result<DevServer, ServeError> {
         let address = listener.local_addr().map_err(|error| ServeError::Address(error.into()))?;
         let url = Url::parse(&format!("http://{address}"))
             .map_err(|error| ServeError::Address(error.into()))?;
         let core = Arc::new(Core {
-            env: Env { clock: options.clock, ids: IdSource::new() },
-            signing_key: options.signing_key,
-            event_key: options.event_key,
-            retry_interval: options.retry_interval,
+            env: Env::new(self.clock),
+            signing_key: self.signing_key,
+            event_key: self.event_key,
+            retry_interval: self.retry_interval,
             http: HttpClient::new()?,
             observations: broadcast::Sender::new(OBSERVATIONS_KEPT),
             queue_changed: Notify::new(),
@@ -74,10 +135,17 @@ impl DevServer {
             }
         });
         core.tasks.spawn(executor::run(Arc::clone(&core)));
-        for app in &options.apps {
-            core.tasks.spawn(sync::poll(Arc::clone(&core), app.clone(), options.poll_interval));
+        for app in &self.apps {
+            core.tasks.spawn(sync::poll(Arc::clone(&core), app.clone(), self.poll_interval));
         }
-        Ok(Self { core, apps: options.apps.into(), url })
+        Ok(DevServer { core, apps: self.apps.into(), url })
+    }
+}
+
+impl DevServer {
+    /// The options of a new server.
+    pub fn builder() -> Builder {
+        Builder::default()
     }
 
     /// Where the server listens: the origin for events and for the API.

@@ -85,7 +85,8 @@ fn request(core: &Core, app: &Url) -> (Bytes, HeaderMap) {
     (Bytes::from(wire), headers)
 }
 
-/// What an app's answer complains about. Stricter than the real server, which takes any odd status for success (P-071).
+/// The problem that an app's answer reports. Stricter than the real server, which takes any unknown status for success
+/// (P-071).
 fn problem(answer: &Answer) -> Option<String> {
     if !answer.headers.contains_key("x-inngest-sdk") {
         return Some(format!("HTTP {} without an X-Inngest-SDK header", answer.status));

@@ -5,10 +5,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
+use serde::de::IgnoredAny;
 
 use super::Client;
+use super::path::path;
 use crate::engine::Executed;
 use crate::ops::Op;
 
@@ -57,11 +58,12 @@ impl Client {
         let body = Body { run_id, item, ts: self.unix_milliseconds(), steps };
         let body = serde_json::to_vec(&body)
             .map_err(|error| CheckpointError::Failed(error.to_string()))?;
-        let run = utf8_percent_encode(run_id, NON_ALPHANUMERIC);
-        let path = format!("/v1/checkpoint/{run}/async");
+        let path = path(&["v1", "checkpoint", run_id, "async"], None);
         let request = self.api(Method::POST, &path, Bytes::from(body), &[]);
         match tokio::time::timeout(PATIENCE, request).await {
-            Ok(Ok(response)) if response.status().is_success() => Ok(()),
+            Ok(Ok(response)) if response.status().is_success() && is_of_inngest(&response) => {
+                Ok(())
+            }
             Ok(Ok(response)) if response.status() == StatusCode::CONFLICT => {
                 Err(CheckpointError::Stale)
             }
@@ -75,4 +77,10 @@ impl Client {
         let since = self.clock().now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// Servers without this path show their web page, with 200. The real answer is empty.
+fn is_of_inngest(answer: &http::Response<Bytes>) -> bool {
+    let body = answer.body().trim_ascii();
+    body.is_empty() || serde_json::from_slice::<IgnoredAny>(body).is_ok()
 }

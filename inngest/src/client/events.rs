@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
+use http::Method;
 
+use super::answer::judge;
+use super::path::path;
 use super::{Client, EventIdSeed};
 use crate::transport::TransportError;
 use crate::{NewEvent, headers};
@@ -26,7 +26,10 @@ pub enum SendError {
         /// What Inngest said.
         message: String,
     },
-    /// Inngest refuses an event. Sending the same again cannot help.
+    /// Inngest itself refuses an event, in its own words. What stands before it cannot cause this.
+    ///
+    /// Sending the same again rarely helps. But the server says the same when a request arrives cut short, or when it
+    /// cannot store an event: one refusal is no proof against the event.
     #[error("Inngest refuses the event at position {} (HTTP {status}): {message}", accepted.len())]
     Refused {
         /// The HTTP status.
@@ -36,22 +39,37 @@ pub enum SendError {
         /// The ids of the events before the refused one: these were accepted (P-174).
         accepted: Vec<String>,
     },
-    /// No usable answer, also after several tries: Inngest is down, or overloaded, or unreachable.
-    #[error("events could not be sent to Inngest: {0}")]
-    Unavailable(String),
+    /// Not accepted, also after several tries where these could help: Inngest is down, overloaded or unreachable, or
+    /// something else has answered in its place. The events are fine, as far as is known.
+    #[error("events could not be sent to Inngest: {reason}")]
+    Unavailable {
+        /// The HTTP status, where there was an answer.
+        status: Option<u16>,
+        /// What happened, and what to do where that is known. Without secrets.
+        reason: String,
+        /// How long to wait before the next try, where the answer said so.
+        retry_after: Option<Duration>,
+    },
     /// The data of an event is no JSON object.
     #[error("the data of event `{0}` is no JSON object")]
     DataIsNoObject(String),
 }
 
-#[derive(Deserialize, Default)]
-struct Reply {
-    #[serde(default)]
-    ids: Vec<String>,
-    #[serde(default)]
-    error: String,
-    #[serde(default)]
-    message: String,
+impl SendError {
+    fn unavailable(error: &impl ToString) -> Self {
+        Self::Unavailable { status: None, reason: error.to_string(), retry_after: None }
+    }
+
+    /// Whether another try within a second or so may go better.
+    fn may_pass_in(&self, pause: Duration) -> bool {
+        match self {
+            Self::Unavailable { retry_after: Some(wait), .. } if *wait > pause => false,
+            Self::Unavailable { status, .. } => {
+                status.is_none_or(|status| matches!(status, 200..=299 | 408 | 429 | 500..))
+            }
+            _ => false,
+        }
+    }
 }
 
 const TRIES: u32 = 5;
@@ -60,8 +78,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 impl Client {
     /// Sends events and returns their ids, in order. Nothing is sent for an empty list.
     ///
-    /// Network errors, 429 and 5xx are tried again, up to five times within about 1.5 s plus the time of the
-    /// requests; the tries of one send count as one (P-176, P-177).
+    /// Network errors, 408, 429 and 5xx are tried again, up to five times within about 1.5 s plus the time of the
+    /// requests, and not before the time that the answer asks for; the tries of one send count as one (P-176, P-177).
     pub async fn send(&self, events: &[NewEvent]) -> Result<Vec<String>, SendError> {
         let mut entropy = [0; 10];
         (self.inner.entropy)(&mut entropy);
@@ -95,19 +113,15 @@ impl Client {
         if let Some(event) = events.iter().find(|event| !event.data.is_object()) {
             return Err(SendError::DataIsNoObject(event.name.clone()));
         }
-        let key = self.event_key().ok_or(SendError::NoEventKey)?;
-        let key = utf8_percent_encode(key, NON_ALPHANUMERIC);
-        let url = format!("{}/e/{key}", self.settings().event_origin);
         let body = serde_json::to_vec(events)
             .map(Bytes::from)
-            .map_err(|error| SendError::Unavailable(error.to_string()))?;
+            .map_err(|error| SendError::unavailable(&error))?;
         let mut tries_left = TRIES;
         let mut pause = FIRST_PAUSE;
         loop {
             tries_left -= 1;
-            let sent = self.try_send(&url, body.clone(), seed, events.len()).await;
-            match sent {
-                Err(SendError::Unavailable(_)) if tries_left > 0 => {}
+            match self.try_send(body.clone(), seed, events.len()).await {
+                Err(error) if tries_left > 0 && error.may_pass_in(pause) => {}
                 sent => return sent,
             }
             tokio::time::sleep(pause).await;
@@ -115,40 +129,32 @@ impl Client {
         }
     }
 
+    /// Asks the event intake once whether it takes events from this client, by the very request that sends them, with
+    /// no event in it. Changes nothing.
+    pub async fn check_event_key(&self) -> Result<(), SendError> {
+        let seed = EventIdSeed::new(self.unix_milliseconds(), [0; 10]);
+        match self.try_send(Bytes::from_static(b"[]"), &seed, 0).await {
+            // The key is looked at before the events are.
+            Ok(_) | Err(SendError::Refused { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn try_send(
         &self,
-        url: &str,
         body: Bytes,
         seed: &EventIdSeed,
         expected: usize,
     ) -> Result<Vec<String>, SendError> {
-        let unavailable = |error: TransportError| SendError::Unavailable(error.to_string());
-        let mut request = self.request(Method::POST, url, body).map_err(unavailable)?;
+        let unavailable = |error: TransportError| SendError::unavailable(&error);
+        let key = self.event_key().ok_or(SendError::NoEventKey)?;
+        let path = path(&["e", key], None);
+        let url = format!("{}{path}", self.settings().event_origin);
+        let mut request = self.request(Method::POST, &url, body).map_err(unavailable)?;
         if let Ok(seed) = seed.header_value().parse() {
             request.headers_mut().insert(headers::EVENT_ID_SEED, seed);
         }
-        let response = self.inner.transport.send(request).await.map_err(unavailable)?;
-        let status = response.status();
-        let reply: Reply = serde_json::from_slice(response.body()).unwrap_or_default();
-        let said = [reply.error, reply.message].into_iter().find(|text| !text.is_empty());
-        let message = said.unwrap_or_else(|| "no reason given".to_owned());
-        match status {
-            // A reply without ids means that nothing was stored, whatever its status says (P-018).
-            status if status.is_success() && reply.ids.len() == expected => Ok(reply.ids),
-            status if status.is_success() => Err(SendError::Unavailable(format!(
-                "HTTP {status} with {} ids for {expected} events",
-                reply.ids.len()
-            ))),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Err(SendError::Unauthorized { status: status.as_u16(), message })
-            }
-            StatusCode::TOO_MANY_REQUESTS => {
-                Err(SendError::Unavailable(format!("HTTP {status}: {message}")))
-            }
-            status if status.is_client_error() => {
-                Err(SendError::Refused { status: status.as_u16(), message, accepted: reply.ids })
-            }
-            status => Err(SendError::Unavailable(format!("HTTP {status}: {message}"))),
-        }
+        let answer = self.inner.transport.send(request).await.map_err(unavailable)?;
+        judge(&answer, expected, self.clock().now(), &[key, &path])
     }
 }

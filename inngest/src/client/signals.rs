@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Client;
+use super::path::path;
 
 /// A signal was not accepted, or it is unknown whether it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +32,8 @@ struct Reply {
     data: Option<Woken>,
     #[serde(default)]
     error: String,
+    #[serde(default)]
+    status: u16,
 }
 
 #[derive(Deserialize)]
@@ -48,17 +51,19 @@ impl Client {
     ) -> Result<Option<String>, SignalError> {
         let body = Bytes::from(json!({ "signal": signal, "data": data }).to_string());
         let response = self
-            .api(Method::POST, "/v1/signals", body, &[])
+            .api(Method::POST, &path(&["v1", "signals"], None), body, &[])
             .await
             .map_err(|error| SignalError::Unavailable(error.to_string()))?;
         let reply: Reply = serde_json::from_slice(response.body()).unwrap_or_default();
         let status = response.status();
+        // What stands before Inngest knows nothing of signals.
+        let own = reply.status == status.as_u16() && !reply.error.is_empty();
         let message = Some(reply.error).filter(|text| !text.is_empty());
         let message = message.unwrap_or_else(|| "no reason given".to_owned());
         match (status, reply.data) {
-            (StatusCode::NOT_FOUND, _) => Ok(None),
+            (StatusCode::NOT_FOUND, _) if own => Ok(None),
             (status, Some(woken)) if status.is_success() => Ok(Some(woken.run_id)),
-            (StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE, _) => {
+            (StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE, _) if own => {
                 Err(SignalError::Refused { status: status.as_u16(), message })
             }
             (status, _) => Err(SignalError::Unavailable(format!("HTTP {status}: {message}"))),

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use url::Url;
 
 use super::introspect::capabilities;
 use super::reply::Reply;
 use super::{Endpoint, Served};
+use crate::client::path;
 use crate::headers;
 
 /// The server waits 10 s for the answer to its `PUT`; the registration has to fit in (P-064).
@@ -32,12 +32,8 @@ impl Endpoint {
         let payload = Bytes::from(self.register_payload(url).to_string());
         let kind = registration.server_kind.iter();
         let kind: Vec<_> = kind.map(|kind| (headers::EXPECTED_SERVER_KIND, kind.clone())).collect();
-        let path = match &registration.deploy_id {
-            Some(id) => {
-                format!("/fn/register?deployId={}", utf8_percent_encode(id, NON_ALPHANUMERIC))
-            }
-            None => "/fn/register".to_owned(),
-        };
+        let deploy_id = registration.deploy_id.as_deref().map(|id| ("deployId", id));
+        let path = path(&["fn", "register"], deploy_id);
         let request = self.inner.client.api(Method::POST, &path, payload, &kind);
         let response = match tokio::time::timeout(REGISTER_LIMIT, request).await {
             Ok(Ok(response)) => response,
@@ -56,10 +52,17 @@ impl Endpoint {
         };
         let (status, said) = (response.status(), response.body());
         if status.is_success() {
-            let modified = serde_json::from_slice::<Value>(said)
-                .ok()
-                .and_then(|said| said.get("modified")?.as_bool())
-                .unwrap_or(false);
+            // A web page with a 200 comes from something else: nothing was registered.
+            let Ok(Value::Object(said)) = serde_json::from_slice(said) else {
+                return failed(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    &format!(
+                        "HTTP {status} without JSON, which is not how Inngest answers a registration; check \
+                         INNGEST_BASE_URL and INNGEST_API_BASE_URL"
+                    ),
+                );
+            };
+            let modified = said.get("modified").and_then(Value::as_bool).unwrap_or(false);
             // The dev server asks every five seconds (P-066).
             if modified {
                 tracing::info!(%url, functions = self.inner.functions.len(), "registered with Inngest");

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use http::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Endpoint;
+use crate::client::path;
 
 /// What to fetch of a run.
 #[derive(Clone, Copy)]
@@ -19,12 +19,11 @@ impl Endpoint {
     /// Fetches a part of the run's state (P-110). Without it the call cannot go on: with an empty memo every
     /// finished step would run again.
     pub(super) async fn fetch_state(&self, run_id: &str, part: Part) -> Result<Bytes, String> {
-        let run = utf8_percent_encode(run_id, NON_ALPHANUMERIC);
         let what = match part {
             Part::Steps => "actions",
             Part::Events => "batch",
         };
-        let path = format!("/v0/runs/{run}/{what}");
+        let path = path(&["v0", "runs", run_id, what], None);
         let response = self.inner.client.api(Method::GET, &path, Bytes::new(), &[]).await;
         match response {
             Ok(response) if response.status().is_success() => Ok(response.into_body()),

@@ -16,12 +16,15 @@ const BRANCH_VARIABLES: [&str; 6] = [
 ];
 
 impl Settings {
-    /// Reads the `INNGEST_*` variables through `lookup` and reports every mistake at once. Empty counts as unset.
+    /// Reads the `INNGEST_*` variables through `lookup` and reports every mistake at once. White space around a value is
+    /// no part of it, such as the newline at the end of a file with a key. Empty counts as unset.
     ///
     /// Origins come from `INNGEST_API_BASE_URL` and `INNGEST_EVENT_API_BASE_URL`, else from `INNGEST_BASE_URL`,
     /// else from a URL in `INNGEST_DEV`, else from the mode (P-015).
     pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<SettingsError>> {
-        let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let get = |name: &str| {
+            lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        };
         let mut mistakes = Vec::new();
         let mut origin = |variable: &'static str| {
             let parsed = get(variable).map(|value| parse_origin(variable, &value))?;

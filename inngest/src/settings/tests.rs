@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use super::{Mode, Settings};
+use crate::signing::SigningKey;
 
 fn read(vars: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
     let vars: HashMap<_, _> = vars.iter().copied().collect();
@@ -110,4 +111,22 @@ fn p058_p091_switches_for_syncs() {
     assert!(!read(&[("INNGEST_ALLOW_IN_BAND_SYNC", "0")]).unwrap().in_band_sync);
     let mistakes = read(&[("INNGEST_ALLOW_IN_BAND_SYNC", "no")]).unwrap_err();
     assert_eq!(mistakes, ["INNGEST_ALLOW_IN_BAND_SYNC: must be 1, true, 0 or false"]);
+}
+
+#[test]
+fn white_space_around_a_value_is_no_part_of_it() {
+    let settings = read(&[
+        ("INNGEST_EVENT_KEY", " my-event-key\r\n"),
+        ("INNGEST_SIGNING_KEY", "signkey-test-0123abcd\n"),
+        ("INNGEST_SIGNING_KEY_FALLBACK", "\t4567cdef "),
+        ("INNGEST_BASE_URL", "http://inngest:8288\n"),
+    ])
+    .unwrap();
+    assert_eq!(settings.event_key.as_deref(), Some("my-event-key"));
+    let keys = settings.signing_keys.unwrap();
+    assert_eq!(keys.primary, SigningKey::new("signkey-test-0123abcd"));
+    assert_eq!(keys.fallback, Some(SigningKey::new("4567cdef")));
+    assert_eq!(settings.event_origin, "http://inngest:8288");
+    assert!(Mode::from_env(|_| Some("1\n".to_owned())).unwrap() == Mode::Dev);
+    assert_eq!(read(&[("INNGEST_EVENT_KEY", " \n")]).unwrap().event_key, None);
 }

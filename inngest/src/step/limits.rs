@@ -1,5 +1,6 @@
 //! Times that the server takes. Others would leave a run that never ends (P-003).
 
+use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use crate::duration::wire_duration;
@@ -32,26 +33,12 @@ pub(super) fn time(time: SystemTime, now: SystemTime) -> Result<String, String> 
         duration("end", ahead)?;
     }
     let since_epoch = (time + ROUNDING).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let millis = since_epoch.as_nanos().div_ceil(1_000_000);
-    let (seconds, millis) = (millis / 1000, millis % 1000);
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    Ok(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"))
-}
-
-/// The date that comes `days` days after 1970-01-01. Counts in eras of 400 years that begin in March, so that
-/// leap days come last.
-fn civil(days: u128) -> (u128, u128, u128) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    (era * 400 + year_of_era + u128::from(month <= 2), month, day)
+    // `humantime` cuts off parts of a millisecond; here they round up.
+    let end = SystemTime::UNIX_EPOCH + since_epoch + Duration::from_nanos(999_999);
+    let mut text = String::new();
+    write!(text, "{}", humantime::format_rfc3339_millis(end))
+        .map_err(|_| "its end is after the year 9999".to_owned())?;
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -74,6 +61,8 @@ mod tests {
             let at = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);
             assert_eq!(time(at, at).as_deref(), Ok(text));
         }
+        let far = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_800);
+        assert!(time(far, far).is_err());
         let past = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
         assert_eq!(time(past, past).as_deref(), Ok("1970-01-01T00:00:00.000Z"));
     }

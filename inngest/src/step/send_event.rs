@@ -38,7 +38,10 @@ impl<'a> Step<'a> {
 
 fn final_or_not(error: SendError) -> Error {
     match error {
-        SendError::Unavailable(_) | SendError::Unauthorized { .. } => Error::from(error),
+        SendError::Unavailable { retry_after: Some(wait), .. } => {
+            Error::from(error).retry_after(wait)
+        }
+        SendError::Unavailable { .. } | SendError::Unauthorized { .. } => Error::from(error),
         SendError::NoEventKey | SendError::Refused { .. } | SendError::DataIsNoObject(_) => {
             Error::from(error).no_retry()
         }

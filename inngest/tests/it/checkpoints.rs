@@ -169,6 +169,8 @@ async fn p195_saves_are_batched_by_number_and_by_age() {
 async fn p195_what_cannot_be_saved_is_answered_and_nothing_more_happens() {
     for api in [
         FakeApi::default().answer(404, "no such route"),
+        // A server without this path shows its web page.
+        FakeApi::default().answer(200, "<!DOCTYPE html><html></html>"),
         FakeApi::default().answer(400, r#"{"error":"cannot checkpoint async steps"}"#),
         FakeApi::default().answer(413, ""),
         FakeApi::default().answer(500, ""),
@@ -208,8 +210,10 @@ async fn p195_a_save_that_is_never_answered_does_not_hold_the_call() {
 
 #[tokio::test(start_paused = true)]
 async fn p194_a_call_whose_work_was_given_away_stops_at_once() {
-    let app =
-        app(Checkpointing::new(), FakeApi::default().answer(409, r#"{"error":"stale dispatch"}"#));
+    let app = app(
+        Checkpointing::new(),
+        FakeApi::default().answer(409, r#"{"error":"stale dispatch","data":null,"status":409}"#),
+    );
     let answer = call(&app.endpoint, &checkpointable("")).await;
     assert_eq!((answer.status.as_u16(), answer.no_retry()), (400, Some("true")));
     assert_eq!(app.ran.load(Ordering::SeqCst), 1);

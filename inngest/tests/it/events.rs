@@ -19,7 +19,7 @@ async fn events_go_to_the_intake_under_the_event_key() {
     let sent = client(settings, api.clone()).send(&[event(1).with_id("one").at(5), event(2)]).await;
     assert_eq!(sent.unwrap(), ["01A", "01B"]);
     let request = &api.requests()[0];
-    assert_eq!(request.uri().to_string(), "https://inn.gs/e/event%2Dkey%2D5ecret");
+    assert_eq!(request.uri().to_string(), "https://inn.gs/e/event-key-5ecret");
     assert_eq!(request.headers()["x-inngest-env"], "staging");
     assert_eq!(request.headers()["x-inngest-event-id-seed"], "1700000000000,BwcHBwcHBwcHBw==");
     assert!(request.headers().get("authorization").is_none());
@@ -50,7 +50,7 @@ async fn t64_an_empty_list_needs_no_request_and_no_key_makes_none() {
 async fn in_dev_mode_a_dummy_stands_for_the_key_because_the_server_drops_events_without_one() {
     let api = FakeApi::default().answer(200, r#"{"ids":["01A"]}"#);
     client(dev(), api.clone()).send(&[event(1)]).await.unwrap();
-    assert_eq!(api.requests()[0].uri().path(), "/e/NO%5FEVENT%5FKEY%5FSET");
+    assert_eq!(api.requests()[0].uri().path(), "/e/NO_EVENT_KEY_SET");
 }
 
 #[tokio::test]
@@ -91,10 +91,143 @@ async fn t64_passing_troubles_are_tried_again_with_the_same_seed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_without_ids_is_no_success() {
-    let api = (0..5).fold(FakeApi::default(), |api, _| api.answer(200, ""));
+async fn a_reply_without_an_id_for_each_event_is_no_success() {
+    for reply in [
+        "",
+        "<!DOCTYPE html><html></html>",
+        r#"{"status":200}"#,
+        r#"{"ids":[],"status":200}"#,
+        r#"{"ids":["01A"],"status":200}"#,
+        r#"{"ids":["01A",""],"status":200}"#,
+        r#"{"ids":["","01B"],"status":200}"#,
+        r#"{"ids":["01A",null],"status":200}"#,
+    ] {
+        let api = (0..5).fold(FakeApi::default(), |api, _| api.answer(200, reply));
+        let error = client(cloud(), api).send(&[event(1), event(2)]).await.unwrap_err();
+        assert!(matches!(error, SendError::Unavailable { .. }), "{reply}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_id_is_no_id_of_an_accepted_event() {
+    for (ids, accepted) in [
+        (r#"[""]"#, &[][..]),
+        ("[]", &[]),
+        (r#"["01A"]"#, &["01A"]),
+        (r#"["01A",""]"#, &["01A"]),
+        // Where the first is not known to be accepted, the second is sent again: its id makes it no second event.
+        (r#"["","01B"]"#, &[]),
+    ] {
+        let reply = format!(r#"{{"ids":{ids},"status":400,"error":"event name is empty"}}"#);
+        let api = FakeApi::default().answer(400, reply);
+        let error = client(cloud(), api).send(&[event(1), event(2)]).await.unwrap_err();
+        let accepted: Vec<_> = accepted.iter().map(|id| (*id).to_owned()).collect();
+        let message = "event name is empty".to_owned();
+        assert_eq!(error, SendError::Refused { status: 400, message, accepted });
+    }
+}
+
+const PAGE: &str = "<html><head><title>Sorry</title></head><body><h1>Sorry</h1></body></html>";
+
+#[tokio::test]
+async fn only_inngests_own_words_are_a_refusal_of_an_event() {
+    let own = r#"{"ids":[""],"status":413,"error":"Event is over the max size"}"#;
+    let api = FakeApi::default().answer(413, own);
     let error = client(cloud(), api).send(&[event(1)]).await.unwrap_err();
-    assert!(matches!(error, SendError::Unavailable(_)), "{error}");
+    assert!(matches!(error, SendError::Refused { status: 413, .. }), "{error}");
+
+    for (status, body, advice) in [
+        (301, "", "set INNGEST_BASE_URL"),
+        (308, PAGE, "set INNGEST_BASE_URL"),
+        (400, PAGE, "check INNGEST_BASE_URL"),
+        // Of the whole request: no event was looked at.
+        (
+            400,
+            r#"{"error":"No INNGEST_ENV branch name found","status":400}"#,
+            "branch name found; ",
+        ),
+        (400, r#"{"ids":[""],"error":"an answer of another status","status":500}"#, "INNGEST_ENV"),
+        (403, PAGE, "proxy or firewall"),
+        (403, r#"{"message":"Forbidden"}"#, "proxy or firewall"),
+        (404, PAGE, "check INNGEST_BASE_URL"),
+        (404, r#"{"message":"no Route matched with those values"}"#, "no Route matched"),
+        (405, "Method Not Allowed", "check INNGEST_BASE_URL"),
+        (407, PAGE, "proxy or firewall"),
+        (413, PAGE, "client_max_body_size"),
+        (421, "Misdirected Request", "check INNGEST_BASE_URL"),
+    ] {
+        let api = FakeApi::default().answer(status, body);
+        let error = client(cloud(), api.clone()).send(&[event(1)]).await.unwrap_err();
+        assert!(
+            matches!(error, SendError::Unavailable { status: Some(seen), .. } if seen == status),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains(advice), "{error}");
+        assert_eq!(api.requests().len(), 1, "HTTP {status} does not pass within a second");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_inngest_does_not_know_is_named_whatever_the_status() {
+    for status in [401, 403, 404] {
+        let body = format!(r#"{{"error":"Event key not found","status":{status}}}"#);
+        let api = FakeApi::default().answer(status, body);
+        let error = client(cloud(), api).send(&[event(1)]).await.unwrap_err();
+        assert!(error.to_string().contains("check INNGEST_EVENT_KEY"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_quotes_the_path_does_not_bring_the_key_into_an_error() {
+    let quoting = format!(r#"{{"message":"Cannot POST /e/{EVENT_KEY}","statusCode":404}}"#);
+    let api = FakeApi::default().answer(404, quoting);
+    let error = client(cloud(), api).send(&[event(1)]).await.unwrap_err();
+    assert!(!format!("{error} {error:?}").contains(EVENT_KEY), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_that_an_answer_asks_for_is_told_and_kept() {
+    let asking = |wait: &str| {
+        let response = http::Response::builder().status(429).header("retry-after", wait);
+        response.body("slow down".into()).unwrap()
+    };
+    for (wait, seconds) in [("120", 120), ("Tue, 14 Nov 2023 22:14:20 GMT", 60)] {
+        let api = FakeApi::default().answer_with(asking(wait));
+        let error = client(cloud(), api.clone()).send(&[event(1)]).await.unwrap_err();
+        let asked = Some(std::time::Duration::from_secs(seconds));
+        assert!(
+            matches!(error, SendError::Unavailable { retry_after, .. } if retry_after == asked),
+            "{error:?}"
+        );
+        assert_eq!(api.requests().len(), 1, "not before its time");
+    }
+    let api = FakeApi::default().answer_with(asking("120"));
+    let endpoint = serving_with(client(dev(), api), |step, _| {
+        Box::pin(async move { Ok(json!(step.send_event("tell", vec![event(1)]).await?)) })
+    });
+    let step = call(&endpoint, &body()).await;
+    assert_eq!((step.no_retry(), step.header("retry-after")), (Some("false"), Some("120")));
+    let api = FakeApi::default().answer_with(asking("0")).answer(200, r#"{"ids":["01A"]}"#);
+    assert_eq!(client(cloud(), api).send(&[event(1)]).await.unwrap(), ["01A"]);
+}
+
+#[tokio::test]
+async fn a_key_is_checked_by_the_request_that_sends_events() {
+    let api = FakeApi::default()
+        .answer(200, r#"{"ids":[""],"status":200}"#)
+        .answer(400, r#"{"ids":[""],"status":400,"error":"no events"}"#)
+        .answer(401, r#"{"status":401,"message":"","error":"Event key not found"}"#)
+        .answer(200, PAGE);
+    let client = client(cloud(), api.clone());
+    assert_eq!(client.check_event_key().await, Ok(()));
+    assert_eq!(client.check_event_key().await, Ok(()), "the key is looked at before the events");
+    let refused = client.check_event_key().await;
+    assert!(matches!(refused, Err(SendError::Unauthorized { status: 401, .. })), "{refused:?}");
+    let other = client.check_event_key().await;
+    assert!(matches!(other, Err(SendError::Unavailable { status: Some(200), .. })), "{other:?}");
+    let paths: Vec<_> = api.requests().iter().map(|request| request.uri().to_string()).collect();
+    assert_eq!(paths, ["https://inn.gs/e/event-key-5ecret"; 4]);
+    assert!(api.requests().iter().all(|request| request.body() == "[]"));
 }
 
 #[tokio::test]

@@ -42,6 +42,10 @@ impl FakeApi {
 
     pub(crate) fn answer(self, status: u16, body: impl Into<Bytes>) -> Self {
         let response = Response::builder().status(status).body(body.into()).expect("a response");
+        self.answer_with(response)
+    }
+
+    pub(crate) fn answer_with(self, response: Response<Bytes>) -> Self {
         self.answers.lock().expect("answers").push_back(Ok(response));
         self
     }

@@ -173,6 +173,12 @@ async fn t59_every_failure_is_told_in_time() {
             "Inngest refused the registration (HTTP 500 Internal Server Error): <html>oops</html>",
         ),
         (
+            FakeApi::default().answer(200, "<html>welcome</html>"),
+            500,
+            "HTTP 200 OK without JSON, which is not how Inngest answers a registration; check INNGEST_BASE_URL and \
+             INNGEST_API_BASE_URL",
+        ),
+        (
             FakeApi::default().fail("connection refused"),
             500,
             "the Inngest API cannot be reached: connection refused",

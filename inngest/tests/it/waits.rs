@@ -191,9 +191,17 @@ async fn p180_a_signal_is_sent_in_a_step() {
     let nobody =
         FakeApi::default().answer(404, r#"{"error":"No signal found","data":null,"status":404}"#);
     assert_eq!(call(&sending(nobody), &body()).await.json()[0]["data"], Value::Null);
-    let refused = FakeApi::default().answer(400, r#"{"error":"no name"}"#);
+    let refused = FakeApi::default()
+        .answer(400, r#"{"error":"Invalid signal data","data":null,"status":400}"#);
     assert_eq!(call(&sending(refused), &body()).await.no_retry(), Some("true"));
-    for down in [FakeApi::default().answer(503, "down"), FakeApi::default().fail("refused")] {
+    for down in [
+        FakeApi::default().answer(503, "down"),
+        FakeApi::default().fail("refused"),
+        // What stands before Inngest does not know whether a run waits.
+        FakeApi::default().answer(404, "<h1>Not Found</h1>"),
+        FakeApi::default().answer(404, r#"{"message":"no Route matched"}"#),
+        FakeApi::default().answer(413, "<h1>Request Entity Too Large</h1>"),
+    ] {
         let answer = call(&sending(down), &body()).await;
         assert_eq!((answer.ops()[0].0.as_str(), answer.no_retry()), ("StepError", Some("false")));
     }

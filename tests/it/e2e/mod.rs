@@ -1,7 +1,9 @@
 //! The whole service against an Inngest server: the embedded one, or with `INNGEST_TEST_SERVER=http://127.0.0.1:8288` a
-//! running official dev server (`inngest dev --no-discovery --retry-interval 1`).
+//! running official dev server (`inngest dev --no-discovery --retry-interval 1`). `keys` runs against an official
+//! self-hosted server where `INNGEST_TEST_SIGNING_KEY` has its signing key.
 
 mod deals;
+mod keys;
 mod reconcile;
 mod webhooks;
 mod world;

@@ -1,8 +1,9 @@
 //! A service with everything around it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use inngest::signing::SigningKey;
 use inngest_dev_server::{DevServer, Observation};
 use prometei_flow::clock::{SharedClock, SystemClock};
 use prometei_flow::config::{Config, EnvMap};
@@ -39,6 +40,15 @@ enum Inngest {
     Official { url: String },
 }
 
+/// The keys of a self-hosted server.
+struct Keys<'a> {
+    event: &'a str,
+    signing: String,
+}
+
+const SIGNING_KEY: &str = "signkey-test-8ee2262a15ac8d3c42d6a840db7af3de2aab08ef632b32a37a687f24";
+pub(crate) const WEBHOOK_SECRET: &str = "webhook-5ecret-of-the-test";
+
 /// A run that has ended, as the official API tells it.
 #[derive(Debug)]
 pub(crate) struct Run {
@@ -56,11 +66,31 @@ impl World {
         Self::start_at(changes, Arc::new(SystemClock), inngest_dev_server::SystemClock).await
     }
 
+    /// With a self-hosted server that knows this event key and signs. `None`: the official server is none.
+    pub(crate) async fn start_with_event_key(event: &str) -> Option<Self> {
+        let signing = match official_server() {
+            None => SIGNING_KEY.to_owned(),
+            Some(_) => variable("INNGEST_TEST_SIGNING_KEY")?,
+        };
+        let keys = Keys { event, signing };
+        let clocks = (Arc::new(SystemClock), inngest_dev_server::SystemClock);
+        Some(Self::launch(&[], clocks.0, clocks.1, Some(keys)).await)
+    }
+
     /// With a clock of its own, and another one for the embedded Inngest.
     pub(crate) async fn start_at(
         changes: &[(&str, &str)],
         clock: SharedClock,
         inngest_clock: impl inngest_dev_server::Clock,
+    ) -> Self {
+        Self::launch(changes, clock, inngest_clock, None).await
+    }
+
+    async fn launch(
+        changes: &[(&str, &str)],
+        clock: SharedClock,
+        inngest_clock: impl inngest_dev_server::Clock,
+        keys: Option<Keys<'_>>,
     ) -> Self {
         let stop = CancellationToken::new();
         let official = official_server();
@@ -73,7 +103,12 @@ impl World {
         let inngest = match official {
             Some(url) => Inngest::Official { url },
             None => {
-                let server = DevServer::builder()
+                let mut server = DevServer::builder();
+                if let Some(keys) = &keys {
+                    server =
+                        server.event_key(keys.event).signing_key(SigningKey::new(&keys.signing));
+                }
+                let server = server
                     .app(format!("{service}/api/inngest").parse().unwrap())
                     .retry_interval(Duration::from_millis(20))
                     .clock(inngest_clock)
@@ -93,8 +128,17 @@ impl World {
         let amocrm_settings = FakeAmoCrmSettings::default();
         let erp_settings = FakeErpSettings::default();
         let database = format!("sqlite://{}/flow.db", folder.path().display());
+        let of_inngest = match &keys {
+            None => vec![("INNGEST_DEV", inngest.url())],
+            Some(keys) => vec![
+                ("INNGEST_BASE_URL", inngest.url()),
+                ("INNGEST_EVENT_KEY", keys.event),
+                ("INNGEST_SIGNING_KEY", &keys.signing),
+                ("INNGEST_SERVE_ORIGIN", &service),
+                ("AMOCRM_WEBHOOK_SECRET", WEBHOOK_SECRET),
+            ],
+        };
         let variables = [
-            ("INNGEST_DEV", inngest.url()),
             ("DATABASE_URL", database.as_str()),
             ("AMOCRM_BASE_URL", amocrm.url().as_str()),
             ("AMOCRM_CLIENT_ID", &amocrm_settings.client_id),
@@ -106,7 +150,7 @@ impl World {
             ("CRM_API_USERNAME", &erp_settings.username),
             ("CRM_API_PASSWORD", &erp_settings.password),
         ];
-        let env: EnvMap = variables.iter().chain(changes).copied().collect();
+        let env: EnvMap = variables.iter().chain(&of_inngest).chain(changes).copied().collect();
         let config = Config::load(&env).unwrap();
         let listeners = Listeners { public, admin: free_port().await };
         let running = tokio::spawn(service::run(config, listeners, clock, stop.clone()));
@@ -114,12 +158,18 @@ impl World {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
         let world =
             Self { amocrm, erp, service, inngest, http, stop, running, folder, _turn: turn };
-        world.register().await;
+        world.register(keys.as_ref()).await;
         world
     }
 
-    async fn register(&self) {
-        let put = self.http.put(format!("{}/api/inngest", self.service)).send().await.unwrap();
+    async fn register(&self, keys: Option<&Keys<'_>>) {
+        let mut put = self.http.put(format!("{}/api/inngest", self.service));
+        if let Some(keys) = keys {
+            let now = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
+            let signature = SigningKey::new(&keys.signing).sign(b"", now);
+            put = put.header("x-inngest-signature", signature);
+        }
+        let put = put.send().await.unwrap();
         assert_eq!(put.status(), 200);
         assert_eq!(json(put).await["message"], "Successfully synced.");
     }
@@ -229,13 +279,16 @@ impl Inngest {
     }
 }
 
+fn official_server() -> Option<String> {
+    Some(variable("INNGEST_TEST_SERVER")?.trim_end_matches('/').to_owned())
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "which server to test against is asked of the environment"
 )]
-fn official_server() -> Option<String> {
-    let url = std::env::var("INNGEST_TEST_SERVER").ok().filter(|url| !url.is_empty())?;
-    Some(url.trim_end_matches('/').to_owned())
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 async fn free_port() -> TcpListener {

@@ -48,7 +48,7 @@ const CHANGES: &[(&str, Change)] = &[
         Box::pin(async { it.store.record_failure(&[it.inbox_row.as_str()], "away").await })
     }),
     ("park", |it| Box::pin(it.store.park(&it.inbox_row, "refused"))),
-    ("unpark_all", |it| Box::pin(async { it.store.unpark_all().await.map(drop) })),
+    ("unpark", |it| Box::pin(async { it.store.unpark(None).await.map(drop) })),
     ("claim_deal, first", |it| {
         Box::pin(async { it.store.claim_deal(deal("lead:9"), LEASE).await.map(drop) })
     }),

@@ -1,4 +1,4 @@
-//! Who may register functions and read runs: bearers of the signing key.
+//! Registrations and reads of runs need the signing key.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(super) async fn require_bearer(
     next.run(request).await
 }
 
-/// The hashed key or the key itself, both are accepted (P-072). Without a key everyone may.
+/// The hashed key and the key itself are accepted (P-072). A server without a key accepts every request.
 fn is_authorized(core: &Core, headers: &HeaderMap) -> bool {
     let Some(key) = &core.signing_key else { return true };
     let Some(token) = headers

@@ -10,11 +10,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use ulid::Ulid;
 
-use super::{error_body, text_reply};
+use super::answer::{error_body, text_reply};
 use crate::core::Core;
-use crate::executor::ops::{self, InvalidOps, OUTPUT_TOO_LARGE};
 use crate::ids::job_of_queue_item;
-use crate::state::{Checkpoint, CheckpointError};
+use crate::ops::parse::{self, InvalidOps, OUTPUT_TOO_LARGE};
+use crate::state::checkpoint::{Checkpoint, CheckpointError};
 use crate::strict_json;
 
 /// What the real server reads of the body; it takes the run from here, not from the path.
@@ -45,7 +45,7 @@ pub(super) async fn save(State(core): State<Arc<Core>>, body: Bytes) -> Response
     let Ok(run) = Ulid::from_string(&request.run_id) else {
         return unreadable(&format!("{:?} is no run id", request.run_id));
     };
-    let ops = match ops::parse_saved(&request.steps) {
+    let ops = match parse::parse_saved(&request.steps) {
         Ok(ops) => ops,
         Err(InvalidOps::OutputTooLarge(step)) => {
             let message = format!("step {step} output too large: {OUTPUT_TOO_LARGE}");
@@ -60,10 +60,7 @@ pub(super) async fn save(State(core): State<Arc<Core>>, body: Bytes) -> Response
         request_started_at: request.request_started_at,
         ops,
     };
-    let mut seen = Vec::new();
-    let saved = core.state().checkpoint(&checkpoint, core.env.now(), &mut seen);
-    core.observe(seen);
-    match saved {
+    match core.change(|state, env| state.checkpoint(&checkpoint, env.now())) {
         Ok(()) => StatusCode::OK.into_response(),
         Err(error) => refused(status(&error), &error.to_string(), run),
     }

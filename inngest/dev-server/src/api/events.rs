@@ -3,24 +3,42 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Uri};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::text_reply;
+use super::answer::text_reply;
 use crate::core::Core;
 use crate::event::{Draft, InvalidEvent};
 use crate::ids::EventIdSeed;
 
+/// What Go escapes in a path.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b'/')
+    .remove(b':')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b'@');
+
 pub(super) async fn receive(
     State(core): State<Arc<Core>>,
-    Path(event_key): Path<String>,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if core.event_key.as_ref().is_some_and(|expected| *expected != event_key) {
+    let key = key_in(uri.path());
+    if core.event_key.as_ref().is_some_and(|expected| expected.as_bytes() != key) {
         let body = json!({"status": 401, "message": "", "error": "Event key not found"});
         return text_reply(StatusCode::UNAUTHORIZED, &body);
     }
@@ -31,7 +49,8 @@ pub(super) async fn receive(
     let mut ids = Vec::new();
     let problem = accept_all(&core, &body, seed, &mut ids).err();
     if ids.is_empty() {
-        // The real server's answer to an empty array, an empty body, and a first event that is refused (P-175).
+        // The real server's answer to an empty array, an empty body, and a first event that is refused (P-175, I2). Where
+        // an event before the refused one was accepted, the list has the ids of those alone.
         ids.push(String::new());
     }
     match problem {
@@ -40,6 +59,15 @@ pub(super) async fn receive(
             text_reply(StatusCode::BAD_REQUEST, &json!({"ids": ids, "status": 400, "error": error}))
         }
     }
+}
+
+/// The key of `/e/{key}` as the real server reads it: decoded where Go would have escaped the path in the same way, and
+/// otherwise as it came, so that a `-` sent as `%2D` is another key (I1).
+fn key_in(path: &str) -> Vec<u8> {
+    let decoded: Vec<u8> = percent_decode_str(path).collect();
+    let is_as_go_writes_it = percent_encode(&decoded, ESCAPED).to_string() == path;
+    let seen = if is_as_go_writes_it { decoded.as_slice() } else { path.as_bytes() };
+    seen.strip_prefix(b"/e/").unwrap_or(seen).to_vec()
 }
 
 /// An empty key: the real server answers 200 and drops the event (P-018).

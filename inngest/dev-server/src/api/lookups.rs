@@ -1,14 +1,16 @@
-//! `GET /v1/...`: what became of events and runs (P-210).
+//! What can be read: events and runs (P-210), the state of a run that is too large for a call (P-110), the server itself.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use ulid::Ulid;
 
-use super::error_body;
+use super::answer::{error_body, text_reply};
 use crate::core::Core;
 use crate::run::Run;
 
@@ -21,14 +23,12 @@ pub(super) async fn event(State(core): State<Arc<Core>>, Path(id): Path<String>)
         return missing(404, "Event not found");
     };
     let mut data = event.stored();
-    if let Value::Object(fields) = &mut data {
-        fields.insert("internal_id".to_owned(), json!(event.internal_id.to_string()));
-        fields.insert("account_id".to_owned(), json!(NO_ACCOUNT));
-        fields.insert("environment_id".to_owned(), json!(NO_ACCOUNT));
-        fields.insert("source".to_owned(), json!(""));
-        fields.insert("source_id".to_owned(), Value::Null);
-        fields.insert("received_at".to_owned(), time(event.received_at));
-    }
+    data["internal_id"] = json!(event.internal_id.to_string());
+    data["account_id"] = json!(NO_ACCOUNT);
+    data["environment_id"] = json!(NO_ACCOUNT);
+    data["source"] = json!("");
+    data["source_id"] = Value::Null;
+    data["received_at"] = time(event.received_at);
     found(&core, &data)
 }
 
@@ -63,11 +63,11 @@ fn describe(run: &Run) -> Value {
         "function_version": 0,
         "environment_id": NO_ACCOUNT,
         "event_id": run.event().internal_id.to_string(),
-        "status": run.status.as_str(),
+        "status": run.status,
         "ended_at": run.ended_at.map(time),
     });
-    if let (Some(output), Value::Object(fields)) = (&run.output, &mut data) {
-        fields.insert("output".to_owned(), output.clone());
+    if let Some(output) = &run.output {
+        data["output"] = output.clone();
     }
     data
 }
@@ -85,4 +85,48 @@ fn found(core: &Core, data: &Value) -> Json<Value> {
 /// The real server answers 200 here and puts the status into the body.
 fn missing(status: u16, message: &str) -> Json<Value> {
     Json(error_body(status, message))
+}
+
+/// The `steps` map of a run.
+pub(super) async fn actions(State(core): State<Arc<Core>>, Path(id): Path<String>) -> Response {
+    state_of(&core, &id, |run| run.memo.to_json())
+}
+
+/// The `events` array of a run.
+pub(super) async fn batch(State(core): State<Arc<Core>>, Path(id): Path<String>) -> Response {
+    state_of(&core, &id, |run| run.events().iter().map(|event| event.stored()).collect())
+}
+
+fn state_of(core: &Core, id: &str, part: impl FnOnce(&Run) -> Value) -> Response {
+    let Ok(run_id) = Ulid::from_string(id) else {
+        return text_reply(
+            StatusCode::BAD_REQUEST,
+            &error_body(400, &format!("Invalid run ID: {id}")),
+        );
+    };
+    match core.state().running(run_id) {
+        Some(run) => text_reply(StatusCode::OK, &part(run)),
+        None => {
+            let message = format!("runtime state is no longer available for runID: {id}");
+            text_reply(StatusCode::GONE, &error_body(410, &message))
+        }
+    }
+}
+
+/// `GET /dev`: a liveness check (P-016).
+pub(super) async fn dev(State(core): State<Arc<Core>>) -> Json<Value> {
+    let state = core.state();
+    let functions: Vec<Value> = state
+        .registry
+        .functions()
+        .map(|function| json!({"id": function.uuid, "slug": function.id, "url": function.url.as_str()}))
+        .collect();
+    Json(json!({
+        "version": concat!("prometei-dev-server-", env!("CARGO_PKG_VERSION")),
+        "authed": core.signing_key.is_some(),
+        "functions": functions,
+        "isSingleNodeService": true,
+        "isMissingSigningKey": false,
+        "isMissingEventKeys": false,
+    }))
 }

@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{error_body, text_reply};
+use super::answer::{error_body, text_reply};
 use crate::core::Core;
 
 #[derive(Debug, Deserialize)]
@@ -29,9 +29,7 @@ pub(super) async fn send(State(core): State<Arc<Core>>, body: Bytes) -> Response
     if request.signal.is_empty() {
         return refused(StatusCode::INTERNAL_SERVER_ERROR, "Failed to receive signal");
     }
-    let resumed = core.state().signal(&request.signal, &request.data, &core.env);
-    core.queue_changed.notify_one();
-    match resumed {
+    match core.change(|state, env| state.signal(&request.signal, &request.data, env)) {
         Some(run) => text_reply(StatusCode::OK, &json!({"data": {"run_id": run.to_string()}})),
         None => refused(StatusCode::NOT_FOUND, "No signal found"),
     }

@@ -1,4 +1,4 @@
-//! The request that calls a function: body, headers, signature (P-102, facts 2.1).
+//! The request that calls a function: body, headers, signature (P-102).
 
 use std::collections::HashSet;
 
@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 use url::Url;
 
-use super::queue::{Item, Kind};
 use crate::core::Core;
 use crate::http_client::{CALL_TIMEOUT, Request};
 use crate::ids::queue_item_id;
+use crate::observe::Observation;
+use crate::queue::{Item, Kind};
 use crate::run::Run;
 use crate::state::State;
 
@@ -19,27 +20,30 @@ use crate::state::State;
 const MAX_STATE_IN_CALL: usize = 4 * 1024 * 1024 - 1024;
 
 /// A call that is about to be made.
-pub(crate) struct Call {
-    pub(crate) request: Request,
-    /// Hashes of the steps that the SDK is told of.
-    pub(crate) known: HashSet<String>,
+pub(super) struct Call {
+    pub(super) request: Request,
+    /// Hashes of the steps whose results it carries.
+    pub(super) known: HashSet<String>,
+    /// The ids of the run and of its function.
+    pub(super) ids: (String, String),
 }
 
 /// Builds the call for a queue item; `None` when its run is over.
-pub(crate) fn prepare(core: &Core, state: &mut State, item: &Item) -> Option<Call> {
+pub(super) fn prepare(core: &Core, state: &mut State, item: &Item) -> Option<Call> {
     let run_function = state.running(item.run)?.function.clone();
     // The app may have moved since the run started.
     let url = state.registry.function(&run_function.id).unwrap_or(&run_function).url.clone();
     let run = state.running(item.run)?;
     let request_id = core.env.ulid().to_string();
-    // A `Value` holds nothing that has no canonical form; an empty body would be refused in plain sight.
+    // Every `Value` has a canonical form; an empty body would be refused and so be noticed.
     let body = serde_json_canonicalizer::to_vec(&body(run, item, &request_id)).unwrap_or_default();
     let headers = headers(core, run, item, &request_id, &body);
     if item.kind == Kind::Discovery && run.coalesces() && run.pending.is_empty() {
         run.force_step_plan = false;
     }
-    Some(Call {
+    let call = Call {
         known: run.memo.hashes(),
+        ids: run.ids(),
         request: Request {
             method: Method::POST,
             url: with_step(url, item),
@@ -47,7 +51,11 @@ pub(crate) fn prepare(core: &Core, state: &mut State, item: &Item) -> Option<Cal
             body: Bytes::from(body),
             timeout: CALL_TIMEOUT,
         },
-    })
+    };
+    let (run_id, function_id) = call.ids.clone();
+    let (step_id, attempt) = (item.step_id().to_owned(), item.attempt);
+    state.seen.push(Observation::CallMade { run_id, function_id, step_id, attempt });
+    Some(call)
 }
 
 fn body(run: &Run, item: &Item, request_id: &str) -> Value {
@@ -100,7 +108,7 @@ fn with_step(mut url: Url, item: &Item) -> Url {
 fn headers(core: &Core, run: &Run, item: &Item, request_id: &str, body: &[u8]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut set = |name: &'static str, value: &str| {
-        // Step ids come from the SDK: one that no header can carry is left out, the query has it anyway (P-029).
+        // Step ids come from the SDK: one that a header cannot carry is left out, the query has it anyway (P-029).
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(HeaderName::from_static(name), value);
         }

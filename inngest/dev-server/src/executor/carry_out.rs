@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::ops::{Action, Op, Step};
-use super::turn::{End, Turn};
+use super::turn::Turn;
 use crate::observe::Observation;
+use crate::ops::{Action, Op, Step};
+use crate::queue::Kind;
+use crate::run::end::End;
 
-/// The real server asks for ever when the SDK has nothing to say; here that is an error.
+/// When the SDK answers without ops, the real server calls it again without end; here that is an error.
 const MAX_IDLE_DISCOVERIES: u32 = 50;
 
 impl Turn<'_> {
@@ -30,7 +32,7 @@ impl Turn<'_> {
             self.run.force_step_plan = true;
             self.groups = true;
             if ops.iter().any(Op::is_plan) && self.run.coalesces() {
-                // A step that an earlier reply scheduled may be over by now; nobody would take it off again.
+                // A step that an earlier reply scheduled may be over by now, and would stay pending.
                 let waiting = ops.iter().filter(|op| !self.run.memo.contains(&op.step.hash));
                 self.run.pending.extend(waiting.map(|op| op.step.hash.clone()));
             }
@@ -46,50 +48,43 @@ impl Turn<'_> {
     fn carry_out(&mut self, op: &Op, no_retry: bool, retry_at: Option<i64>) -> Result<(), End> {
         let step = &op.step;
         match &op.action {
-            Action::Ran { memo, bytes } => self.save(step, Arc::new(memo.clone()), *bytes),
+            Action::Ran(memo) => return self.save(step, Arc::new(memo.clone())),
             Action::Errored(error) if !no_retry && self.has_attempts_left() => {
                 self.retry(Some(step.name.clone()), error.clone(), retry_at);
-                Ok(())
             }
-            Action::Errored(error) | Action::Failed(error) => self.save_error(step, error),
-            Action::Planned => {
-                self.plan(step);
-                Ok(())
-            }
-            Action::Sleep(duration) => self.sleep(step, duration),
-            Action::WaitForEvent(wait) => self.wait_for_event(step, wait),
-            Action::WaitForSignal(wait) => self.wait_for_signal(step, wait),
-            Action::Invoke(invoke) => self.invoke(step, invoke),
+            Action::Errored(error) | Action::Failed(error) => return self.save_error(step, error),
+            Action::Planned => _ = self.schedule(step, Kind::Step(step.clone()), self.env.now()),
             Action::Fetch(fetch) => {
-                self.fetch(step, fetch);
-                Ok(())
+                let kind = Kind::Fetch(step.clone(), Arc::new(fetch.clone()));
+                self.schedule(step, kind, self.env.now());
             }
-            Action::Complete(output) => Err(End::Completed(output.clone())),
-            Action::Discover => {
-                self.discover(self.item.after.clone());
-                Ok(())
-            }
-            Action::None | Action::Ignored(_) => Ok(()),
+            Action::Sleep(duration) => return self.sleep(step, duration),
+            Action::WaitForEvent(wait) => return self.wait_for_event(step, wait),
+            Action::WaitForSignal(wait) => return self.wait_for_signal(step, wait),
+            Action::Invoke(invoke) => return self.invoke(step, invoke),
+            Action::Complete(output) => return Err(End::Completed(output.clone())),
+            Action::Discover => self.discover(self.item.after.clone()),
+            Action::None | Action::Ignored(_) => {}
         }
+        Ok(())
     }
 
-    /// A failed step does not say whether it races: that is known from the call that ran it.
+    /// Whether a failed step is part of a race is known from the call that ran it, not from its op.
     pub(super) fn save_error(&mut self, step: &Step, error: &Value) -> Result<(), End> {
-        let memo = json!({"error": error});
-        let bytes = memo.to_string().len();
         let race = self.item.step().map_or(step.race, |planned| planned.race);
-        self.save(&Step { race, ..step.clone() }, Arc::new(memo), bytes)
+        self.save(&Step { race, ..step.clone() }, Arc::new(json!({"error": error})))
     }
 
-    /// Leaves out what is not carried out here, and says so.
+    /// Leaves out ops that are not carried out here, and logs them.
     fn ignore(&mut self, ops: &mut Vec<Op>) {
         let count = ops.len();
         ops.retain(|op| {
             let Action::Ignored(code) = op.action else { return true };
             tracing::warn!(op = code, step = op.step.name, "this dev server ignores an op");
+            let (run_id, function_id) = self.run.ids();
             self.outcome.seen.push(Observation::OpIgnored {
-                run_id: self.run.id.to_string(),
-                function_id: self.run.function.id.clone(),
+                run_id,
+                function_id,
                 op: code.to_owned(),
             });
             false
@@ -100,13 +95,13 @@ impl Turn<'_> {
         }
     }
 
-    /// The SDK has nothing to add (P-139). While other work of the run goes on, its end asks again.
+    /// The SDK returned no op (P-139). It is called again now, or when other work of the run is done.
     fn idle(&mut self) -> Result<(), End> {
         self.run.idle_discoveries += 1;
         if self.run.idle_discoveries > MAX_IDLE_DISCOVERIES {
             return Err(End::violation(format!(
                 "the SDK answered {MAX_IDLE_DISCOVERIES} calls in a row with no ops; \
-                 the real server would ask for ever (P-139)"
+                 the real server would call without end (P-139)"
             )));
         }
         if self.run.outstanding <= 1 {

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::ops::{Action, Op};
-use super::queue::Kind;
-use super::turn::{End, MAX_STEPS, Turn};
+use super::turn::Turn;
+use crate::ops::{Action, Op};
+use crate::queue::Kind;
+use crate::run::end::{End, MAX_STEPS};
 
 impl Turn<'_> {
     pub(super) fn check(&self, ops: &[Op], known: &HashSet<String>) -> Result<(), End> {

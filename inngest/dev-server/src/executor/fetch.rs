@@ -7,16 +7,17 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value, json};
 
-use super::ops::{Fetch, Step};
 use super::reply::decode;
-use super::turn::{End, Turn};
+use super::turn::Turn;
 use crate::http_client::{Answer, HttpClient, NoAnswer, Request};
+use crate::ops::{Fetch, Step};
+use crate::run::end::End;
 
-/// Models may think for long.
+/// Models may take long.
 const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
-/// What came of a request.
-pub(crate) type Fetched = Result<Answer, NoAnswer>;
+/// The outcome of a request.
+type Fetched = Result<Answer, NoAnswer>;
 
 pub(super) async fn perform(http: &HttpClient, fetch: &Fetch) -> Fetched {
     let refused = |what: String| NoAnswer::Unreachable(what);
@@ -48,11 +49,11 @@ impl Turn<'_> {
         let mut body = None;
         let problem = match fetched {
             Ok(answer) if !fetch.inference => {
-                let memo = json!({"data": response(fetch, &answer)});
-                return self.save_data(step, memo);
+                let data = response(fetch, &answer);
+                return self.save(step, Arc::new(json!({"data": data})));
             }
             Ok(answer) => match inference(&answer) {
-                Ok(data) => return self.save_data(step, json!({"data": data})),
+                Ok(data) => return self.save(step, Arc::new(json!({"data": data}))),
                 Err(problem) => {
                     body = Some(answer.body);
                     problem
@@ -64,20 +65,15 @@ impl Turn<'_> {
             if fetch.inference { ("AIGatewayError", "AI") } else { ("GatewayError", "gateway") };
         let message = format!("Error making {what} request: {problem}");
         let mut error = json!({"name": name, "message": message});
-        if let (Some(body), Value::Object(fields)) = (body, &mut error) {
-            fields.insert("data".to_owned(), decode(&body));
-            fields.insert("stack".to_owned(), json!(String::from_utf8_lossy(&body)));
+        if let Some(body) = body {
+            error["data"] = decode(&body);
+            error["stack"] = json!(String::from_utf8_lossy(&body));
         }
         if self.has_attempts_left() {
             self.retry(Some(step.name.clone()), error, None);
             return Ok(());
         }
         self.save_error(step, &error)
-    }
-
-    fn save_data(&mut self, step: &Step, memo: Value) -> Result<(), End> {
-        let bytes = memo.to_string().len();
-        self.save(step, Arc::new(memo), bytes)
     }
 }
 

@@ -1,14 +1,15 @@
-//! What an SDK's answer to a call means (facts 7).
+//! What an SDK's answer to a call means.
 
-use http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::ops::{self, InvalidOps, Op};
 use super::retry;
 use crate::http_client::{Answer, NoAnswer};
+use crate::ops::Op;
+use crate::ops::parse::{self, InvalidOps};
+use crate::run::end::Failure;
 
 #[derive(Debug)]
-pub(crate) enum Reply {
+pub(super) enum Reply {
     /// The function returned.
     Done(Value),
     Ops {
@@ -22,72 +23,49 @@ pub(crate) enum Reply {
     Failed(Failure),
 }
 
-#[derive(Debug)]
-pub(crate) struct Failure {
-    /// What becomes the run's output when no attempt is left.
-    pub(crate) output: Value,
-    /// `error.error` of the failure event: the server's view of what went wrong.
-    pub(crate) reason: String,
-    pub(crate) no_retry: bool,
-    pub(crate) retry_at: Option<i64>,
-}
-
-impl Failure {
-    /// A failure that the server noticed, rather than one that the function reported.
-    pub(crate) fn noticed(message: impl Into<String>, no_retry: bool) -> Self {
-        let reason: String = message.into();
-        let output = json!({"name": "Error", "message": reason});
-        Self { output, reason, no_retry, retry_at: None }
-    }
-}
-
 /// Judges the answer to a call that was read at `now_ms`.
-pub(crate) fn judge(answer: Result<Answer, NoAnswer>, now_ms: i64) -> Reply {
+pub(super) fn judge(answer: Result<Answer, NoAnswer>, now_ms: i64) -> Reply {
+    let noticed = |problem: &dyn ToString, no_retry| {
+        Reply::Failed(Failure::noticed(problem.to_string(), no_retry))
+    };
     let answer = match answer {
         Ok(answer) => answer,
-        Err(no_answer) => return Reply::Failed(Failure::noticed(no_answer.to_string(), false)),
+        Err(no_answer) => return noticed(&no_answer, false),
     };
-    let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(problem) = unreadable_encoding(&answer.headers) {
-        return Reply::Failed(Failure::noticed(problem, false));
+    // The real server also reads gzip and br (P-043); SDKs should not compress at all, so this one is stricter.
+    let mut encodings = answer.headers.get_all("content-encoding").iter();
+    if let Some(encoding) = encodings.find(|encoding| *encoding != "identity") {
+        return noticed(&format!("unsupported content encoding: {encoding:?}"), false);
     }
+    let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
     // Only the exact text `true` forbids a retry, whatever the status says (P-007, P-037).
     let no_retry = header("x-inngest-no-retry") == Some("true");
     let retry_at = header("retry-after").and_then(|value| retry::retry_at(value, now_ms));
-    let sdk = header("x-inngest-sdk").is_some_and(is_sdk);
-    let success = (200..300).contains(&answer.status);
-    if !sdk {
-        return Reply::Failed(Failure { no_retry, retry_at, ..not_sdk(&answer) });
+    let failed = |failure| Reply::Failed(Failure { no_retry, retry_at, ..failure });
+    if !header("x-inngest-sdk").is_some_and(is_sdk) {
+        return failed(not_sdk(&answer));
     }
     match answer.status {
-        201 => Reply::Failed(Failure::noticed(
-            "streamed replies (201) are not supported by this dev server",
-            true,
-        )),
-        206 => match ops::parse(&answer.body, no_retry) {
-            Ok(ops) => Reply::Ops { ops, version: version(&answer.headers), no_retry, retry_at },
-            Err(problem @ (InvalidOps::Unsupported(_) | InvalidOps::Violation(_))) => {
-                Reply::Failed(Failure::noticed(problem.to_string(), true))
+        201 => noticed(&"streamed replies (201) are not supported by this dev server", true),
+        206 => match parse::parse(&answer.body, no_retry) {
+            Ok(ops) => {
+                let version = header("x-inngest-req-version").and_then(|text| text.parse().ok());
+                Reply::Ops { ops, version: version.unwrap_or(0), no_retry, retry_at }
             }
-            Err(problem) => Reply::Failed(Failure {
-                no_retry,
-                retry_at,
-                ..Failure::noticed(problem.to_string(), false)
-            }),
+            Err(problem @ (InvalidOps::Unsupported(_) | InvalidOps::Violation(_))) => {
+                noticed(&problem, true)
+            }
+            Err(problem) => failed(Failure::noticed(problem.to_string(), false)),
         },
+        // P-006: these headers turn even a result into a failure.
+        200..300 if !no_retry && retry_at.is_none() => Reply::Done(decode(&answer.body)),
         status => {
-            let output = decode(&answer.body);
             let reason = if no_retry {
                 "NonRetriableError".to_owned()
             } else {
                 format!("invalid status code: {status}")
             };
-            // P-006: these headers turn even a result into a failure.
-            if success && !no_retry && retry_at.is_none() {
-                Reply::Done(output)
-            } else {
-                Reply::Failed(Failure { output, reason, no_retry, retry_at })
-            }
+            Reply::Failed(Failure { output: decode(&answer.body), reason, no_retry, retry_at })
         }
     }
 }
@@ -113,32 +91,16 @@ fn not_sdk(answer: &Answer) -> Failure {
 
 /// `<name>:v<semver>`, with exactly one colon (P-036).
 fn is_sdk(header: &str) -> bool {
-    let Some((name, version)) = header.split_once(':') else { return false };
-    let Some(version) = version.strip_prefix('v') else { return false };
-    let core = version.split(['-', '+']).next().unwrap_or_default();
-    let numbers = core.split('.').collect::<Vec<_>>();
+    let Some((name, version)) = header.split_once(":v") else { return false };
+    let numbers = version.split(['-', '+']).next().unwrap_or_default().split('.');
     !name.is_empty()
-        && !version.contains(':')
-        && (1..=3).contains(&numbers.len())
-        && numbers
-            .iter()
-            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-fn version(headers: &HeaderMap) -> i64 {
-    let header = headers.get("x-inngest-req-version").and_then(|value| value.to_str().ok());
-    header.and_then(|value| value.parse().ok()).unwrap_or(0)
-}
-
-/// The real server also reads gzip and br (P-043); SDKs should not compress at all, so this one is stricter.
-fn unreadable_encoding(headers: &HeaderMap) -> Option<String> {
-    let encodings = headers.get_all("content-encoding");
-    let unreadable = encodings.iter().find(|encoding| *encoding != "identity")?;
-    Some(format!("unsupported content encoding: {unreadable:?}"))
+        && header.matches(':').count() == 1
+        && numbers.clone().count() <= 3
+        && numbers.clone().all(|number| number.parse::<u64>().is_ok())
 }
 
 /// A body as the server stores it: JSON, an object inside a JSON string, or text (P-115).
-pub(crate) fn decode(body: &[u8]) -> Value {
+pub(super) fn decode(body: &[u8]) -> Value {
     if body.is_empty() {
         return Value::Null;
     }

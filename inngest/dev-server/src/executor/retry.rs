@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::rfc2822;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, civil};
 
 /// The waits before attempts 2, 3, 4 ... (P-143). The real server adds up to 30 s of jitter; this one does not.
 const BACKOFF_SECONDS: [u64; 10] = [15, 30, 60, 120, 300, 600, 1200, 2400, 3600, 7200];
 const MAX_RETRY_AFTER_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// How long to wait after `attempt` (zero-based) failed without naming a time.
-pub(crate) fn backoff(attempt: u32, interval: Option<Duration>) -> Duration {
+pub(super) fn backoff(attempt: u32, interval: Option<Duration>) -> Duration {
     let index = usize::try_from(attempt).unwrap_or(usize::MAX).min(BACKOFF_SECONDS.len() - 1);
     interval.unwrap_or(Duration::from_secs(BACKOFF_SECONDS[index]))
 }
@@ -20,41 +19,30 @@ pub(crate) fn backoff(attempt: u32, interval: Option<Duration>) -> Duration {
 /// When a `Retry-After` header allows the next attempt, in unix milliseconds; `None` when it cannot be read (P-142).
 ///
 /// Seconds count from the second that is running, as on the real server: `1` may mean a few milliseconds.
-pub(crate) fn retry_at(header: &str, now_ms: i64) -> Option<i64> {
+pub(super) fn retry_at(header: &str, now_ms: i64) -> Option<i64> {
     let this_second = now_ms - now_ms.rem_euclid(1000);
-    let seconds = (header.len() <= 7)
-        .then(|| header.parse::<i64>().ok())
-        .flatten()
-        .filter(|seconds| *seconds > 0);
+    let seconds = header.parse::<i64>().ok().filter(|s| header.len() <= 7 && *s > 0);
     let at = match seconds {
         Some(seconds) => this_second + seconds * 1000,
         None => date_ms(header)?,
     };
-    if at - now_ms > MAX_RETRY_AFTER_MS {
-        Some(this_second + MAX_RETRY_AFTER_MS)
-    } else if at - now_ms < 1000 {
-        Some(this_second + 1000)
-    } else {
-        Some(at)
-    }
+    Some(match at - now_ms {
+        ..1000 => this_second + 1000,
+        1000..=MAX_RETRY_AFTER_MS => at,
+        _ => this_second + MAX_RETRY_AFTER_MS,
+    })
 }
 
 /// A date in one of the forms that the server reads, as unix milliseconds in UTC.
-pub(crate) fn date_ms(text: &str) -> Option<i64> {
-    let utc = |date: DateTime| date.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
-    let timestamp = if text.len() < 10 {
-        None
-    } else if text.len() == 10 {
-        text.parse::<civil::Date>()
-            .ok()
-            .and_then(|date| utc(date.to_datetime(civil::Time::midnight())))
-    } else if text.as_bytes().get(10) == Some(&b'T') {
-        let local = || text.parse::<DateTime>().ok().and_then(utc);
-        text.parse::<Timestamp>().ok().or_else(local)
-    } else {
-        rfc2822::parse(text).ok().map(|zoned| zoned.timestamp())
+pub(super) fn date_ms(text: &str) -> Option<i64> {
+    let utc = |date: DateTime| Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp());
+    let timestamp = match text.as_bytes().get(10) {
+        None if text.len() < 10 => return None,
+        None => utc(text.parse::<Date>().ok()?.to_datetime(Time::midnight()))?,
+        Some(b'T') => text.parse().ok().or_else(|| utc(text.parse().ok()?))?,
+        Some(_) => rfc2822::parse(text).ok()?.timestamp(),
     };
-    timestamp.map(Timestamp::as_millisecond)
+    Some(timestamp.as_millisecond())
 }
 
 #[cfg(test)]
@@ -77,6 +65,7 @@ mod tests {
             ("2030-01-02", Some(86_400)),
             ("0", None),
             ("-1", None),
+            ("20300102", None),
             ("1.5", None),
             ("1795348860", None),
             ("2030-01-02 03:04:05", None),

@@ -4,106 +4,62 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::ops::{Invoke, Step};
-use super::queue::{Item, Kind};
-use super::reply::{Failure, Reply};
+use super::reply::Reply;
 use super::retry;
-use crate::core::Env;
+use crate::duration::millis;
+use crate::ids::Env;
 use crate::observe::Observation;
+use crate::ops::{Invoke, Step};
+use crate::queue::{Item, Kind};
 use crate::run::Run;
-use crate::state::Wait;
-
-/// Limits of server 1.43 (facts 7.5).
-pub(super) const MAX_STEPS: usize = 1000;
-pub(crate) const MAX_STATE_BYTES: usize = 32 * 1024 * 1024;
-
-/// How a run ends.
-#[derive(Debug)]
-pub(crate) enum End {
-    Completed(Value),
-    Failed(Failure),
-    Cancelled,
-}
-
-impl End {
-    /// The SDK broke a rule of the protocol, or a limit: nothing that a retry could mend.
-    pub(crate) fn violation(message: impl Into<String>) -> Self {
-        Self::Failed(Failure::noticed(message, true))
-    }
-
-    /// A failure that the real server names, in the shape in which it tells of it.
-    pub(crate) fn named(name: &str, message: &str, details: Option<String>) -> Self {
-        let reason = format!("{name}: {message}");
-        let mut error = json!({"error": reason, "name": name, "message": message});
-        if let (Some(details), Value::Object(fields)) = (details, &mut error) {
-            fields.insert("stack".to_owned(), json!(details));
-        }
-        let output = json!({"error": error});
-        Self::Failed(Failure { output, reason, no_retry: true, retry_at: None })
-    }
-
-    pub(super) fn too_many_steps() -> Self {
-        let message = format!("The function run exceeded the step limit of {MAX_STEPS} steps.");
-        Self::named("InngestErrFunctionOverflowed", &message, None)
-    }
-}
+use crate::run::end::{End, MAX_STATE_BYTES, MAX_STEPS};
+use crate::run::wait::Wait;
 
 /// A run in the middle of a change. What follows from it is collected and carried out afterwards.
-pub(crate) struct Turn<'a> {
-    pub(crate) run: &'a mut Run,
-    pub(crate) item: &'a Item,
-    pub(crate) env: &'a Env,
-    pub(crate) retry_interval: Option<Duration>,
+pub(super) struct Turn<'a> {
+    pub(super) run: &'a mut Run,
+    pub(super) item: &'a Item,
+    pub(super) env: &'a Env,
+    pub(super) retry_interval: Option<Duration>,
     /// The reply began a parallel group.
-    pub(crate) groups: bool,
-    pub(crate) outcome: Outcome,
+    pub(super) groups: bool,
+    pub(super) outcome: Outcome,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Outcome {
-    pub(crate) next: Vec<Item>,
-    pub(crate) waits: Vec<Wait>,
-    pub(crate) invocations: Vec<(Step, Invoke)>,
-    pub(crate) seen: Vec<Observation>,
-    pub(crate) end: Option<End>,
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) next: Vec<Item>,
+    pub(super) waits: Vec<Wait>,
+    pub(super) invocations: Vec<(Step, Invoke)>,
+    pub(super) seen: Vec<Observation>,
 }
 
 impl Turn<'_> {
-    /// Applies a reply. `known` are the steps that the SDK was told of.
-    pub(crate) fn reply(&mut self, reply: Reply, known: &HashSet<String>) {
+    /// Applies a reply. `known` are the steps whose results the call carried.
+    pub(super) fn reply(&mut self, reply: Reply, known: &HashSet<String>) -> Result<(), End> {
         match reply {
-            Reply::Done(output) => self.outcome.end = Some(End::Completed(output)),
+            Reply::Done(output) => Err(End::Completed(output)),
             Reply::Failed(failure) if failure.no_retry || !self.has_attempts_left() => {
-                self.outcome.end = Some(End::Failed(failure));
+                Err(End::Failed(failure))
             }
-            Reply::Failed(failure) => self.retry(None, failure.output, failure.retry_at),
+            Reply::Failed(failure) => {
+                self.retry(None, failure.output, failure.retry_at);
+                Ok(())
+            }
             Reply::Ops { ops, version, no_retry, retry_at } => {
                 if self.run.version == -1 {
                     self.run.version = version;
                 }
-                if let Err(end) = self.ops(ops, known, no_retry, retry_at) {
-                    self.outcome.end = Some(end);
-                }
+                self.ops(ops, known, no_retry, retry_at)
             }
         }
     }
 
-    /// A result that the SDK did not bring: the end of a sleep or of a wait (P-106).
-    pub(crate) fn wake(&mut self) -> Result<(), End> {
-        let (step, memo) = match &self.item.kind {
-            Kind::Sleep(step) => (step, Arc::new(Value::Null)),
-            Kind::Resume(step, memo) => (step, Arc::clone(memo)),
-            Kind::Discovery | Kind::Step(_) | Kind::Fetch(..) => return Ok(()),
-        };
-        let bytes = memo.to_string().len();
-        self.save(step, memo, bytes)
-    }
-
     /// Saves a final result, then asks the function what comes next.
-    pub(super) fn save(&mut self, step: &Step, memo: Arc<Value>, bytes: usize) -> Result<(), End> {
-        let finished = self.run.save(step, memo, bytes, self.item.attempt);
+    pub(super) fn save(&mut self, step: &Step, memo: Arc<Value>) -> Result<(), End> {
+        let finished = self.run.save(step, memo, self.item.attempt);
         self.outcome.seen.extend(finished);
         if self.run.memo.len() > MAX_STEPS {
             return Err(End::too_many_steps());
@@ -119,8 +75,8 @@ impl Turn<'_> {
     }
 
     pub(super) fn discover(&mut self, after: Option<String>) {
-        // The parallel group is over (P-162). After a sleep the next call still says otherwise [observed on 1.43],
-        // so it is that call that clears the flag; and so it does after a reply that began the group.
+        // The parallel group is over (P-162). After a sleep, and after a reply that began the group, the next call still
+        // carries the flag [observed on 1.43] and clears it.
         let is_over = !self.groups && !matches!(self.item.kind, Kind::Sleep(_));
         if self.run.coalesces() && is_over {
             self.run.force_step_plan = false;
@@ -135,15 +91,16 @@ impl Turn<'_> {
     pub(super) fn retry(&mut self, step: Option<String>, error: Value, retry_at: Option<i64>) {
         let now = self.env.now();
         let wait = retry::backoff(self.item.attempt, self.retry_interval);
-        let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-        let due = retry_at.unwrap_or(now.saturating_add(wait_ms));
+        let due = retry_at.unwrap_or(now.saturating_add(millis(wait)));
         let after = Duration::from_millis(u64::try_from(due - now).unwrap_or(0));
+        let (run_id, function_id) = self.run.ids();
+        let attempt = self.item.attempt + 1;
         self.outcome.next.push(self.item.retry(due));
         self.outcome.seen.push(Observation::RetryScheduled {
-            run_id: self.run.id.to_string(),
-            function_id: self.run.function.id.clone(),
+            run_id,
+            function_id,
             step,
-            attempt: self.item.attempt + 1,
+            attempt,
             after,
             error,
         });

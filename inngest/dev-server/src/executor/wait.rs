@@ -4,21 +4,23 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::ops::{Invoke, Step, WaitForEvent, WaitForSignal};
-use super::schedule::millis;
-use super::turn::{End, Turn};
+use super::turn::Turn;
+use crate::duration::millis;
 use crate::expression::Expression;
 use crate::observe::Observation;
-use crate::state::{Awaited, Wait};
+use crate::ops::{Invoke, Step, WaitForEvent, WaitForSignal};
+use crate::run::end::End;
+use crate::run::wait::{Awaited, Wait};
 
-/// How long an invocation may take when it does not say (P-134).
+/// How long an invocation may take when it names no timeout (P-134).
 const INVOKE_TIMEOUT: Duration = Duration::from_secs(365 * 86_400);
 
 impl Turn<'_> {
     /// P-132. Without an event in time the result is `null`.
     pub(super) fn wait_for_event(&mut self, step: &Step, wait: &WaitForEvent) -> Result<(), End> {
         let timeout = self.duration(step, "wait", &wait.timeout)?;
-        let condition = wait.condition.as_deref().map(Expression::parse).transpose();
+        let condition = wait.condition.as_deref().filter(|text| !text.is_empty());
+        let condition = condition.map(Expression::parse).transpose();
         let condition = condition.map_err(|error| {
             let message = "Wait for event If expression failed to compile";
             End::named("InvalidExpression", message, Some(error.to_string()))
@@ -28,10 +30,13 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// P-133. Two waits for one signal are a conflict, which is noticed when the waits are compared.
+    /// P-133. Two waits for one signal are a conflict, which is found once the turn is over.
     pub(super) fn wait_for_signal(&mut self, step: &Step, wait: &WaitForSignal) -> Result<(), End> {
         let timeout = self.duration(step, "wait", &wait.timeout)?;
-        let awaited = Awaited::Signal { name: wait.signal.clone(), replaces: wait.replaces };
+        let awaited = Awaited::Signal {
+            name: wait.signal.clone(),
+            replaces: wait.conflict.as_deref() == Some("replace"),
+        };
         self.wait(step, awaited, timeout, Value::Null);
         Ok(())
     }
@@ -57,12 +62,8 @@ impl Turn<'_> {
         if !self.schedule_once(step) {
             return false;
         }
-        self.outcome.seen.push(Observation::WaitStarted {
-            run_id: self.run.id.to_string(),
-            function_id: self.run.function.id.clone(),
-            name: step.name.clone(),
-            timeout,
-        });
+        let ((run_id, function_id), name) = (self.run.ids(), step.name.clone());
+        self.outcome.seen.push(Observation::WaitStarted { run_id, function_id, name, timeout });
         self.outcome.waits.push(Wait {
             run: self.run.id,
             step: step.clone(),

@@ -1,10 +1,12 @@
 //! The value of an expression.
 //!
 //! `None` is a value that is not there: a missing field, or an operation that its operands do not allow. The real server
-//! does not fail on it; what each operator makes of it is written down here as that server does it.
+//! does not fail on it; each operator here treats it as that server does.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use serde_json::value::Index;
 use serde_json::{Value, json};
 
 use super::parser::Node;
@@ -14,14 +16,34 @@ pub(super) struct Scope<'a> {
     pub(super) asynchronous: Option<&'a Value>,
 }
 
-pub(super) fn eval(node: &Node, scope: &Scope<'_>) -> Option<Value> {
-    match node {
-        Node::Literal(value) => Some(value.clone()),
-        Node::List(items) => {
-            Some(items.iter().map(|item| eval(item, scope).unwrap_or_default()).collect())
+/// The value of a node, borrowed where possible.
+pub(super) fn eval<'a>(node: &'a Node, scope: &Scope<'a>) -> Option<Cow<'a, Value>> {
+    let value = match node {
+        Node::Literal(value) => return Some(Cow::Borrowed(value)),
+        Node::Event => return Some(Cow::Borrowed(scope.event)),
+        Node::Async => return scope.asynchronous.map(Cow::Borrowed),
+        Node::Member(of, name) => return part(eval(of, scope)?, name),
+        Node::Index(of, index) => {
+            let of = eval(of, scope)?;
+            return match eval(index, scope)?.as_ref() {
+                Value::String(name) => part(of, name),
+                index => part(of, usize::try_from(index.as_u64()?).ok()?),
+            };
         }
-        Node::Event | Node::Async | Node::Member(..) | Node::Index(..) => attribute(node, scope),
-        Node::Not(inner) => match eval(inner, scope) {
+        Node::Conditional(condition, yes, no) => {
+            let branch = if is_truthy(eval(condition, scope).as_deref()) { yes } else { no };
+            return eval(branch, scope);
+        }
+        Node::Binary(operator @ ("||" | "&&"), left, right) => {
+            let left = eval(left, scope);
+            let decides = is_truthy(left.as_deref()) == (*operator == "||");
+            return if decides { left } else { eval(right, scope) };
+        }
+        Node::List(items) => {
+            let items = items.iter().map(|item| eval(item, scope).unwrap_or_default().into_owned());
+            Some(items.collect())
+        }
+        Node::Not(inner) => match eval(inner, scope).as_deref() {
             Some(Value::Bool(value)) => Some(json!(!value)),
             // A missing value is neither true nor false.
             None => Some(json!(false)),
@@ -34,60 +56,41 @@ pub(super) fn eval(node: &Node, scope: &Scope<'_>) -> Option<Value> {
                 None => value.as_f64().map(|number| json!(-number)),
             }
         }
-        Node::Conditional(condition, yes, no) => {
-            let branch = if is_truthy(eval(condition, scope).as_ref()) { yes } else { no };
-            eval(branch, scope)
-        }
-        Node::Binary("||", left, right) => {
-            let left = eval(left, scope);
-            if is_truthy(left.as_ref()) { left } else { eval(right, scope) }
-        }
-        Node::Binary("&&", left, right) => {
-            let left = eval(left, scope);
-            if is_truthy(left.as_ref()) { eval(right, scope) } else { left }
-        }
         Node::Binary(operator, left, right) => {
-            binary(operator, eval(left, scope), eval(right, scope))
+            binary(operator, operand(left, operator, scope), operand(right, operator, scope))
         }
         Node::Call("has", arguments) => {
-            let field = arguments.first().and_then(|field| attribute(field, scope));
+            let field = arguments.first().and_then(|field| eval(field, scope));
             Some(json!(field.is_some()))
         }
         Node::Call(name, arguments) => {
             let mut values = arguments.iter().map(|argument| eval(argument, scope));
-            call(name, values.next().flatten(), values.next().flatten())
+            call(name, values.next().flatten().as_deref(), values.next().flatten().as_deref())
         }
+    };
+    value.map(Cow::Owned)
+}
+
+fn part(of: Cow<'_, Value>, index: impl Index) -> Option<Cow<'_, Value>> {
+    match of {
+        Cow::Borrowed(of) => of.get(index).map(Cow::Borrowed),
+        Cow::Owned(of) => of.get(index).cloned().map(Cow::Owned),
     }
 }
 
-/// A field, without copying what it is a field of.
-fn attribute(node: &Node, scope: &Scope<'_>) -> Option<Value> {
-    fn find<'a>(node: &Node, scope: &Scope<'a>) -> Option<&'a Value> {
-        match node {
-            Node::Event => Some(scope.event),
-            Node::Async => scope.asynchronous,
-            Node::Member(of, name) => find(of, scope)?.get(name),
-            Node::Index(of, index) => match eval(index, scope)? {
-                Value::String(name) => find(of, scope)?.get(name),
-                index => find(of, scope)?.get(usize::try_from(index.as_u64()?).ok()?),
-            },
-            _ => None,
-        }
-    }
-    match node {
-        Node::Member(of, name) if !is_attribute(of) => eval(of, scope)?.get(name).cloned(),
-        Node::Index(of, index) if !is_attribute(of) => {
-            let index = usize::try_from(eval(index, scope)?.as_u64()?).ok()?;
-            eval(of, scope)?.get(index).cloned()
-        }
-        node => find(node, scope).cloned(),
-    }
+/// Before two events are compared, the real server writes the fields of `event` into the expression. A missing field becomes
+/// `null` in a comparison, and `null` equals a field that `async` lacks.
+fn operand<'a>(node: &'a Node, operator: &str, scope: &Scope<'a>) -> Option<Value> {
+    let is_comparison = matches!(operator, "==" | "!=" | "<" | "<=" | ">" | ">=");
+    let value = eval(node, scope).map(Cow::into_owned);
+    let is_null = is_comparison && scope.asynchronous.is_some() && is_of_event(node);
+    value.or(is_null.then_some(Value::Null))
 }
 
-fn is_attribute(node: &Node) -> bool {
+fn is_of_event(node: &Node) -> bool {
     match node {
-        Node::Event | Node::Async => true,
-        Node::Member(of, _) | Node::Index(of, _) => is_attribute(of),
+        Node::Event => true,
+        Node::Member(of, _) | Node::Index(of, _) => is_of_event(of),
         _ => false,
     }
 }
@@ -194,32 +197,28 @@ fn calculate(operator: &str, left: Option<Value>, right: Option<Value>) -> Optio
     }))
 }
 
-fn call(name: &str, receiver: Option<Value>, argument: Option<Value>) -> Option<Value> {
+fn call(name: &str, receiver: Option<&Value>, argument: Option<&Value>) -> Option<Value> {
     let Some(receiver) = receiver else {
         return Some(if name == "size" { json!(0) } else { json!(false) });
     };
-    match (name, &receiver, argument) {
-        ("size", Value::String(text), _) => Some(json!(text.chars().count())),
-        ("size", Value::Array(items), _) => Some(json!(items.len())),
-        ("size", Value::Object(fields), _) => Some(json!(fields.len())),
-        ("string", value, _) => Some(json!(text(value))),
-        ("int", value, _) => integer(value).map(Value::from),
-        ("double", Value::String(text), _) => text.parse().ok().map(|number: f64| json!(number)),
-        ("double", value, _) => value.as_f64().map(|number| json!(number)),
-        ("lowerAscii", Value::String(text), _) => Some(json!(text.to_ascii_lowercase())),
-        ("upperAscii", Value::String(text), _) => Some(json!(text.to_ascii_uppercase())),
-        (_, Value::String(_), None) => Some(json!(false)),
+    Some(match (name, receiver, argument) {
+        ("size", Value::String(text), _) => json!(text.chars().count()),
+        ("size", Value::Array(items), _) => json!(items.len()),
+        ("size", Value::Object(fields), _) => json!(fields.len()),
+        ("string", value, _) => json!(text(value)),
+        ("int", value, _) => json!(integer(value)?),
+        ("double", Value::String(text), _) => json!(text.parse::<f64>().ok()?),
+        ("double", value, _) => json!(value.as_f64()?),
+        ("lowerAscii", Value::String(text), _) => json!(text.to_ascii_lowercase()),
+        ("upperAscii", Value::String(text), _) => json!(text.to_ascii_uppercase()),
+        (_, Value::String(_), None) => json!(false),
         ("startsWith", Value::String(text), Some(Value::String(part))) => {
-            Some(json!(text.starts_with(&part)))
+            json!(text.starts_with(part))
         }
-        ("endsWith", Value::String(text), Some(Value::String(part))) => {
-            Some(json!(text.ends_with(&part)))
-        }
-        ("contains", Value::String(text), Some(Value::String(part))) => {
-            Some(json!(text.contains(&part)))
-        }
-        _ => None,
-    }
+        ("endsWith", Value::String(text), Some(Value::String(part))) => json!(text.ends_with(part)),
+        ("contains", Value::String(text), Some(Value::String(part))) => json!(text.contains(part)),
+        _ => return None,
+    })
 }
 
 fn integer(value: &Value) -> Option<i64> {
@@ -233,7 +232,8 @@ fn integer(value: &Value) -> Option<i64> {
     }
 }
 
-fn text(value: &Value) -> String {
+/// A text without quotes, everything else as JSON.
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         value => value.to_string(),

@@ -1,14 +1,23 @@
-//! The words of an expression.
+//! Splits an expression into tokens.
 
 use serde_json::Value;
-
-use super::InvalidExpression;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token {
     Literal(Value),
     Name(String),
     Symbol(&'static str),
+}
+
+/// Why an expression cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvalidExpression {
+    /// It is not CEL.
+    #[error("{0}")]
+    Syntax(String),
+    /// The real server may accept it.
+    #[error("{0} is not supported by the expressions of this dev server")]
+    Unsupported(String),
 }
 
 /// The longer ones come first.
@@ -19,18 +28,27 @@ const SYMBOLS: [&str; 23] = [
 
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, InvalidExpression> {
     let mut tokens = Vec::new();
-    let mut rest = text.trim_start();
+    let mut rest = skip(text);
     while let Some(first) = rest.chars().next() {
         let (token, after) = match first {
-            '\'' | '"' => string(rest, first)?,
+            '\'' | '"' => string(rest)?,
             '0'..='9' => number(rest)?,
             'a'..='z' | 'A'..='Z' | '_' => name(rest)?,
             _ => symbol(rest)?,
         };
         tokens.push(token);
-        rest = after.trim_start();
+        rest = skip(after);
     }
     Ok(tokens)
+}
+
+/// Leaves out spaces and comments.
+fn skip(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    while let Some(comment) = rest.strip_prefix("//") {
+        rest = comment.split_once('\n').map_or("", |(_, after)| after).trim_start();
+    }
+    rest
 }
 
 fn syntax(why: impl Into<String>) -> InvalidExpression {
@@ -50,6 +68,9 @@ fn name(text: &str) -> Result<(Token, &str), InvalidExpression> {
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
     let (name, after) = text.split_at(end);
     if after.starts_with(['\'', '"']) {
+        if matches!(name, "r" | "R") {
+            return string(text);
+        }
         return Err(InvalidExpression::Unsupported(format!("the string prefix {name:?}")));
     }
     let token = match name {
@@ -83,27 +104,34 @@ fn number(text: &str) -> Result<(Token, &str), InvalidExpression> {
     Ok((Token::Literal(value), after))
 }
 
-fn string(text: &str, quote: char) -> Result<(Token, &str), InvalidExpression> {
-    let unsupported = |what: String| Err(InvalidExpression::Unsupported(what));
-    if text.starts_with("'''") || text.starts_with("\"\"\"") {
-        return unsupported("a triple-quoted string".to_owned());
-    }
+/// A text in one of its forms: `'a'`, `"a"`, in three quotes over several lines, and raw with an `r` in front.
+fn string(text: &str) -> Result<(Token, &str), InvalidExpression> {
+    let (is_raw, quoted) = match text.strip_prefix(['r', 'R']) {
+        Some(quoted) => (true, quoted),
+        None => (false, text),
+    };
+    let quotes = ["'''", "\"\"\"", "'", "\""].into_iter();
+    let quote = quotes.into_iter().find(|quote| quoted.starts_with(quote)).unwrap_or_default();
     let mut content = String::new();
-    let mut chars = text.char_indices().skip(1);
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '\n' => break,
-            c if c == quote => return Ok((Token::Literal(content.into()), &text[at + 1..])),
-            '\\' => match chars.next().map(|(_, escaped)| escaped) {
+    let mut rest = quoted[quote.len()..].chars();
+    loop {
+        if let Some(after) = rest.as_str().strip_prefix(quote) {
+            return Ok((Token::Literal(content.into()), after));
+        }
+        match rest.next() {
+            None => return Err(syntax("a string is not closed")),
+            Some('\n') if quote.len() == 1 => return Err(syntax("a string is not closed")),
+            Some('\\') if !is_raw => match rest.next() {
                 Some('n') => content.push('\n'),
                 Some('r') => content.push('\r'),
                 Some('t') => content.push('\t'),
                 Some(same @ ('\\' | '\'' | '"' | '`' | '?')) => content.push(same),
-                Some(other) => return unsupported(format!("the escape \\{other}")),
-                None => break,
+                Some(other) => {
+                    return Err(InvalidExpression::Unsupported(format!("the escape \\{other}")));
+                }
+                None => return Err(syntax("a string is not closed")),
             },
-            c => content.push(c),
+            Some(c) => content.push(c),
         }
     }
-    Err(syntax("a string is not closed"))
 }

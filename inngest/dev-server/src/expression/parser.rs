@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::InvalidExpression;
-use super::lexer::{self, Token};
+use super::lexer::{self, InvalidExpression, Token};
 
 /// Deeper nesting than this has no use, and could exhaust the stack.
 const MAX_DEPTH: usize = 50;

@@ -1,6 +1,7 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Expression, InvalidExpression};
+use super::Expression;
+use super::lexer::InvalidExpression;
 
 fn matches(text: &str) -> bool {
     let event = json!({"name": "a", "data": {
@@ -34,12 +35,15 @@ fn what_holds() {
         "event.data.text.contains(\"t'\") && 'aB'.upperAscii() == 'AB'",
         "string(5) == '5' && int('5') == 5 && int(5.9) == 5 && double('0.5') == event.data.half",
         "false || event.data.yes",
+        r"r'a\b' == 'a\\b' && R'' == ''",
+        "'''it's\n''' + \"\"\"a\"b\"\"\" == 'it\\'s\\na\"b'",
+        "event.data.n // the number\n == 5 // and nothing else",
     ] {
         assert!(matches(text), "{text}");
     }
 }
 
-/// What server 1.43 makes of values that are not there.
+/// How server 1.43 treats missing values.
 #[test]
 fn missing_values_do_not_fail() {
     for text in [
@@ -72,11 +76,46 @@ fn missing_values_do_not_fail() {
     }
 }
 
+/// In the condition of a wait or of a cancellation, a field that both events lack is equal [observed on 1.43].
+#[test]
+fn what_both_events_lack_is_equal() {
+    let (event, asynchronous) = (json!({"data": {"n": 1}}), json!({"data": {"m": 1}}));
+    let matches = |text: &str, asynchronous: Option<&Value>| {
+        Expression::parse(text).is_ok_and(|parsed| parsed.matches(&event, asynchronous))
+    };
+    for text in ["event.data.x == async.data.x", "async.data.x.y == event.data.x.y"] {
+        assert!(matches(text, Some(&asynchronous)), "{text}");
+    }
+    for text in [
+        "event.data.n == async.data.n",
+        "event.data.m == async.data.m",
+        "async.data.x == async.data.y",
+    ] {
+        assert!(!matches(text, Some(&asynchronous)), "{text}");
+    }
+    // A trigger has one event, and missing fields stay missing.
+    assert!(!matches("event.data.x == event.data.y", None));
+}
+
 #[test]
 fn what_cannot_be_read_is_refused() {
-    for text in
-        ["", " ", "(", "event.data.x == 'a", "f(]", ")", "event.", "1 2", "a == 1", "event..a"]
-    {
+    for text in [
+        "",
+        " ",
+        "// only a comment",
+        "event.data.x ==",
+        "'a\nb'",
+        "'''a''",
+        "r'a",
+        "(",
+        "event.data.x == 'a",
+        "f(]",
+        ")",
+        "event.",
+        "1 2",
+        "a == 1",
+        "event..a",
+    ] {
         let refused = Expression::parse(text);
         assert!(
             matches!(
@@ -91,7 +130,7 @@ fn what_cannot_be_read_is_refused() {
         ("event.data.text.matches('a.*')", "matches()"),
         ("date(event.ts)", "date()"),
         ("{'a': 1} == event.data", "map literal"),
-        ("r'a' == event.name", "string prefix"),
+        ("b'a' == event.name", "string prefix"),
         ("1u == event.data.n", "1u"),
     ] {
         let error =

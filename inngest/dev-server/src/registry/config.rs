@@ -1,17 +1,35 @@
-//! Function configurations: what the real server refuses is refused here, naming the field (P-075..P-090).
+//! Function configurations: what the real server refuses is refused here, with the field named (P-075..P-090).
 
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::{Function, Settings, flow_control, trigger};
+use super::settings::Settings;
+use super::trigger::{self, Trigger};
 use crate::ids::named_uuid;
 
 /// Retries when a function names none, and the most that it gets (P-079).
 const DEFAULT_RETRIES: i64 = 4;
 const MAX_RETRIES: i64 = 20;
 
+/// A registered function.
+#[derive(Debug)]
+pub(crate) struct Function {
+    /// The composite id, `<app>-<function>` (P-075).
+    pub(crate) id: String,
+    /// The internal id, as `ctx.fn_id` and the REST API show it.
+    pub(crate) uuid: String,
+    pub(crate) triggers: Vec<Trigger>,
+    /// Where to call it, with `fnId` and `stepId`.
+    pub(crate) url: Url,
+    /// Retries plus one (P-079).
+    pub(crate) max_attempts: u32,
+    pub(crate) settings: Settings,
+    /// Settings that this server accepts but does not enforce.
+    pub(crate) not_enforced: Vec<&'static str>,
+}
+
 /// Reads one configuration, or lists everything that is wrong with it.
-pub(super) fn parse(config: &Value) -> Result<Function, Vec<String>> {
+pub(super) fn read(config: &Value) -> Result<Function, Vec<String>> {
     let Some(config) = config.as_object() else {
         return Err(vec!["a function must be an object".to_owned()]);
     };
@@ -27,22 +45,20 @@ pub(super) fn parse(config: &Value) -> Result<Function, Vec<String>> {
     if config.get("name").and_then(Value::as_str).is_none_or(str::is_empty) {
         problems.push("`name` is required".to_owned());
     }
-    let triggers = trigger::parse_all(config, &mut problems);
-    let mut not_enforced = flow_control::check(config, &mut problems);
-    not_enforced.extend(trigger::has_jitter(config).then_some("jitter"));
+    let (triggers, has_jitter) = trigger::read_all(config, &mut problems);
+    let settings = Settings::read(config, &mut problems);
     let step = only_step(config).map_err(|problem| problems.push(problem)).ok();
-    match step {
-        Some((url, retries)) if problems.is_empty() => Ok(Function {
-            uuid: named_uuid("function", &id),
-            id,
-            triggers,
-            url,
-            max_attempts: u32::try_from(retries.min(MAX_RETRIES).saturating_add(1)).unwrap_or(0),
-            settings: Settings::read(config),
-            not_enforced,
-        }),
-        _ => Err(problems),
-    }
+    let Some((url, retries)) = step.filter(|_| problems.is_empty()) else { return Err(problems) };
+    let not_enforced = [("priority", settings.has_priority), ("jitter", has_jitter)];
+    Ok(Function {
+        uuid: named_uuid("function", &id),
+        id,
+        triggers,
+        url,
+        max_attempts: u32::try_from(retries.min(MAX_RETRIES).saturating_add(1)).unwrap_or(0),
+        settings,
+        not_enforced: not_enforced.into_iter().filter(|(_, used)| *used).map(|(n, _)| n).collect(),
+    })
 }
 
 /// The one entry of `steps` (P-078): its URL and its retries.

@@ -1,23 +1,29 @@
-//! What starts a function.
+//! What starts a function (P-077).
 
 use serde_json::{Map, Value};
 
-use super::Schedule;
+use super::cron::Schedule;
 use crate::event::Event;
 use crate::expression::Expression;
+use crate::typed;
 
 const MAX_TRIGGERS: usize = 10;
 const MAX_EVENT_NAME: usize = 255;
 
 /// What starts a function.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Trigger {
-    Event {
-        name: String,
-        /// What the event must be like.
-        condition: Option<Expression>,
-    },
+    Event { name: String, condition: Option<Expression> },
     Cron(Schedule),
+}
+
+/// A trigger as it is registered.
+#[derive(serde::Deserialize)]
+struct Entry {
+    event: Option<String>,
+    expression: Option<Expression>,
+    cron: Option<Schedule>,
+    jitter: Option<Value>,
 }
 
 impl Trigger {
@@ -30,24 +36,42 @@ impl Trigger {
             Self::Cron(_) => false,
         }
     }
+
+    fn new(entry: Entry) -> Result<Self, String> {
+        match (entry.event, entry.cron) {
+            (Some(_), Some(_)) => Err("give either `event` or `cron`, not both".to_owned()),
+            (None, None) => Err("an `event` or a `cron` is required".to_owned()),
+            (None, Some(schedule)) => Ok(Self::Cron(schedule)),
+            (Some(name), None) if (1..=MAX_EVENT_NAME).contains(&name.len()) => {
+                Ok(Self::Event { name, condition: entry.expression })
+            }
+            _ => Err(format!("an event name has 1 to {MAX_EVENT_NAME} bytes")),
+        }
+    }
 }
 
-/// Reads `triggers` (P-077) and notes what is wrong with them.
-pub(super) fn parse_all(config: &Map<String, Value>, problems: &mut Vec<String>) -> Vec<Trigger> {
+/// Reads `triggers` and notes what is wrong with them. Also tells whether a schedule has jitter, which has no effect here:
+/// tests need exact times.
+pub(super) fn read_all(
+    config: &Map<String, Value>,
+    problems: &mut Vec<String>,
+) -> (Vec<Trigger>, bool) {
+    let (mut triggers, mut has_jitter) = (Vec::new(), false);
     let entries = match config.get("triggers") {
-        None | Some(Value::Null) => return Vec::new(),
+        None | Some(Value::Null) => return (triggers, has_jitter),
         Some(Value::Array(entries)) => entries,
         Some(_) => {
             problems.push("`triggers` must be an array".to_owned());
-            return Vec::new();
+            return (triggers, has_jitter);
         }
     };
     if entries.len() > MAX_TRIGGERS {
         problems.push(format!("at most {MAX_TRIGGERS} triggers are allowed"));
     }
-    let mut triggers = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
-        match parse(entry) {
+        let entry: Result<Entry, String> = typed::object(entry, "");
+        has_jitter |= entry.as_ref().is_ok_and(|entry| entry.jitter.is_some());
+        match entry.and_then(Trigger::new) {
             Ok(trigger) if triggers.contains(&trigger) => {
                 problems.push(format!("`triggers[{index}]` is a duplicate"));
             }
@@ -55,37 +79,5 @@ pub(super) fn parse_all(config: &Map<String, Value>, problems: &mut Vec<String>)
             Err(problem) => problems.push(format!("`triggers[{index}]`: {problem}")),
         }
     }
-    triggers
-}
-
-/// Is a schedule to be spread? It is not: tests want their moments exact.
-pub(super) fn has_jitter(config: &Map<String, Value>) -> bool {
-    let triggers = config.get("triggers").and_then(Value::as_array).into_iter().flatten();
-    triggers.filter_map(|entry| entry.get("jitter")).any(|jitter| !jitter.is_null())
-}
-
-fn parse(entry: &Value) -> Result<Trigger, String> {
-    let field = |name: &str| entry.get(name).filter(|value| !value.is_null());
-    let event = match (field("event"), field("cron")) {
-        (Some(_), Some(_)) => return Err("give either `event` or `cron`, not both".to_owned()),
-        (None, Some(cron)) => {
-            let cron = cron.as_str().ok_or("`cron` must be a string")?;
-            return Schedule::parse(cron)
-                .map(Trigger::Cron)
-                .map_err(|why| format!("`cron`: {why}"));
-        }
-        (None, None) => return Err("an `event` or a `cron` is required".to_owned()),
-        (Some(event), None) => event.as_str().ok_or("`event` must be a string")?,
-    };
-    if event.is_empty() || event.len() > MAX_EVENT_NAME {
-        return Err(format!("an event name has 1 to {MAX_EVENT_NAME} bytes"));
-    }
-    let condition = match field("expression") {
-        None => None,
-        Some(text) => {
-            let text = text.as_str().ok_or("`expression` must be a string")?;
-            Some(Expression::parse(text).map_err(|error| format!("`expression`: {error}"))?)
-        }
-    };
-    Ok(Trigger::Event { name: event.to_owned(), condition })
+    (triggers, has_jitter)
 }

@@ -1,36 +1,26 @@
-//! Calls in flight, and the steps that they save through the checkpoint API (P-194).
+//! Calls in flight (P-080).
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use ulid::Ulid;
-
-use super::State;
-use crate::executor::MAX_STATE_BYTES;
-use crate::executor::ops::{Action, Op};
-use crate::executor::queue::Item;
-use crate::observe::Observation;
-
-/// A younger request may checkpoint whatever generation it names: checking it would cost more than it saves.
-const FRESH_MS: i64 = 10_000;
+use crate::queue::Item;
 
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     /// By job.
-    in_flight: HashMap<String, InFlight>,
-    /// Items that a limit put aside, oldest first.
+    pub(super) in_flight: HashMap<String, InFlight>,
+    /// Items that a concurrency limit keeps waiting, oldest first.
     parked: Vec<Item>,
 }
 
 #[derive(Debug)]
-struct InFlight {
-    generation: u32,
-    /// What limits count the call for.
+pub(super) struct InFlight {
+    pub(super) generation: u32,
+    /// The concurrency groups that the call belongs to.
     groups: Vec<String>,
 }
 
 impl Calls {
-    /// How many calls count for the group.
+    /// How many calls of a concurrency group are going on.
     pub(super) fn going_on(&self, group: &str) -> usize {
         let calls = self.in_flight.values();
         calls.filter(|call| call.groups.iter().any(|counted| counted == group)).count()
@@ -45,128 +35,9 @@ impl Calls {
         self.in_flight.insert(item.job_id.clone(), call);
     }
 
-    /// A call is over. Returns what was put aside.
+    /// A call is over. Returns the items that were kept waiting.
     pub(super) fn end(&mut self, item: &Item) -> Vec<Item> {
         self.in_flight.remove(&item.job_id);
         std::mem::take(&mut self.parked)
-    }
-}
-
-/// A request to save steps.
-#[derive(Debug)]
-pub(crate) struct Checkpoint {
-    pub(crate) run: Ulid,
-    /// The job that the request belongs to.
-    pub(crate) job: Option<String>,
-    pub(crate) generation: Option<u32>,
-    pub(crate) request_started_at: Option<i64>,
-    pub(crate) ops: Vec<Op>,
-}
-
-/// Why steps were not saved.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum CheckpointError {
-    #[error("run not found in state store")]
-    RunNotFound,
-    #[error("cannot checkpoint async steps")]
-    AsyncSteps,
-    #[error("cannot checkpoint opcode: {0}")]
-    Opcode(&'static str),
-    #[error("run state size limit exceeded: state size overflowed")]
-    StateTooLarge,
-    /// The steps are saved all the same.
-    #[error("queue item not found")]
-    NoQueueItem,
-    #[error("stale dispatch: queue item not found")]
-    Gone,
-    #[error(
-        "stale dispatch: dispatch generation {asked} does not match queue item generation {current}"
-    )]
-    WrongGeneration { asked: u32, current: u32 },
-}
-
-impl State {
-    /// Saves steps while their call goes on. The first result of a step stays (P-158).
-    ///
-    /// The attempts of the call stay as they are: server 1.43 does reset them in its queue, but the call in flight is
-    /// judged by what it began with, and its retry overwrites the reset [observed on 1.43].
-    pub(crate) fn checkpoint(
-        &mut self,
-        checkpoint: &Checkpoint,
-        now_ms: i64,
-        seen: &mut Vec<Observation>,
-    ) -> Result<(), CheckpointError> {
-        if self.running(checkpoint.run).is_none() {
-            return Err(CheckpointError::RunNotFound);
-        }
-        if checkpoint.ops.iter().any(|op| is_async(&op.action)) {
-            return Err(CheckpointError::AsyncSteps);
-        }
-        self.validate_dispatch(checkpoint, now_ms)?;
-        let run = self.running(checkpoint.run).ok_or(CheckpointError::RunNotFound)?;
-        run.checkpointed = true;
-        let added: usize = checkpoint.ops.iter().map(|op| bytes(&op.action)).sum();
-        if run.memo.bytes() + added > MAX_STATE_BYTES {
-            return Err(CheckpointError::StateTooLarge);
-        }
-        for op in &checkpoint.ops {
-            match &op.action {
-                Action::Ran { memo, bytes } => {
-                    seen.extend(run.save(&op.step, Arc::new(memo.clone()), *bytes, 0));
-                }
-                Action::Failed(_) => return Err(CheckpointError::Opcode("StepFailed")),
-                Action::Complete(_) => return Err(CheckpointError::Opcode("RunComplete")),
-                Action::None => return Err(CheckpointError::Opcode("None")),
-                // That a step begins is news for a user interface only.
-                _ => {}
-            }
-        }
-        match &checkpoint.job {
-            Some(job) if !self.calls.in_flight.contains_key(job) => {
-                Err(CheckpointError::NoQueueItem)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Is the request one that was given up, while another has taken its place? Server 1.43 can tell, but asks only where
-    /// that is switched on for an account.
-    fn validate_dispatch(
-        &self,
-        checkpoint: &Checkpoint,
-        now_ms: i64,
-    ) -> Result<(), CheckpointError> {
-        let Some(asked) = checkpoint.generation.filter(|generation| *generation != 0) else {
-            return Ok(());
-        };
-        let Some(job) = &checkpoint.job else { return Ok(()) };
-        let age = checkpoint.request_started_at.map(|started| now_ms.saturating_sub(started));
-        if age.is_some_and(|age| (0..FRESH_MS).contains(&age)) {
-            return Ok(());
-        }
-        match self.calls.in_flight.get(job) {
-            None => Err(CheckpointError::Gone),
-            Some(call) if call.generation == asked => Ok(()),
-            Some(call) => Err(CheckpointError::WrongGeneration { asked, current: call.generation }),
-        }
-    }
-}
-
-fn is_async(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::Sleep(_)
-            | Action::WaitForEvent(_)
-            | Action::WaitForSignal(_)
-            | Action::Invoke(_)
-            | Action::Fetch(_)
-            | Action::Errored(_)
-    )
-}
-
-fn bytes(action: &Action) -> usize {
-    match action {
-        Action::Ran { bytes, .. } => *bytes,
-        _ => 0,
     }
 }

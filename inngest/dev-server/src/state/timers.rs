@@ -3,54 +3,40 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
-use ulid::Ulid;
+use serde_json::json;
 
 use super::State;
-use super::intake::Group;
-use crate::core::Env;
 use crate::event::Event;
-use crate::executor::End;
+use crate::ids::Env;
 use crate::observe::Observation;
+use crate::queue::Timer;
 use crate::registry::{RegisterError, Registered, Schedule, Trigger};
+use crate::run::end::End;
 
 const SCHEDULED: &str = "inngest/scheduled.timer";
 
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Timer {
-    /// A wait has taken long enough.
-    WaitExpires { run: Ulid, hash: String },
-    /// A batch has waited long enough, or a series of events is over.
-    Release { group: Group, number: u64 },
-    /// A run should have begun by now.
-    StartTimeout { run: Ulid },
-    /// A run should have ended by now.
-    FinishTimeout { run: Ulid },
-    /// A function runs by its schedule.
-    Cron { function: String, schedule: String, due: i64 },
-}
-
 impl State {
-    /// The timer's moment has come.
-    pub(crate) fn ring(&mut self, timer: &Timer, env: &Env) -> Vec<Observation> {
+    /// The timer is due.
+    pub(crate) fn ring(&mut self, timer: &Timer, env: &Env) {
         match timer {
-            Timer::WaitExpires { run, hash } => {
-                self.expire(*run, hash, env);
-                Vec::new()
-            }
+            Timer::WaitExpires { run, hash } => self.expire(*run, hash, env),
             Timer::Release { group, number } => self.release(group, *number, env),
             Timer::StartTimeout { run } => {
-                let begun = self.running(*run).is_none_or(|run| run.begun);
-                if begun { Vec::new() } else { self.end(*run, End::Cancelled, env) }
+                if self.running(*run).is_some_and(|run| !run.begun) {
+                    self.end(*run, End::Cancelled, env);
+                }
             }
             Timer::FinishTimeout { run } => self.end(*run, End::Cancelled, env),
             Timer::Cron { function, schedule, due } => self.tick(function, schedule, *due, env),
         }
     }
 
-    /// Takes a registration in and sets the clocks of what it schedules.
+    /// Takes a registration in and sets timers for its schedules.
     pub(crate) fn register(&mut self, body: &[u8], env: &Env) -> Result<Registered, RegisterError> {
         let registered = self.registry.register(body)?;
+        if registered.modified {
+            self.seen.push(synced(&registered));
+        }
         for function in &registered.functions {
             for trigger in &function.triggers {
                 if let Trigger::Cron(schedule) = trigger {
@@ -61,7 +47,7 @@ impl State {
         Ok(registered)
     }
 
-    /// Sets the clock for the next moment of a schedule, unless it is set.
+    /// Sets the timer for the next time of a schedule, unless it is set.
     fn schedule(&mut self, function: &str, schedule: &Schedule, env: &Env) {
         let key = (function.to_owned(), schedule.text.clone());
         if self.scheduled.contains(&key) {
@@ -74,34 +60,43 @@ impl State {
         }
     }
 
-    /// Runs a function, unless it was registered anew without this schedule. Moments that were missed, because the
-    /// machine slept, are not made up for.
-    fn tick(&mut self, function: &str, schedule: &str, due: i64, env: &Env) -> Vec<Observation> {
+    /// Runs a function, unless it was registered anew without this schedule. Times that were missed, because the machine
+    /// slept, are skipped.
+    fn tick(&mut self, function: &str, schedule: &str, due: i64, env: &Env) {
         self.scheduled.remove(&(function.to_owned(), schedule.to_owned()));
-        let Some(function) = self.registry.function(function).cloned() else { return Vec::new() };
+        let Some(function) = self.registry.function(function).cloned() else { return };
         let found = function.triggers.iter().find_map(|trigger| match trigger {
             Trigger::Cron(found) if found.text == schedule => Some(found),
             _ => None,
         });
-        let Some(found) = found else { return Vec::new() };
+        let Some(found) = found else { return };
         self.schedule(&function.id, found, env);
         let event = Arc::new(timer_event(schedule, due, env));
         self.events.insert(event.internal_id, Arc::clone(&event));
-        self.admit(function, vec![event], None, env)
+        self.admit(function, vec![event], None, env);
     }
 }
 
-/// P-113: its id is the moment, not a ULID.
+fn synced(registered: &Registered) -> Observation {
+    let functions = || registered.functions.iter();
+    let not_enforced: Vec<String> = functions()
+        .flat_map(|f| f.not_enforced.iter().map(|setting| format!("{}.{setting}", f.id)))
+        .collect();
+    if !not_enforced.is_empty() {
+        tracing::warn!(?not_enforced, "this dev server does not enforce some settings");
+    }
+    let functions = functions().map(|function| function.id.clone()).collect();
+    Observation::AppSynced { app: registered.app.clone(), functions, not_enforced }
+}
+
+/// P-113: its id is the time, not a ULID.
 fn timer_event(schedule: &str, due: i64, env: &Env) -> Event {
     let at = Timestamp::from_millisecond(due).map(|at| at.to_string()).unwrap_or_default();
+    let data = json!({"cron": schedule, "scheduledAt": at, "fireAt": at});
     Event {
-        internal_id: env.ulid(),
-        id: at.clone(),
-        name: SCHEDULED.to_owned(),
-        data: json!({"cron": schedule, "scheduledAt": at, "fireAt": at}),
-        user: Some(Value::Object(serde_json::Map::new())),
+        id: at,
+        user: Some(json!({})),
         ts: due,
-        v: None,
-        received_at: env.now(),
+        ..Event::internal(SCHEDULED, data, env.ulid(), env.now())
     }
 }

@@ -5,43 +5,16 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use ulid::Ulid;
 
-use super::{State, Timer};
-use crate::core::Env;
+use super::State;
 use crate::event::Event;
-use crate::executor::End;
-use crate::executor::ops::Step;
-use crate::executor::queue::{Item, Kind};
 use crate::expression::Expression;
-
-/// A step that waits.
-#[derive(Debug)]
-pub(crate) struct Wait {
-    pub(crate) run: Ulid,
-    pub(crate) step: Step,
-    pub(crate) expires_at: i64,
-    /// The result when nothing comes in time.
-    pub(crate) late: Arc<Value>,
-    pub(crate) awaited: Awaited,
-}
-
-#[derive(Debug)]
-pub(crate) enum Awaited {
-    Event {
-        name: String,
-        condition: Option<Expression>,
-    },
-    Signal {
-        name: String,
-        replaces: bool,
-    },
-    /// The end of the run that the step invoked.
-    Invocation,
-    /// Only that its time is up: another run took its signal.
-    Nothing,
-}
+use crate::ids::Env;
+use crate::queue::{Item, Kind, Timer};
+use crate::run::end::End;
+use crate::run::wait::{Awaited, Wait};
 
 impl State {
-    /// Lets a run wait. `Some` is how the run ends if it must not: only one run waits for a signal (P-133).
+    /// Lets a run wait. `Some` is how the run ends if it cannot: only one run waits for a signal (P-133).
     pub(crate) fn begin_wait(&mut self, wait: Wait) -> Option<End> {
         if let Awaited::Signal { name, replaces } = &wait.awaited {
             let rival = self.waits.values_mut().find(|other| other.is_for_signal(name));
@@ -50,7 +23,7 @@ impl State {
                     let message = "Signal conflict; signal wait already exists for another run";
                     return Some(End::named("Error", message, None));
                 }
-                // The other run is not told: it goes on when its time is up.
+                // The other run goes on when its time is up.
                 Some(rival) => rival.awaited = Awaited::Nothing,
                 None => {}
             }
@@ -65,29 +38,21 @@ impl State {
         None
     }
 
-    /// Resumes the runs that wait for this event; its result is the event as it is (P-106).
+    /// Resumes the runs that wait for this event, which is the result of their steps (P-106).
     pub(super) fn resume_waits(&mut self, event: &Event, env: &Env) {
-        let is_awaited = |wait: &Wait| matches!(&wait.awaited, Awaited::Event { name, .. } if *name == event.name);
-        if !self.waits.values().any(is_awaited) {
-            return;
-        }
         let stored = event.for_call();
-        let ready: Vec<(Ulid, String)> = self
-            .waits
-            .iter()
-            .filter(|(_, wait)| match &wait.awaited {
-                Awaited::Event { name, condition } if *name == event.name => {
-                    let run = self.runs.get(&wait.run);
-                    condition.as_ref().is_none_or(|condition| {
-                        run.is_some_and(|run| {
-                            condition.matches(&run.event().for_call(), Some(&stored))
-                        })
-                    })
-                }
-                _ => false,
-            })
-            .map(|(key, _)| key.clone())
-            .collect();
+        let meets = |wait: &Wait, condition: &Expression| {
+            let run = self.runs.get(&wait.run);
+            run.is_some_and(|run| condition.matches(&run.event().for_call(), Some(&stored)))
+        };
+        let is_over = |wait: &&Wait| match &wait.awaited {
+            Awaited::Event { name, condition } if *name == event.name => {
+                condition.as_ref().is_none_or(|condition| meets(wait, condition))
+            }
+            _ => false,
+        };
+        let ready = self.waits.values().filter(is_over);
+        let ready: Vec<_> = ready.map(|wait| (wait.run, wait.step.hash.clone())).collect();
         for (run, hash) in ready {
             self.resume(run, &hash, stored.clone(), env);
         }
@@ -101,30 +66,20 @@ impl State {
         Some(run)
     }
 
-    /// The wait is over, with this result.
+    /// Ends a wait with a result.
     pub(super) fn resume(&mut self, run: Ulid, hash: &str, memo: Value, env: &Env) {
         if let Some(wait) = self.waits.remove(&(run, hash.to_owned())) {
-            // The account of the wait passes on to the item.
+            // The run's count of outstanding work stays: the item takes the place of the wait.
             let kind = Kind::Resume(wait.step, Arc::new(memo));
             self.queue.push(Item::first(run, kind, None, env.now(), env.job()));
         }
     }
 
-    /// The wait is over because its time is up, unless it was over before.
+    /// Ends a wait whose time is up, unless it was over before.
     pub(super) fn expire(&mut self, run: Ulid, hash: &str, env: &Env) {
         let late = self.waits.get(&(run, hash.to_owned())).map(|wait| Value::clone(&wait.late));
         if let Some(late) = late {
             self.resume(run, hash, late, env);
         }
-    }
-
-    pub(super) fn forget_waits(&mut self, run: Ulid) {
-        self.waits.retain(|(waiting, _), _| *waiting != run);
-    }
-}
-
-impl Wait {
-    fn is_for_signal(&self, signal: &str) -> bool {
-        matches!(&self.awaited, Awaited::Signal { name, .. } if name == signal)
     }
 }

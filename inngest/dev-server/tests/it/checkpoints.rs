@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::fake_sdk::{Answer, Call};
-use crate::world::{NOW, World, client, function};
+use crate::world::{NOW, World, client, function, until};
 
 /// The checkpoint that the call would send for `steps`.
 fn body(call: &Call, steps: &Value) -> Value {
@@ -26,7 +26,7 @@ fn ran(hash: &str, data: Value) -> Value {
     json!({"op": "StepRun", "id": hash, "name": hash, "displayName": hash, "data": data})
 }
 
-/// Sends a checkpoint from within a call, which is what an SDK does: status and text.
+/// Sends a checkpoint from within a call, as an SDK does. Returns status and text.
 fn post(server: &Url, body: &Value, token: Option<&str>) -> (u16, String) {
     let url = server
         .join(&format!("/v1/checkpoint/{}/async", body["run_id"].as_str().unwrap_or("x")))
@@ -61,9 +61,7 @@ async fn steps_are_saved_while_the_call_goes_on() {
             // The first result stays (P-158).
             let again = json!([ran("a", json!(2)), ran("b", json!("B"))]);
             assert_eq!(post(server, &body(call, &again), None), (200, String::new()));
-            Answer::ops(
-                json!([{"op": "Sleep", "id": "nap", "name": "nap", "opts": {"duration": "0s"}}]),
-            )
+            Answer::sleep("0s")
         }
         Some(_) => Answer::done(json!([call.body["steps"], call.body["ctx"]["stack"]])),
     })
@@ -83,12 +81,8 @@ async fn a_saved_step_is_observed() {
     })
     .await;
     world.send().await;
-    let result = world
-        .until(|seen| match seen {
-            Observation::StepFinished { name, result, .. } if name == "a" => Some(result),
-            _ => None,
-        })
-        .await;
+    let result =
+        until!(world, Observation::StepFinished { name, result, .. } if name == "a" => result);
     assert_eq!(result, Ok(json!(1)));
 }
 
@@ -124,7 +118,7 @@ async fn what_was_not_saved_may_come_with_the_op_that_ends_the_call() {
     assert_eq!(world.sdk.calls().len(), 2);
 }
 
-/// [observed on server 1.43], although its source means to give the attempts back.
+/// [observed on server 1.43], although its source resets the attempts.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_saved_step_does_not_give_attempts_back() {
     let mut world = world(|call, server| {
@@ -190,7 +184,7 @@ async fn a_request_that_was_given_up_is_told_so() {
     let mut world = world(|call, server| {
         let mut checkpoint = body(call, &json!([ran("a", json!(1))]));
         checkpoint["generation_id"] = json!(7);
-        // Within ten seconds nobody looks.
+        // A request younger than ten seconds is not checked.
         assert_eq!(post(server, &checkpoint, None).0, 200);
         let mut unknown = checkpoint.clone();
         unknown["qi_id"] = json!("Z29uZTo6ZGVmYXVsdA==");

@@ -1,10 +1,11 @@
 //! The event API.
 
+use inngest::{NewEvent, ReqwestTransport, Settings};
 use inngest_dev_server::{DevServer, Observation};
 use serde_json::{Value, json};
 
 use crate::fake_sdk::Answer;
-use crate::world::{NOW, World, client};
+use crate::world::{NOW, World, client, until};
 
 async fn world() -> World {
     World::simple(|_| Answer::done(json!(null))).await
@@ -43,7 +44,7 @@ async fn invalid_events_are_refused_as_by_the_real_server() {
         (r#"{"name":"x","user":5}"#, "`user` must be an object"),
         (r#"{"name":"x","id":5}"#, "`id` must be a string"),
         (r#"{"name":5}"#, "`name` must be a string"),
-        ("5", "must be a JSON object"),
+        ("5", "must be an object"),
         ("{nope", "key must be a string"),
         ("{\"name\":\"a\"}\n{\"name\":\"b\"}", "trailing characters"),
     ] {
@@ -70,7 +71,9 @@ async fn events_before_a_bad_one_are_accepted() {
     let mut world = world().await;
     let body = r#"[{"name":"app/event"},{"name":"inngest/x"},{"name":"app/event"}]"#;
     let (status, answer) = world.post_events(body).await;
-    assert_eq!((status, answer["ids"].as_array().unwrap().len()), (400, 1));
+    let ids = answer["ids"].as_array().unwrap();
+    assert_eq!((status, ids.len()), (400, 1));
+    assert_ne!(ids[0], "", "the id of the first event, and no empty one for the second");
     assert_eq!(world.end().await, Ok(json!(null)));
 }
 
@@ -94,12 +97,7 @@ async fn an_empty_key_drops_the_event() {
         );
     }
     world.send().await;
-    let first = world
-        .until(|seen| match seen {
-            Observation::EventReceived { name, .. } => Some(name),
-            _ => None,
-        })
-        .await;
+    let first = until!(world, Observation::EventReceived { name, .. } => name);
     assert_eq!(first, "app/event");
 }
 
@@ -110,6 +108,48 @@ async fn a_configured_event_key_is_checked() {
     let (status, answer) = world.post_events(r#"{"name":"a"}"#).await;
     assert_eq!(status, 401);
     assert_eq!(answer, json!({"status": 401, "message": "", "error": "Event key not found"}));
+}
+
+/// Each pair was tried on server 1.43.
+#[tokio::test]
+async fn the_key_is_read_as_go_reads_a_path() {
+    for (key, path, status) in [
+        ("my-event-key", "my-event-key", 200),
+        ("my-event-key", "my%2Devent%2Dkey", 401),
+        ("my-event-key", "my-event-key%0A", 401),
+        ("q+u3w==", "q+u3w==", 200),
+        ("q+u3w==", "q%2Bu3w%3D%3D", 401),
+        ("x~y:z@!$&()*", "x~y:z@!$&()*", 200),
+        ("x~y:z@!$&()*", "x~y:z@%21$&%28%29%2A", 200),
+        ("a b", "a%20b", 200),
+        ("a b!", "a%20b!", 401),
+        ("a b!", "a%20b%21", 200),
+        ("ключ", "%D0%BA%D0%BB%D1%8E%D1%87", 200),
+        ("ключ", "%d0%ba%d0%bb%d1%8e%d1%87", 401),
+        ("a%2Fb", "a%252Fb", 200),
+        ("q+u/3w==", "q+u%2F3w==", 401),
+    ] {
+        let builder = DevServer::builder().event_key(key);
+        let world = World::with(builder, None, json!([]), |_| Answer::done(json!(null))).await;
+        let url = format!("{}e/{path}", world.server.url());
+        let answer = client().post(url).body("[]").send().await.unwrap();
+        assert_eq!(answer.status(), status, "{key} as {path}");
+    }
+}
+
+#[tokio::test]
+async fn the_sdk_reaches_every_key_that_can_be_reached() {
+    for key in ["my-event-key", "evt_key_1", "q+u3w==", "x!y", "a b!", "100%", "ключ?#", "a%2Fb"]
+    {
+        let builder = DevServer::builder().event_key(key);
+        let world = World::with(builder, None, json!([]), |_| Answer::done(json!(null))).await;
+        let mut settings = Settings::dev().with_origin(world.server.url().as_str());
+        settings.event_key = Some(key.to_owned());
+        let sdk = inngest::Client::new(settings, ReqwestTransport::new(client()));
+        assert_eq!(sdk.check_event_key().await, Ok(()), "{key}");
+        let sent = sdk.send(&[NewEvent::named("app/event", json!({}))]).await;
+        assert!(sent.is_ok(), "{key}: {sent:?}");
+    }
 }
 
 #[tokio::test]

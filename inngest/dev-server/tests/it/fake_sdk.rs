@@ -1,4 +1,4 @@
-//! A tiny SDK that answers as its script says and remembers how it was called.
+//! A small SDK that answers by a script and records its calls.
 
 #![expect(clippy::needless_pass_by_value, reason = "scripts pass `json!(..)` as it is")]
 
@@ -46,7 +46,7 @@ impl Call {
     }
 }
 
-/// What the SDK says. Starts with the headers that every reply must have.
+/// A reply. It starts with the headers that every reply needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     status: u16,
@@ -80,6 +80,12 @@ impl Answer {
     pub(crate) fn planned(hashes: &[&str]) -> Self {
         let op = |hash| json!({"op": "StepPlanned", "id": hash, "name": hash, "data": null});
         Self::ops(hashes.iter().map(op).collect())
+    }
+
+    /// A sleep with the hash `nap`.
+    pub(crate) fn sleep(duration: &str) -> Self {
+        let opts = json!({"duration": duration});
+        Self::ops(json!([{"op": "Sleep", "id": "nap", "name": "nap", "opts": opts, "data": null}]))
     }
 
     pub(crate) fn error(message: &str) -> Self {

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use inngest_dev_server::Observation;
 use serde_json::{Value, json};
 
 use crate::fake_sdk::{Answer, Call};
@@ -101,9 +100,7 @@ async fn singleton(mode: &str) -> World {
     let setting = json!({"mode": mode, "key": "event.data.k"});
     World::start(json!([function_with("singleton", setting)]), |call: &Call| {
         match call.memo("nap") {
-            None => Answer::ops(json!([
-                {"op": "Sleep", "id": "nap", "name": "nap", "opts": {"duration": "1h"}},
-            ])),
+            None => Answer::sleep("1h"),
             Some(_) => Answer::done(call.body["event"]["data"].clone()),
         }
     })
@@ -126,12 +123,7 @@ async fn one_run_at_a_time_gives_way_to_the_next() {
     assert!(world.started().await);
     world.event("app/event", json!({"k": "a", "n": 2})).await;
     world.cancelled().await;
-    world
-        .until(|seen| match seen {
-            Observation::SleepStarted { .. } => Some(()),
-            _ => None,
-        })
-        .await;
+    world.asleep().await;
     world.clock.advance(Duration::from_secs(3600));
     assert_eq!(world.end().await, Ok(json!({"k": "a", "n": 2})));
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use inngest_dev_server::Observation;
 use serde_json::{Value, json};
 
 use crate::fake_sdk::{Answer, Call};
@@ -70,19 +69,12 @@ async fn an_unknown_function_fails_the_step() {
 async fn a_function_that_takes_too_long_fails_the_step() {
     let opts = json!({"function_id": "app-other", "payload": {}, "timeout": "10s"});
     let mut world = invokes(opts, |call| match call.memo("nap") {
-        None => Answer::ops(
-            json!([{"op": "Sleep", "id": "nap", "name": "nap", "opts": {"duration": "1h"}}]),
-        ),
+        None => Answer::sleep("1h"),
         Some(_) => Answer::done(json!("late")),
     })
     .await;
     world.send().await;
-    world
-        .until(|seen| match seen {
-            Observation::SleepStarted { .. } => Some(()),
-            _ => None,
-        })
-        .await;
+    world.asleep().await;
     world.clock.advance(Duration::from_secs(10));
     let message = "Timed out waiting for invoked function to complete";
     let error = json!({
@@ -102,20 +94,13 @@ async fn a_cancelled_function_is_told_of() {
     other["cancel"] = json!([{"event": "stop"}]);
     let functions = json!([function("app-fn", "app/event", 0), other]);
     let mut world = World::start(functions, move |call| match (call.function(), call.memo("i")) {
-        ("app-other", _) => Answer::ops(
-            json!([{"op": "Sleep", "id": "nap", "name": "nap", "opts": {"duration": "1h"}}]),
-        ),
+        ("app-other", _) => Answer::sleep("1h"),
         (_, None) => Answer::ops(op.clone()),
         (_, Some(memo)) => Answer::done(memo.clone()),
     })
     .await;
     world.send().await;
-    world
-        .until(|seen| match seen {
-            Observation::SleepStarted { .. } => Some(()),
-            _ => None,
-        })
-        .await;
+    world.asleep().await;
     world.event("stop", json!({})).await;
     let memo = world.end().await.unwrap();
     assert_eq!(memo["data"]["name"], "inngest/function.finished");

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::sync::Barrier;
 
 use crate::fake_sdk::{Answer, Call};
-use crate::world::World;
+use crate::world::{World, until};
 
 fn calls_for(world: &World, step: &str) -> Vec<Call> {
     world.sdk.calls().into_iter().filter(|call| call.step() == step).collect()
@@ -54,12 +54,7 @@ async fn a_group_that_ends_with_a_sleep_is_discovered_without_immediate_executio
     })
     .await;
     world.send().await;
-    world
-        .until(|seen| match seen {
-            Observation::StepFinished { name, .. } if name == "a" => Some(()),
-            _ => None,
-        })
-        .await;
+    until!(world, Observation::StepFinished { name, .. } if name == "a" => ());
     world.clock.advance(Duration::from_secs(1));
     assert_eq!(world.end().await, Ok(json!("done")));
     let flags: Vec<_> = world
@@ -119,7 +114,7 @@ async fn a_race_is_discovered_when_its_first_step_is_done() {
             Answer::ops(json!([racing("StepPlanned", "fast"), racing("StepPlanned", "slow")]))
         }
         "fast" => Answer::ops(json!([racing("StepRun", "fast")])),
-        // Would be tried again in 15 s, which never pass.
+        // Its retry is due in 15 s, which do not pass in this test.
         _ => Answer::error("slow"),
     })
     .await;
@@ -130,18 +125,12 @@ async fn a_race_is_discovered_when_its_first_step_is_done() {
 #[tokio::test]
 async fn a_sleep_lasts_as_long_as_it_says() {
     let mut world = World::simple(|call| match call.memo("nap") {
-        None => Answer::ops(json!([{"op": "Sleep", "id": "nap", "name": "nap",
-            "opts": {"duration": "1h"}, "data": null}])),
+        None => Answer::sleep("1h"),
         Some(memo) => Answer::done(json!({"memo": memo})),
     })
     .await;
     world.send().await;
-    let duration = world
-        .until(|seen| match seen {
-            Observation::SleepStarted { duration, .. } => Some(duration),
-            _ => None,
-        })
-        .await;
+    let duration = world.asleep().await;
     assert_eq!(duration, Duration::from_secs(3600));
     world.clock.advance(duration - Duration::from_millis(1));
     assert_eq!(world.sdk.calls().len(), 1);
@@ -150,7 +139,7 @@ async fn a_sleep_lasts_as_long_as_it_says() {
 }
 
 #[tokio::test]
-async fn sleeps_until_a_moment_and_sleeps_of_no_length() {
+async fn sleeps_until_a_time_and_sleeps_of_no_length() {
     for (duration, expected) in
         [("2026-11-22T12:00:10.250Z", 10_000), ("2020-01-01", 0), ("-5s", 0), ("", 0), ("0s", 0)]
     {
@@ -161,12 +150,7 @@ async fn sleeps_until_a_moment_and_sleeps_of_no_length() {
         })
         .await;
         world.send().await;
-        let seen = world
-            .until(|seen| match seen {
-                Observation::SleepStarted { duration, .. } => Some(duration),
-                _ => None,
-            })
-            .await;
+        let seen = world.asleep().await;
         assert_eq!(seen, Duration::from_millis(expected), "{duration}");
         world.clock.advance(seen);
         assert_eq!(world.end().await, Ok(json!("awake")), "{duration}");

@@ -5,7 +5,7 @@ use inngest_dev_server::{DevServer, Observation};
 use serde_json::{Value, json};
 
 use crate::fake_sdk::Answer;
-use crate::world::{World, client, function, payload};
+use crate::world::{World, client, function, payload, until};
 
 async fn world() -> World {
     World::start(json!([]), |_| Answer::done(json!(null))).await
@@ -58,6 +58,7 @@ async fn configurations_that_the_real_server_accepts() {
         json!({"/batchEvents": {"maxSize": 2, "timeout": "5s"}, "/cancel": [],
             "/priority": {"run": null}, "/rateLimit": {"limit": 1, "period": "1m"}}),
         json!({"/singleton": {"mode": "skip"}}),
+        json!({"/singleton": {}, "/timeouts": {}, "/priority": {}}),
         json!({"/cancel": [{"event": "a", "if": "event.data.a == async.data.a", "timeout": "1h"}]}),
         json!({"/timeouts": {"start": "10s", "finish": "1h"}}),
         json!({"/triggers": [{"cron": "TZ=Europe/Paris 0 12 * * 5"}, {"event": "a"}]}),
@@ -82,6 +83,7 @@ async fn configurations_that_are_refused_name_function_and_field() {
         (json!({"/triggers": [{"cron": "@daily"}]}), "five fields"),
         (json!({"/triggers": [{"cron": "TZ=Nowhere * * * * *"}]}), "no time zone"),
         (json!({"/triggers": [{"cron": 5}]}), "`cron` must be a string"),
+        (json!({"/triggers": [{"cron": "0 0 * * 7"}]}), "Sunday"),
         (json!({"/cancel": [{"if": "true"}]}), "`cancel.event`"),
         (json!({"/debounce": {"period": "5s", "timeout": "P1D"}}), "`debounce.timeout`"),
         (json!({"/batchEvents": {"maxSize": 2, "timeout": "5s", "if": "("}}), "`batchEvents.if`"),
@@ -119,6 +121,16 @@ async fn configurations_that_are_refused_name_function_and_field() {
         (json!({"/cancel": vec![json!({"event": "a"}); 6]}), "`cancel` takes at most 5"),
         (json!({"/cancel": [{"event": "a", "timeout": "P1D"}]}), "`cancel.timeout`"),
         (json!({"/timeouts": {"start": "1y"}}), "`timeouts.start`"),
+        // Values of the wrong type [observed on 1.43].
+        (json!({"/timeouts": []}), "`timeouts` must be an object"),
+        (json!({"/throttle": {"limit": "1", "period": "1m"}}), "`throttle.limit`"),
+        (json!({"/throttle": {"limit": -1, "period": "1m"}}), "`throttle.limit`"),
+        (json!({"/concurrency": [[1]]}), "`concurrency` must be an object"),
+        (json!({"/cancel": [["a"]]}), "`cancel` must be an object"),
+        (json!({"/singleton": {"mode": null}}), "`singleton.mode`"),
+        (json!({"/priority": 5}), "`priority` must be an object"),
+        (json!({"/priority": {"run": 5}}), "`priority.run` must be a string"),
+        (json!({"/triggers": [["a"]]}), "`triggers[0]`"),
     ] {
         let error = problem(&world, changes.clone()).await.unwrap_or_default();
         assert!(error.starts_with("At least one function is invalid: "), "{changes}: {error}");
@@ -157,14 +169,8 @@ async fn only_a_change_is_modified() {
     assert_eq!((status, &changed["modified"]), (200, &json!(true)));
     assert_eq!(changed["app_id"], same["app_id"]);
     assert_ne!(changed["sync_id"], same["sync_id"]);
-    let synced = world
-        .until(|seen| match seen {
-            Observation::AppSynced { functions, not_enforced, .. } if !functions.is_empty() => {
-                Some((functions, not_enforced))
-            }
-            _ => None,
-        })
-        .await;
+    let synced = until!(world, Observation::AppSynced { functions, not_enforced, .. }
+        if !functions.is_empty() => (functions, not_enforced));
     assert_eq!(
         synced,
         (

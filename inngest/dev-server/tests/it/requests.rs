@@ -10,8 +10,8 @@ use inngest_dev_server::Observation;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::fake_sdk::{Answer, Call};
-use crate::world::World;
+use crate::fake_sdk::Answer;
+use crate::world::{World, until};
 
 async fn echo(method: Method, uri: Uri, headers: HeaderMap, body: String) -> impl IntoResponse {
     let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
@@ -21,7 +21,7 @@ async fn echo(method: Method, uri: Uri, headers: HeaderMap, body: String) -> imp
     ([("x-one", "1")], json!({"seen": seen, "body": body}).to_string())
 }
 
-/// A site that tells how it was asked, or fails.
+/// A site that answers with the request that it got, or with an error.
 async fn site() -> String {
     let app = Router::new()
         .route("/echo", any(echo))
@@ -30,15 +30,6 @@ async fn site() -> String {
     let origin = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
     origin
-}
-
-async fn asks(op: &str, opts: Value) -> World {
-    let op = json!([{"op": op, "id": "g", "name": "get", "opts": opts}]);
-    World::simple(move |call: &Call| match call.memo("g") {
-        None => Answer::ops(op.clone()),
-        Some(memo) => Answer::done(json!({"memo": memo})),
-    })
-    .await
 }
 
 #[tokio::test]
@@ -51,7 +42,7 @@ async fn the_server_fetches_for_the_function() {
     ] {
         let mut opts = opts;
         opts["url"] = json!(format!("{site}/echo"));
-        let mut world = asks("Gateway", opts).await;
+        let mut world = World::one_op("Gateway", opts).await;
         world.send().await;
         let output = world.end().await.unwrap();
         let data = &output["memo"]["data"];
@@ -64,14 +55,15 @@ async fn the_server_fetches_for_the_function() {
 
 #[tokio::test]
 async fn any_status_is_an_answer() {
-    let mut world = asks("Gateway", json!({"url": format!("{}/fail", site().await)})).await;
+    let mut world =
+        World::one_op("Gateway", json!({"url": format!("{}/fail", site().await)})).await;
     world.send().await;
     assert_eq!(world.end().await.unwrap()["memo"]["data"]["status_code"], 502);
 }
 
 #[tokio::test]
 async fn a_site_that_cannot_be_reached_is_tried_again() {
-    let mut world = asks("Gateway", json!({"url": "http://127.0.0.1:1/"})).await;
+    let mut world = World::one_op("Gateway", json!({"url": "http://127.0.0.1:1/"})).await;
     world.send().await;
     world.next_retry().await;
     let output = world.end().await.unwrap();
@@ -90,7 +82,7 @@ async fn a_model_answers_with_its_json() {
     ] {
         let opts = json!({"type": "step.ai.infer", "url": url, "headers": {"a": "b"},
             "auth_key": "sk-1", "format": format, "body": {"model": "m"}});
-        let mut world = asks("AiGateway", opts).await;
+        let mut world = World::one_op("AiGateway", opts).await;
         world.send().await;
         let output = world.end().await.unwrap();
         let data = &output["memo"]["data"];
@@ -102,7 +94,7 @@ async fn a_model_answers_with_its_json() {
 #[tokio::test]
 async fn a_model_that_fails_is_a_failed_step() {
     let opts = json!({"url": format!("{}/fail", site().await), "body": {}});
-    let mut world = asks("AIGateway", opts).await;
+    let mut world = World::one_op("AIGateway", opts).await;
     world.send().await;
     world.next_retry().await;
     let output = world.end().await.unwrap();
@@ -120,7 +112,7 @@ async fn requests_that_the_real_server_hangs_on_fail() {
         json!({}),
         json!({"url": "http://127.0.0.1:1/", "headers": {"a": 1}}),
     ] {
-        let mut world = asks("Gateway", opts.clone()).await;
+        let mut world = World::one_op("Gateway", opts.clone()).await;
         world.send().await;
         let message = world.failure().await;
         assert!(message.contains("(P-003)"), "{opts}: {message}");
@@ -142,7 +134,7 @@ async fn the_function_may_ask_to_be_called_again() {
 
 /// P-140.
 #[tokio::test]
-async fn deferred_functions_are_ignored_loudly() {
+async fn deferred_functions_are_ignored_and_reported() {
     let defer = json!({"op": "DeferAdd", "id": "d", "opts": {"fn_slug": "app-x", "input": {}}});
     let mut world = World::simple(move |call| match call.memo("a") {
         None => Answer::ops(json!([defer, {"op": "StepRun", "id": "a", "name": "a", "data": 1}])),
@@ -150,12 +142,7 @@ async fn deferred_functions_are_ignored_loudly() {
     })
     .await;
     world.send().await;
-    let ignored = world
-        .until(|seen| match seen {
-            Observation::OpIgnored { op, .. } => Some(op),
-            _ => None,
-        })
-        .await;
+    let ignored = until!(world, Observation::OpIgnored { op, .. } => op);
     assert_eq!(ignored, "DeferAdd");
     assert_eq!(world.end().await, Ok(json!("done")));
 }

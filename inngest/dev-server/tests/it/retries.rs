@@ -6,7 +6,7 @@ use inngest_dev_server::{DevServer, Observation};
 use serde_json::json;
 
 use crate::fake_sdk::Answer;
-use crate::world::{World, client, function, payload};
+use crate::world::{World, client, function, payload, until};
 
 #[tokio::test]
 async fn only_the_no_retry_header_ends_a_function_at_once() {
@@ -54,7 +54,7 @@ async fn a_failed_step_is_final() {
     assert_eq!(world.end().await, Ok(json!("nope")));
 }
 
-/// The clock stands a quarter of a second into a second, from whose start the server counts.
+/// It is 12:00:00.250, and the server counts from 12:00:00.
 #[tokio::test]
 async fn retry_after_is_obeyed_for_functions_and_steps() {
     for step in [false, true] {
@@ -111,7 +111,7 @@ async fn these_headers_spoil_a_result() {
 #[tokio::test]
 async fn an_app_that_is_gone_is_tried_again() {
     let mut world = World::simple(|_| Answer::done(json!(1))).await;
-    // Nobody listens there: no service uses this port.
+    // No service listens on this port.
     let gone = "127.0.0.1:1";
     let mut config = function("gone-fn", "gone/event", 1);
     config["steps"]["step"]["runtime"]["url"] = json!(format!("http://{gone}/?fnId=gone-fn"));
@@ -121,12 +121,7 @@ async fn an_app_that_is_gone_is_tried_again() {
     client().post(url).body(body.to_string()).send().await.unwrap();
     world.post_events(r#"{"name":"gone/event"}"#).await;
     world.next_retry().await;
-    let output = world
-        .until(|seen| match seen {
-            Observation::RunFailed { output, .. } => Some(output),
-            _ => None,
-        })
-        .await;
+    let output = until!(world, Observation::RunFailed { output, .. } => output);
     let message = output["message"].as_str().unwrap();
     assert!(message.starts_with("Unable to reach SDK URL: "), "{message}");
 }

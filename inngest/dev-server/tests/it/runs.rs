@@ -6,7 +6,7 @@ use inngest_dev_server::Observation;
 use serde_json::{Value, json};
 
 use crate::fake_sdk::{Answer, Call};
-use crate::world::{World, function};
+use crate::world::{World, function, until};
 
 #[tokio::test]
 async fn a_function_without_steps_returns_and_can_be_looked_up() {
@@ -33,12 +33,7 @@ async fn steps_are_saved_and_given_back() {
     })
     .await;
     world.send().await;
-    let finished = world
-        .until(|seen| match seen {
-            Observation::StepFinished { name, result, .. } => Some((name, result)),
-            _ => None,
-        })
-        .await;
+    let finished = until!(world, Observation::StepFinished { name, result, .. } => (name, result));
     assert_eq!(finished, ("a".to_owned(), Ok(json!(7))));
     assert_eq!(world.end().await, Ok(json!(7)));
     let calls = world.sdk.calls();
@@ -90,21 +85,14 @@ async fn a_failure_handler_is_told_what_failed() {
             Answer::new(400, json!({"name": "Error", "message": "no", "stack": "s"}).to_string())
                 .with("x-inngest-no-retry", "true")
         }
-        // A handler that fails is not handled in turn.
+        // A failure handler that fails starts no other handler.
         _ => Answer::error("handler"),
     })
     .await;
     world.send().await;
     let mut failed = Vec::new();
     while failed.len() < 3 {
-        failed.push(
-            world
-                .until(|seen| match seen {
-                    Observation::RunFailed { function_id, .. } => Some(function_id),
-                    _ => None,
-                })
-                .await,
-        );
+        failed.push(until!(world, Observation::RunFailed { function_id, .. } => function_id));
     }
     failed.sort();
     assert_eq!(failed, ["app-finished", "app-fn", "app-fn-failure"]);

@@ -2,24 +2,15 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::fake_sdk::{Answer, Call};
 use crate::world::{World, function};
 
-/// A function that waits as `opts` say, and returns the memo.
-async fn waits(op: &str, opts: Value) -> World {
-    let op = json!([{"op": op, "id": "w", "name": "w", "opts": opts, "data": null}]);
-    World::simple(move |call: &Call| match call.memo("w") {
-        None => Answer::ops(op.clone()),
-        Some(memo) => Answer::done(json!({"memo": memo})),
-    })
-    .await
-}
-
 #[tokio::test]
 async fn the_awaited_event_is_the_result_as_it_is() {
-    let mut world = waits("WaitForEvent", json!({"event": "user/ok", "timeout": "1h"})).await;
+    let mut world =
+        World::one_op("WaitForEvent", json!({"event": "user/ok", "timeout": "1h"})).await;
     world.send().await;
     assert_eq!(world.waiting().await, Duration::from_secs(3600));
     world.event("user/other", json!({})).await;
@@ -31,7 +22,7 @@ async fn the_awaited_event_is_the_result_as_it_is() {
 
 #[tokio::test]
 async fn the_name_stands_in_for_the_event() {
-    let mut world = waits("WaitForEvent", json!({"timeout": "1h"})).await;
+    let mut world = World::one_op("WaitForEvent", json!({"timeout": "1h"})).await;
     world.send().await;
     world.waiting().await;
     world.event("w", json!({"a": 1})).await;
@@ -41,7 +32,7 @@ async fn the_name_stands_in_for_the_event() {
 #[tokio::test]
 async fn only_an_event_that_meets_the_condition_counts() {
     let opts = json!({"event": "user/ok", "timeout": "1h", "if": "async.data.n == event.data.n"});
-    let mut world = waits("WaitForEvent", opts).await;
+    let mut world = World::one_op("WaitForEvent", opts).await;
     world.send().await;
     world.waiting().await;
     world.event("user/ok", json!({"n": 2})).await;
@@ -54,12 +45,12 @@ async fn only_an_event_that_meets_the_condition_counts() {
 async fn without_an_event_in_time_there_is_none() {
     for timeout in ["2s", "", "0s"] {
         let mut world =
-            waits("WaitForEvent", json!({"event": "user/ok", "timeout": timeout})).await;
+            World::one_op("WaitForEvent", json!({"event": "user/ok", "timeout": timeout})).await;
         world.send().await;
         let wait = world.waiting().await;
         world.clock.advance(wait);
         assert_eq!(world.end().await, Ok(json!({"memo": null})), "{timeout}");
-        // Too late, and of no consequence.
+        // Too late: it changes nothing.
         world.event("user/ok", json!({})).await;
     }
 }
@@ -75,7 +66,7 @@ async fn waits_that_the_real_server_hangs_on_fail() {
         ("WaitForSignal", json!({"timeout": "1h"}), "(P-003)"),
         ("WaitForSignal", json!({"signal": "s"}), "(P-003)"),
     ] {
-        let mut world = waits(op, opts.clone()).await;
+        let mut world = World::one_op(op, opts.clone()).await;
         world.send().await;
         let message = world.failure().await;
         assert!(message.contains(text), "{opts}: {message}");
@@ -85,7 +76,7 @@ async fn waits_that_the_real_server_hangs_on_fail() {
 #[tokio::test]
 async fn a_condition_that_cannot_be_read_is_explained() {
     let opts = json!({"event": "a", "timeout": "1h", "if": "f(1)"});
-    let mut world = waits("WaitForEvent", opts).await;
+    let mut world = World::one_op("WaitForEvent", opts).await;
     world.send().await;
     let error = json!({
         "error": "InvalidExpression: Wait for event If expression failed to compile",
@@ -98,11 +89,12 @@ async fn a_condition_that_cannot_be_read_is_explained() {
 
 #[tokio::test]
 async fn a_signal_resumes_the_run_that_waits_for_it() {
-    let mut world = waits("WaitForSignal", json!({"signal": "task/1", "timeout": "5m"})).await;
+    let mut world =
+        World::one_op("WaitForSignal", json!({"signal": "task/1", "timeout": "5m"})).await;
     let signal = json!({"signal": "task/1", "data": {"ok": true}});
-    let (status, nobody) = world.post("/v1/signals", &signal).await;
+    let (status, answer) = world.post("/v1/signals", &signal).await;
     assert_eq!(status, 404);
-    assert_eq!(nobody, json!({"error": "No signal found", "data": null, "status": 404}));
+    assert_eq!(answer, json!({"error": "No signal found", "data": null, "status": 404}));
     world.send().await;
     world.waiting().await;
     let (status, answer) = world.post("/v1/signals", &signal).await;
@@ -117,7 +109,7 @@ async fn a_signal_resumes_the_run_that_waits_for_it() {
 #[tokio::test]
 async fn two_runs_for_one_signal_are_a_conflict() {
     let opts = json!({"signal": "s", "timeout": "5m", "conflict": "fail"});
-    let mut world = waits("WaitForSignal", opts).await;
+    let mut world = World::one_op("WaitForSignal", opts).await;
     world.send().await;
     world.waiting().await;
     world.send().await;
@@ -131,7 +123,7 @@ async fn two_runs_for_one_signal_are_a_conflict() {
 #[tokio::test]
 async fn a_signal_can_be_taken_over() {
     let opts = json!({"signal": "s", "timeout": "5m", "conflict": "replace"});
-    let mut world = waits("WaitForSignal", opts).await;
+    let mut world = World::one_op("WaitForSignal", opts).await;
     world.send().await;
     world.waiting().await;
     world.send().await;

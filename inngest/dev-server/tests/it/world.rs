@@ -54,6 +54,19 @@ pub(crate) fn payload(functions: &Value) -> Value {
     })
 }
 
+/// Waits for the first observation that fits a pattern.
+macro_rules! until {
+    ($world:expr, $($pattern:pat $(if $guard:expr)? => $value:expr),+) => {
+        $world
+            .until(|seen| match seen {
+                $($pattern $(if $guard)? => Some($value),)+
+                _ => None,
+            })
+            .await
+    };
+}
+pub(crate) use until;
+
 pub(crate) struct World {
     pub(crate) server: DevServer,
     pub(crate) sdk: FakeSdk,
@@ -65,6 +78,16 @@ impl World {
     /// One function `app-fn` on `app/event` with one retry.
     pub(crate) async fn simple(script: impl Fn(&Call) -> Answer + Send + Sync + 'static) -> Self {
         Self::start(json!([function("app-fn", "app/event", 1)]), script).await
+    }
+
+    /// A function that reports one op and, once the op has a result, returns that.
+    pub(crate) async fn one_op(op: &str, opts: Value) -> Self {
+        let op = json!([{"op": op, "id": "w", "name": "w", "opts": opts, "data": null}]);
+        Self::simple(move |call: &Call| match call.memo("w") {
+            None => Answer::ops(op.clone()),
+            Some(memo) => Answer::done(json!({"memo": memo})),
+        })
+        .await
     }
 
     pub(crate) async fn start(
@@ -104,7 +127,7 @@ impl World {
         Self { server, sdk, clock, seen }
     }
 
-    /// Sends to the event API: the status and the answer.
+    /// Sends to the event API. Returns the status and the answer.
     pub(crate) async fn post_events(&self, body: impl Into<reqwest::Body>) -> (u16, Value) {
         let url = self.server.url().join("/e/test-key").unwrap();
         let response = client().post(url).body(body).send().await.unwrap();
@@ -143,30 +166,22 @@ impl World {
 
     /// Waits until a step waits, and returns for how long at most.
     pub(crate) async fn waiting(&mut self) -> Duration {
-        self.until(|observation| match observation {
-            Observation::WaitStarted { timeout, .. } => Some(timeout),
-            _ => None,
-        })
-        .await
+        until!(self, Observation::WaitStarted { timeout, .. } => timeout)
     }
 
-    /// Waits until a run of `app-fn` starts (`true`), or an event for it is passed over.
+    /// Waits until a run of `app-fn` starts (`true`), or an event for it is skipped.
     pub(crate) async fn started(&mut self) -> bool {
-        self.until(|observation| match observation {
-            Observation::RunStarted { .. } => Some(true),
-            Observation::RunSkipped { .. } => Some(false),
-            _ => None,
-        })
-        .await
+        until!(self, Observation::RunStarted { .. } => true, Observation::RunSkipped { .. } => false)
+    }
+
+    /// Waits until a run sleeps, and returns for how long.
+    pub(crate) async fn asleep(&mut self) -> Duration {
+        until!(self, Observation::SleepStarted { duration, .. } => duration)
     }
 
     /// Waits until a run is cancelled: its id.
     pub(crate) async fn cancelled(&mut self) -> String {
-        self.until(|observation| match observation {
-            Observation::RunCancelled { run_id, .. } => Some(run_id),
-            _ => None,
-        })
-        .await
+        until!(self, Observation::RunCancelled { run_id, .. } => run_id)
     }
 
     /// Waits for the first observation that `pick` takes.
@@ -189,31 +204,19 @@ impl World {
 
     /// Waits for the end of a run of `app-fn`: its output, as `Ok` or `Err`.
     pub(crate) async fn end(&mut self) -> Result<Value, Value> {
-        self.until(|observation| match observation {
-            Observation::RunCompleted { output, function_id, .. } if function_id == "app-fn" => {
-                Some(Ok(output))
-            }
-            Observation::RunFailed { output, function_id, .. } if function_id == "app-fn" => {
-                Some(Err(output))
-            }
-            _ => None,
-        })
-        .await
+        until!(self,
+            Observation::RunCompleted { output, function_id, .. } if function_id == "app-fn" => Ok(output),
+            Observation::RunFailed { output, function_id, .. } if function_id == "app-fn" => Err(output))
     }
 
     /// Waits until a retry is scheduled, lets its time come, and returns how long that was.
     pub(crate) async fn next_retry(&mut self) -> Duration {
-        let after = self
-            .until(|observation| match observation {
-                Observation::RetryScheduled { after, .. } => Some(after),
-                _ => None,
-            })
-            .await;
+        let after = until!(self, Observation::RetryScheduled { after, .. } => after);
         self.clock.advance(after);
         after
     }
 
-    /// What the failed run says of itself.
+    /// The error message of the failed run.
     pub(crate) async fn failure(&mut self) -> String {
         match self.end().await {
             Ok(output) => panic!("the run completed with {output}"),

@@ -20,7 +20,7 @@ pub(crate) struct Entry {
 }
 
 impl Journal {
-    /// Notes that a step's body runs; the how-manieth time it is.
+    /// Counts a run of a step's body, and returns the count.
     pub(super) fn body(&self, run: &str, step: &str) -> u32 {
         let mut runs = self.0.lock().unwrap();
         let count =

@@ -198,7 +198,14 @@ async fn perform<E>(journal: &Journal, cx: &Context<'_, E>, order: &Order) -> Re
             let event = event.timeout(Duration::from_secs(60)).await?;
             json!(event.map(|event| event.data.n))
         }
-        "waits in vain" => {
+        "waits on a field that both lack" => {
+            let condition =
+                "event.data.absent == async.data.absent && event.data.key == async.data.key";
+            let event = step.wait_for_event::<Answer>("wait").when(condition);
+            let event = event.timeout(Duration::from_secs(60)).await?;
+            json!(event.map(|event| event.data.n))
+        }
+        "waits for no event" => {
             let event = step.wait_for_event::<Answer>("wait").when("async.data.n == -1");
             json!(event.timeout(Duration::from_millis(200)).await?.is_none())
         }
@@ -209,11 +216,11 @@ async fn perform<E>(journal: &Journal, cx: &Context<'_, E>, order: &Order) -> Re
         "invokes" => {
             let good = step.invoke::<Double>("good", &Number { n: 21 }).await?;
             let bad = step.invoke::<Double>("bad", &Number { n: -1 }).await;
-            let unknown = step.invoke_id::<Value>("unknown", "e2e-nobody", &()).await;
+            let unknown = step.invoke_id::<Value>("unknown", "e2e-unknown", &()).await;
             json!([good, bad.err().map(|e| e.message), unknown.err().map(|e| e.message)])
         }
         "sends" => {
-            let event = NewEvent::named("e2e/nobody", json!({"key": order.key}));
+            let event = NewEvent::named("e2e/unused", json!({"key": order.key}));
             json!(step.send_event("send", vec![event.clone(), event]).await?.len())
         }
         "fetches" => {

@@ -8,15 +8,18 @@ use super::world::{MODES, World, eventually, nudging};
 #[tokio::test]
 async fn an_event_ends_a_wait() {
     let world = World::start().await;
-    for mode in MODES {
+    let programs = ["waits", "waits on a field that both lack"];
+    for (mode, program) in
+        MODES.into_iter().flat_map(|mode| programs.map(|program| (mode, program)))
+    {
         let key = Ulid::generate().to_string();
-        let event = world.begin(mode, "waits", &key).await;
+        let event = world.begin(mode, program, &key).await;
         let answer = async || {
             world.send("e2e/answer", json!({"key": "another", "n": 1})).await;
             world.send("e2e/answer", json!({"key": key, "n": 2})).await;
         };
         let run = nudging(answer, world.end_of(&event)).await;
-        assert_eq!(run.entry.output, Some(json!(2)), "{mode}: {run:?}");
+        assert_eq!(run.entry.output, Some(json!(2)), "{program}, {mode}: {run:?}");
     }
     world.end().await;
 }
@@ -25,7 +28,7 @@ async fn an_event_ends_a_wait() {
 async fn a_wait_ends_without_its_event() {
     let world = World::start().await;
     for mode in MODES {
-        let run = world.run(mode, "waits in vain").await;
+        let run = world.run(mode, "waits for no event").await;
         assert_eq!(run.entry.output, Some(json!(true)), "{mode}: {run:?}");
     }
     world.end().await;
@@ -54,7 +57,7 @@ async fn functions_call_functions() {
     let world = World::start().await;
     for mode in MODES {
         let run = world.run(mode, "invokes").await;
-        let unknown = "could not find function with ID: e2e-nobody";
+        let unknown = "could not find function with ID: e2e-unknown";
         assert_eq!(run.entry.output, Some(json!([42, "negative", unknown])), "{mode}: {run:?}");
     }
     world.end().await;

@@ -211,7 +211,7 @@ fn official_server() -> Option<String> {
     Some(url.trim_end_matches('/').to_owned())
 }
 
-/// Does something again and again until the other thing is over: nobody outside knows when a run waits.
+/// Repeats `nudge` until `over` is done: it cannot be seen from outside when a run begins to wait.
 pub(crate) async fn nudging<T>(nudge: impl AsyncFn(), over: impl Future<Output = T>) -> T {
     tokio::pin!(over);
     let mut pause = tokio::time::interval(Duration::from_millis(20));

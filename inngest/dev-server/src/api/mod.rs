@@ -1,12 +1,11 @@
 //! The official HTTP API.
 
+mod answer;
 mod auth;
 mod checkpoint;
-mod dev;
 mod events;
 mod lookups;
 mod register;
-mod run_state;
 mod signals;
 
 use std::sync::Arc;
@@ -14,21 +13,20 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
-use http::{HeaderValue, StatusCode, header};
-use serde_json::{Value, json};
+use http::HeaderValue;
 
 use crate::core::Core;
 
-/// Bounds the memory that one request can take.
+/// Limits the memory that one request can take.
 const MAX_REQUEST_BYTES: usize = 64 * 1024 * 1024;
 
 pub(crate) fn router(core: Arc<Core>) -> Router {
     let authenticated = Router::new()
         .route("/fn/register", post(register::register))
-        .route("/v0/runs/{run_id}/actions", get(run_state::actions))
-        .route("/v0/runs/{run_id}/batch", get(run_state::batch))
+        .route("/v0/runs/{run_id}/actions", get(lookups::actions))
+        .route("/v0/runs/{run_id}/batch", get(lookups::batch))
         .route("/v1/checkpoint/{run_id}/async", post(checkpoint::save))
         .route("/v1/signals", post(signals::send))
         .route("/v1/events/{event_id}", get(lookups::event))
@@ -39,7 +37,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .route("/e/{event_key}", post(events::receive))
         .route("/e", post(events::without_key))
         .route("/e/", post(events::without_key))
-        .route("/dev", get(dev::info))
+        .route("/dev", get(lookups::dev))
         .merge(authenticated)
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
         .layer(from_fn_with_state(Arc::clone(&core), name_server_kind))
@@ -52,15 +50,4 @@ async fn name_server_kind(State(core): State<Arc<Core>>, request: Request, next:
     let kind = HeaderValue::from_static(core.server_kind());
     response.headers_mut().insert("x-inngest-server-kind", kind);
     response
-}
-
-/// The shape of most refusals (P-070).
-fn error_body(status: u16, message: &str) -> Value {
-    json!({"error": message, "data": null, "status": status})
-}
-
-/// JSON under a text content type, as the real server sends much of it.
-fn text_reply(status: StatusCode, body: &Value) -> Response {
-    let content_type = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    (status, content_type, body.to_string()).into_response()
 }

@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+/// Milliseconds, as times are counted here.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// Reads one or more `<number><unit>` with the units ns, us, ms, s, m, h, d and w, such as `1s500ms` or `1.5d`.
 pub(crate) fn parse(text: &str) -> Option<Duration> {
     if text == "0" {
@@ -11,7 +16,7 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
 }
 
 /// The form that batch timeouts need: no days or weeks (P-081).
-pub(super) fn parse_go(text: &str) -> Option<Duration> {
+pub(crate) fn parse_go(text: &str) -> Option<Duration> {
     parse_with(text, |unit| unit_seconds(unit).filter(|_| !matches!(unit, "d" | "w")))
 }
 

@@ -1,34 +1,28 @@
-//! One run of one function: what it has learned so far, and what it waits for.
+//! One run of one function: its results so far, and what it waits for.
 
-use std::collections::{BTreeMap, HashSet};
+pub(crate) mod end;
+mod memo;
+pub(crate) mod wait;
+
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 use ulid::Ulid;
 
+use self::memo::Memo;
 use crate::event::Event;
-use crate::executor::ops::Step;
 use crate::observe::Observation;
+use crate::ops::Step;
 use crate::registry::Function;
 
-/// Where a run stands, in the words of the REST API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The status of a run, in the words of the REST API.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub(crate) enum Status {
     Running,
     Completed,
     Failed,
     Cancelled,
-}
-
-impl Status {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "Running",
-            Self::Completed => "Completed",
-            Self::Failed => "Failed",
-            Self::Cancelled => "Cancelled",
-        }
-    }
 }
 
 /// The step that waits for a run which it invoked.
@@ -60,13 +54,13 @@ pub(crate) struct Run {
     pub(crate) pending: HashSet<String>,
     /// Steps that were scheduled once: reporting them again changes nothing (P-171).
     pub(crate) scheduled: HashSet<String>,
-    /// Queue items that wait or are worked on. A running run without any could never continue.
+    /// Queue items and waits of the run. Without any it could never continue.
     pub(crate) outstanding: usize,
-    /// Was the function called for this run?
+    /// The function was called for this run.
     pub(crate) begun: bool,
-    /// Did a call of this run save steps by itself (P-194)?
+    /// A call of this run saved steps through the checkpoint API (P-194).
     pub(crate) checkpointed: bool,
-    /// Discoveries in a row that brought nothing (P-139).
+    /// Discoveries in a row that returned no op (P-139).
     pub(crate) idle_discoveries: u32,
 }
 
@@ -103,6 +97,11 @@ impl Run {
         })
     }
 
+    /// The ids of the run and of its function, for observations.
+    pub(crate) fn ids(&self) -> (String, String) {
+        (self.id.to_string(), self.function.id.clone())
+    }
+
     /// The event that started the run, the first one of a batch.
     pub(crate) fn event(&self) -> &Event {
         &self.events[0]
@@ -112,12 +111,11 @@ impl Run {
         &self.events
     }
 
-    /// Saves the result of a step. What to tell of it, if it is the first one.
+    /// Saves the result of a step. The observation is `None` for a step that had one already.
     pub(crate) fn save(
         &mut self,
         step: &Step,
         memo: Arc<Value>,
-        bytes: usize,
         attempt: u32,
     ) -> Option<Observation> {
         self.pending.remove(&step.hash);
@@ -129,9 +127,10 @@ impl Run {
             (None, Some(data)) => Ok(data),
             (None, None) => Ok(Value::clone(&memo)),
         };
-        self.memo.save(&step.hash, memo, bytes).then(|| Observation::StepFinished {
-            run_id: self.id.to_string(),
-            function_id: self.function.id.clone(),
+        let (run_id, function_id) = self.ids();
+        self.memo.save(&step.hash, memo).then(|| Observation::StepFinished {
+            run_id,
+            function_id,
             step_id: step.hash.clone(),
             name: step.name.clone(),
             result,
@@ -139,56 +138,8 @@ impl Run {
         })
     }
 
-    /// Does the server gather the steps of a parallel group before it calls again?
+    /// The server waits for all steps of a parallel group before it calls again (P-163).
     pub(crate) fn coalesces(&self) -> bool {
         self.version >= 2
-    }
-}
-
-/// Results of the steps that are done.
-#[derive(Debug, Default)]
-pub(crate) struct Memo {
-    steps: BTreeMap<String, Arc<Value>>,
-    /// Hashes in the order in which they were saved (P-151).
-    stack: Vec<String>,
-    bytes: usize,
-}
-
-impl Memo {
-    /// The first result wins: a second one for the same step changes nothing (P-158).
-    fn save(&mut self, hash: &str, value: Arc<Value>, bytes: usize) -> bool {
-        if self.steps.contains_key(hash) {
-            return false;
-        }
-        self.steps.insert(hash.to_owned(), value);
-        self.stack.push(hash.to_owned());
-        self.bytes += bytes;
-        true
-    }
-
-    pub(crate) fn contains(&self, hash: &str) -> bool {
-        self.steps.contains_key(hash)
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.stack.len()
-    }
-
-    /// Size of all results as JSON.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    pub(crate) fn stack(&self) -> &[String] {
-        &self.stack
-    }
-
-    pub(crate) fn hashes(&self) -> HashSet<String> {
-        self.steps.keys().cloned().collect()
-    }
-
-    /// `steps` of a call.
-    pub(crate) fn to_json(&self) -> Value {
-        self.steps.iter().map(|(hash, value)| (hash.clone(), Value::clone(value))).collect()
     }
 }

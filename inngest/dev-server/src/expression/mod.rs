@@ -1,4 +1,4 @@
-//! Expressions: the part of CEL that this server understands, with the real server's way with what is missing.
+//! Expressions: a part of CEL, with the real server's treatment of missing values.
 //!
 //! Literals, lists, `event` and `async` with their fields, `! - * / % + < <= > >= == != in && || ?:`, `has()`, `size()`,
 //! `string()`, `int()`, `double()` and the string methods. Everything else is refused when the expression is read, with
@@ -12,24 +12,15 @@ use std::fmt;
 
 use serde_json::Value;
 
+use self::lexer::InvalidExpression;
 use self::parser::Node;
 
-/// An expression that was read.
-#[derive(Clone, PartialEq)]
+/// A parsed expression.
+#[derive(Clone, PartialEq, serde::Deserialize)]
+#[serde(try_from = "String")]
 pub(crate) struct Expression {
     text: String,
     root: Node,
-}
-
-/// Why an expression cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InvalidExpression {
-    /// No CEL compiler would take it.
-    #[error("{0}")]
-    Syntax(String),
-    /// The real server may know it.
-    #[error("{0} is not supported by the expressions of this dev server")]
-    Unsupported(String),
 }
 
 impl Expression {
@@ -38,21 +29,25 @@ impl Expression {
         Ok(Self { text: text.to_owned(), root })
     }
 
-    /// Does it hold? `asynchronous` is the event that is compared with the first one. As on the real server, only `true`
+    /// Whether it holds. `asynchronous` is the event that is compared with the first one. As on the real server, only `true`
     /// is a match: not a text, not a number.
     pub(crate) fn matches(&self, event: &Value, asynchronous: Option<&Value>) -> bool {
         let scope = eval::Scope { event, asynchronous };
-        eval::eval(&self.root, &scope) == Some(Value::Bool(true))
+        eval::eval(&self.root, &scope).as_deref() == Some(&Value::Bool(true))
     }
 
-    /// Its value as a key that runs have in common; a missing value is a key as well.
+    /// Its value as the key of a group of runs; a missing value is a key too.
     pub(crate) fn key(&self, event: &Value) -> String {
         let scope = eval::Scope { event, asynchronous: None };
-        match eval::eval(&self.root, &scope) {
-            None => String::new(),
-            Some(Value::String(text)) => text,
-            Some(value) => value.to_string(),
-        }
+        eval::eval(&self.root, &scope).as_deref().map(eval::text).unwrap_or_default()
+    }
+}
+
+impl TryFrom<String> for Expression {
+    type Error = InvalidExpression;
+
+    fn try_from(text: String) -> Result<Self, InvalidExpression> {
+        Self::parse(&text)
     }
 }
 

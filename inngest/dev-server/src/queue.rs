@@ -1,14 +1,12 @@
 //! The queue: what to do next, and when.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 use ulid::Ulid;
 
-use super::ops::{Fetch, Step};
-use crate::state::Timer;
+use crate::ops::{Fetch, Step};
 
 /// What a queue item asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,14 +17,14 @@ pub(crate) enum Kind {
     Step(Step),
     /// A sleep is over.
     Sleep(Step),
-    /// The result of a wait or of an invocation is there.
+    /// A wait or an invocation has its result.
     Resume(Step, Arc<Value>),
     /// Make a request for the function.
     Fetch(Step, Arc<Fetch>),
 }
 
 /// A unit of work on a run. Retries are the same item again: attempts count per item, not per run (P-105).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Item {
     pub(crate) run: Ulid,
     pub(crate) kind: Kind,
@@ -71,23 +69,41 @@ impl Item {
         }
     }
 
-    /// Does working on it call the SDK?
+    /// Working on it calls the SDK.
     pub(crate) fn is_call(&self) -> bool {
         matches!(self.kind, Kind::Discovery | Kind::Step(_))
     }
 }
 
+/// A function, and the key that flow control gives an event of it.
+pub(crate) type Group = (String, String);
+
+/// What becomes due without belonging to the work of one run.
+#[derive(Debug)]
+pub(crate) enum Timer {
+    /// A wait has taken long enough.
+    WaitExpires { run: Ulid, hash: String },
+    /// A batch has waited long enough, or a series of events is over.
+    Release { group: Group, number: u64 },
+    /// A run should have begun by now.
+    StartTimeout { run: Ulid },
+    /// A run should have ended by now.
+    FinishTimeout { run: Ulid },
+    /// A function runs by its schedule.
+    Cron { function: String, schedule: String, due: i64 },
+}
+
 /// What becomes due.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub(crate) enum Job {
     Work(Item),
     Timer(Timer),
 }
 
-/// Jobs by the time they are due; those due at the same moment in the order they came.
+/// Jobs by the time they are due; those due at the same time in the order they came.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    heap: BinaryHeap<Reverse<Entry>>,
+    jobs: BTreeMap<(i64, u64), Job>,
     pushed: u64,
 }
 
@@ -102,45 +118,16 @@ impl Queue {
 
     fn push_job(&mut self, due: i64, job: Job) {
         self.pushed += 1;
-        self.heap.push(Reverse(Entry { due, order: self.pushed, job }));
+        self.jobs.insert((due, self.pushed), job);
     }
 
     /// Takes a job that is due.
     pub(crate) fn pop_due(&mut self, now_ms: i64) -> Option<Job> {
-        if self.next_due()? > now_ms {
-            return None;
-        }
-        self.heap.pop().map(|Reverse(entry)| entry.job)
+        let first = self.jobs.first_entry().filter(|entry| entry.key().0 <= now_ms)?;
+        Some(first.remove())
     }
 
     pub(crate) fn next_due(&self) -> Option<i64> {
-        self.heap.peek().map(|Reverse(entry)| entry.due)
+        self.jobs.keys().next().map(|(due, _)| *due)
     }
 }
-
-#[derive(Debug)]
-struct Entry {
-    due: i64,
-    order: u64,
-    job: Job,
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.due, self.order).cmp(&(other.due, other.order))
-    }
-}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.order == other.order
-    }
-}
-
-impl Eq for Entry {}

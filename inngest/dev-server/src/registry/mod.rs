@@ -2,8 +2,6 @@
 
 mod config;
 mod cron;
-mod duration;
-mod flow_control;
 mod settings;
 mod trigger;
 
@@ -11,33 +9,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use sha1::{Digest as _, Sha1};
-use url::Url;
 
 use crate::event::Event;
 use crate::ids::named_uuid;
 
+pub(crate) use config::Function;
 pub(crate) use cron::Schedule;
-pub(crate) use duration::parse as parse_duration;
-pub(crate) use settings::{Concurrency, Rate, Settings};
+pub(crate) use settings::{CancelOn, Concurrency, Rate, Scope, SingletonMode};
 pub(crate) use trigger::Trigger;
-
-/// A registered function.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Function {
-    /// The composite id, `<app>-<function>` (P-075).
-    pub(crate) id: String,
-    /// The internal id, as `ctx.fn_id` and the REST API show it.
-    pub(crate) uuid: String,
-    pub(crate) triggers: Vec<Trigger>,
-    /// Where to call it, with `fnId` and `stepId`.
-    pub(crate) url: Url,
-    /// Retries plus one (P-079).
-    pub(crate) max_attempts: u32,
-    pub(crate) settings: Settings,
-    /// Settings that this server accepts but does not enforce.
-    pub(crate) not_enforced: Vec<&'static str>,
-}
 
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
@@ -46,7 +25,8 @@ pub(crate) struct Registry {
 
 #[derive(Debug)]
 struct App {
-    checksum: String,
+    /// As it was registered.
+    payload: Value,
     functions: BTreeMap<String, Arc<Function>>,
 }
 
@@ -55,7 +35,7 @@ struct App {
 pub(crate) struct Registered {
     pub(crate) app: String,
     pub(crate) app_uuid: String,
-    /// Did anything change since the last time (P-069)?
+    /// Something changed since the last registration (P-069).
     pub(crate) modified: bool,
     pub(crate) functions: Vec<Arc<Function>>,
 }
@@ -67,7 +47,7 @@ pub(crate) enum RegisterError {
     Unreadable(String),
     #[error("App ID required")]
     NoAppId,
-    /// The real server says only the first part; the list is what makes the refusal useful (P-070).
+    /// The real server gives only the first part; the list names the faults (P-070).
     #[error("At least one function is invalid: {}", .0.join("; "))]
     InvalidFunctions(Vec<String>),
 }
@@ -93,16 +73,15 @@ impl Registry {
             Some(Value::Array(configs)) => configs,
             Some(_) => return Err(unreadable("`functions` must be an array")),
         };
-        let functions = parse_all(configs)?;
-        let checksum = hex::encode(Sha1::digest(serde_json::to_vec(&payload).unwrap_or_default()));
-        let modified = self.apps.get(app).is_none_or(|known| known.checksum != checksum);
+        let functions = read_all(configs)?;
+        let modified = self.apps.get(app).is_none_or(|known| known.payload != payload);
         let registered = Registered {
             app: app.to_owned(),
             app_uuid: named_uuid("app", app),
             modified,
             functions: functions.values().cloned().collect(),
         };
-        self.apps.insert(app.to_owned(), App { checksum, functions });
+        self.apps.insert(registered.app.clone(), App { payload, functions });
         Ok(registered)
     }
 
@@ -124,11 +103,11 @@ impl Registry {
 }
 
 /// Of two functions with the same id the last one wins, as on the real server (P-075).
-fn parse_all(configs: &[Value]) -> Result<BTreeMap<String, Arc<Function>>, RegisterError> {
+fn read_all(configs: &[Value]) -> Result<BTreeMap<String, Arc<Function>>, RegisterError> {
     let mut functions = BTreeMap::new();
     let mut problems = Vec::new();
     for (index, config) in configs.iter().enumerate() {
-        match config::parse(config) {
+        match config::read(config) {
             Ok(function) => {
                 functions.insert(function.id.clone(), Arc::new(function));
             }

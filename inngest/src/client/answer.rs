@@ -1,0 +1,114 @@
+//! What an answer to events means. Much stands between an app and Inngest, and answers in its place.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode, header};
+use serde::Deserialize;
+
+use super::SendError;
+
+/// More of an error than this is no help; in characters.
+const LONGEST_SAYING: usize = 300;
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Reply {
+    status: u16,
+    ids: Option<Vec<String>>,
+    error: String,
+    message: String,
+}
+
+impl Reply {
+    /// The events that were accepted, from the first one on. The server fills the list up with an empty text where it
+    /// has no id (I2).
+    fn accepted(&self) -> Vec<String> {
+        let ids = self.ids.iter().flatten();
+        ids.take_while(|id| !id.is_empty()).cloned().collect()
+    }
+
+    /// What was said, in one line, without anything of `secrets`: a server in between may quote the path.
+    fn said(&self, secrets: &[&str]) -> Option<String> {
+        let text = [&self.error, &self.message].into_iter().find(|text| !text.is_empty())?;
+        let quotes = secrets.iter().any(|secret| text.contains(secret));
+        let line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+        (!quotes).then(|| line.take(LONGEST_SAYING).collect())
+    }
+}
+
+/// The ids of `expected` events, or why they are not known to be accepted.
+pub(super) fn judge(
+    answer: &Response<Bytes>,
+    expected: usize,
+    now: SystemTime,
+    secrets: &[&str],
+) -> Result<Vec<String>, SendError> {
+    let (status, code) = (answer.status(), answer.status().as_u16());
+    let reply: Reply = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let accepted = reply.accepted();
+    // A reply without ids means that nothing was stored, whatever its status says (P-018).
+    if status.is_success() && reply.ids.is_some() && accepted.len() == expected {
+        return Ok(accepted);
+    }
+    let said = reply.said(secrets);
+    let own = reply.status == code && !reply.error.is_empty();
+    let message = || said.clone().unwrap_or_else(|| "no reason given".to_owned());
+    // Cloud says 404 of a key that it does not know.
+    let about_the_key = reply.error.to_ascii_lowercase().contains("event key");
+    match code {
+        401 | 403 if own || about_the_key => {
+            Err(SendError::Unauthorized { status: code, message: message() })
+        }
+        404 if about_the_key => Err(SendError::Unauthorized { status: code, message: message() }),
+        400 | 413 if own && reply.ids.is_some() => {
+            Err(SendError::Refused { status: code, message: message(), accepted })
+        }
+        _ => Err(SendError::Unavailable {
+            status: Some(code),
+            reason: reason(status, said.as_deref(), accepted.len(), expected),
+            retry_after: retry_after(answer.headers(), now),
+        }),
+    }
+}
+
+/// What happened, and what a person can do about it.
+fn reason(status: StatusCode, said: Option<&str>, accepted: usize, expected: usize) -> String {
+    let what = match (status.is_success(), said) {
+        (true, _) => format!("HTTP {status} with {accepted} ids for {expected} events"),
+        (false, Some(said)) => format!("HTTP {status}: {said}"),
+        (false, None) => format!("HTTP {status}"),
+    };
+    let advice = match status.as_u16() {
+        200..=299 => {
+            "not how Inngest takes events; check INNGEST_BASE_URL and INNGEST_EVENT_API_BASE_URL"
+        }
+        300..=399 => {
+            "redirects are not followed, as the request carries a key; set INNGEST_BASE_URL (or \
+             INNGEST_EVENT_API_BASE_URL) to the address that this one leads to"
+        }
+        401 | 403 | 407 => {
+            "not Inngest's own words: a proxy or firewall before it keeps this app out; let it through"
+        }
+        413 => {
+            "the request is too large for what stands before Inngest; let it take 4 MiB (nginx: \
+             client_max_body_size)"
+        }
+        408 | 429 | 500..=599 => return what,
+        _ => {
+            "not how Inngest refuses an event; check INNGEST_BASE_URL, INNGEST_EVENT_API_BASE_URL, \
+             INNGEST_ENV and what stands before Inngest"
+        }
+    };
+    format!("{what}; {advice}")
+}
+
+/// How long to wait, in either form of the header.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let time = httpdate::parse_http_date(value).ok()?;
+    Some(time.duration_since(now).unwrap_or_default())
+}
