@@ -1,10 +1,14 @@
 //! Where the logs go.
 
+mod tally;
+
 use std::io::{IsTerminal as _, stderr};
 
 use tracing_subscriber::filter::{EnvFilter, dynamic_filter_fn};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+pub use tally::Tally;
 
 use crate::config::{LogFormat, LogSettings};
 

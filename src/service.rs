@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use functions::ReconcileLeads;
 use inngest::Client;
+use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -16,7 +17,7 @@ use crate::care::{CarePace, Caretaker};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::erp::{ErpClient, ErpPort};
-use crate::http::{Consent, admin_router, oauth_router, public_router};
+use crate::http::{self, Consent, Limits, admin_router, oauth_router, public_router};
 use crate::inbox::{Forwarder, Pace, purge_daily};
 use crate::inngest_link::{InngestEvents, InngestTransport};
 use crate::intake::Intake;
@@ -42,14 +43,14 @@ impl Listeners {
     /// Binds what the configuration names.
     pub async fn bind(config: &Config) -> anyhow::Result<Self> {
         let listen = &config.listen;
-        let public = TcpListener::bind((listen.host.as_str(), listen.port)).await;
+        let public = http::bind((listen.host.as_str(), listen.port)).await;
         let public = public.with_context(|| {
             format!(
                 "cannot listen on {}:{}; stop what uses this port, or set HOST and PORT",
                 listen.host, listen.port
             )
         })?;
-        let admin = TcpListener::bind(listen.admin).await.with_context(|| {
+        let admin = http::bind(listen.admin).await.with_context(|| {
             format!(
                 "cannot listen on {}; stop what uses this port, or set ADMIN_ADDR",
                 listen.admin
@@ -69,7 +70,7 @@ pub async fn run(
     clock: SharedClock,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    // Where amoCRM is a stand-in on this machine, nobody expects to be called.
+    // Where amoCRM is a stand-in on this machine, it is not asked to call back.
     let destination =
         webhook_destination(&config).filter(|destination| destination.shown().scheme() == "https");
     let store = Store::open_for_service(&config.database.url, Arc::clone(&clock)).await?;
@@ -139,9 +140,18 @@ pub async fn run(
         AmoCrmPort::Missing(_) => None,
     };
     let public = public_router(endpoint, intake).merge(oauth_router(consent));
-    let public = axum::serve(listeners.public, public)
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
-    parts.spawn(async move { Ok(public.await.map(|()| "the public listener")?) });
+    let descriptors = descriptors();
+    let serving = http::serve(
+        listeners.public,
+        public,
+        Limits::public(descriptors),
+        Arc::clone(&clock),
+        stop.clone(),
+    );
+    parts.spawn(async move {
+        serving.await;
+        Ok("the public listener")
+    });
     if let AmoCrmPort::Configured(client) = &amocrm {
         let clock = Arc::clone(&clock);
         let caretaker = Caretaker::new(client.clone(), destination, clock, metrics.clone());
@@ -151,9 +161,18 @@ pub async fn run(
             Ok("the caretaker")
         });
     }
-    let admin = axum::serve(listeners.admin, admin_router(store.clone(), metrics))
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
-    parts.spawn(async move { Ok(admin.await.map(|()| "the admin listener")?) });
+    let admin = admin_router(store.clone(), metrics);
+    let serving = http::serve(
+        listeners.admin,
+        admin,
+        Limits::admin(descriptors),
+        Arc::clone(&clock),
+        stop.clone(),
+    );
+    parts.spawn(async move {
+        serving.await;
+        Ok("the admin listener")
+    });
     let forwarding = forwarder.run(stop.clone());
     parts.spawn(async move {
         forwarding.await;
@@ -174,6 +193,12 @@ pub async fn run(
     }
     store.close().await;
     ended
+}
+
+/// How many files and connections the system lets this process have open.
+fn descriptors() -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.and_then(|limit| limit.try_into().ok()).unwrap_or(usize::MAX)
 }
 
 /// The address that amoCRM should call, where it can be known and amoCRM can reach it.

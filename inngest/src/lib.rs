@@ -30,8 +30,8 @@
 //! # }
 //! ```
 //!
-//! Numbers such as P-120 and T44 in this documentation are those of the list of protocol rules and tests that the
-//! package is held to; its README says which test holds which rule.
+//! Numbers such as P-120 and T44 in this documentation are those of the protocol rules and hostile inputs in
+//! `docs/protocol.md`, which says what holds each.
 
 mod app;
 #[cfg(feature = "axum")]

@@ -1,6 +1,8 @@
 //! The listeners: what can be asked of the service from outside.
 
 mod admin;
+mod client;
+mod listener;
 mod oauth;
 mod page;
 mod public;
@@ -8,6 +10,7 @@ mod rate;
 mod webhook;
 
 pub use admin::admin_router;
+pub use listener::{Limits, bind, serve};
 pub use oauth::{Consent, oauth_router};
 pub use public::public_router;
 

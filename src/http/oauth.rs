@@ -12,6 +12,7 @@ use http::{HeaderValue, StatusCode};
 use secrecy::SecretString;
 use url::Url;
 
+use super::client::Client;
 use super::page::page;
 use super::rate::RateLimit;
 use crate::amocrm::{
@@ -19,9 +20,10 @@ use crate::amocrm::{
     is_signed,
 };
 use crate::clock::SharedClock;
+use crate::logging::Tally;
 use crate::store::Store;
 
-/// Consents, and hooks, that are looked at in a minute.
+/// Consents, and hooks, of one client that are looked at in a minute.
 const PER_MINUTE: u32 = 20;
 
 /// What the pages of a consent need. Made only where amoCRM is used with OAuth.
@@ -33,6 +35,7 @@ pub struct Consent {
     starts: RateLimit,
     callbacks: RateLimit,
     hooks: RateLimit,
+    refusals: Tally,
 }
 
 impl Consent {
@@ -41,7 +44,18 @@ impl Consent {
         let AmoCrmAuth::OAuth(app) = &client.settings().auth else { return None };
         let app = app.clone();
         let [starts, callbacks, hooks] = [(); 3].map(|()| RateLimit::new(PER_MINUTE));
-        Some(Self { client, app, store, clock, starts, callbacks, hooks })
+        let refusals = Tally::default();
+        Some(Self { client, app, store, clock, starts, callbacks, hooks, refusals })
+    }
+
+    /// A page for a consent that was not accepted. Its reason is in the log once a minute, for strangers can get it too.
+    fn refused(&self, reason: &str) -> Response {
+        if let Some(times) = self.refusals.count(self.clock.now()) {
+            tracing::warn!(reason, times, "a consent was refused");
+        }
+        let text =
+            format!("This consent was not accepted: {reason}. Open /oauth/start to begin again.");
+        page(StatusCode::BAD_REQUEST, "Not accepted", &text)
     }
 }
 
@@ -69,8 +83,8 @@ async fn not_configured() -> Response {
 }
 
 /// Sends the browser to amoCRM, with a state that only this consent can come back with.
-async fn start(State(consent): State<Arc<Consent>>) -> Response {
-    if !consent.starts.admits(consent.clock.now()) {
+async fn start(State(consent): State<Arc<Consent>>, Client(client): Client) -> Response {
+    if !consent.starts.admits(client, consent.clock.now()) {
         return too_many();
     }
     match consent.store.begin_consent().await {
@@ -90,23 +104,24 @@ async fn start(State(consent): State<Arc<Consent>>) -> Response {
     }
 }
 
-/// The browser comes back. Everything in the address is what somebody wrote there, until the state is redeemed; the
+/// The browser comes back. Everything in the address may be made up, until the state is redeemed; the
 /// host in it is never called, only compared.
 async fn redeem(
     State(consent): State<Arc<Consent>>,
+    Client(client): Client,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
     let get = |name: &str| query.get(name).map(String::as_str).filter(|value| !value.is_empty());
-    if !consent.callbacks.admits(consent.clock.now()) {
+    if !consent.callbacks.admits(client, consent.clock.now()) {
         return too_many();
     }
-    // amoCRM also calls without a state when a widget was installed (`from_widget`): nobody here has asked for that.
+    // amoCRM also calls without a state when a widget was installed (`from_widget`): no consent was begun here then.
     let Some(state) = get("state") else {
-        return refused("the address has no state");
+        return consent.refused("the address has no state");
     };
     match consent.store.redeem_consent(state).await {
         Ok(true) => {}
-        Ok(false) => return refused("its state is unknown, was used before or is too old"),
+        Ok(false) => return consent.refused("its state is unknown, was used before or is too old"),
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "a consent could not be looked up");
             return unavailable();
@@ -117,15 +132,15 @@ async fn redeem(
         return page(StatusCode::FORBIDDEN, "amoCRM was not given access", text);
     }
     if get("client_id").is_some_and(|id| id != consent.app.client_id) {
-        return refused("it is for another integration");
+        return consent.refused("it is for another integration");
     }
     let base = &consent.client.settings().base_url;
     if !get("referer").is_some_and(|referer| is_our_account(base, referer)) {
-        return refused(
+        return consent.refused(
             "it comes from another amoCRM account than the one in AMOCRM_SUBDOMAIN or AMOCRM_BASE_URL",
         );
     }
-    let Some(code) = get("code") else { return refused("the address has no code") };
+    let Some(code) = get("code") else { return consent.refused("the address has no code") };
     match consent.client.adopt_code(SecretString::from(code)).await {
         Ok(_) => {
             tracing::info!("amoCRM was authorised by a consent");
@@ -142,6 +157,7 @@ async fn redeem(
 /// amoCRM says that the integration was switched off. Signed, but without a time, so it is only a reason to look.
 async fn disabled(
     State(consent): State<Arc<Consent>>,
+    Client(client): Client,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
     let get = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
@@ -154,7 +170,7 @@ async fn disabled(
     if !ours {
         return page(StatusCode::UNAUTHORIZED, "Not accepted", "The signature is not amoCRM's.");
     }
-    if !consent.hooks.admits(consent.clock.now()) {
+    if !consent.hooks.admits(client, consent.clock.now()) {
         return too_many();
     }
     // Asking is what marks the tokens as dead, where they are.
@@ -171,13 +187,6 @@ async fn disabled(
             unavailable()
         }
     }
-}
-
-fn refused(reason: &str) -> Response {
-    tracing::warn!(reason, "a consent was refused");
-    let text =
-        format!("This consent was not accepted: {reason}. Open /oauth/start to begin again.");
-    page(StatusCode::BAD_REQUEST, "Not accepted", &text)
 }
 
 fn too_many() -> Response {

@@ -9,31 +9,33 @@ use http::{HeaderMap, Method, StatusCode};
 use inngest::Endpoint;
 use serde_json::json;
 
-use super::{json, webhook};
+use super::json;
+use super::webhook::{Webhooks, has_parameter};
 use crate::intake::Intake;
 
 #[derive(Clone)]
 struct Public {
     endpoint: Endpoint,
-    intake: Arc<Intake>,
+    webhooks: Arc<Webhooks>,
 }
 
 /// What the world may reach: the serve endpoint, the webhooks, and a sign of life.
 pub fn public_router(endpoint: Endpoint, intake: Arc<Intake>) -> Router {
+    let webhooks = Arc::new(Webhooks::new(intake));
     Router::new()
         .route("/api/inngest", any(inngest_or_webhook))
         .route("/api/inngest/", any(inngest_or_webhook))
         .route("/api/amocrm-webhook", post(amocrm_webhook).fallback(method_not_allowed))
         .route("/healthz", get(alive).fallback(method_not_allowed))
         .fallback(not_found)
-        .with_state(Public { endpoint, intake })
+        .with_state(Public { endpoint, webhooks })
 }
 
 /// The original service told people to give amoCRM the URL of the serve endpoint, so both kinds of callers come
 /// here. Inngest posts JSON and names a function.
 async fn inngest_or_webhook(State(public): State<Public>, request: Request) -> Response {
     if is_amocrm_webhook(&request) {
-        webhook::receive(&public.intake, request).await
+        public.webhooks.receive(request).await
     } else {
         public.endpoint.serve(request).await
     }
@@ -42,7 +44,7 @@ async fn inngest_or_webhook(State(public): State<Public>, request: Request) -> R
 fn is_amocrm_webhook(request: &Request) -> bool {
     request.method() == Method::POST
         && is_form(request.headers())
-        && !webhook::has_parameter(request.uri(), "fnId")
+        && !has_parameter(request.uri(), "fnId")
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
@@ -52,7 +54,7 @@ fn is_form(headers: &HeaderMap) -> bool {
 }
 
 async fn amocrm_webhook(State(public): State<Public>, request: Request) -> Response {
-    webhook::receive(&public.intake, request).await
+    public.webhooks.receive(request).await
 }
 
 async fn alive() -> Response {

@@ -1,41 +1,74 @@
 //! A webhook as HTTP: the secret out of the URL, the body up to its limit, then the intake.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::response::Response;
-use http::Uri;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, Uri};
+use tokio::sync::Semaphore;
 
 use super::json;
 use crate::intake::{BODY_LIMIT, Intake, IntakeAnswer};
+use crate::logging::Tally;
 
-/// How long a body may take to arrive. amoCRM has given up long before.
-const READ_LIMIT: Duration = Duration::from_secs(10);
+/// Bytes of bodies that are held at once, of all webhooks together.
+const IN_FLIGHT: usize = 16 * 1024 * 1024;
 
-pub(super) async fn receive(intake: &Intake, request: Request) -> Response {
-    let IntakeAnswer { status, body, .. } = answer(intake, request).await;
-    json(status, &body)
+/// Takes webhooks out of requests.
+pub(super) struct Webhooks {
+    intake: Arc<Intake>,
+    /// A permit for each byte.
+    room: Semaphore,
+    forged: Tally,
 }
 
-async fn answer(intake: &Intake, request: Request) -> IntakeAnswer {
-    let (parts, body) = request.into_parts();
-    let secret = parameter(&parts.uri, "secret");
-    let secret = secret.as_deref();
-    let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let announced = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let announced = announced.and_then(|length| length.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > BODY_LIMIT) {
-        return intake.refuse_oversized(secret);
+impl Webhooks {
+    pub(super) fn new(intake: Arc<Intake>) -> Self {
+        Self { intake, room: Semaphore::new(IN_FLIGHT), forged: Tally::default() }
     }
-    match tokio::time::timeout(READ_LIMIT, to_bytes(body, BODY_LIMIT)).await {
-        Ok(Ok(body)) => intake.accept(content_type, secret, &body).await,
-        Ok(Err(error)) if is_over_limit(&error) => intake.refuse_oversized(secret),
-        // Half a webhook is none. The sender is told to repeat it, if it still listens.
-        Ok(Err(_)) | Err(_) => intake.refuse_incomplete(secret),
+
+    pub(super) async fn receive(&self, request: Request) -> Response {
+        let IntakeAnswer { status, body, .. } = self.answer(request).await;
+        json(status, &body)
     }
+
+    async fn answer(&self, request: Request) -> IntakeAnswer {
+        let (parts, body) = request.into_parts();
+        let secret = parameter(&parts.uri, "secret");
+        let secret = secret.as_deref();
+        if let Some(refusal) = self.intake.refuse_stranger(secret) {
+            if let Some(times) = self.forged.count(self.intake.clock.now()) {
+                tracing::warn!(times, "a webhook with a wrong or missing secret was refused");
+            }
+            return refusal;
+        }
+        let size = announced(&parts.headers);
+        if size.is_some_and(|size| size > BODY_LIMIT) {
+            return self.intake.refuse_oversized();
+        }
+        // A body of unknown length may become as long as one can be.
+        let size = u32::try_from(size.unwrap_or(BODY_LIMIT)).unwrap_or(u32::MAX);
+        let Ok(_room) = self.room.try_acquire_many(size) else {
+            return self.intake.refuse_crowded();
+        };
+        match to_bytes(body, BODY_LIMIT).await {
+            Ok(body) => {
+                let content_type = parts.headers.get(CONTENT_TYPE);
+                let content_type = content_type.and_then(|value| value.to_str().ok());
+                self.intake.accept(content_type, secret, &body).await
+            }
+            Err(error) if is_over_limit(&error) => self.intake.refuse_oversized(),
+            // Half a webhook is none. The sender is told to repeat it, if it still listens.
+            Err(_) => self.intake.refuse_incomplete(),
+        }
+    }
+}
+
+fn announced(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn is_over_limit(error: &axum::Error) -> bool {

@@ -58,24 +58,34 @@ impl Intake {
         answer
     }
 
+    /// What a webhook without the right secret is answered: asked before its body is read, so that strangers cannot make
+    /// us hold one.
+    pub fn refuse_stranger(&self, secret: Option<&str>) -> Option<IntakeAnswer> {
+        let is_ours = secret::is_one_of(&self.secrets, secret);
+        (!is_ours).then(|| self.refuse_unread(WebhookOutcome::Unauthorized))
+    }
+
     /// Refuses a webhook whose body was not read, being over [`BODY_LIMIT`].
-    pub fn refuse_oversized(&self, secret: Option<&str>) -> IntakeAnswer {
+    pub fn refuse_oversized(&self) -> IntakeAnswer {
         tracing::warn!("a webhook over the size limit was refused");
-        self.refuse_unread(secret, WebhookOutcome::TooLarge)
+        self.refuse_unread(WebhookOutcome::TooLarge)
     }
 
     /// Refuses a webhook whose body did not arrive whole. Half a webhook is none; the sender may repeat it.
-    pub fn refuse_incomplete(&self, secret: Option<&str>) -> IntakeAnswer {
+    pub fn refuse_incomplete(&self) -> IntakeAnswer {
         tracing::warn!("a webhook did not arrive whole");
-        self.refuse_unread(secret, WebhookOutcome::NotStored)
+        self.refuse_unread(WebhookOutcome::NotStored)
     }
 
-    fn refuse_unread(&self, secret: Option<&str>, outcome: WebhookOutcome) -> IntakeAnswer {
-        let known = secret::is_one_of(&self.secrets, secret);
-        let answer =
-            IntakeAnswer::refused(if known { outcome } else { WebhookOutcome::Unauthorized });
-        self.metrics.webhook(answer.outcome);
-        answer
+    /// Refuses a webhook for whose body there is no room now; the sender may repeat it.
+    pub fn refuse_crowded(&self) -> IntakeAnswer {
+        tracing::warn!("a webhook was refused: too many others are being read");
+        self.refuse_unread(WebhookOutcome::NotStored)
+    }
+
+    fn refuse_unread(&self, outcome: WebhookOutcome) -> IntakeAnswer {
+        self.metrics.webhook(outcome);
+        IntakeAnswer::refused(outcome)
     }
 
     async fn answer(
@@ -85,7 +95,6 @@ impl Intake {
         body: &[u8],
     ) -> IntakeAnswer {
         if !secret::is_one_of(&self.secrets, secret) {
-            tracing::warn!("a webhook with a wrong or missing secret was refused");
             return IntakeAnswer::refused(WebhookOutcome::Unauthorized);
         }
         if body.len() > BODY_LIMIT {

@@ -1,10 +1,12 @@
 //! Consent: a state works once and in time, a code is spent at our own account, and pages show no secret.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
 use http::Request;
 use prometei_flow::amocrm::{
     AmoCrmAuth, AmoCrmClient, AmoCrmSettings, BaseUrl, OAuthApp, Timeouts, TokenError,
@@ -62,7 +64,17 @@ impl Site {
     }
 
     async fn get(&self, address: &str) -> Page {
-        let request = Request::get(address).body(Body::empty()).unwrap();
+        self.get_as("198.51.100.1", &[], address).await
+    }
+
+    /// As a client at the other end of the connection, with what proxies have written.
+    async fn get_as(&self, peer: &str, forwarded_for: &[&str], address: &str) -> Page {
+        let peer = SocketAddr::new(peer.parse().unwrap(), 4711);
+        let mut request = Request::get(address).extension(ConnectInfo(peer));
+        for addresses in forwarded_for {
+            request = request.header("x-forwarded-for", *addresses);
+        }
+        let request = request.body(Body::empty()).unwrap();
         let answer = self.router.clone().oneshot(request).await.unwrap();
         let status = answer.status().as_u16();
         let location = answer.headers().get("location");
@@ -129,7 +141,7 @@ async fn of_two_callbacks_at_once_one_is_taken() {
 }
 
 #[tokio::test]
-async fn what_nobody_has_asked_for_is_refused() {
+async fn what_was_not_begun_here_is_refused() {
     let site = Site::new().await;
     let back = site.consented().await;
     let long = "a".repeat(5000);
@@ -205,6 +217,28 @@ async fn a_script_gets_no_further_than_twenty_a_minute() {
     assert_eq!(site.get("/oauth/callback?state=x").await.status, 429);
     site.clock.advance(Duration::from_secs(60));
     assert_eq!(site.get("/oauth/start").await.status, 303);
+}
+
+#[tokio::test]
+async fn a_script_locks_no_other_client_out() {
+    let site = Site::new().await;
+    for number in 0..30 {
+        // A new name each time does not make it another client.
+        let name = format!("203.0.113.{number}");
+        site.get_as("192.0.2.66", &[&name], "/oauth/start").await;
+        site.get_as("192.0.2.66", &[&name], "/oauth/callback?state=x").await;
+        // The same over a proxy, which adds the address that it has seen.
+        site.get_as("10.0.0.1", &[&name, "192.0.2.66"], "/oauth/start").await;
+        site.get_as("10.0.0.1", &[&format!("{name}, 192.0.2.66")], "/oauth/start").await;
+    }
+    assert_eq!(site.get_as("192.0.2.66", &[], "/oauth/start").await.status, 429);
+    assert_eq!(site.get_as("192.0.2.66", &[], "/oauth/callback?state=x").await.status, 429);
+    for (peer, forwarded_for) in [("192.0.2.1", None), ("10.0.0.1", Some("192.0.2.1"))] {
+        let page = site.get_as(peer, forwarded_for.as_slice(), "/oauth/start").await;
+        assert_eq!(page.status, 303, "{peer} {forwarded_for:?}");
+    }
+    let back = site.consented().await;
+    assert_eq!(site.come_back(&back).await.status, 200);
 }
 
 #[tokio::test]

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use futures_util::FutureExt as _;
 use http::{Method, Request, StatusCode};
 use inngest::{App, Client, Settings, Transport, TransportError, TransportFuture};
-use prometei_flow::clock::SystemClock;
+use prometei_flow::clock::{Clock as _, SystemClock};
 use prometei_flow::http::{admin_router, public_router};
 use prometei_flow::intake::{BODY_LIMIT, Intake};
 use prometei_flow::metrics::Metrics;
@@ -19,6 +20,11 @@ use crate::bodies;
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded; charset=UTF-8");
 const SECRET: &str = "0123456789abcdef";
+
+/// A body of which nothing ever comes.
+fn endless_body() -> Body {
+    Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>())
+}
 
 /// No request may leave.
 struct Nowhere;
@@ -157,6 +163,32 @@ async fn a_webhook_without_the_secret_does_nothing_whatever_its_size() {
 }
 
 #[tokio::test]
+async fn the_secret_is_looked_at_before_the_body_is() {
+    let service = Service::start().await;
+    for uri in ["/api/amocrm-webhook?secret=wrong", "/api/inngest?secret=wrong"] {
+        // It never comes: who waits for it does not answer.
+        let answer = service.send(Method::POST, uri, &[FORM], endless_body()).now_or_never();
+        assert_eq!(answer.map(|answer| answer.status.as_u16()), Some(401), "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn webhooks_that_are_being_read_hold_so_many_bytes_and_no_more() {
+    let service = Service::start().await;
+    let uri = format!("/api/amocrm-webhook?secret={SECRET}");
+    let slow = || Box::pin(service.send(Method::POST, &uri, &[FORM], endless_body()));
+    let mut reading: Vec<_> = (0..16 * 1024 * 1024 / BODY_LIMIT).map(|_| slow()).collect();
+    for webhook in &mut reading {
+        assert!(webhook.now_or_never().is_none());
+    }
+    let over = service.send(Method::POST, &uri, &[FORM], bodies::ORIGINAL).await;
+    assert_eq!(over.status, 503, "amoCRM repeats it");
+    reading.pop();
+    let answer = service.send(Method::POST, &uri, &[FORM], bodies::ORIGINAL).await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
 async fn a_webhook_over_the_limit_is_refused_with_and_without_its_length_told() {
     let service = Service::start().await;
     let uri = format!("/api/amocrm-webhook?secret={SECRET}");
@@ -169,8 +201,12 @@ async fn a_webhook_over_the_limit_is_refused_with_and_without_its_length_told() 
 #[tokio::test]
 async fn a_call_may_be_larger_than_a_webhook_but_not_endless() {
     let service = Service::start().await;
-    let large =
-        |bytes: usize| service.send(Method::POST, "/api/inngest?fnId=x", &[], "x".repeat(bytes));
+    // Without a signature's looks the body would not be read at all.
+    let forged = format!("t={}&s={}", SystemClock.now().as_second(), "ab".repeat(32));
+    let headers = [("x-inngest-signature", forged.as_str())];
+    let large = |bytes: usize| {
+        service.send(Method::POST, "/api/inngest?fnId=x", &headers, "x".repeat(bytes))
+    };
     assert_eq!(large(7 * 1024 * 1024).await.status, 401);
     let endless = large(17 * 1024 * 1024).await;
     assert_eq!((endless.status.as_u16(), endless.from_sdk), (413, true));

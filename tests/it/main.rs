@@ -23,5 +23,6 @@ mod ports;
 mod reconcile_log;
 mod refusals;
 mod replicas;
+mod strangers;
 mod subscription;
 mod webhook;

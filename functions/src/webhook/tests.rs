@@ -3,7 +3,7 @@ use serde_json::{Map, Value, json};
 use super::{Action, AmoCrmWebhook, LeadFilter, LeadMoved, Parsed, leads_in_event};
 use super::{leads_matching, leads_of};
 
-/// Reads pairs as they stand in the facts: decoded, joined by `&`.
+/// Reads pairs as people write them down: decoded, joined by `&`.
 fn parse(body: &str) -> Parsed {
     leads_of(pairs(body))
 }

@@ -6,7 +6,7 @@ use super::reply::Reply;
 use crate::Error;
 use crate::engine::{Dispatch, Executed, Op, Outcome, StepNotFound};
 
-/// Puts an outcome into the words of the protocol (part 7 of the facts).
+/// Puts an outcome into the words of the protocol (P-115..P-120).
 pub(super) fn answer(outcome: &Outcome, dispatch: &Dispatch) -> Reply {
     match outcome {
         Outcome::Finished(Ok(output)) => {

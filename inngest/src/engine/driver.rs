@@ -62,7 +62,7 @@ const IDLE_LIMIT: Duration = Duration::from_secs(10);
 /// The same when other new steps were found: the function has most likely changed.
 const IDLE_LIMIT_AFTER_OTHERS: Duration = Duration::from_secs(1);
 
-/// The most steps that the server takes, in one answer and in one run (table 7.5).
+/// The most steps that the server takes, in one answer and in one run (T53).
 const MAX_STEPS: usize = 1000;
 
 /// Drives `function` until there is something to answer.

@@ -18,10 +18,10 @@ use serde_json::value::RawValue;
 pub(crate) use decode::{Mismatch, decode};
 pub(crate) use depth::depth;
 
-/// The largest step output, with the wrapper that the server puts around it (table 7.5).
+/// The largest step output, with the wrapper that the server puts around it (T36).
 const MAX_STEP_OUTPUT: usize = 4 * 1024 * 1024;
 const WRAPPER: usize = r#"{"data":}"#.len();
-/// The largest body of an answer, and so of a function's result (table 7.5).
+/// The largest body of an answer, and so of a function's result (T37).
 const MAX_RESULT: usize = 8 * 1024 * 1024;
 
 /// Why a value cannot be saved.

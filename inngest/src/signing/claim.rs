@@ -2,7 +2,7 @@
 
 /// How far a signature's timestamp may lie from our clock, in either direction.
 ///
-/// The spec asks for five minutes into the past (4.1.3). The future is bounded too, or a captured clock
+/// Five minutes into the past are the rule (P-054). The future is bounded too, or a captured clock
 /// error would stay replayable until that future arrives.
 pub const TOLERANCE_SECONDS: i64 = 300;
 

@@ -61,7 +61,7 @@ impl SigningKey {
         format!("t={unix_seconds}&s={mac}")
     }
 
-    /// The bearer token for the Inngest API: the prefix, then the SHA-256 of the decoded rest (spec 4.1.4).
+    /// The bearer token for the Inngest API: the prefix, then the SHA-256 of the decoded rest (P-019).
     pub fn api_token(&self) -> Result<String, InvalidSigningKey> {
         let (prefix, rest) = self.split_prefix();
         let bytes = hex::decode(rest).map_err(|_| InvalidSigningKey)?;

@@ -1,4 +1,4 @@
-//! The endpoint as the server sees it: requests in, answers out. Names like T01 are those of the protocol facts.
+//! The endpoint as the server sees it: requests in, answers out. Names like T01 are those of `docs/protocol.md`.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,6 +13,7 @@ mod calls;
 mod checkpoints;
 mod config;
 mod conformance;
+mod documents;
 mod events;
 mod failure;
 mod fuzz_findings;
@@ -24,7 +25,6 @@ mod over_axum;
 mod plain;
 mod programs;
 mod races;
-mod readme;
 mod replay;
 #[cfg(feature = "axum")]
 mod served;

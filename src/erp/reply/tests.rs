@@ -1,4 +1,4 @@
-//! Section B5 of the facts, row by row: what the API itself says, and the pages that only it can give.
+//! Row by row: what the API itself says, and the pages that only it can give.
 
 mod quoted;
 mod servers;

@@ -15,19 +15,35 @@ pub(crate) struct Replica {
     pub(crate) address: SocketAddr,
     pub(crate) log: PathBuf,
     variables: Vec<(String, String)>,
+    descriptors: Option<u32>,
     child: Option<Child>,
 }
 
 impl Replica {
     /// Not started yet. The log goes to `log`, at the most talkative level.
     pub(crate) async fn new(variables: Vec<(String, String)>, log: PathBuf) -> Self {
-        Self { address: ports::kept(), log, variables, child: None }
+        Self { address: ports::kept(), log, variables, descriptors: None, child: None }
+    }
+
+    /// With no more than so many open files and connections: `ulimit -n`.
+    pub(crate) fn with_descriptors(mut self, descriptors: u32) -> Self {
+        self.descriptors = Some(descriptors);
+        self
     }
 
     /// Starts it, and waits until it listens.
     pub(crate) async fn start(&mut self) {
         let admin = ports::kept();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_prometei-flow"));
+        let program = env!("CARGO_BIN_EXE_prometei-flow");
+        let mut command = match self.descriptors {
+            None => Command::new(program),
+            Some(descriptors) => {
+                let mut shell = Command::new("/bin/sh");
+                let limited = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
+                shell.args(["-c", &limited, program]);
+                shell
+            }
+        };
         command
             .arg("serve")
             .env_clear()
@@ -65,9 +81,18 @@ impl Replica {
 
     /// The process's resident memory, in KiB.
     pub(crate) fn memory(&self) -> Option<u64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most resident memory that the process has had, in KiB.
+    pub(crate) fn peak_memory(&self) -> Option<u64> {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, name: &str) -> Option<u64> {
         let id = self.child.as_ref()?.id();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         line.trim().trim_end_matches(" kB").parse().ok()
     }
 }
