@@ -1,7 +1,7 @@
 //! The Inngest functions of prometei-flow: what should happen to a deal.
 //!
 //! One file is one function: its event, its steps, its result. What a function needs from the world it takes
-//! through [`ports`]. To add a function, write one like [`CreateCrmDeal`] and name it in [`endpoint`].
+//! through [`ports`]. `docs/adding-a-function.md` adds one, step by step.
 
 mod create_crm_deal;
 mod handle_amocrm_webhook;
@@ -43,3 +43,7 @@ where
         None => app.build(),
     }
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/adding-a-function.md")]
+struct AddingAFunction;
