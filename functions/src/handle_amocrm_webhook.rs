@@ -143,7 +143,7 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
     }
 }
 
-/// The ERP stores records without a name, and nobody finds them again.
+/// The ERP stores records without a name, and people cannot find them again.
 fn name_in_erp(lead: &Lead) -> String {
     let name = lead.name.clone().filter(|name| !name.trim().is_empty());
     name.unwrap_or_else(|| format!("Сделка #{}", lead.id))

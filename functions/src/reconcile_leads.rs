@@ -20,8 +20,8 @@ const SCHEDULE: &str = "*/5 * * * *";
 
 /// Reads what happened in amoCRM and sends `amocrm/webhook` for leads that no webhook told of.
 ///
-/// amoCRM sends a pipeline's hook once and never again, so a hook that is lost is a deal that is lost, unless somebody
-/// looks. Every run looks back further than the one before came; what was seen already is recognised by its event id.
+/// amoCRM sends a pipeline's hook once and never again, so a hook that is lost is a deal that is lost, unless
+/// this function looks. Every run looks back further than the one before came; what was seen already is recognised by its event id.
 pub struct ReconcileLeads<F, L> {
     /// amoCRM's record of what happened.
     pub feed: F,
@@ -78,7 +78,7 @@ impl<F: LeadFeed, L: ReconcileLog> inngest::Function for ReconcileLeads<F, L> {
 }
 
 impl<F: LeadFeed, L: ReconcileLog> ReconcileLeads<F, L> {
-    /// One page, narrowed to the leads that entered one of our stages and that nobody told us of.
+    /// One page, narrowed to the leads that entered one of our stages and that no webhook told of.
     async fn read(&self, window: &FeedWindow, page: u32) -> Result<FoundPage> {
         let read = self.feed.page(window, page).await?;
         let events = read.events.len();

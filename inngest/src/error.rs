@@ -92,14 +92,14 @@ impl Error {
         self.retry
     }
 
-    /// The same error with a name, by which others can tell it apart: whoever catches the step's error, and
-    /// people in the Inngest dashboard (P-119).
+    /// The same error with a name, by which code that catches the step's error can tell it apart, and people in
+    /// the Inngest dashboard (P-119).
     #[must_use]
     pub fn named(self, name: impl Into<Cow<'static, str>>) -> Self {
         Self { name: Some(name.into()), ..self }
     }
 
-    /// The same error with data for whoever catches the step's error.
+    /// The same error with data for code that catches the step's error.
     #[must_use]
     pub fn with_data(self, data: impl Into<Value>) -> Self {
         Self { data: Some(data.into()), ..self }

@@ -112,7 +112,7 @@ pub trait ReconcileLog: Send + Sync + 'static {
     /// What the next run shall read: from before where the last one ended.
     fn window(&self) -> impl Future<Output = Result<FeedWindow>> + Send;
 
-    /// Those of `events` that are not settled, and of whose lead nobody has told us since.
+    /// Those of `events` that are not settled, and of whose lead no webhook has told since.
     fn news(&self, events: Vec<LeadEvent>) -> impl Future<Output = Result<Vec<LeadEvent>>> + Send;
 
     /// Settles events that turned out to be of no concern.

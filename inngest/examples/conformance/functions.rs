@@ -36,7 +36,7 @@ impl Done {
     }
 }
 
-/// An event of the suite whose data nobody looks at.
+/// An event of the suite whose data does not matter.
 macro_rules! event {
     ($type:ident, $name:literal) => {
         #[derive(Deserialize)]

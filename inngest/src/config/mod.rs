@@ -28,7 +28,8 @@ const MAX_RETRIES: u8 = 20;
 const MAX_CONCURRENCY: usize = 2;
 const MAX_CANCEL: usize = 5;
 
-/// A function as the server shall know it: its id and name, what starts it, how it is run. What is not set is left out of the registration, and so to the server (T62).
+/// A function as the server shall know it: its id and name, what starts it, how it is run. What is not set is left out
+/// of the registration, and so to the server (T62).
 ///
 /// All of it is checked when the endpoint is built.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

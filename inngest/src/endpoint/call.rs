@@ -154,7 +154,7 @@ impl Call<'_> {
         let extensions = std::mem::take(&mut info.extensions);
         let state = CallState::new(app_id, info.run, memo, client);
         let given = Given { event, events: &events, extensions: &extensions };
-        let function = self.served.start(&state, info.run, given);
+        let function = self.served.start(&state, given);
         let mut outcome = drive(&state, &self.dispatch, function, item).await;
         info.extensions = extensions;
         chain.after_execution(info);

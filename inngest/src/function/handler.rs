@@ -9,7 +9,7 @@ use super::Failure;
 use super::served::{Erased, Events, Serve};
 use super::start::{Code, Given, Start, write_output};
 use crate::engine::{CallState, FunctionFuture};
-use crate::{Config, Error, Event, EventSet, Result, ResultExt as _, Run, Step};
+use crate::{Config, Error, Event, EventSet, Result, ResultExt as _, Step};
 
 /// An `async fn(I, Step<'_>) -> Result<O, E>`, where `E` is any error that becomes an [`Error`].
 ///
@@ -116,12 +116,7 @@ where
     O: Serialize + Send + 'static,
     F: for<'a> Handler<'a, Event<E>, O>,
 {
-    fn start<'a>(
-        &'a self,
-        call: &'a CallState<'a>,
-        _: Run<'a>,
-        given: Given<'a>,
-    ) -> FunctionFuture<'a> {
+    fn start<'a>(&'a self, call: &'a CallState<'a>, given: Given<'a>) -> FunctionFuture<'a> {
         Box::pin(async move {
             let event = given.event.typed().no_retry()?;
             let output = self.function.call(event, Step::new(call)).await;
@@ -140,12 +135,7 @@ where
     E: EventSet,
     H: for<'a> Handler<'a, Failure<E>, ()>,
 {
-    fn start<'a>(
-        &'a self,
-        call: &'a CallState<'a>,
-        _: Run<'a>,
-        given: Given<'a>,
-    ) -> FunctionFuture<'a> {
+    fn start<'a>(&'a self, call: &'a CallState<'a>, given: Given<'a>) -> FunctionFuture<'a> {
         Box::pin(async move {
             let failure = Failure::read(given.event.data)?;
             self.handler.call(failure, Step::new(call)).await.map_err(Into::into)?;

@@ -7,7 +7,7 @@ use super::{Context, Failure, FailureContext, Function, OnFailure};
 use crate::check::{Mistakes, quoted};
 use crate::engine::{CallState, FunctionFuture};
 use crate::middleware::Middleware;
-use crate::{Checkpointing, Config, EventSet, ResultExt as _, Run, Scheduled, Step, Trigger};
+use crate::{Checkpointing, Config, EventSet, ResultExt as _, Scheduled, Step, Trigger};
 
 /// What an [`App`](crate::App) can serve: a [`Function`], one with settings of its own by [`Config::function`], or a
 /// plain `async fn` by [`Config::run`].
@@ -170,10 +170,9 @@ impl Served {
     pub(crate) fn start<'a>(
         &'a self,
         call: &'a CallState<'a>,
-        run: Run<'a>,
         given: Given<'a>,
     ) -> FunctionFuture<'a> {
-        self.code.0.start(call, run, given)
+        self.code.0.start(call, given)
     }
 }
 
@@ -186,16 +185,11 @@ fn handler_config(config: &Config) -> Config {
 struct Typed<F>(Arc<F>);
 
 impl<F: Function> Start for Typed<F> {
-    fn start<'a>(
-        &'a self,
-        call: &'a CallState<'a>,
-        run: Run<'a>,
-        given: Given<'a>,
-    ) -> FunctionFuture<'a> {
+    fn start<'a>(&'a self, call: &'a CallState<'a>, given: Given<'a>) -> FunctionFuture<'a> {
         Box::pin(async move {
             let Given { event, events: batch, extensions } = given;
             let event = event.typed().no_retry()?;
-            let cx = Context { event, step: Step::new(call), run, extensions, batch };
+            let cx = Context { event, step: Step::new(call), run: call.run, extensions, batch };
             write_output(&self.0.run(cx).await?)
         })
     }
@@ -204,16 +198,11 @@ impl<F: Function> Start for Typed<F> {
 struct FailedRun<F>(Arc<F>);
 
 impl<F: OnFailure> Start for FailedRun<F> {
-    fn start<'a>(
-        &'a self,
-        call: &'a CallState<'a>,
-        run: Run<'a>,
-        given: Given<'a>,
-    ) -> FunctionFuture<'a> {
+    fn start<'a>(&'a self, call: &'a CallState<'a>, given: Given<'a>) -> FunctionFuture<'a> {
         Box::pin(async move {
             let Given { event, extensions, .. } = given;
             let failure = Failure::read(event.data)?;
-            let cx = FailureContext { failure, step: Step::new(call), run, extensions };
+            let cx = FailureContext { failure, step: Step::new(call), run: call.run, extensions };
             self.0.on_failure(cx).await?;
             write_output(&())
         })

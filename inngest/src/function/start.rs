@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::engine::{CallState, FunctionFuture};
 use crate::event::RawEvent;
-use crate::{Error, Result, Run, json};
+use crate::{Error, Result, json};
 
 /// What a call gives to its function.
 pub(crate) struct Given<'a> {
@@ -19,18 +19,14 @@ pub(crate) struct Given<'a> {
 
 /// Code that can be started for a call.
 pub(super) trait Start: Send + Sync {
-    fn start<'a>(
-        &'a self,
-        call: &'a CallState<'a>,
-        run: Run<'a>,
-        given: Given<'a>,
-    ) -> FunctionFuture<'a>;
+    fn start<'a>(&'a self, call: &'a CallState<'a>, given: Given<'a>) -> FunctionFuture<'a>;
 }
 
 /// Code without its types.
 pub struct Code(pub(super) Box<dyn Start>);
 
-/// What can stand for [`Function::OnFailure`](crate::Function::OnFailure): the function itself, where it is [`OnFailure`](crate::OnFailure), or `()`.
+/// What can stand for [`Function::OnFailure`](crate::Function::OnFailure): the function itself, where it is
+/// [`OnFailure`](crate::OnFailure), or `()`.
 #[diagnostic::on_unimplemented(
     message = "`type OnFailure` is `Self`, where the function is `OnFailure`, or `()`"
 )]

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 #[derive(Debug)]
 pub(crate) struct Mismatch(serde_path_to_error::Error<serde_json::Error>);
 
-/// Where and how it does not fit, without the position in a text that nobody sees.
+/// Where and how it does not fit, without the position in a text that is not shown.
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.0.path().to_string();

@@ -72,7 +72,7 @@ fn to_json(value: &impl Serialize) -> Result<Box<RawValue>, Unsavable> {
     RawValue::from_string(json).map_err(|error| without_position(&error))
 }
 
-/// The position is one in a text that nobody sees.
+/// The position is one in a text that is not shown.
 fn without_position(error: &serde_json::Error) -> Unsavable {
     let text = error.to_string();
     Unsavable::Json(text.split(" at line ").next().unwrap_or_default().to_owned())

@@ -56,7 +56,7 @@ use server::Server;
 
 /// What the server does with a function that sets no retries (P-079).
 const DEFAULT_RETRIES: u8 = 4;
-/// 2023-11-14, for calls whose time nobody asks for.
+/// 2023-11-14, for calls whose time does not matter.
 const NOW: Duration = Duration::from_secs(1_700_000_000);
 
 /// Begins a run of `function`; await it to have it run to its end.

@@ -104,7 +104,7 @@ impl Server {
             (_, Some(mock)) => mock,
             ("StepPlanned", None) => return self.execute(op).await,
             ("StepRun", None) => json!({ "data": op.data.clone() }),
-            // Sleeps are over, and what nobody sends does not come.
+            // Sleeps are over, and what is not sent does not come.
             ("Sleep" | "WaitForEvent" | "WaitForSignal", None) => Value::Null,
             (other, None) => {
                 let id = op.userland.unique();
