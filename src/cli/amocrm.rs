@@ -7,12 +7,12 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::serve;
+use crate::amocrm::hook::{self, Destination};
 use crate::amocrm::{AmoCrmAuth, AmoCrmClient, consent_link};
 use crate::clock::SystemClock;
 use crate::config::{Config, Env};
+use crate::db::Store;
 use crate::outbound::Outbound;
-use crate::store::Store;
-use crate::subscription::{self, Destination};
 
 #[derive(Debug, Args)]
 pub(super) struct AmoCrm {
@@ -124,7 +124,7 @@ async fn subscribe(
         bail!("{origin} is not https: the webhook's secret could be read on the way");
     }
     let destination = Destination::new(&origin, config.webhook.secrets.last());
-    let (found, now) = subscription::repair(client, &destination).await?;
+    let (found, now) = hook::repair(client, &destination).await?;
     writeln!(out, "{}: found: {found}", destination.shown())?;
     if !now.is_good() {
         bail!(

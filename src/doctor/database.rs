@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::Finding;
 use crate::clock::SharedClock;
-use crate::store::Store;
+use crate::db::Store;
 
 /// Inngest usually has a webhook within a second.
 const LONG: SignedDuration = SignedDuration::from_mins(10);

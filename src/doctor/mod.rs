@@ -17,12 +17,12 @@ use secrecy::SecretString;
 pub use finding::{Finding, Status};
 
 use crate::amocrm::{AmoCrmAuth, AmoCrmClient};
+use crate::app::webhook_destination;
 use crate::clock::SharedClock;
 use crate::config::{Config, Env};
+use crate::db::Store;
 use crate::erp::ErpClient;
 use crate::outbound::{Outbound, Redactor};
-use crate::service::webhook_destination;
-use crate::store::Store;
 
 /// How long one part may take. Together with what must not be cut short it is under 15 s.
 const LIMIT: Duration = Duration::from_secs(12);

@@ -9,8 +9,8 @@ use http::header::CONTENT_TYPE;
 use serde_json::json;
 
 use super::json;
+use crate::db::Store;
 use crate::metrics::{METRICS_CONTENT_TYPE, Metrics};
-use crate::store::Store;
 
 /// How long the proof that a webhook would be stored may take.
 const PROOF_LIMIT: Duration = Duration::from_secs(2);

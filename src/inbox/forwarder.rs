@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
 use super::sink::{EventSink, OutgoingEvent, SendError};
+use crate::db::Store;
+use crate::inbox::InboxRow;
 use crate::metrics::Metrics;
-use crate::store::{InboxRow, Store};
 
 /// The most events in one request.
 const BATCH: u32 = 100;

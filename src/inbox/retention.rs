@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
-use crate::store::Store;
+use crate::db::Store;
 
 /// How long a webhook's body is kept: long enough to look into a complaint, not longer. It holds what people
 /// wrote into their CRM.

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use prometei_flow::clock::ManualClock;
-use prometei_flow::store::Store;
+use prometei_flow::db::Store;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use prometei_flow::clock::SharedClock;
-use prometei_flow::store::Store;
+use prometei_flow::db::Store;
 use sqlx::{AnyConnection, Connection as _, Executor as _};
 use tempfile::TempDir;
 use ulid::Ulid;

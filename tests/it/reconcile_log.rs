@@ -5,7 +5,8 @@ use std::sync::Arc;
 use functions::webhook::AmoCrmWebhook;
 use jiff::Timestamp;
 use prometei_flow::clock::ManualClock;
-use prometei_flow::store::{ReconcileCursor, Store};
+use prometei_flow::db::Store;
+use prometei_flow::reconcile::ReconcileCursor;
 use serde_json::{Map, json};
 
 use crate::database::Database;

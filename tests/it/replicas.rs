@@ -7,9 +7,10 @@ use functions::ports::AmoCrm as _;
 use functions::webhook::AmoCrmWebhook;
 use prometei_flow::amocrm::{AmoCrmClient, TokenStore as _};
 use prometei_flow::clock::{ManualClock, SharedClock};
-use prometei_flow::fakes::AmoCrmFailure;
+use prometei_flow::db::Store;
+use prometei_flow::inbox::CLAIM;
 use prometei_flow::outbound::Outbound;
-use prometei_flow::store::{CLAIM, Store};
+use sandbox::AmoCrmFailure;
 use tokio::task::JoinSet;
 
 use crate::amocrm::Bench;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use functions::webhook::LeadFilter;
 use prometei_flow::clock::ManualClock;
-use prometei_flow::intake::{BODY_LIMIT, Intake, IntakeAnswer};
+use prometei_flow::db::Store;
+use prometei_flow::inbox::{BODY_LIMIT, Intake, IntakeAnswer};
 use prometei_flow::metrics::Metrics;
-use prometei_flow::store::Store;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Notify;

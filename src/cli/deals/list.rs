@@ -4,7 +4,10 @@ use clap::Args;
 use serde::Serialize;
 
 use super::SHOWN;
-use crate::store::{FailedDeal, HeldRow, ParkedRow, Store};
+use crate::db::Store;
+use crate::deals::FailedDeal;
+use crate::inbox::HeldRow;
+use crate::inbox::ParkedRow;
 
 #[derive(Debug, Args)]
 pub(super) struct List {

@@ -3,8 +3,9 @@ use std::io::Write;
 use anyhow::bail;
 use clap::Args;
 
-use crate::ledger::key;
-use crate::store::{Resolution, Store};
+use crate::db::Store;
+use crate::deals::Resolution;
+use crate::deals::key;
 
 #[derive(Debug, Args)]
 pub(super) struct Resolve {

@@ -4,7 +4,7 @@ use anyhow::bail;
 use clap::Args;
 
 use super::SHOWN;
-use crate::store::Store;
+use crate::db::Store;
 
 #[derive(Debug, Args)]
 pub(super) struct Retry {

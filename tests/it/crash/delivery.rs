@@ -7,10 +7,11 @@ use std::time::Duration;
 use functions::webhook::LeadFilter;
 use http::StatusCode;
 use prometei_flow::clock::ManualClock;
+use prometei_flow::db::Store;
+use prometei_flow::inbox::CLAIM;
+use prometei_flow::inbox::Intake;
 use prometei_flow::inbox::{EventSink, Forwarder, OutgoingEvent, Pace, SendError};
-use prometei_flow::intake::Intake;
 use prometei_flow::metrics::Metrics;
-use prometei_flow::store::{CLAIM, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
