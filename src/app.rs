@@ -17,7 +17,7 @@ use crate::amocrm::watch::{CarePace, Caretaker};
 use crate::amocrm::{AmoCrmClient, AmoCrmPort, Consent, oauth_router};
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::db::Store;
+use crate::db::Db;
 use crate::deals::Ledger;
 use crate::erp::{ErpClient, ErpPort};
 use crate::http::{self, Limits, admin_router, public_router};
@@ -73,7 +73,7 @@ pub async fn run(
     // Where amoCRM is a stand-in on this machine, it is not asked to call back.
     let destination =
         webhook_destination(&config).filter(|destination| destination.shown().scheme() == "https");
-    let store = Store::open_for_service(&config.database.url, Arc::clone(&clock)).await?;
+    let store = Db::open_for_service(&config.database.url, Arc::clone(&clock)).await?;
     let outbound = Outbound::new();
     let client = Client::new(config.inngest, InngestTransport::new(outbound.clone()));
     let amocrm = match config.amocrm {

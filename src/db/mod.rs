@@ -25,7 +25,7 @@ use transaction::{Statement, Transaction};
 
 /// The database. Clones share it.
 #[derive(Clone)]
-pub struct Store {
+pub struct Db {
     pub(crate) pools: Pools,
     pub(crate) clock: SharedClock,
     pub(crate) ids: Arc<ids::Ids>,
@@ -36,7 +36,7 @@ pub struct Store {
     _lock: Option<Arc<File>>,
 }
 
-impl Store {
+impl Db {
     /// Opens the database at `url` (`sqlite://<path>` or `postgres://...`), creates an SQLite file where there is none,
     /// and brings the tables up to date. For commands, which may run beside a service.
     pub async fn open(url: &str, clock: SharedClock) -> anyhow::Result<Self> {

@@ -71,7 +71,7 @@ pub enum LedgerError {
     #[error(
         "nothing was sent for {deal}, because the database did not answer: {source:#}. If this run has ended, replay it"
     )]
-    Store {
+    Db {
         /// The deal.
         deal: String,
         /// What the database said.
@@ -100,7 +100,7 @@ impl LedgerError {
                 }
             }
             Self::Unresolved { .. } => inngest::Error::new(self.to_string()).no_retry(),
-            Self::Store { .. } => inngest::Error::new(self.to_string()),
+            Self::Db { .. } => inngest::Error::new(self.to_string()),
         }
     }
 

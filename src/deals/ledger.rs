@@ -19,7 +19,7 @@ use super::outcome;
 use super::turns::Turns;
 use crate::clock::SharedClock;
 use crate::config::Dedupe;
-use crate::db::Store;
+use crate::db::Db;
 use crate::deals::{Claim, ClaimedDeal, Lease, Unsent};
 use crate::erp::{ErpClient, Inserted, MarkerLookup, label};
 
@@ -35,7 +35,7 @@ const LEASE_MARGIN: Duration = Duration::from_secs(15);
 pub struct Ledger(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
-    store: Store,
+    store: Db,
     pub(super) erp: ErpClient,
     dedupe: Dedupe,
     pub(super) clock: SharedClock,
@@ -46,7 +46,7 @@ pub(super) struct Inner {
 
 impl Ledger {
     /// A ledger in `store` for the records in `erp`.
-    pub fn new(store: Store, erp: ErpClient, dedupe: Dedupe, clock: SharedClock) -> Self {
+    pub fn new(store: Db, erp: ErpClient, dedupe: Dedupe, clock: SharedClock) -> Self {
         let (turns, breaker, running) = Default::default();
         Self(Arc::new(Inner { store, erp, dedupe, clock, turns, breaker, running }))
     }

@@ -81,7 +81,7 @@ impl Entry {
     }
 
     pub(super) fn store_failed(&self, source: anyhow::Error) -> LedgerError {
-        LedgerError::Store { deal: label(&self.deal), source }
+        LedgerError::Db { deal: label(&self.deal), source }
     }
 }
 

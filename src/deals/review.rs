@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use crate::db::{Store, only, timestamp};
+use crate::db::{Db, only, timestamp};
 
 /// A deal without a record, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub enum Resolution {
     Absent,
 }
 
-impl Store {
+impl Db {
     /// Notes why a deal got no record, also when it never got as far as the ERP. A deal that has its record keeps it.
     pub async fn note_deal_failure(
         &self,

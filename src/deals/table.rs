@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use crate::db::{Store, only, timestamp};
+use crate::db::{Db, only, timestamp};
 
 /// A deal that a run wants to send.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +75,7 @@ pub enum Unsent {
     Untouched,
 }
 
-impl Store {
+impl Db {
     /// Claims a deal. A first claim commits at once that it is being sent; a later one tells what is known of the
     /// earlier ones.
     pub async fn claim_deal(&self, deal: DealRef<'_>, lease: Lease) -> anyhow::Result<Claim> {

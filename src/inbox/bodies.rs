@@ -5,9 +5,9 @@ use functions::webhook::AmoCrmWebhook;
 use jiff::Timestamp;
 
 use super::group::{Accepted, AcceptedLead};
-use crate::db::Store;
+use crate::db::Db;
 
-impl Store {
+impl Db {
     /// Stores a webhook whole: its body, and one inbox row for each of `leads`. Once this returns, they survive a
     /// crash. `problem` says what else in the body could not be read.
     ///

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
 use super::sink::{EventSink, OutgoingEvent, SendError};
-use crate::db::Store;
+use crate::db::Db;
 use crate::inbox::InboxRow;
 use crate::metrics::Metrics;
 
@@ -43,7 +43,7 @@ impl Default for Pace {
 /// Sends what lies in the inbox, and forgets it once Inngest has it.
 pub struct Forwarder<S> {
     /// The inbox.
-    pub store: Store,
+    pub store: Db,
     /// Inngest.
     pub sink: S,
     /// Told when a webhook was stored.

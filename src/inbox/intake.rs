@@ -12,7 +12,7 @@ use super::answer::IntakeAnswer;
 use super::form::{self, Reading};
 use super::secret;
 use crate::clock::SharedClock;
-use crate::db::Store;
+use crate::db::Db;
 use crate::metrics::{Metrics, WebhookOutcome};
 
 /// The largest body that is taken.
@@ -25,7 +25,7 @@ const STORE_LIMIT: Duration = Duration::from_millis(1500);
 /// Takes webhooks in.
 pub struct Intake {
     /// Where they go.
-    pub store: Store,
+    pub store: Db,
     /// When they came.
     pub clock: SharedClock,
     /// The secrets of which a webhook must carry one; none: every webhook is taken.

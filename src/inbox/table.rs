@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use crate::db::{Store, only, timestamp};
+use crate::db::{Db, only, timestamp};
 
 /// How long a replica may take to send what it has claimed.
 pub const CLAIM: Duration = Duration::from_secs(45);
@@ -75,7 +75,7 @@ pub struct InboxCounts {
     pub oldest_waiting: Option<Timestamp>,
 }
 
-impl Store {
+impl Db {
     /// Claims the next leads to send, oldest first. No other replica gets them for [`CLAIM`]; who has not removed them
     /// by then has crashed, and they are due again.
     pub async fn claim_batch(&self, limit: u32) -> anyhow::Result<Vec<InboxRow>> {

@@ -8,7 +8,7 @@ use super::feed::{FeedEvent, FeedQuery};
 use crate::amocrm::{AmoCrmPort, ApiError, TokenStore};
 use crate::clock::SharedClock;
 use crate::config::Dedupe;
-use crate::db::Store;
+use crate::db::Db;
 use crate::metrics::Metrics;
 
 /// How far behind its last end a run begins: events appear in the feed with a delay.
@@ -39,7 +39,7 @@ pub struct AmoCrmFeed<S>(pub AmoCrmPort<S>);
 #[derive(Clone)]
 pub struct StoredReconcileLog {
     /// Where it is remembered.
-    pub store: Store,
+    pub store: Db,
     /// Tells how far a run may look.
     pub clock: SharedClock,
     /// Counts what webhooks missed.

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::db::transaction::Transaction;
-use crate::db::{Store, only, timestamp};
+use crate::db::{Db, only, timestamp};
 
 /// How far reconciliation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct ReconcileCursor {
 /// How long settled events and notices are kept behind the cursor; longer than any look back.
 const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-impl Store {
+impl Db {
     /// The cursor; one that starts now where there is none.
     pub async fn reconcile_cursor(&self) -> anyhow::Result<ReconcileCursor> {
         let mut transaction = self.begin().await?;

@@ -13,7 +13,7 @@ use prometei_flow::amocrm::{
 };
 use prometei_flow::amocrm::{Consent, oauth_router};
 use prometei_flow::clock::ManualClock;
-use prometei_flow::db::Store;
+use prometei_flow::db::Db;
 use prometei_flow::outbound::Outbound;
 use sandbox::{AmoCrmFailure, FakeAmoCrm, FakeAmoCrmSettings};
 use tokio::net::TcpListener;
@@ -25,7 +25,7 @@ use crate::database::Database;
 
 struct Site {
     amocrm: FakeAmoCrm,
-    client: AmoCrmClient<Store>,
+    client: AmoCrmClient<Db>,
     clock: Arc<ManualClock>,
     router: Router,
     _database: Database,

@@ -7,7 +7,7 @@ use functions::ports::{Created, Deal, DealKey, Erp as _};
 use inngest::Retry;
 use prometei_flow::clock::ManualClock;
 use prometei_flow::config::Dedupe;
-use prometei_flow::db::Store;
+use prometei_flow::db::Db;
 use prometei_flow::deals::{DealCounts, Resolution};
 use prometei_flow::deals::{Ledger, LedgerError, UNCLEAR_ANSWERS, key};
 use prometei_flow::erp::{Body, ErpClient, ErpSettings, Failure};
@@ -26,7 +26,7 @@ pub(crate) const LEAD: u64 = 45_721_053;
 pub(crate) struct Bench {
     pub(crate) erp: FakeErp,
     pub(crate) clock: Arc<ManualClock>,
-    pub(crate) store: Store,
+    pub(crate) store: Db,
     pub(crate) settings: ErpSettings,
     _database: Database,
     _stop: DropGuard,

@@ -10,7 +10,7 @@ use http::{Request, Response};
 use inngest::signing::SigningKey;
 use inngest::{Client, Settings, Transport, TransportFuture};
 use prometei_flow::clock::ManualClock;
-use prometei_flow::db::Store;
+use prometei_flow::db::Db;
 use prometei_flow::inbox::InngestEvents;
 use prometei_flow::inbox::{EventSink as _, Forwarder, OutgoingEvent, Pace, SendError};
 use prometei_flow::metrics::Metrics;
@@ -97,7 +97,7 @@ fn official(leads: &[u64], bad: Option<u64>) -> Response<Bytes> {
 }
 
 struct World {
-    store: Store,
+    store: Db,
     intake: Intake,
     wake: Arc<Notify>,
     _stop: DropGuard,

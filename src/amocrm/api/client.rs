@@ -143,7 +143,7 @@ impl<S: TokenStore> AmoCrmClient<S> {
     /// amoCRM counts the calls of all replicas together.
     async fn wait_for_other_replicas(&self) -> Result<(), ApiError> {
         let turn = self.store.next_turn(gate::SPACING).await;
-        let wait = turn.map_err(|error| TokenError::Store { reason: format!("{error:#}") })?;
+        let wait = turn.map_err(|error| TokenError::Db { reason: format!("{error:#}") })?;
         if wait > gate::LONGEST_WAIT {
             let reason = "the replicas together have as many calls waiting as amoCRM allows";
             return Err(ApiError::Paused { reason: reason.to_owned(), wait });

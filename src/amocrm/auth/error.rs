@@ -49,7 +49,7 @@ pub enum TokenError {
     },
     /// The token store does not answer. A new pair, if there is one, waits in memory.
     #[error("the token store failed: {reason}")]
-    Store {
+    Db {
         /// What happened.
         reason: String,
     },
@@ -67,7 +67,7 @@ impl TokenError {
             Self::Ambiguous { .. } => 60,
             Self::Config { .. } => 5 * 60,
             Self::Blocked { .. } => 15 * 60,
-            Self::Store { .. } => 0,
+            Self::Db { .. } => 0,
         };
         Some(now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX))
     }
@@ -80,7 +80,7 @@ impl TokenError {
             Self::NeedsReauth { .. } | Self::Config { .. } | Self::Blocked { .. } => {
                 Some(FOR_A_PERSON)
             }
-            Self::Store { .. } => None,
+            Self::Db { .. } => None,
         }
     }
 

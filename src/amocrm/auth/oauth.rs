@@ -224,7 +224,7 @@ mod tests {
             TokenError::Config { .. } => "config",
             TokenError::Blocked { .. } => "blocked",
             TokenError::Ambiguous { .. } => "ambiguous",
-            TokenError::Store { .. } => "store",
+            TokenError::Db { .. } => "store",
         }
     }
 

@@ -17,7 +17,7 @@ use crate::amocrm::{
     is_signed,
 };
 use crate::clock::SharedClock;
-use crate::db::Store;
+use crate::db::Db;
 use crate::http::{Client, RateLimit, page};
 use crate::logging::Tally;
 
@@ -26,9 +26,9 @@ const PER_MINUTE: u32 = 20;
 
 /// What the pages of a consent need. Made only where amoCRM is used with OAuth.
 pub struct Consent {
-    client: AmoCrmClient<Store>,
+    client: AmoCrmClient<Db>,
     app: OAuthApp,
-    store: Store,
+    store: Db,
     clock: SharedClock,
     starts: RateLimit,
     callbacks: RateLimit,
@@ -38,7 +38,7 @@ pub struct Consent {
 
 impl Consent {
     /// The pages for `client`'s integration; `None` for a long-lived token, which needs no consent.
-    pub fn new(client: AmoCrmClient<Store>, store: Store, clock: SharedClock) -> Option<Self> {
+    pub fn new(client: AmoCrmClient<Db>, store: Db, clock: SharedClock) -> Option<Self> {
         let AmoCrmAuth::OAuth(app) = &client.settings().auth else { return None };
         let app = app.clone();
         let [starts, callbacks, hooks] = [(); 3].map(|()| RateLimit::new(PER_MINUTE));

@@ -3,12 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-use crate::db::Store;
+use crate::db::Db;
 
 /// How long a person may take over a consent. amoCRM's code lives as long.
 const LIFE: SignedDuration = SignedDuration::from_mins(20);
 
-impl Store {
+impl Db {
     /// Begins a consent: a new state, unguessable, for amoCRM to echo.
     pub async fn begin_consent(&self) -> anyhow::Result<String> {
         let mut random = [0; 32];

@@ -5,9 +5,9 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::amocrm::{ExchangeLock, StoredTokenPair, TokenPair, TokenStore};
-use crate::db::{Store, only, timestamp};
+use crate::db::{Db, only, timestamp};
 
-impl TokenStore for Store {
+impl TokenStore for Db {
     async fn load(&self) -> anyhow::Result<Option<StoredTokenPair>> {
         // In a transaction that could write: behind any replacement that is under way, never beside it.
         let mut transaction = self.begin().await?;

@@ -211,7 +211,7 @@ impl<S: TokenStore> Inner<S> {
         pair: TokenPair,
     ) -> Result<StoredTokenPair, TokenError> {
         match self.store.replace(replaces, &pair).await {
-            Ok(_) => self.load().await?.ok_or_else(|| TokenError::Store {
+            Ok(_) => self.load().await?.ok_or_else(|| TokenError::Db {
                 reason: "it lost the pair that it has just stored".to_owned(),
             }),
             Err(error) => {
@@ -259,5 +259,5 @@ const FIRST: &str = "Run `prometei-flow amocrm authorize`, or set AMOCRM_REFRESH
                      restart; deals wait until then";
 
 fn store_failed(error: &anyhow::Error) -> TokenError {
-    TokenError::Store { reason: format!("{error:#}") }
+    TokenError::Db { reason: format!("{error:#}") }
 }

@@ -13,7 +13,7 @@ use self::retry::Retry;
 use super::serve::load;
 use crate::clock::SystemClock;
 use crate::config::Env;
-use crate::db::Store;
+use crate::db::Db;
 
 /// The most deals of a kind that are shown.
 const SHOWN: u32 = 200;
@@ -41,7 +41,7 @@ enum Action {
 impl Deals {
     pub(super) async fn run(self, env: &dyn Env, out: &mut impl Write) -> anyhow::Result<()> {
         let config = load(env)?;
-        let store = Store::open(&config.database.url, Arc::new(SystemClock)).await?;
+        let store = Db::open(&config.database.url, Arc::new(SystemClock)).await?;
         let done = match self.action.unwrap_or(Action::List(self.list)) {
             Action::List(list) => list.run(&store, out).await,
             Action::Retry(retry) => retry.run(&store, out).await,

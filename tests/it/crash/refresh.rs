@@ -56,7 +56,7 @@ fn killed(bench: &Bench, database: &Database, after: Duration) {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let store = prometei_flow::db::Store::open(&url, clock.clone()).await.unwrap();
+                let store = prometei_flow::db::Db::open(&url, clock.clone()).await.unwrap();
                 let outbound = Outbound::new();
                 // Reading the trust roots takes longer than everything that is looked at here.
                 outbound.client().unwrap();

@@ -8,7 +8,7 @@ use inngest_dev_server::{DevServer, Observation};
 use prometei_flow::app::{self, Listeners};
 use prometei_flow::clock::{SharedClock, SystemClock};
 use prometei_flow::config::{Config, EnvMap};
-use prometei_flow::db::Store;
+use prometei_flow::db::Db;
 use prometei_flow::deals::FailedDeal;
 use sandbox::{FakeAmoCrm, FakeAmoCrmSettings, FakeErp, FakeErpSettings};
 use serde_json::Value;
@@ -244,7 +244,7 @@ impl World {
     /// The deals that need a person.
     pub(crate) async fn failed_deals(&self) -> Vec<FailedDeal> {
         let url = format!("sqlite://{}/flow.db", self.folder.path().display());
-        let store = Store::open(&url, Arc::new(SystemClock)).await.unwrap();
+        let store = Db::open(&url, Arc::new(SystemClock)).await.unwrap();
         store.failed_deals(10).await.unwrap()
     }
 
