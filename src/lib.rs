@@ -1,21 +1,16 @@
 //! The service: configuration, listeners, webhook intake, store, amoCRM and ERP clients, command line.
 pub mod amocrm;
-pub mod care;
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod db;
+pub mod deals;
 pub mod doctor;
 pub mod erp;
-pub mod fakes;
 pub mod http;
 pub mod inbox;
-pub mod inngest_link;
-pub mod intake;
-pub mod ledger;
 pub mod logging;
 pub mod metrics;
 pub mod outbound;
 pub mod reconcile;
-pub mod service;
-pub mod store;
-pub mod subscription;

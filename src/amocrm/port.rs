@@ -1,7 +1,7 @@
 use functions::ports::{self, AmoCrm, Authorization, Lead};
 
-use super::client::AmoCrmClient;
-use super::token_store::TokenStore;
+use crate::amocrm::api::AmoCrmClient;
+use crate::amocrm::auth::TokenStore;
 
 /// amoCRM as configured, or the lack of it. The function is registered either way; without amoCRM its runs fail and
 /// say what to set.

@@ -7,12 +7,12 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::serve;
+use crate::amocrm::hook::{self, Destination};
 use crate::amocrm::{AmoCrmAuth, AmoCrmClient, consent_link};
 use crate::clock::SystemClock;
 use crate::config::{Config, Env};
+use crate::db::Db;
 use crate::outbound::Outbound;
-use crate::store::Store;
-use crate::subscription::{self, Destination};
 
 #[derive(Debug, Args)]
 pub(super) struct AmoCrm {
@@ -47,7 +47,7 @@ impl AmoCrm {
             );
         };
         let clock = Arc::new(SystemClock);
-        let store = Store::open(&config.database.url, clock.clone()).await?;
+        let store = Db::open(&config.database.url, clock.clone()).await?;
         let client = AmoCrmClient::new(settings, store.clone(), Outbound::new(), clock);
         let done = match self.command {
             Command::Authorize { code } => authorize(&config, &client, &store, code, out).await,
@@ -61,8 +61,8 @@ impl AmoCrm {
 
 async fn authorize(
     config: &Config,
-    client: &AmoCrmClient<Store>,
-    store: &Store,
+    client: &AmoCrmClient<Db>,
+    store: &Db,
     code: Option<String>,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
@@ -113,7 +113,7 @@ async fn authorize(
 
 async fn subscribe(
     config: &Config,
-    client: &AmoCrmClient<Store>,
+    client: &AmoCrmClient<Db>,
     url: Option<Url>,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
@@ -124,7 +124,7 @@ async fn subscribe(
         bail!("{origin} is not https: the webhook's secret could be read on the way");
     }
     let destination = Destination::new(&origin, config.webhook.secrets.last());
-    let (found, now) = subscription::repair(client, &destination).await?;
+    let (found, now) = hook::repair(client, &destination).await?;
     writeln!(out, "{}: found: {found}", destination.shown())?;
     if !now.is_good() {
         bail!(

@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use super::sandbox::{self, LEAD_NAME, LEAD_PRICE, WEBHOOK};
+use super::world::{self, LEAD_NAME, LEAD_PRICE, WEBHOOK};
 use super::{serve, watch};
+use crate::app::Listeners;
 use crate::config::{Config, LogSettings};
-use crate::fakes::{ErpFailure, ErpRow, FakeErp};
-use crate::inngest_link::InngestTransport;
+use crate::inbox::InngestTransport;
 use crate::logging;
 use crate::outbound::{self, Limits, Outbound};
-use crate::service::Listeners;
+use sandbox::{ErpFailure, ErpRow, FakeErp};
 
 /// The whole demo takes about a second; this is for a machine that does other things.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -52,21 +52,21 @@ impl Demo {
     }
 
     async fn play(&self, out: &mut impl Write, stop: &CancellationToken) -> anyhow::Result<usize> {
-        let amocrm = sandbox::fake_amocrm(stop).await?;
-        let erp = sandbox::fake_erp(stop).await?;
+        let amocrm = world::fake_amocrm(stop).await?;
+        let erp = world::fake_erp(stop).await?;
         if self.erp_refuses {
             let message = "field_1039 not exist in entity 70".to_owned();
             erp.fail_next(100, ErpFailure::Error { code: "500".to_owned(), message });
         }
         let listeners =
-            Listeners { public: sandbox::free_port().await?, admin: sandbox::free_port().await? };
+            Listeners { public: world::free_port().await?, admin: world::free_port().await? };
         let service = format!("http://{}", listeners.public.local_addr()?);
         let inngest = DevServer::builder()
             .app(format!("{service}/api/inngest").parse()?)
             .signing_key(SigningKey::new(SIGNING_KEY))
             .event_key(EVENT_KEY)
             .retry_interval(Duration::from_millis(500))
-            .serve(sandbox::free_port().await?, stop.clone())?;
+            .serve(world::free_port().await?, stop.clone())?;
         let mut observations = inngest.subscribe();
 
         let folder = tempfile::tempdir().context("no temporary folder for the database")?;
@@ -77,9 +77,9 @@ impl Demo {
             ("AMOCRM_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
             ("DATABASE_URL", format!("sqlite://{}", folder.path().join("demo.db").display())),
         ];
-        variables.extend(sandbox::amocrm_variables(&amocrm));
-        variables.extend(sandbox::erp_variables(&erp));
-        let config = Config::load(&sandbox::env_map(&variables))?;
+        variables.extend(world::amocrm_variables(&amocrm));
+        variables.extend(world::erp_variables(&erp));
+        let config = Config::load(&world::env_map(&variables))?;
         let settings = config.inngest.clone();
         let (_, running) = serve::spawn(config, listeners, stop.clone()).await?;
 

@@ -7,11 +7,11 @@ use inngest::Mode;
 use inngest_dev_server::DevServer;
 use tokio::net::TcpListener;
 
-use super::sandbox::{self, LEAD_ID, Overlay, WEBHOOK};
+use super::world::{self, LEAD_ID, Overlay, WEBHOOK};
 use super::{serve, signals, watch};
+use crate::app::Listeners;
 use crate::config::{Config, Env};
 use crate::logging;
-use crate::service::Listeners;
 
 #[derive(Debug, Args)]
 pub(super) struct Dev {
@@ -31,23 +31,22 @@ impl Dev {
         for other in ["INNGEST_BASE_URL", "INNGEST_API_BASE_URL", "INNGEST_EVENT_API_BASE_URL"] {
             variables.push((other, format!("http://127.0.0.1:{port}")));
         }
-        let configured =
-            serve::load(&Overlay { front: sandbox::env_map(&variables), behind: env })?;
+        let configured = serve::load(&Overlay { front: world::env_map(&variables), behind: env })?;
         logging::start(&configured.log);
         let stop = signals::stop_on_signal()?;
 
         let mut fakes = Vec::new();
         if configured.amocrm.is_none() {
-            let amocrm = sandbox::fake_amocrm(&stop).await?;
-            variables.extend(sandbox::amocrm_variables(&amocrm));
+            let amocrm = world::fake_amocrm(&stop).await?;
+            variables.extend(world::amocrm_variables(&amocrm));
             fakes.push(format!("a fake amoCRM at {}, with the lead {LEAD_ID}", amocrm.url()));
         }
         if configured.erp.is_none() {
-            let erp = sandbox::fake_erp(&stop).await?;
-            variables.extend(sandbox::erp_variables(&erp));
+            let erp = world::fake_erp(&stop).await?;
+            variables.extend(world::erp_variables(&erp));
             fakes.push(format!("a fake ERP at {}", erp.url()));
         }
-        let config = Config::load(&Overlay { front: sandbox::env_map(&variables), behind: env })?;
+        let config = Config::load(&Overlay { front: world::env_map(&variables), behind: env })?;
         debug_assert_eq!(config.inngest.mode, Mode::Dev);
 
         let listeners = Listeners::bind(&config).await?;

@@ -5,11 +5,11 @@ mod deals;
 mod demo;
 mod dev;
 mod doctor;
-mod sandbox;
 mod send_deal;
 mod serve;
 mod signals;
 mod watch;
+mod world;
 
 use std::io::Write as _;
 use std::path::Path;

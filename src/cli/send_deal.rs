@@ -7,7 +7,7 @@ use inngest::{Client, NewEvent, Settings};
 use serde_json::Number;
 
 use crate::config::Env;
-use crate::inngest_link::InngestTransport;
+use crate::inbox::InngestTransport;
 use crate::outbound::Outbound;
 
 #[derive(Debug, Args)]

@@ -3,10 +3,10 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::signals::stop_on_signal;
+use crate::app::{self, Listeners};
 use crate::clock::SystemClock;
 use crate::config::{Config, Env};
 use crate::logging;
-use crate::service::{self, Listeners};
 
 /// The service alone.
 pub(super) async fn serve(env: &dyn Env) -> anyhow::Result<()> {
@@ -25,7 +25,7 @@ pub(super) async fn serve(env: &dyn Env) -> anyhow::Result<()> {
     }
     let stop = stop_on_signal()?;
     let listeners = Listeners::bind(&config).await?;
-    service::run(config, listeners, Arc::new(SystemClock), stop).await
+    app::run(config, listeners, Arc::new(SystemClock), stop).await
 }
 
 pub(super) fn load(env: &dyn Env) -> anyhow::Result<Config> {
@@ -52,6 +52,6 @@ pub(super) async fn spawn(
     stop: tokio_util::sync::CancellationToken,
 ) -> anyhow::Result<(String, tokio::task::JoinHandle<anyhow::Result<()>>)> {
     let address = listeners.public.local_addr().context("the listener has no address")?;
-    let running = tokio::spawn(service::run(config, listeners, Arc::new(SystemClock), stop));
+    let running = tokio::spawn(app::run(config, listeners, Arc::new(SystemClock), stop));
     Ok((format!("http://{}", reachable(address)), running))
 }

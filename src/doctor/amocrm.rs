@@ -1,10 +1,10 @@
 //! amoCRM: the token, the account, and the webhook.
 
 use super::Finding;
+use crate::amocrm::hook::{self, Destination, Health};
+use crate::amocrm::watch::token_ends;
 use crate::amocrm::{AmoCrmClient, ApiError, TokenStore};
-use crate::care::token_ends;
 use crate::clock::SharedClock;
-use crate::subscription::{self, Destination, Health};
 
 pub(super) fn missing() -> Finding {
     Finding::warning(
@@ -65,7 +65,7 @@ async fn webhook<S: TokenStore>(
 ) -> Finding {
     let check = "amocrm webhook";
     let repair = "run `prometei-flow amocrm subscribe`";
-    let found = match subscription::check(client, destination).await {
+    let found = match hook::check(client, destination).await {
         Ok(found) => found,
         Err(error @ ApiError::Forbidden(_)) => {
             let fix = "use the token of an administrator, and an amoCRM plan with webhooks over the API; or look into \

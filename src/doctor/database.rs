@@ -4,12 +4,12 @@ use jiff::SignedDuration;
 
 use super::Finding;
 use crate::clock::SharedClock;
-use crate::store::Store;
+use crate::db::Db;
 
 /// Inngest usually has a webhook within a second.
 const LONG: SignedDuration = SignedDuration::from_mins(10);
 
-pub(super) async fn examine(store: &anyhow::Result<Store>, clock: &SharedClock) -> Vec<Finding> {
+pub(super) async fn examine(store: &anyhow::Result<Db>, clock: &SharedClock) -> Vec<Finding> {
     let check = "database";
     let failed = |error: &anyhow::Error| {
         let fix =

@@ -7,7 +7,7 @@ use inngest::signing::SigningKeys;
 use inngest::{Client, Mode, SendError, Settings};
 
 use super::Finding;
-use crate::inngest_link::InngestTransport;
+use crate::inbox::InngestTransport;
 use crate::outbound::Outbound;
 
 const LIMIT: Duration = Duration::from_secs(8);

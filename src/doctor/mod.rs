@@ -17,12 +17,12 @@ use secrecy::SecretString;
 pub use finding::{Finding, Status};
 
 use crate::amocrm::{AmoCrmAuth, AmoCrmClient};
+use crate::app::webhook_destination;
 use crate::clock::SharedClock;
 use crate::config::{Config, Env};
+use crate::db::Db;
 use crate::erp::ErpClient;
 use crate::outbound::{Outbound, Redactor};
-use crate::service::webhook_destination;
-use crate::store::Store;
 
 /// How long one part may take. Together with what must not be cut short it is under 15 s.
 const LIMIT: Duration = Duration::from_secs(12);
@@ -63,7 +63,7 @@ pub async fn examine_within(limit: Duration, env: &dyn Env, clock: SharedClock) 
 
 async fn examine_world(config: &Config, clock: SharedClock, limit: Duration) -> Vec<Finding> {
     let outbound = Outbound::new();
-    let store = Store::open(&config.database.url, clock.clone()).await;
+    let store = Db::open(&config.database.url, clock.clone()).await;
     let client = config.amocrm.clone().zip(store.as_ref().ok()).map(|(settings, store)| {
         AmoCrmClient::new(settings, store.clone(), outbound.clone(), clock.clone())
     });

@@ -9,21 +9,21 @@ use http::header::CONTENT_TYPE;
 use serde_json::json;
 
 use super::json;
+use crate::db::Db;
 use crate::metrics::{METRICS_CONTENT_TYPE, Metrics};
-use crate::store::Store;
 
 /// How long the proof that a webhook would be stored may take.
 const PROOF_LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 struct Admin {
-    store: Store,
+    store: Db,
     metrics: Metrics,
 }
 
 /// What only operators may reach: readiness and metrics. No login is asked for, so it listens on this machine alone
 /// unless told otherwise.
-pub fn admin_router(store: Store, metrics: Metrics) -> Router {
+pub fn admin_router(store: Db, metrics: Metrics) -> Router {
     Router::new()
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))

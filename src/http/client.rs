@@ -11,7 +11,7 @@ use http::request::Parts;
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The client of a request. Requests that came over no listener have one and the same.
-pub(super) struct Client(pub(super) IpAddr);
+pub(crate) struct Client(pub(crate) IpAddr);
 
 impl<S: Sync> FromRequestParts<S> for Client {
     type Rejection = Infallible;
@@ -36,7 +36,7 @@ fn of(peer: IpAddr, headers: &HeaderMap) -> IpAddr {
 }
 
 /// Under which address a client is counted: who has one IPv6 address has a network of them.
-pub(super) fn key(address: IpAddr) -> IpAddr {
+pub(crate) fn key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()

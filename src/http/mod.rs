@@ -3,16 +3,16 @@
 mod admin;
 mod client;
 mod listener;
-mod oauth;
 mod page;
 mod public;
 mod rate;
-mod webhook;
 
 pub use admin::admin_router;
+pub(crate) use client::Client;
 pub use listener::{Limits, bind, serve};
-pub use oauth::{Consent, oauth_router};
+pub(crate) use page::page;
 pub use public::public_router;
+pub(crate) use rate::RateLimit;
 
 use axum::body::Body;
 use axum::response::Response;
@@ -21,7 +21,7 @@ use http::{HeaderValue, StatusCode};
 use serde_json::Value;
 
 /// A JSON answer.
-fn json(status: StatusCode, body: &Value) -> Response {
+pub(crate) fn json(status: StatusCode, body: &Value) -> Response {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

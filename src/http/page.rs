@@ -7,7 +7,7 @@ use http::{HeaderValue, StatusCode};
 
 /// A page for a person: a heading and a sentence. The address it is shown at may hold a code, so nothing on the page
 /// leads elsewhere and no referrer tells of it.
-pub(super) fn page(status: StatusCode, title: &str, text: &str) -> Response {
+pub(crate) fn page(status: StatusCode, title: &str, text: &str) -> Response {
     let (title, text) = (escape(title), escape(text));
     let html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\

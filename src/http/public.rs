@@ -10,8 +10,7 @@ use inngest::Endpoint;
 use serde_json::json;
 
 use super::json;
-use super::webhook::{Webhooks, has_parameter};
-use crate::intake::Intake;
+use crate::inbox::{Intake, Webhooks, has_parameter};
 
 #[derive(Clone)]
 struct Public {

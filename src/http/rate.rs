@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// Lets so many requests of each client pass in a minute. Consents are rare: more than a few of them are a script's.
 #[derive(Debug)]
-pub(super) struct RateLimit {
+pub(crate) struct RateLimit {
     per_minute: u32,
     window: Mutex<Window>,
 }
@@ -26,12 +26,12 @@ const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const CLIENTS: usize = 1024;
 
 impl RateLimit {
-    pub(super) fn new(per_minute: u32) -> Self {
+    pub(crate) fn new(per_minute: u32) -> Self {
         Self { per_minute, window: Mutex::default() }
     }
 
     /// Whether one more of `client` may pass.
-    pub(super) fn admits(&self, client: IpAddr, now: Timestamp) -> bool {
+    pub(crate) fn admits(&self, client: IpAddr, now: Timestamp) -> bool {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         // A clock that was set back begins a new minute too.
         if !(SignedDuration::ZERO..MINUTE).contains(&now.duration_since(window.start)) {

@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
 use super::sink::{EventSink, OutgoingEvent, SendError};
+use crate::db::Db;
+use crate::inbox::InboxRow;
 use crate::metrics::Metrics;
-use crate::store::{InboxRow, Store};
 
 /// The most events in one request.
 const BATCH: u32 = 100;
@@ -42,7 +43,7 @@ impl Default for Pace {
 /// Sends what lies in the inbox, and forgets it once Inngest has it.
 pub struct Forwarder<S> {
     /// The inbox.
-    pub store: Store,
+    pub store: Db,
     /// Inngest.
     pub sink: S,
     /// Told when a webhook was stored.

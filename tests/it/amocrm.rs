@@ -1,5 +1,6 @@
 mod leads;
 mod renamed;
+mod token_store;
 mod tokens;
 
 use std::sync::Arc;
@@ -9,11 +10,13 @@ use prometei_flow::amocrm::{
     AmoCrmAuth, AmoCrmClient, AmoCrmSettings, BaseUrl, OAuthApp, Timeouts,
 };
 use prometei_flow::clock::ManualClock;
-use prometei_flow::fakes::{FakeAmoCrm, FakeAmoCrmSettings, MemoryTokenStore};
 use prometei_flow::outbound::Outbound;
+use sandbox::{FakeAmoCrm, FakeAmoCrmSettings};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub(crate) use token_store::MemoryTokenStore;
 
 const DAY: Duration = Duration::from_secs(86_400);
 

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::amocrm::MemoryTokenStore;
 use functions::ports::AmoCrm as _;
+use prometei_flow::amocrm::hook::Destination;
+use prometei_flow::amocrm::watch::Caretaker;
 use prometei_flow::amocrm::{
     AmoCrmAuth, AmoCrmClient, AmoCrmSettings, BaseUrl, OAuthApp, SETTINGS, Timeouts,
 };
-use prometei_flow::care::Caretaker;
 use prometei_flow::clock::{Clock as _, ManualClock};
-use prometei_flow::fakes::{FakeAmoCrm, FakeAmoCrmSettings, MemoryTokenStore};
 use prometei_flow::metrics::Metrics;
 use prometei_flow::outbound::Outbound;
-use prometei_flow::subscription::Destination;
+use sandbox::{FakeAmoCrm, FakeAmoCrmSettings};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};

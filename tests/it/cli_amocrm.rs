@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use prometei_flow::fakes::{FakeAmoCrm, FakeAmoCrmSettings};
+use sandbox::{FakeAmoCrm, FakeAmoCrmSettings};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;

@@ -4,14 +4,14 @@ use std::process::Command;
 use std::sync::Arc;
 
 use prometei_flow::clock::ManualClock;
-use prometei_flow::store::Store;
+use prometei_flow::db::Db;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::inbox::moved;
 
 struct Desk {
-    store: Store,
+    store: Db,
     folder: TempDir,
 }
 
@@ -20,7 +20,7 @@ impl Desk {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/prometei-flow.db", folder.path().display());
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
-        Self { store: Store::open(&url, clock).await.unwrap(), folder }
+        Self { store: Db::open(&url, clock).await.unwrap(), folder }
     }
 
     /// The event of a lead that came in.

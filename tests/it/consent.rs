@@ -11,11 +11,11 @@ use http::Request;
 use prometei_flow::amocrm::{
     AmoCrmAuth, AmoCrmClient, AmoCrmSettings, BaseUrl, OAuthApp, Timeouts, TokenError,
 };
+use prometei_flow::amocrm::{Consent, oauth_router};
 use prometei_flow::clock::ManualClock;
-use prometei_flow::fakes::{AmoCrmFailure, FakeAmoCrm, FakeAmoCrmSettings};
-use prometei_flow::http::{Consent, oauth_router};
+use prometei_flow::db::Db;
 use prometei_flow::outbound::Outbound;
-use prometei_flow::store::Store;
+use sandbox::{AmoCrmFailure, FakeAmoCrm, FakeAmoCrmSettings};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt as _;
@@ -25,7 +25,7 @@ use crate::database::Database;
 
 struct Site {
     amocrm: FakeAmoCrm,
-    client: AmoCrmClient<Store>,
+    client: AmoCrmClient<Db>,
     clock: Arc<ManualClock>,
     router: Router,
     _database: Database,

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use prometei_flow::clock::SharedClock;
-use prometei_flow::store::Store;
+use prometei_flow::db::Db;
 use sqlx::{AnyConnection, Connection as _, Executor as _};
 use tempfile::TempDir;
 use ulid::Ulid;
@@ -46,8 +46,8 @@ impl Database {
     }
 
     /// As a command opens it, or a replica.
-    pub(crate) async fn open(&self, clock: SharedClock) -> Store {
-        Store::open(&self.url, clock).await.unwrap()
+    pub(crate) async fn open(&self, clock: SharedClock) -> Db {
+        Db::open(&self.url, clock).await.unwrap()
     }
 }
 

@@ -8,10 +8,10 @@ use futures_util::FutureExt as _;
 use http::{Method, Request, StatusCode};
 use inngest::{App, Client, Settings, Transport, TransportError, TransportFuture};
 use prometei_flow::clock::{Clock as _, SystemClock};
+use prometei_flow::db::Db;
 use prometei_flow::http::{admin_router, public_router};
-use prometei_flow::intake::{BODY_LIMIT, Intake};
+use prometei_flow::inbox::{BODY_LIMIT, Intake};
 use prometei_flow::metrics::Metrics;
-use prometei_flow::store::Store;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -38,7 +38,7 @@ impl Transport for Nowhere {
 struct Service {
     public: Router,
     admin: Router,
-    store: Store,
+    store: Db,
     _folder: TempDir,
 }
 
@@ -48,7 +48,7 @@ impl Service {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/flow.db", folder.path().display());
         let clock = Arc::new(SystemClock);
-        let store = Store::open(&url, clock.clone()).await.unwrap();
+        let store = Db::open(&url, clock.clone()).await.unwrap();
         let metrics = Metrics::new();
         let intake = Intake {
             store: store.clone(),

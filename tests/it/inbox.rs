@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use functions::webhook::{Action, AmoCrmWebhook};
 use prometei_flow::amocrm::{TokenPair, TokenStore as _};
 use prometei_flow::clock::{Clock as _, ManualClock};
+use prometei_flow::db::Db;
+use prometei_flow::inbox::InboxCounts;
 use prometei_flow::inbox::{EventSink, Forwarder, OutgoingEvent, Pace, SendError};
 use prometei_flow::metrics::Metrics;
-use prometei_flow::store::{InboxCounts, Store};
 use secrecy::ExposeSecret as _;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -81,7 +82,7 @@ impl Inngest {
 }
 
 struct Service {
-    store: Store,
+    store: Db,
     inngest: Inngest,
     wake: Arc<Notify>,
     metrics: Metrics,
@@ -306,7 +307,7 @@ async fn the_database_is_readable_by_its_owner_alone() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/flow.db", folder.path().display());
     let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
-    let store = Store::open_for_service(&url, clock).await.unwrap();
+    let store = Db::open_for_service(&url, clock).await.unwrap();
     store.accept_webhook(b"body", &[moved(1)], None).await.unwrap();
     for file in std::fs::read_dir(folder.path()).unwrap() {
         let file = file.unwrap();
@@ -324,7 +325,7 @@ async fn a_database_that_cannot_be_opened_says_which_one() {
         ("mysql://localhost/flow", "only sqlite"),
         ("postgres://flow:sesame@127.0.0.1:1/flow", "cannot connect to PostgreSQL"),
     ] {
-        let error = Store::open(url, clock.clone()).await.err().unwrap();
+        let error = Db::open(url, clock.clone()).await.err().unwrap();
         let text = format!("{error:#}");
         assert!(text.contains(expected) && !text.contains("sesame"), "{text}");
     }

@@ -7,11 +7,12 @@ use functions::ports::Retry;
 use functions::ports::{Created, Deal, DealKey, Erp as _};
 use prometei_flow::clock::ManualClock;
 use prometei_flow::config::Dedupe;
+use prometei_flow::db::Db;
+use prometei_flow::deals::{DealCounts, Resolution};
+use prometei_flow::deals::{Ledger, LedgerError, UNCLEAR_ANSWERS, key};
 use prometei_flow::erp::{Body, ErpClient, ErpSettings, Failure};
-use prometei_flow::fakes::{ErpFailure, FakeErp, FakeErpSettings};
-use prometei_flow::ledger::{Ledger, LedgerError, UNCLEAR_ANSWERS, key};
 use prometei_flow::outbound::Outbound;
-use prometei_flow::store::{DealCounts, Resolution, Store};
+use sandbox::{ErpFailure, FakeErp, FakeErpSettings};
 use serde_json::{Number, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -25,7 +26,7 @@ pub(crate) const LEAD: u64 = 45_721_053;
 pub(crate) struct Bench {
     pub(crate) erp: FakeErp,
     pub(crate) clock: Arc<ManualClock>,
-    pub(crate) store: Store,
+    pub(crate) store: Db,
     pub(crate) settings: ErpSettings,
     _database: Database,
     _stop: DropGuard,

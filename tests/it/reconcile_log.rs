@@ -5,7 +5,8 @@ use std::sync::Arc;
 use functions::webhook::AmoCrmWebhook;
 use jiff::Timestamp;
 use prometei_flow::clock::ManualClock;
-use prometei_flow::store::{ReconcileCursor, Store};
+use prometei_flow::db::Db;
+use prometei_flow::reconcile::ReconcileCursor;
 use serde_json::{Map, json};
 
 use crate::database::Database;
@@ -16,7 +17,7 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-async fn store() -> (Store, Arc<ManualClock>, Database) {
+async fn store() -> (Db, Arc<ManualClock>, Database) {
     let clock = Arc::new(ManualClock::new(at(START)));
     let database = Database::new().await;
     (database.open(clock.clone()).await, clock, database)

@@ -10,10 +10,10 @@ use http::{Request, Response};
 use inngest::signing::SigningKey;
 use inngest::{Client, Settings, Transport, TransportFuture};
 use prometei_flow::clock::ManualClock;
+use prometei_flow::db::Db;
+use prometei_flow::inbox::InngestEvents;
 use prometei_flow::inbox::{EventSink as _, Forwarder, OutgoingEvent, Pace, SendError};
-use prometei_flow::inngest_link::InngestEvents;
 use prometei_flow::metrics::Metrics;
-use prometei_flow::store::Store;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -97,7 +97,7 @@ fn official(leads: &[u64], bad: Option<u64>) -> Response<Bytes> {
 }
 
 struct World {
-    store: Store,
+    store: Db,
     intake: Intake,
     wake: Arc<Notify>,
     _stop: DropGuard,

@@ -7,9 +7,10 @@ use functions::ports::AmoCrm as _;
 use functions::webhook::AmoCrmWebhook;
 use prometei_flow::amocrm::{AmoCrmClient, TokenStore as _};
 use prometei_flow::clock::{ManualClock, SharedClock};
-use prometei_flow::fakes::AmoCrmFailure;
+use prometei_flow::db::Db;
+use prometei_flow::inbox::CLAIM;
 use prometei_flow::outbound::Outbound;
-use prometei_flow::store::{CLAIM, Store};
+use sandbox::AmoCrmFailure;
 use tokio::task::JoinSet;
 
 use crate::amocrm::Bench;
@@ -40,7 +41,7 @@ async fn replicas_that_start_at_once_agree_on_the_tables() {
     let (mut starts, url) = (JoinSet::new(), Arc::new(database.url));
     for _ in 0..8 {
         let url = Arc::clone(&url);
-        starts.spawn(async move { Store::open_for_service(&url, clock()).await.map(drop) });
+        starts.spawn(async move { Db::open_for_service(&url, clock()).await.map(drop) });
     }
     for started in starts.join_all().await {
         started.unwrap();
@@ -108,8 +109,8 @@ async fn fifty_runs_on_two_replicas_at_token_expiry_make_one_exchange() {
 #[tokio::test]
 async fn a_second_service_on_the_same_file_is_refused_and_a_command_is_not() {
     let database = Database::file();
-    let service = Store::open_for_service(&database.url, clock()).await.unwrap();
-    let refused = Store::open_for_service(&database.url, clock()).await.err().unwrap().to_string();
+    let service = Db::open_for_service(&database.url, clock()).await.unwrap();
+    let refused = Db::open_for_service(&database.url, clock()).await.err().unwrap().to_string();
     assert!(refused.contains("another prometei-flow serves this database"), "{refused}");
     database.open(clock()).await.deal_counts().await.unwrap();
     drop(service);

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::amocrm::MemoryTokenStore;
+use prometei_flow::amocrm::hook::{Destination, Health, check, repair};
 use prometei_flow::amocrm::{
     AmoCrmAuth, AmoCrmClient, AmoCrmSettings, ApiError, BaseUrl, SETTINGS, Timeouts,
 };
 use prometei_flow::clock::ManualClock;
-use prometei_flow::fakes::{AmoCrmFailure, FakeAmoCrm, FakeAmoCrmSettings, MemoryTokenStore};
 use prometei_flow::outbound::Outbound;
-use prometei_flow::subscription::{Destination, Health, check, repair};
+use sandbox::{AmoCrmFailure, FakeAmoCrm, FakeAmoCrmSettings};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use functions::webhook::LeadFilter;
 use prometei_flow::clock::ManualClock;
-use prometei_flow::intake::{BODY_LIMIT, Intake, IntakeAnswer};
+use prometei_flow::db::Db;
+use prometei_flow::inbox::{BODY_LIMIT, Intake, IntakeAnswer};
 use prometei_flow::metrics::Metrics;
-use prometei_flow::store::Store;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -27,7 +27,7 @@ impl Service {
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00.125Z".parse().unwrap()));
         let url = format!("sqlite://{}/flow.db", folder.path().display());
         let intake = Intake {
-            store: Store::open(&url, clock.clone()).await.unwrap(),
+            store: Db::open(&url, clock.clone()).await.unwrap(),
             clock,
             secrets: Vec::new(),
             filter: LeadFilter::default(),
@@ -222,7 +222,7 @@ async fn what_was_answered_200_is_there_after_a_restart() {
     intake.accept(FORM, None, bodies::SEVERAL.as_bytes()).await;
     // No orderly close: the second process finds the files as the first one left them.
     let url = format!("sqlite://{}/flow.db", folder.path().display());
-    let reopened = Store::open(&url, intake.clock.clone()).await.unwrap();
+    let reopened = Db::open(&url, intake.clock.clone()).await.unwrap();
     assert_eq!(reopened.waiting(10).await.unwrap().len(), 3);
 }
 

@@ -4,7 +4,10 @@ use clap::Args;
 use serde::Serialize;
 
 use super::SHOWN;
-use crate::store::{FailedDeal, HeldRow, ParkedRow, Store};
+use crate::db::Db;
+use crate::deals::FailedDeal;
+use crate::inbox::HeldRow;
+use crate::inbox::ParkedRow;
 
 #[derive(Debug, Args)]
 pub(super) struct List {
@@ -41,7 +44,7 @@ struct Item {
 }
 
 impl List {
-    pub(super) async fn run(self, store: &Store, out: &mut impl Write) -> anyhow::Result<()> {
+    pub(super) async fn run(self, store: &Db, out: &mut impl Write) -> anyhow::Result<()> {
         let report = Report::of(store).await?;
         if self.json {
             serde_json::to_writer_pretty(&mut *out, &report)?;
@@ -52,7 +55,7 @@ impl List {
 }
 
 impl Report {
-    async fn of(store: &Store) -> anyhow::Result<Self> {
+    async fn of(store: &Db) -> anyhow::Result<Self> {
         let (parked, held, failed, counts) = tokio::try_join!(
             store.parked(SHOWN + 1),
             store.held(None, SHOWN + 1),

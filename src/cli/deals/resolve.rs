@@ -3,8 +3,9 @@ use std::io::Write;
 use anyhow::bail;
 use clap::Args;
 
-use crate::ledger::key;
-use crate::store::{Resolution, Store};
+use crate::db::Db;
+use crate::deals::Resolution;
+use crate::deals::key;
 
 #[derive(Debug, Args)]
 pub(super) struct Resolve {
@@ -23,7 +24,7 @@ pub(super) struct Resolve {
 }
 
 impl Resolve {
-    pub(super) async fn run(self, store: &Store, out: &mut impl Write) -> anyhow::Result<()> {
+    pub(super) async fn run(self, store: &Db, out: &mut impl Write) -> anyhow::Result<()> {
         let key = key(self.lead, self.run.as_deref());
         let found = match self.erp_id {
             Some(id) => Resolution::Exists(id.to_string()),

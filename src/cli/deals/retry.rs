@@ -4,7 +4,7 @@ use anyhow::bail;
 use clap::Args;
 
 use super::SHOWN;
-use crate::store::Store;
+use crate::db::Db;
 
 #[derive(Debug, Args)]
 pub(super) struct Retry {
@@ -17,7 +17,7 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    pub(super) async fn run(self, store: &Store, out: &mut impl Write) -> anyhow::Result<()> {
+    pub(super) async fn run(self, store: &Db, out: &mut impl Write) -> anyhow::Result<()> {
         // Asked first: what was given up had been sent in vain before that.
         let held = store.held(self.lead, SHOWN).await?;
         let parked = store.unpark(self.lead).await?;

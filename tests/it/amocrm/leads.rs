@@ -5,8 +5,8 @@ use std::time::Duration;
 use functions::ports::Retry;
 use functions::ports::{AmoCrm as _, Lead};
 use prometei_flow::amocrm::Account;
-use prometei_flow::fakes::AmoCrmFailure;
 use prometei_flow::outbound::USER_AGENT;
+use sandbox::AmoCrmFailure;
 use serde_json::json;
 use tokio::task::JoinSet;
 

@@ -39,8 +39,8 @@ async fn its_tokens_are_renewed_at_the_new_address() {
 #[tokio::test]
 async fn another_account_or_another_host_is_not_believed() {
     for change in [
-        |amocrm: &mut prometei_flow::fakes::FakeAmoCrmSettings| amocrm.account_id = 1,
-        |amocrm: &mut prometei_flow::fakes::FakeAmoCrmSettings| {
+        |amocrm: &mut sandbox::FakeAmoCrmSettings| amocrm.account_id = 1,
+        |amocrm: &mut sandbox::FakeAmoCrmSettings| {
             amocrm.domain = Some("evil.example".to_owned());
         },
     ] {

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use crate::amocrm::MemoryTokenStore;
 use functions::ports::Retry;
 use functions::ports::{AmoCrm as _, Authorization};
 use prometei_flow::amocrm::{AmoCrmPort, MissingAmoCrm, TokenError, TokenPair, TokenStore as _};
 use prometei_flow::clock::Clock as _;
-use prometei_flow::fakes::{AmoCrmFailure, MemoryTokenStore};
 use prometei_flow::outbound::USER_AGENT;
+use sandbox::AmoCrmFailure;
 use tokio::task::JoinSet;
 
 use super::{Bench, DAY, impatient};

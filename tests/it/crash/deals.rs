@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use functions::ports::Retry;
 use functions::ports::{Created, Deal, Erp as _};
-use prometei_flow::fakes::{ErpFailure, FakeErp};
-use prometei_flow::ledger::key;
-use prometei_flow::store::Resolution;
+use prometei_flow::deals::Resolution;
+use prometei_flow::deals::key;
+use sandbox::{ErpFailure, FakeErp};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -173,7 +173,7 @@ async fn judge(
 }
 
 fn records(erp: &FakeErp, name: &str) -> Vec<u64> {
-    let named = |row: &prometei_flow::fakes::ErpRow| row.fields["field_1039"] == name;
+    let named = |row: &sandbox::ErpRow| row.fields["field_1039"] == name;
     erp.rows().iter().filter(|row| named(row)).map(|row| row.id).collect()
 }
 

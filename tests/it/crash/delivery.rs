@@ -7,10 +7,11 @@ use std::time::Duration;
 use functions::webhook::LeadFilter;
 use http::StatusCode;
 use prometei_flow::clock::ManualClock;
+use prometei_flow::db::Db;
+use prometei_flow::inbox::CLAIM;
+use prometei_flow::inbox::Intake;
 use prometei_flow::inbox::{EventSink, Forwarder, OutgoingEvent, Pace, SendError};
-use prometei_flow::intake::Intake;
 use prometei_flow::metrics::Metrics;
-use prometei_flow::store::{CLAIM, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -74,7 +75,7 @@ impl EventSink for Inngest {
     }
 }
 
-fn forwarder(store: &Store, sink: &Inngest) -> Forwarder<Inngest> {
+fn forwarder(store: &Db, sink: &Inngest) -> Forwarder<Inngest> {
     Forwarder {
         store: store.clone(),
         sink: sink.clone(),
@@ -140,7 +141,7 @@ async fn every_webhook_answered_200_reaches_inngest_whatever_is_killed() {
 }
 
 /// Runs a forwarder in peace, and returns what was parked.
-async fn drain(store: &Store, inngest: &Inngest) -> BTreeSet<u64> {
+async fn drain(store: &Db, inngest: &Inngest) -> BTreeSet<u64> {
     let stop = CancellationToken::new();
     let running = tokio::spawn(forwarder(store, inngest).run(stop.clone()));
     let empty = async {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use functions::ports::AmoCrm as _;
 use prometei_flow::amocrm::{AmoCrmClient, TokenStore as _};
-use prometei_flow::fakes::AmoCrmFailure;
 use prometei_flow::outbound::Outbound;
+use sandbox::AmoCrmFailure;
 
 use super::rounds;
 use crate::amocrm::Bench;
@@ -56,7 +56,7 @@ fn killed(bench: &Bench, database: &Database, after: Duration) {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let store = prometei_flow::store::Store::open(&url, clock.clone()).await.unwrap();
+                let store = prometei_flow::db::Db::open(&url, clock.clone()).await.unwrap();
                 let outbound = Outbound::new();
                 // Reading the trust roots takes longer than everything that is looked at here.
                 outbound.client().unwrap();

@@ -1,6 +1,6 @@
 //! `crm/create-deal`: another app wants a deal in the ERP.
 
-use prometei_flow::fakes::ErpFailure;
+use sandbox::ErpFailure;
 use serde_json::json;
 
 use super::world::World;

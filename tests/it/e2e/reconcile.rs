@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometei_flow::amocrm::LEAD_EVENTS;
 use prometei_flow::clock::{Clock as _, ManualClock};
-use prometei_flow::fakes::AmoCrmFailure;
+use prometei_flow::reconcile::LEAD_EVENTS;
+use sandbox::AmoCrmFailure;
 use serde_json::{Value, json};
 
 use super::world::World;

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use inngest::signing::SigningKey;
 use inngest_dev_server::{DevServer, Observation};
+use prometei_flow::app::{self, Listeners};
 use prometei_flow::clock::{SharedClock, SystemClock};
 use prometei_flow::config::{Config, EnvMap};
-use prometei_flow::fakes::{FakeAmoCrm, FakeAmoCrmSettings, FakeErp, FakeErpSettings};
-use prometei_flow::service::{self, Listeners};
-use prometei_flow::store::{FailedDeal, Store};
+use prometei_flow::db::Db;
+use prometei_flow::deals::FailedDeal;
+use sandbox::{FakeAmoCrm, FakeAmoCrmSettings, FakeErp, FakeErpSettings};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -153,7 +154,7 @@ impl World {
         let env: EnvMap = variables.iter().chain(&of_inngest).chain(changes).copied().collect();
         let config = Config::load(&env).unwrap();
         let listeners = Listeners { public, admin: free_port().await };
-        let running = tokio::spawn(service::run(config, listeners, clock, stop.clone()));
+        let running = tokio::spawn(app::run(config, listeners, clock, stop.clone()));
 
         let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
         let world =
@@ -243,7 +244,7 @@ impl World {
     /// The deals that need a person.
     pub(crate) async fn failed_deals(&self) -> Vec<FailedDeal> {
         let url = format!("sqlite://{}/flow.db", self.folder.path().display());
-        let store = Store::open(&url, Arc::new(SystemClock)).await.unwrap();
+        let store = Db::open(&url, Arc::new(SystemClock)).await.unwrap();
         store.failed_deals(10).await.unwrap()
     }
 

@@ -3,7 +3,7 @@
 use functions::ports::Deal;
 use functions::ports::Retry;
 use prometei_flow::erp::{Body, Failure};
-use prometei_flow::fakes::{ErpFailure, ErpVersion, FakeErpSettings};
+use sandbox::{ErpFailure, ErpVersion, FakeErpSettings};
 
 use super::{Bench, impatient, lead_deal, run_deal};
 

@@ -3,7 +3,7 @@
 use functions::ports::Created;
 use functions::ports::Retry;
 use prometei_flow::erp::{Failure, MarkerLookup};
-use prometei_flow::fakes::{ErpFailure, FakeErpSettings};
+use sandbox::{ErpFailure, FakeErpSettings};
 
 use super::{Bench, impatient, lead_deal, marked, reply};
 

@@ -3,8 +3,8 @@
 use functions::ports::Retry;
 use functions::ports::{Created, Deal};
 use prometei_flow::erp::Body;
-use prometei_flow::fakes::{ErpVersion, FakeErpSettings};
 use prometei_flow::outbound::USER_AGENT;
+use sandbox::{ErpVersion, FakeErpSettings};
 use serde_json::Number;
 
 use super::{Bench, lead_deal, marked, reply, run_deal};

@@ -9,7 +9,8 @@ use functions::webhook::AmoCrmWebhook;
 use jiff::Timestamp;
 use prometei_flow::amocrm::{TokenPair, TokenStore as _};
 use prometei_flow::clock::ManualClock;
-use prometei_flow::store::{Claim, ClaimedDeal, DealRef, Lease, Resolution, Store, Unsent};
+use prometei_flow::db::Db;
+use prometei_flow::deals::{Claim, ClaimedDeal, DealRef, Lease, Resolution, Unsent};
 
 use super::refusal::{accept_commits, refuse_commits};
 use crate::crash::crash_after;
@@ -19,7 +20,7 @@ const LEASE: Lease = Lease { holds: Duration::from_secs(45), unknown: Duration::
 
 /// A database in which each change has something to change.
 struct Prepared {
-    store: Store,
+    store: Db,
     claimed: ClaimedDeal,
     inbox_row: String,
     consent: String,

@@ -14,14 +14,14 @@ use functions::ports::Erp as _;
 use http::Request;
 use prometei_flow::clock::ManualClock;
 use prometei_flow::config::Dedupe;
+use prometei_flow::db::Db;
+use prometei_flow::deals::Ledger;
 use prometei_flow::erp::{Body as ErpBody, ErpClient, ErpSettings};
-use prometei_flow::fakes::{FakeErp, FakeErpSettings};
 use prometei_flow::http::admin_router;
-use prometei_flow::intake::Intake;
-use prometei_flow::ledger::Ledger;
+use prometei_flow::inbox::Intake;
 use prometei_flow::metrics::Metrics;
 use prometei_flow::outbound::Outbound;
-use prometei_flow::store::Store;
+use sandbox::{FakeErp, FakeErpSettings};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -60,7 +60,7 @@ impl Service {
             timeout: Duration::from_secs(5),
         };
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
-        let store = Store::open_for_service(database, clock.clone()).await.unwrap();
+        let store = Db::open_for_service(database, clock.clone()).await.unwrap();
         let client = ErpClient::new(settings, Outbound::new(), clock.clone());
         let ledger = Ledger::new(store.clone(), client, Dedupe::Lead, clock.clone());
         let metrics = Metrics::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use inngest_dev_server::DevServer;
 use prometei_flow::clock::SystemClock;
-use prometei_flow::fakes::{
+use sandbox::{
     AmoCrmFailure, ErpFailure, FakeAmoCrm, FakeAmoCrmSettings, FakeErp, FakeErpSettings,
 };
 use sqlx::{AnyConnection, Connection as _, Row as _};

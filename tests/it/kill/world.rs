@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use inngest_dev_server::{DevServer, Observation};
 use prometei_flow::clock::SystemClock;
-use prometei_flow::fakes::{FakeAmoCrm, FakeAmoCrmSettings, FakeErp, FakeErpSettings};
-use prometei_flow::store::Store;
+use prometei_flow::db::Db;
+use sandbox::{FakeAmoCrm, FakeAmoCrmSettings, FakeErp, FakeErpSettings};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
@@ -29,7 +29,7 @@ pub(super) struct World {
     inngest_gate: Gate,
     replicas: Vec<Mutex<Replica>>,
     addresses: Vec<SocketAddr>,
-    store: Store,
+    store: Db,
     failed: Arc<StdMutex<BTreeSet<u64>>>,
     http: reqwest::Client,
     _inngest: DevServer,

@@ -1,0 +1,139 @@
+//! What an answer of API v4 means.
+
+use std::time::Duration;
+
+use functions::ports::{self, Retry};
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::call::ApiCall;
+use crate::amocrm::auth::{FOR_A_PERSON, TokenError};
+use crate::outbound::{Answer, CallError, Redactor};
+
+/// Why a call of the API brought nothing. The texts carry no token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// There is no access token to call with.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// amoCRM refuses the token that it has just issued.
+    #[error(
+        "amoCRM refuses a new access token (HTTP 401, {0}). Is the integration enabled, and is AMOCRM_SUBDOMAIN \
+         the account that gave its consent?"
+    )]
+    Unauthorized(String),
+    /// Calls are paused: too many of them, an unpaid account, a block.
+    #[error("{reason}; the next call is made in {} s", .wait.as_secs())]
+    Paused {
+        /// What happened.
+        reason: String,
+        /// How long the pause lasts.
+        wait: Duration,
+    },
+    /// amoCRM could not answer.
+    #[error("amoCRM does not answer: {0}; it is tried again")]
+    Unavailable(String),
+    /// amoCRM answered something that makes no sense.
+    #[error("amoCRM's answer cannot be read: {0}; it is tried again")]
+    Unreadable(String),
+    /// amoCRM refuses the call as such.
+    #[error("amoCRM refuses the call: {0}. Check AMOCRM_BASE_URL and AMOCRM_SUBDOMAIN")]
+    Refused(String),
+    /// The token is good, and its user may not do this.
+    #[error("amoCRM does not allow this: {0}")]
+    Forbidden(String),
+    /// The answer is about something else than what was asked for.
+    #[error("{0}")]
+    Mismatch(String),
+}
+
+impl ApiError {
+    pub(in crate::amocrm) fn unanswered(error: &CallError) -> Self {
+        // The calls read, or may be repeated, so it does not matter how far they got.
+        Self::Unavailable(error.to_string())
+    }
+
+    /// Whether trying again can help, and when.
+    pub(in crate::amocrm) fn retry(&self) -> Retry {
+        match self {
+            Self::Token(token) => token.retry(),
+            Self::Paused { wait, .. } => Retry::NotBefore(*wait),
+            Self::Refused(_) | Self::Forbidden(_) | Self::Mismatch(_) => Retry::Never,
+            Self::Unauthorized(_) | Self::Unavailable(_) | Self::Unreadable(_) => Retry::Again,
+        }
+    }
+}
+
+impl From<ApiError> for ports::Error {
+    fn from(error: ApiError) -> Self {
+        Self::new(error.retry(), error)
+    }
+}
+
+/// What a status stands for, besides success.
+pub(in crate::amocrm) enum Status {
+    Fine,
+    Unauthorized(String),
+    TooMany,
+    /// No call can succeed for a while; a person should look.
+    Closed(String, Duration),
+    Failed(ApiError),
+}
+
+/// Reads a body that must be there.
+pub(crate) fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> {
+    if !answer.complete {
+        return Err(ApiError::Unreadable("it broke off or is too long".to_owned()));
+    }
+    serde_json::from_slice(&answer.body).map_err(|error| ApiError::Unreadable(error.to_string()))
+}
+
+/// Reads the status. Pages of HTML are as good as problem documents.
+pub(in crate::amocrm) fn status(
+    answer: &Answer,
+    call: &ApiCall<'_>,
+    token: &SecretString,
+) -> Status {
+    let code = answer.status.as_u16();
+    if answer.status.is_success() {
+        return Status::Fine;
+    }
+    let said = words(answer, call, token);
+    let reason =
+        if said.is_empty() { format!("HTTP {code}") } else { format!("HTTP {code}, {said}") };
+    match code {
+        401 => {
+            Status::Unauthorized(if said.is_empty() { "no reason given".to_owned() } else { said })
+        }
+        402 => {
+            Status::Closed(format!("the amoCRM account is not paid for ({reason})"), FOR_A_PERSON)
+        }
+        // A page is the firewall's; a problem document is about this one call.
+        403 if call.needs_rights && serde_json::from_slice::<Value>(&answer.body).is_ok() => {
+            Status::Failed(ApiError::Forbidden(reason))
+        }
+        403 => Status::Closed(
+            format!(
+                "amoCRM blocks this account or this server ({reason}): check the list of allowed addresses in \
+                 amoCRM, or ask its support"
+            ),
+            FOR_A_PERSON,
+        ),
+        429 => Status::TooMany,
+        408 | 500.. => Status::Failed(ApiError::Unavailable(reason)),
+        _ => Status::Failed(ApiError::Refused(reason)),
+    }
+}
+
+/// What amoCRM has to say, in one line.
+fn words(answer: &Answer, call: &ApiCall<'_>, token: &SecretString) -> String {
+    let redactor = Redactor::new(call.hidden.iter().chain([token]));
+    let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let part = |name: &str| problem[name].as_str().filter(|text| !text.is_empty());
+    match (part("title"), part("detail")) {
+        (Some(title), Some(detail)) => redactor.excerpt(format!("{title}: {detail}").as_bytes()),
+        (Some(text), None) | (None, Some(text)) => redactor.excerpt(text.as_bytes()),
+        (None, None) => redactor.excerpt(&answer.body),
+    }
+}

@@ -1,0 +1,51 @@
+//! The tables and how they came to be. A migration that was released is never edited; add the next one.
+
+use std::borrow::Cow;
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
+
+use super::connect::Kind;
+use super::transaction::Transaction;
+
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("inbox", include_str!("migrations/0001_inbox.sql")),
+    ("tokens", include_str!("migrations/0002_tokens.sql")),
+    ("deals", include_str!("migrations/0003_deals.sql")),
+    ("inbox claims", include_str!("migrations/0004_inbox_claims.sql")),
+    ("oauth states", include_str!("migrations/0005_oauth_states.sql")),
+    ("reconcile", include_str!("migrations/0006_reconcile.sql")),
+    ("amocrm pace", include_str!("migrations/0007_amocrm_pace.sql")),
+    ("write probe", include_str!("migrations/0008_write_probe.sql")),
+];
+
+/// A number of our own among the advisory locks of a PostgreSQL database: who brings the tables up to date.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7263401)::text";
+
+/// Brings the tables up to date.
+pub(crate) async fn migrate(transaction: &mut Transaction, kind: Kind) -> Result<(), MigrateError> {
+    if kind == Kind::Postgres {
+        transaction.execute(sqlx::query(LOCK)).await?;
+    }
+    transaction.migrate(&migrator(kind)).await
+}
+
+fn migrator(kind: Kind) -> Migrator {
+    let migrations = (1..).zip(MIGRATIONS).map(|(version, (name, sql))| {
+        let (name, sql) = (Cow::Borrowed(*name), dialect(sql, kind));
+        // No transaction of its own: ours is open.
+        Migration::new(version, name, MigrationType::Simple, sql, true)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    // Its lock would end before our transaction does.
+    migrator.set_locking(false);
+    migrator
+}
+
+/// The one word in which the two databases differ.
+fn dialect(sql: &'static str, kind: Kind) -> SqlStr {
+    match kind {
+        Kind::Sqlite => sql.into_sql_str(),
+        Kind::Postgres => AssertSqlSafe(sql.replace(" BLOB ", " BYTEA ")).into_sql_str(),
+    }
+}
