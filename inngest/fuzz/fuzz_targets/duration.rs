@@ -4,7 +4,7 @@
 
 // The dev server keeps it to itself, and it is a file without dependencies.
 #[allow(dead_code)]
-#[path = "../../dev-server/src/registry/duration.rs"]
+#[path = "../../dev-server/src/duration.rs"]
 mod reader;
 
 use std::time::{Duration, SystemTime};

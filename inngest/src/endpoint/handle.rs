@@ -86,7 +86,8 @@ impl Endpoint {
         self.finish(Reply::message(StatusCode::BAD_REQUEST, "the request body could not be read"))
     }
 
-    /// The answer to a body that the adapter stopped waiting for. It is counted in [`Refused::unread`].
+    /// The answer to a body that the adapter stopped waiting for. It is counted in
+    /// [`Refused::unread`](crate::Refused::unread).
     pub fn body_given_up(&self) -> http::Response<Bytes> {
         self.inner.refusals.count(Reason::Unread, self.inner.client.clock().unix_seconds());
         let text = "the request body did not arrive in time, or there was no room for it";
