@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use url::Url;
 
 /// How long one call may take. The ERP sends mail and runs its own processes within an insert.
-pub const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where the ERP is, how to log in, and where a deal goes. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]

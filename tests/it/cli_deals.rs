@@ -3,8 +3,10 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use prometei_flow::clock::ManualClock;
+use functions::ports::{DealKey, Erp as _};
+use prometei_flow::clock::{ManualClock, SystemClock};
 use prometei_flow::db::Db;
+use prometei_flow::deals::{Dedupe, Ledger};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -65,7 +67,9 @@ async fn where_all_is_done_it_says_so() {
 async fn every_lead_that_did_not_get_on_is_listed_with_the_reason_and_what_to_do() {
     let desk = Desk::new().await;
     let (parked, held) = (desk.parked(7).await, desk.held(8, 3).await);
-    desk.store.note_deal_failure("lead:9", Some(9), "01RUN", "the ERP refused it").await.unwrap();
+    let ledger = Ledger::new(desk.store.clone(), None, Dedupe::Lead, Arc::new(SystemClock));
+    let nine = DealKey::Lead { account_id: None, lead_id: 9 };
+    ledger.note_failure(&nine, "01RUN", "the ERP refused it").await.unwrap();
     desk.store.store_unparsable(b"?", "no webhook").await.unwrap();
     let expected = format!(
         "lead:7  parked  2026-11-22T10:00:00Z  event {parked}\n    \

@@ -1,7 +1,6 @@
 //! A database for each test, see [`sandbox::Database`].
 
 use std::io::Write as _;
-use std::sync::Arc;
 
 use prometei_flow::clock::SharedClock;
 use prometei_flow::db::Db;
@@ -9,7 +8,7 @@ use prometei_flow::db::Db;
 /// An empty database, on SQLite gone with this value.
 pub(crate) struct Database {
     pub(crate) url: String,
-    pub(crate) database: Arc<sandbox::Database>,
+    pub(crate) database: sandbox::Database,
 }
 
 impl Database {
@@ -29,7 +28,7 @@ impl Database {
     }
 
     fn of(database: sandbox::Database) -> Self {
-        Self { url: database.url().to_owned(), database: Arc::new(database) }
+        Self { url: database.url().to_owned(), database }
     }
 
     /// As a command opens it, or a replica.

@@ -9,7 +9,7 @@ use prometei_flow::app::{self, Listeners};
 use prometei_flow::clock::{SharedClock, SystemClock};
 use prometei_flow::config::{Config, EnvMap};
 use prometei_flow::db::Db;
-use prometei_flow::deals::FailedDeal;
+use prometei_flow::deals::{self, FailedDeal};
 use sandbox::{FakeAmoCrm, FakeAmoCrmSettings, FakeErp, FakeErpSettings};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -245,7 +245,7 @@ impl World {
     pub(crate) async fn failed_deals(&self) -> Vec<FailedDeal> {
         let url = format!("sqlite://{}/flow.db", self.folder.path().display());
         let store = Db::open(&url, Arc::new(SystemClock)).await.unwrap();
-        store.failed_deals(10).await.unwrap()
+        deals::failed(&store, 10).await.unwrap()
     }
 
     /// How often the server has called the service so far; unknown of the official server.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use inngest_dev_server::DevServer;
 use prometei_flow::clock::SystemClock;
+use prometei_flow::deals;
 use sandbox::{
     AmoCrmFailure, ErpFailure, FakeAmoCrm, FakeAmoCrmSettings, FakeErp, FakeErpSettings,
 };
@@ -95,7 +96,7 @@ async fn no_planted_secret_gets_out() {
         .await;
     let store = database.open(std::sync::Arc::new(SystemClock)).await;
     eventually("the failures are noted", async || {
-        (store.failed_deals(10).await.unwrap().len() == 2).then_some(())
+        (deals::failed(&store, 10).await.unwrap().len() == 2).then_some(())
     })
     .await;
 

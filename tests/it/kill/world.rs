@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use inngest_dev_server::{DevServer, Observation};
 use prometei_flow::clock::SystemClock;
 use prometei_flow::db::Db;
+use prometei_flow::deals;
 use sandbox::{FakeAmoCrm, FakeAmoCrmSettings, FakeErp, FakeErpSettings};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -174,7 +175,7 @@ impl World {
     /// Leads that the ledger or a failed run names.
     async fn visible(&self) -> BTreeSet<u64> {
         let mut visible = self.failed.lock().unwrap().clone();
-        for deal in self.store.failed_deals(10_000).await.unwrap() {
+        for deal in deals::failed(&self.store, 10_000).await.unwrap() {
             visible.extend(deal.lead_id.map(|lead| lead as u64));
         }
         visible

@@ -3,7 +3,7 @@
 //! The status cannot tell. The API itself answers refusals with 200 or 500, and what stands before it answers with any
 //! status after the record was stored: Apache says 503 both when PHP-FPM is down and when its worker was killed after the
 //! insert, nginx turns a 500 into a 404, 405 or 302 where an `error_page` says so, and mod_security hides one behind a 403
-//! (`reply/tests/servers.rs` has what they answered). So only two things are certain: what the API itself says in its own
+//! (`tests/response/servers.rs` has what they answered). So only two things are certain: what the API itself says in its own
 //! form, and a request that never left. Everything else leaves the outcome open.
 
 mod content;
@@ -11,16 +11,16 @@ mod refusal;
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::error::Failure;
+use super::error::ErpError;
 use super::settings::Body;
 use crate::outbound::Redactor;
 use content::Content;
 
-/// An answer, as far as its meaning goes.
+/// An HTTP response, as far as its meaning goes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reply<'a> {
+pub(super) struct Response<'a> {
     pub(super) status: u16,
     pub(super) retry_after: Option<Duration>,
     pub(super) body: &'a [u8],
@@ -30,67 +30,61 @@ pub(super) struct Reply<'a> {
     pub(super) sent_as: Body,
 }
 
-/// What an insert came to, short of a failure.
+/// What came of a call, whatever it asked for.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Insertion {
-    Created(Value),
-    /// Nothing was created: these unique fields hold the values already.
+pub(super) enum Outcome {
+    /// It was done: the API's reply.
+    Done(Value),
+    /// It was certainly not done.
+    Failed(ErpError),
+    /// It was done, or not.
+    Unknown { reason: String, retry_after: Option<Duration> },
+}
+
+/// What came of an insert that has not failed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Insertion {
+    /// The record was created.
+    Created {
+        /// The ERP's id of it.
+        id: String,
+        /// The ERP's reply, verbatim.
+        reply: Value,
+    },
+    /// Nothing was created: a record with the same unique value exists.
     AlreadyExists {
+        /// The unique fields that the ERP named, by their bare numbers.
         fields: Vec<String>,
+    },
+    /// The record may have been created, or not. Sent again blindly, there may be two.
+    Unknown {
+        /// What happened.
+        reason: String,
     },
 }
 
-impl Reply<'_> {
-    /// What the answer to an insert means.
-    pub(super) fn insertion(&self, redactor: &Redactor) -> Result<Insertion, Failure> {
-        let reply = self.success(redactor)?;
-        let data = reply.get("data").unwrap_or(&Value::Null);
-        let id = data.get("id").unwrap_or(&Value::Null);
-        if record_id(id).is_some() {
-            return Ok(Insertion::Created(reply));
-        }
-        let warnings = data.get("unique_fields_warning").and_then(Value::as_array);
-        match warnings {
-            Some(warnings) if !warnings.is_empty() && is_blank(id) => {
-                let field = |warning: &Value| text_of(warning.get("id")?);
-                let fields = warnings.iter().filter_map(field).collect();
-                Ok(Insertion::AlreadyExists { fields })
-            }
-            _ => {
-                let answer = redactor.excerpt(self.body);
-                let reason =
-                    format!("the ERP reports success without the id of one record: {answer}");
-                Err(Failure::Unknown { reason })
-            }
-        }
-    }
-
-    /// The reply of a call that went well.
-    pub(super) fn success(&self, redactor: &Redactor) -> Result<Value, Failure> {
-        let content = if self.complete { Content::of(self.body) } else { None };
-        match content {
-            Some(Content::Success(reply)) => Ok(reply),
+impl Response<'_> {
+    pub(super) fn outcome(&self, redactor: &Redactor) -> Outcome {
+        let retry_after = self.retry_after;
+        match self.complete.then(|| Content::of(self.body)).flatten() {
+            Some(Content::Success(reply)) => Outcome::Done(reply),
             Some(Content::Refusal { code, message }) => {
                 let shown = if message.is_empty() { &code } else { &message };
-                let shown = redactor.excerpt(shown.as_bytes());
-                Err(match code.as_str() {
-                    "429" => Failure::Unavailable { reason: shown, retry_after: self.retry_after },
-                    code => refusal::meaning(code, &message, shown, self.sent_as),
-                })
+                refusal::outcome(self, &code, &message, redactor.excerpt(shown.as_bytes()))
             }
             Some(Content::TextualRefusal) => {
-                Err(Failure::Credentials { message: redactor.excerpt(self.body) })
+                Outcome::Failed(ErpError::NoAccess { message: redactor.excerpt(self.body) })
             }
             Some(Content::NoDatabase) => {
                 let reason = format!("it has no database: {}", redactor.excerpt(self.body));
-                Err(Failure::Unavailable { reason, retry_after: self.retry_after })
+                Outcome::Failed(ErpError::Unavailable { reason, retry_after })
             }
-            None => Err(Failure::Unknown { reason: self.shown(redactor) }),
+            None => Outcome::Unknown { reason: self.unclear(redactor), retry_after },
         }
     }
 
-    /// An answer that leaves the outcome open, and what usually brings it.
-    fn shown(&self, redactor: &Redactor) -> String {
+    /// What leaves the outcome open, and what usually brings it.
+    fn unclear(&self, redactor: &Redactor) -> String {
         let Self { status, complete, .. } = *self;
         let page = redactor.excerpt(self.body);
         let answer = match page.as_str() {
@@ -115,6 +109,35 @@ impl Reply<'_> {
     }
 }
 
+impl Insertion {
+    /// What the `reply` to an insert says.
+    pub(super) fn of(reply: Value, redactor: &Redactor) -> Self {
+        let data = reply.get("data").unwrap_or(&Value::Null);
+        let id = data.get("id").unwrap_or(&Value::Null);
+        if let Some(id) = record_id(id) {
+            return Self::Created { id, reply };
+        }
+        let warnings = data.get("unique_fields_warning").and_then(Value::as_array);
+        match warnings {
+            Some(warnings) if !warnings.is_empty() && is_blank(id) => {
+                let field = |warning: &Value| text_of(warning.get("id")?);
+                Self::AlreadyExists { fields: warnings.iter().filter_map(field).collect() }
+            }
+            _ => {
+                let reply = redactor.excerpt(reply.to_string().as_bytes());
+                let reason =
+                    format!("the ERP reports success without the id of one record: {reply}");
+                Self::Unknown { reason }
+            }
+        }
+    }
+}
+
+/// The reply of the ERP to an insert that made the record `id`.
+pub(crate) fn reply_with_id(id: &str) -> Value {
+    json!({"status": "success", "data": {"id": id}})
+}
+
 /// The id of one record: digits, as a text or a number.
 pub(super) fn record_id(id: &Value) -> Option<String> {
     let id = text_of(id)?;
@@ -133,6 +156,3 @@ pub(super) fn text_of(value: &Value) -> Option<String> {
 fn is_blank(id: &Value) -> bool {
     id.is_null() || id == ""
 }
-
-#[cfg(test)]
-mod tests;

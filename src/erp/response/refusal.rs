@@ -1,17 +1,29 @@
 //! What the API means when it says no. Its texts count only as a whole: a part of one could be a value that it quotes.
 
-use super::Body;
-use crate::erp::error::Failure;
+use super::{Body, ErpError, Outcome, Response};
 
-/// What a refusal means. `code` and `message` as the API gave them, `shown` for people.
-pub(super) fn meaning(code: &str, message: &str, shown: String, sent_as: Body) -> Failure {
-    if ACCESS_CODES.contains(&code) || fits_any(message, &ACCESS) {
-        return Failure::Credentials { message: shown };
-    }
-    if is_database_error(message) {
-        return Failure::Unknown { reason: format!("the ERP answered \"{shown}\"") };
-    }
-    let advice = if sent_as == Body::Json && fits(message, "key is required") {
+/// What came of the call that the API refused. `code` and `message` as the API gave them, `shown` for people.
+pub(super) fn outcome(
+    response: &Response<'_>,
+    code: &str,
+    message: &str,
+    shown: String,
+) -> Outcome {
+    let retry_after = response.retry_after;
+    Outcome::Failed(if code == "429" {
+        ErpError::Unavailable { reason: shown, retry_after }
+    } else if ACCESS_CODES.contains(&code) || fits_any(message, &ACCESS) {
+        ErpError::NoAccess { message: shown }
+    } else if is_database_error(message) {
+        let reason = format!("the ERP answered \"{shown}\"");
+        return Outcome::Unknown { reason, retry_after };
+    } else {
+        ErpError::Refused { message: shown, advice: advice(message, response.sent_as) }
+    })
+}
+
+fn advice(message: &str, sent_as: Body) -> &'static str {
+    if sent_as == Body::Json && fits(message, "key is required") {
         "Nothing was created. This ERP does not read JSON: set CRM_BODY=form, then replay this run"
     } else if fits_any(message, &CONFIGURATION) {
         "Nothing was created. Check CRM_ENTITY_ID, CRM_FIELD_DEAL_NAME, CRM_FIELD_AMOUNT and \
@@ -19,8 +31,7 @@ pub(super) fn meaning(code: &str, message: &str, shown: String, sent_as: Body) -
     } else {
         "Most likely nothing was created. Correct what the ERP names, look in the ERP that the record is \
          absent, then replay this run"
-    };
-    Failure::Refused { message: shown, advice }
+    }
 }
 
 const ACCESS_CODES: [&str; 4] =
