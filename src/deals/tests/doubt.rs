@@ -57,6 +57,18 @@ async fn a_record_that_appears_late_is_found_and_not_doubled() {
 }
 
 #[tokio::test]
+async fn after_a_refusal_the_marker_makes_sure_that_there_is_no_record() {
+    let bench = Bench::marked().await;
+    let message = "a refusal that we know nothing of".to_owned();
+    bench.erp.fail_next(1, ErpFailure::Error { code: "500".to_owned(), message });
+    let error = bench.fails(&lead(LEAD)).await;
+    assert!(error.to_string().contains("Most likely nothing was created"), "{error}");
+    bench.erp.add_row([("field_1041", "45721053")]);
+    assert_eq!(bench.ledger().create(&lead(LEAD)).await.unwrap(), created("1", true));
+    assert_eq!((bench.erp.rows().len(), bench.erp.count("insert")), (1, 1));
+}
+
+#[tokio::test]
 async fn a_look_up_that_cannot_be_trusted_ends_the_run_visibly() {
     let bench = Bench::marked().await;
     bench.ledger().create(&lead(7)).await.unwrap();

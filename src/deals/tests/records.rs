@@ -43,6 +43,18 @@ async fn fifty_runs_of_a_lead_at_once_make_one_record() {
 }
 
 #[tokio::test]
+async fn runs_of_a_lead_in_one_process_wait_for_the_first_and_are_given_its_record() {
+    let bench = Bench::new().await;
+    let (ledger, mut runs) = (bench.ledger(), JoinSet::new());
+    for number in 0..10 {
+        let (ledger, deal) = (ledger.clone(), in_run(&format!("01RUN{number}"), lead(LEAD)));
+        runs.spawn(async move { ledger.create(&deal).await.unwrap().duplicate });
+    }
+    let duplicates = runs.join_all().await.into_iter().filter(|duplicate| *duplicate).count();
+    assert_eq!((duplicates, bench.erp.requests().len()), (9, 1));
+}
+
+#[tokio::test]
 async fn with_one_record_per_event_each_run_has_its_own_and_a_retry_does_not() {
     let bench = Bench::marked().await;
     let ledger = bench.ledger_of(Dedupe::Event);

@@ -1,9 +1,11 @@
-//! What the API means when it says no. Its texts count only as a whole: a part of one could be a value that it quotes.
+//! What an answer means, and what people should do, when the ERP has not done what it was asked for.
 
 use super::{Body, ErpError, Outcome, Response};
+use crate::outbound::Redactor;
 
-/// What came of the call that the API refused. `code` and `message` as the API gave them, `shown` for people.
-pub(super) fn outcome(
+/// What came of a call that the API refused: `code` and `message` as the API gave them, `shown` for people. Its texts count
+/// only as a whole: a part of one could be a value that it quotes.
+pub(super) fn of_refusal(
     response: &Response<'_>,
     code: &str,
     message: &str,
@@ -79,4 +81,27 @@ fn fits(message: &str, template: &str) -> bool {
 fn is_database_error(message: &str) -> bool {
     let error = message.strip_prefix("Database Error: ");
     error.is_some_and(|error| error.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+/// What leaves the outcome open, and what usually brings it.
+pub(super) fn unclear(response: &Response<'_>, redactor: &Redactor) -> String {
+    let Response { status, complete, body, .. } = *response;
+    let page = redactor.excerpt(body);
+    let answer = match page.as_str() {
+        _ if !complete => format!("the answer (HTTP {status}) broke off"),
+        "" => format!("HTTP {status} without a body"),
+        page => format!("HTTP {status}, \"{page}\""),
+    };
+    let hint = match status {
+        500 if complete && page.is_empty() => {
+            "the ERP broke down; Rukovoditel 3.6 also answers so to a wrong username or password"
+        }
+        300..=399 => {
+            "redirects are not followed: CRM_API_URL has to be the full address of api/rest.php"
+        }
+        404 | 405 | 410 => "check CRM_API_URL, the full address of api/rest.php",
+        401 | 403 => "check what stands before the ERP: a login, a firewall, a list of addresses",
+        _ => return answer,
+    };
+    format!("{answer} ({hint})")
 }
