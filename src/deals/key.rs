@@ -49,7 +49,7 @@ pub(super) fn identity(deal: &DealKey, run_id: &str, dedupe: Dedupe) -> (String,
 
 /// The key of a row. A lead alone does not name its account: one database serves one account, and webhooks do not
 /// always tell which it is.
-pub fn key(lead_id: Option<u64>, run_id: Option<&str>) -> String {
+pub(crate) fn key(lead_id: Option<u64>, run_id: Option<&str>) -> String {
     match (lead_id, run_id) {
         (Some(lead), None) => format!("lead:{lead}"),
         (Some(lead), Some(run)) => format!("lead:{lead}:run:{run}"),

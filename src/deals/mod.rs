@@ -13,7 +13,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use key::{Dedupe, key};
+pub use key::Dedupe;
+pub(crate) use key::key;
 pub use ledger::Ledger;
-pub(crate) use review::forget_claims;
-pub use review::{DealCounts, FailedDeal, Resolution, counts, failed, resolve};
+pub use review::{DealCounts, FailedDeal, counts, failed};
+pub(crate) use review::{Resolution, forget_claims, resolve};

@@ -36,7 +36,7 @@ pub struct DealCounts {
 
 /// What a person found in the ERP.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resolution {
+pub(crate) enum Resolution {
     /// The record, by its id.
     Exists(String),
     /// No record.
@@ -61,7 +61,7 @@ pub async fn counts(db: &Db) -> anyhow::Result<DealCounts> {
 
 /// Notes what a person found out about the deal in doubt with this key. `false`: there is no such deal, it has its
 /// record, or it is being sent at this moment.
-pub async fn resolve(db: &Db, key: &str, found: &Resolution) -> anyhow::Result<bool> {
+pub(crate) async fn resolve(db: &Db, key: &str, found: &Resolution) -> anyhow::Result<bool> {
     match found {
         Resolution::Exists(id) => table::resolve(db, key, Some((id, &reply_with_id(id)))).await,
         Resolution::Absent => table::resolve(db, key, None).await,

@@ -27,7 +27,7 @@ pub struct ErpSettings {
     pub field_amount: String,
     /// `CRM_FIELD_EXTERNAL_ID`: the unique marker field that holds the amoCRM lead's id.
     pub field_external_id: Option<String>,
-    /// How long one call may take; [`TIMEOUT`] outside tests.
+    /// How long one call may take; 30 s outside tests.
     pub timeout: Duration,
 }
 
