@@ -63,7 +63,7 @@ impl Demo {
         writeln!(out, "  an Inngest-compatible dev server at {}\n", world.inngest.url())?;
         world.register().await?;
 
-        post_webhook(world.webhook_url()).await?;
+        post_webhook(world.webhook_url("/api/inngest")).await?;
         let deal = CreateDeal {
             deal_name: Some("Новая сделка".to_owned()),
             amount: Some(15_000.into()),

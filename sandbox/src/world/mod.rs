@@ -202,6 +202,11 @@ impl World {
         self
     }
 
+    /// Whether calls are signed.
+    pub fn is_signed(&self) -> bool {
+        self.keys.is_some()
+    }
+
     /// Ends the world with `stop`.
     pub fn stopped_by(mut self, stop: CancellationToken) -> Self {
         self.stop = stop;

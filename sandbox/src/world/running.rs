@@ -48,16 +48,16 @@ pub struct Replica<S> {
 }
 
 impl<S> RunningWorld<S> {
-    /// Has the service register with the embedded Inngest, now.
+    /// Has the service register with the embedded Inngest, where it is told of that one.
     pub async fn register(&self) -> anyhow::Result<()> {
         self.inngest.sync_now().await.context("the service could not register its functions")
     }
 
-    /// Where amoCRM sends its webhooks, the secret included.
-    pub fn webhook_url(&self) -> String {
+    /// Where amoCRM sends its webhooks: the service's `path`, with the secret that the service asks for.
+    pub fn webhook_url(&self, path: &str) -> String {
         let secret = self.variables.get("AMOCRM_WEBHOOK_SECRET");
         let secret = secret.map(|secret| format!("?secret={secret}")).unwrap_or_default();
-        format!("{}/api/amocrm-webhook{secret}", self.url)
+        format!("{}{path}{secret}", self.url)
     }
 
     /// Opens or shuts the gate before Inngest; without one this does nothing.
