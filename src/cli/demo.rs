@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use functions::CreateDeal;
 use inngest::{Client, NewEvent, Settings};
@@ -69,8 +69,7 @@ impl Demo {
             amount: Some(15_000.into()),
             entity_id: Some(70),
         };
-        let settings = Settings::from_env(|name| world.variables.get(name).cloned());
-        let settings = settings.map_err(|mistakes| anyhow!("{mistakes:?}"))?;
+        let settings = Settings::from_lookup(|name| world.variables.get(name).cloned())?;
         let client = Client::new(settings, InngestTransport::new(Outbound::new()));
         client.send(&[NewEvent::new(&deal)?]).await?;
 
