@@ -36,7 +36,7 @@ fn leads(ids: impl IntoIterator<Item = u64>) -> Vec<AmoCrmWebhook> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs TEST_POSTGRES_URL"]
+#[ignore = "needs TEST_POSTGRES_URL: see CONTRIBUTING.md"]
 async fn replicas_that_start_at_once_agree_on_the_tables() {
     let database = Database::shared().await;
     let (mut starts, url) = (JoinSet::new(), Arc::new(database.url));
@@ -79,7 +79,7 @@ async fn no_row_of_the_inbox_goes_to_two_replicas() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs TEST_POSTGRES_URL"]
+#[ignore = "needs TEST_POSTGRES_URL: see CONTRIBUTING.md"]
 async fn fifty_runs_on_two_replicas_at_token_expiry_make_one_exchange() {
     let database = Database::shared().await;
     let bench = Bench::new().await;
@@ -119,7 +119,7 @@ async fn a_second_service_on_the_same_file_is_refused_and_a_command_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs TEST_POSTGRES_URL"]
+#[ignore = "needs TEST_POSTGRES_URL: see CONTRIBUTING.md"]
 async fn replicas_share_the_pace_that_amocrm_allows() {
     let database = Database::shared().await;
     let spacing = Duration::from_millis(200);

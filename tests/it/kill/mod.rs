@@ -29,7 +29,7 @@ async fn killed_on_sqlite_every_webhook_answered_200_is_there_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs TEST_POSTGRES_URL"]
+#[ignore = "needs TEST_POSTGRES_URL: see CONTRIBUTING.md"]
 async fn two_replicas_killed_on_postgresql_every_webhook_answered_200_is_there_once() {
     let database = Database::shared().await;
     let world = sixty_leads().replicas(2).variable("DATABASE_URL", &database.url);
