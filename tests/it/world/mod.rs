@@ -44,7 +44,7 @@ pub(crate) struct World<S = Running> {
 impl<S> From<RunningWorld<S>> for World<S> {
     fn from(running: RunningWorld<S>) -> Self {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-        let http = http.timeout(Duration::from_secs(10)).build().unwrap();
+        let http = http.timeout(DEADLINE).build().unwrap();
         Self { running, http, _turn: None }
     }
 }
