@@ -114,7 +114,8 @@ async fn a_second_service_on_the_same_file_is_refused_and_a_command_is_not() {
     let service = Db::open_for_service(&database.url, clock()).await.unwrap();
     let refused = Db::open_for_service(&database.url, clock()).await.err().unwrap().to_string();
     assert!(refused.contains("another prometei-flow serves this database"), "{refused}");
-    database.open(clock()).await.deal_counts().await.unwrap();
+    let command = database.open(clock()).await;
+    prometei_flow::deals::counts(&command).await.unwrap();
     drop(service);
 }
 
