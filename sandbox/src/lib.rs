@@ -1,4 +1,4 @@
-//! The world around the service, for the demo, for development and for every test: an amoCRM and an ERP that behave
+//! Everything around the service, for the demo, for development and for every test: an amoCRM and an ERP that behave
 //! like the real ones, quirks included, keep everything in memory and record every request; an Inngest; a clock.
 //!
 //! ```no_run

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 mod amocrm;
+mod attack;
 mod bodies;
 mod care;
 mod cli;
@@ -19,7 +20,6 @@ mod ports;
 mod reconcile_log;
 mod refusals;
 mod replicas;
-mod strangers;
 mod subscription;
 mod webhook;
 mod world;

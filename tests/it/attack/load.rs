@@ -1,4 +1,4 @@
-//! Webhooks of amoCRM while strangers do their worst.
+//! Webhooks of amoCRM during an attack.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -8,10 +8,10 @@ use reqwest::Method;
 use sandbox::webhook_of;
 use tokio::task::JoinSet;
 
-use super::attack;
+use super::clients;
 use crate::world::{Begin as _, NOWHERE, Program, World, given};
 
-/// When a sender gives up an attempt, and when it gives up a webhook. This machine also runs the strangers and, for the
+/// When a sender gives up an attempt, and when it gives up a webhook. This machine also runs the attackers and, for the
 /// short tests, all other tests.
 const PATIENCE: Duration = Duration::from_secs(4);
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -24,7 +24,7 @@ struct Besieged {
 }
 
 impl Besieged {
-    /// The real program in cloud mode, where strangers know neither the signing key nor the webhooks' secret, with so
+    /// The real program in cloud mode, where attackers know neither the signing key nor the webhooks' secret, with so
     /// many open files and connections.
     async fn start(descriptors: u32) -> Self {
         let world =
@@ -101,7 +101,7 @@ async fn forged_webhooks_are_one_line_in_the_log() {
 async fn half_open_connections_keep_no_webhook_out() {
     let mut service = Besieged::start(256).await;
     let address = service.address();
-    attack::half_open(&mut service.attack, address, 400);
+    clients::half_open(&mut service.attack, address, 400);
     service.stores_webhooks(60).await;
 }
 
@@ -110,29 +110,29 @@ async fn a_service_that_has_run_out_of_descriptors_goes_on() {
     // About half of them are in use before the first connection.
     let mut service = Besieged::start(32).await;
     let address = service.address();
-    attack::half_open(&mut service.attack, address, 100);
+    clients::half_open(&mut service.attack, address, 100);
     service.stores_webhooks(40).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_few_strangers_of_every_kind_change_nothing() {
+async fn a_few_attackers_of_every_kind_change_nothing() {
     let mut service = Besieged::start(1024).await;
     let address = service.address();
-    attack::half_open(&mut service.attack, address, 100);
-    attack::large_unsigned(&mut service.attack, address, 8);
-    attack::slow_claims(&mut service.attack, address, 50);
-    attack::forging(&mut service.attack, address, 2);
+    clients::half_open(&mut service.attack, address, 100);
+    clients::large_unsigned(&mut service.attack, address, 8);
+    clients::slow_claims(&mut service.attack, address, 50);
+    clients::forging(&mut service.attack, address, 2);
     service.stores_webhooks(60).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes 2,000 descriptors: ulimit -n 4096"]
-async fn a_crowd_of_slow_claims_takes_little_memory() {
+async fn many_slow_claims_of_a_signature_take_little_memory() {
     let mut service = Besieged::start(1024).await;
     // 512 connections with 64 KiB each come on top of what all others cost.
     service.memory += 512 * 64;
     let address = service.address();
-    attack::slow_claims(&mut service.attack, address, 1100);
+    clients::slow_claims(&mut service.attack, address, 1100);
     service.stores_webhooks(200).await;
 }
 
@@ -140,12 +140,12 @@ async fn a_crowd_of_slow_claims_takes_little_memory() {
 /// docs/reliability.md.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes half a minute, the machine for itself and 2,000 descriptors: ulimit -n 4096"]
-async fn strangers_of_every_kind_at_once_change_nothing() {
+async fn attackers_of_every_kind_at_once_change_nothing() {
     let mut service = Besieged::start(1024).await;
     let address = service.address();
-    attack::half_open(&mut service.attack, address, 1100);
-    attack::large_unsigned(&mut service.attack, address, 60);
-    attack::forging(&mut service.attack, address, 16);
+    clients::half_open(&mut service.attack, address, 1100);
+    clients::large_unsigned(&mut service.attack, address, 60);
+    clients::forging(&mut service.attack, address, 16);
     // In three parts: on a machine that does other things as well, one of them may be slow. A slow service is in each.
     let mut p99 = Vec::new();
     for _ in 0..3 {
