@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use inngest::{Concurrency, Config, Context, NewEvent, Result, ResultExt as _};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ports::{FeedWindow, LeadEvent, LeadFeed, ReconcileLog};
@@ -131,8 +132,8 @@ struct FoundPage {
 /// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reconciled {
-    from: String,
-    to: String,
+    from: Timestamp,
+    to: Timestamp,
     events: usize,
     missed: Vec<u64>,
 }

@@ -1,14 +1,11 @@
 //! What the service does, seen from outside its modules.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
-mod amocrm;
 mod bodies;
-mod care;
 mod cli;
 mod cli_amocrm;
 mod cli_deals;
 mod config;
-mod consent;
 mod crash;
 mod database;
 mod doctor;
@@ -20,9 +17,7 @@ mod inbox;
 mod kill;
 mod ledger;
 mod ports;
-mod reconcile_log;
 mod refusals;
 mod replicas;
 mod strangers;
-mod subscription;
 mod webhook;

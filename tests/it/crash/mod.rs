@@ -5,7 +5,6 @@
 
 mod deals;
 mod delivery;
-mod refresh;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;

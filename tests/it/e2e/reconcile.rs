@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometei_flow::clock::{Clock as _, ManualClock};
-use prometei_flow::reconcile::LEAD_EVENTS;
 use sandbox::AmoCrmFailure;
 use serde_json::{Value, json};
 
@@ -12,9 +11,9 @@ use super::world::World;
 
 const OURS: (u64, u64) = (9_679_730, 77_186_758);
 const OTHER: (u64, u64) = (9_679_730, 142);
-const MOVED: &str = LEAD_EVENTS[0];
-const ADDED: &str = LEAD_EVENTS[1];
-const RESTORED: &str = LEAD_EVENTS[2];
+const MOVED: &str = "lead_status_changed";
+const ADDED: &str = "lead_added";
+const RESTORED: &str = "lead_restored";
 const MINUTE: Duration = Duration::from_secs(60);
 
 struct Account {
