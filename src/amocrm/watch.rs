@@ -25,7 +25,7 @@ const WARNINGS: [i64; 3] = [1, 7, 30];
 
 /// Checks the connection with amoCRM at regular intervals, and shows what it finds in the log and the metrics.
 pub(crate) struct HealthCheck {
-    pub(super) client: AmoCrmClient,
+    client: AmoCrmClient,
     destination: Option<Destination>,
     clock: SharedClock,
     metrics: Metrics,

@@ -1,4 +1,4 @@
-//! amoCRM's events feed: what happened to leads, whether or not a webhook told of it.
+//! amoCRM's events feed: what happened to leads, whether or not a webhook reported it.
 
 use functions::ports::{self, FeedPage, FeedWindow, LeadEvent, LeadFeed};
 use functions::webhook::Action;
@@ -49,7 +49,7 @@ struct WireEvent {
     entity_type: String,
     created_at: i64,
     account_id: Option<u64>,
-    /// Its form depends on the kind; only `lead_status` is looked for.
+    /// Its form depends on the kind; only `lead_status` is read.
     #[serde(default)]
     value_after: Value,
 }
@@ -95,7 +95,7 @@ fn query(window: &FeedWindow, page: u32) -> Vec<(String, String)> {
 }
 
 impl WireEvent {
-    /// The event, provided that it is one that was asked for: amoCRM is known to skip filters without a word.
+    /// The event, provided that it is one that was asked for: amoCRM is known to ignore filters without an error.
     fn checked(self, window: &FeedWindow) -> Option<LeadEvent> {
         let (_, action) = KINDS.into_iter().find(|(kind, _)| *kind == self.kind)?;
         let within = window.from.as_second()..=window.to.as_second();

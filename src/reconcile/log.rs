@@ -10,11 +10,11 @@ use crate::metrics::Metrics;
 
 /// How far behind its last end a run begins: events appear in the feed with a delay.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
-/// How far the daily look back goes.
+/// How far the daily look-back goes.
 const SWEEP: SignedDuration = SignedDuration::from_hours(48);
 /// How much time one run covers when there is much to catch up on.
 const STRIDE: SignedDuration = SignedDuration::from_hours(6);
-/// Clocks differ: a webhook may seem to come before what it tells of.
+/// Clocks differ: a webhook may seem to come before what it reports.
 const CLOCKS: SignedDuration = SignedDuration::from_mins(5);
 
 /// The log of reconciliation, in the database.
@@ -41,7 +41,7 @@ impl StoredLog {
         let cursor = table::cursor(&self.db, now).await?;
         let latest = now.saturating_sub(self.grace)?;
         let to = latest.min(cursor.read_to.saturating_add(STRIDE)?).max(cursor.read_to);
-        // First what lies between, then what was read before.
+        // First what was never read, then what was read before.
         let sweep = to >= latest && now.duration_since(cursor.swept_at) >= SWEEP / 2;
         let back =
             if sweep { now.saturating_sub(SWEEP)?.min(cursor.read_to) } else { cursor.read_to };
@@ -50,7 +50,7 @@ impl StoredLog {
         Ok(FeedWindow { from, to, sweep })
     }
 
-    /// Whether no run has handled the event, and no webhook told of its lead since.
+    /// Whether no run has handled the event, and no webhook has reported its lead since.
     async fn is_news(&self, event: &LeadEvent) -> anyhow::Result<bool> {
         if table::is_handled(&self.db, &event.id).await? {
             return Ok(false);
@@ -95,7 +95,7 @@ impl ReconcileLog for StoredLog {
         advanced.map_err(|error| database_failed(&error))?;
         self.metrics.reconciled(missed.len());
         if !missed.is_empty() {
-            tracing::warn!(?leads, "no webhook told of these leads; reconciliation sent them on");
+            tracing::warn!(?leads, "no webhook reported these leads; reconciliation sent them on");
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What no webhook told of: amoCRM's feed of events is read, and leads that it names and that are not known here go
+//! What no webhook reported: amoCRM's feed of events is read, and leads that it names and that are not known here go
 //! the way of all others.
 
 mod feed;

@@ -15,11 +15,11 @@ pub(super) struct Cursor {
     pub(super) started_at: Timestamp,
     /// Everything up to here was read.
     pub(super) read_to: Timestamp,
-    /// When the last daily look back was.
+    /// When the last daily look-back was.
     pub(super) swept_at: Timestamp,
 }
 
-/// How long handled events and notices are kept behind the cursor; longer than any look back.
+/// How long handled events and notices are kept behind the cursor; longer than any look-back.
 const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The cursor; one that starts now where there is none.

@@ -60,7 +60,7 @@ impl Remembered {
         table::cursor(&self.db, self.clock.now()).await.unwrap()
     }
 
-    /// A webhook tells of these leads now.
+    /// A webhook reports these leads now.
     async fn webhook(&self, leads: &[i64]) {
         let now = self.clock.now().as_millisecond();
         let leads: BTreeMap<_, _> = leads.iter().map(|lead| (*lead, now)).collect();
@@ -99,7 +99,7 @@ async fn an_event_is_news_until_it_is_handled() {
 }
 
 #[tokio::test]
-async fn a_lead_that_was_told_of_is_no_news_until_something_happens_to_it_later() {
+async fn a_lead_that_was_reported_is_no_news_until_something_happens_to_it_later() {
     let it = Remembered::new().await;
     it.webhook(&[7, 8]).await;
     it.log.reconciled(&up_to(START, false), &[event("01e", 9, START)]).await.unwrap();

@@ -79,7 +79,7 @@ pub struct Created {
     pub duplicate: bool,
 }
 
-/// What may be told of an access token.
+/// What may be shown of an access token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Authorization {
@@ -110,10 +110,10 @@ pub trait LeadFeed: Send + Sync + 'static {
 
 /// What reconciliation remembers, durably.
 pub trait ReconcileLog: Send + Sync + 'static {
-    /// What the next run shall read: from before where the last one ended.
+    /// What the next run must read: from before the end of the last one.
     fn window(&self) -> impl Future<Output = Result<FeedWindow>> + Send;
 
-    /// Those of `events` that no run has handled, and of whose lead no webhook has told since.
+    /// Those of `events` that no run has handled, and whose lead no webhook has reported since.
     fn news(&self, events: Vec<LeadEvent>) -> impl Future<Output = Result<Vec<LeadEvent>>> + Send;
 
     /// Marks events as handled that turned out to be of no concern.

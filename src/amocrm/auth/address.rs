@@ -55,7 +55,7 @@ impl Address {
     /// Asks amoCRM for the account's new address, at the host that the last access token names. Returns whether there
     /// is one. The refresh token is shown and not spent.
     ///
-    /// Nothing is believed but what leads to an amoCRM account of the same id.
+    /// No answer is accepted but one that leads to an amoCRM account of the same id.
     pub(super) async fn look_up(&self, access: &SecretString, refresh: &SecretString) -> bool {
         match self.find(access, refresh).await {
             Some(moved) => {
@@ -106,7 +106,7 @@ mod tests {
     use super::{BaseUrl, host};
 
     #[test]
-    fn only_an_amocrm_host_is_believed() {
+    fn only_an_amocrm_host_is_accepted() {
         let base = |url: &str| BaseUrl::new(url.parse().unwrap()).unwrap();
         let real = base("https://example.amocrm.ru");
         assert_eq!(host("new.amocrm.ru", &real), Some(base("https://new.amocrm.ru")));

@@ -28,34 +28,50 @@ pub(in crate::amocrm) async fn load(db: &Db) -> anyhow::Result<Option<StoredToke
     .transpose()
 }
 
-/// Stores `pair` as the successor of `replaces` (`None`: of nothing).
-///
-/// Returns whether it was stored; `false` means that another pair was stored since, and that one is to be loaded.
+/// What a new pair may take the place of.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::amocrm) enum Replaces {
+    /// Nothing: it is the first one.
+    Nothing,
+    /// The pair of this generation, which it was exchanged for.
+    Generation(i64),
+    /// Any pair: it comes from a consent.
+    Any,
+}
+
+/// Stores `pair`. Returns whether it was stored; `false` means that another pair was stored since, and that one is to be
+/// loaded.
 pub(in crate::amocrm) async fn replace(
     db: &Db,
-    replaces: Option<i64>,
+    replaces: Replaces,
     pair: &TokenPair,
 ) -> anyhow::Result<bool> {
     // Comparing and storing is one statement, so that no other writer comes in between.
     let query = match replaces {
-        Some(_) => {
-            "UPDATE tokens SET generation = generation + 1, access_token = $1, refresh_token = $2, \
-             obtained_at = $3, expires_at = $4 WHERE id = 1 AND generation = $5"
-        }
-        None => {
+        Replaces::Nothing => {
             "INSERT INTO tokens (id, generation, access_token, refresh_token, obtained_at, expires_at) \
              VALUES (1, 1, $1, $2, $3, $4) ON CONFLICT (id) DO NOTHING"
         }
+        Replaces::Generation(_) => {
+            "UPDATE tokens SET generation = generation + 1, access_token = $1, refresh_token = $2, \
+             obtained_at = $3, expires_at = $4 WHERE id = 1 AND generation = $5"
+        }
+        Replaces::Any => {
+            "INSERT INTO tokens (id, generation, access_token, refresh_token, obtained_at, expires_at) \
+             VALUES (1, 1, $1, $2, $3, $4) ON CONFLICT (id) DO UPDATE SET \
+             generation = tokens.generation + 1, access_token = excluded.access_token, \
+             refresh_token = excluded.refresh_token, obtained_at = excluded.obtained_at, \
+             expires_at = excluded.expires_at"
+        }
     };
-    let query = sqlx::query(query)
+    let mut query = sqlx::query(query)
         .bind(pair.access_token.expose_secret())
         .bind(pair.refresh_token.expose_secret())
         .bind(pair.obtained_at.as_millisecond())
         .bind(pair.expires_at.as_millisecond());
-    let query = match replaces {
-        Some(generation) => query.bind(generation),
-        None => query,
-    };
+    if let Replaces::Generation(generation) = replaces {
+        query = query.bind(generation);
+    }
     Ok(db.commit(query).await? == 1)
 }
 

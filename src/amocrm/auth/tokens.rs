@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 use super::error::{AUTHORISE_FIRST, TokenError};
 use super::oauth::{Grant, OAuthClient};
 use super::pair::{StoredTokenPair, TokenPair};
-use super::table;
+use super::table::{self, Replaces};
 use crate::clock::SharedClock;
 use crate::db::Db;
 
@@ -35,8 +35,8 @@ struct Inner {
 /// What only the holder of the exchange's lock may touch.
 #[derive(Default)]
 struct ExchangeState {
-    /// A new pair that could not be stored, and the generation that it replaces: the only copy of a live refresh token.
-    unsaved: Option<(Option<i64>, TokenPair)>,
+    /// A new pair that could not be stored, and what it replaces: the only copy of a live refresh token.
+    unsaved: Option<(Replaces, TokenPair)>,
     /// The last failure, so that a dead token is not presented over and over.
     failure: Option<Failure>,
 }
@@ -56,7 +56,11 @@ impl Tokens {
     /// A pair whose access token can be used now.
     pub(super) async fn current(&self) -> Result<StoredTokenPair, TokenError> {
         match self.0.load().await? {
-            Some(stored) if self.0.is_fresh(&stored.pair) => Ok(stored),
+            Some(stored) if self.0.is_fresh(&stored.pair) => {
+                // Another process may have ended what this one could not.
+                self.0.set_last_error(None);
+                Ok(stored)
+            }
             Some(_) | None => self.detached(|inner| async move { inner.renew(None).await }).await,
         }
     }
@@ -74,7 +78,7 @@ impl Tokens {
         self.detached(move |inner| async move { inner.redeem_code(&code).await }).await
     }
 
-    /// Why the last exchange failed; `None` once one has gone well.
+    /// Why the last exchange failed; `None` once there is a fresh pair.
     pub(super) fn last_error(&self) -> Option<TokenError> {
         self.0.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -104,16 +108,14 @@ impl Inner {
     async fn renew(&self, refused: Option<i64>) -> Result<StoredTokenPair, TokenError> {
         let mut exchange = self.exchange.lock().await;
         self.save_unsaved(&mut exchange).await?;
-        if let Some(renewed) = self.renewed_elsewhere(refused).await? {
-            return Ok(renewed);
-        }
-        // Another replica may be at it: wait, and read what it has stored.
+        // Another caller or replica may have renewed the pair while this one waited.
         let _replicas = self.lock_replicas().await?;
-        if let Some(renewed) = self.renewed_elsewhere(refused).await? {
-            return Ok(renewed);
-        }
         let (stored, now) = (self.load().await?, self.clock.now());
         let acceptable = stored.as_ref().filter(|stored| Some(stored.generation) != refused);
+        if let Some(fresh) = acceptable.filter(|stored| self.is_fresh(&stored.pair)) {
+            self.set_last_error(None);
+            return Ok(fresh.clone());
+        }
         let generation = stored.as_ref().map(|stored| stored.generation);
         let failure = exchange.failure.as_ref().filter(|failure| failure.holds(generation, now));
         let error = match failure {
@@ -136,16 +138,6 @@ impl Inner {
         // Refreshing early leaves a quarter of the token's life to get over such failures.
         let usable = |stored: &&StoredTokenPair| now + MARGIN < stored.pair.expires_at;
         acceptable.filter(usable).cloned().ok_or(error)
-    }
-
-    /// A fresh pair other than the refused one, which was stored meanwhile.
-    async fn renewed_elsewhere(
-        &self,
-        refused: Option<i64>,
-    ) -> Result<Option<StoredTokenPair>, TokenError> {
-        let stored = self.load().await?;
-        Ok(stored
-            .filter(|stored| Some(stored.generation) != refused && self.is_fresh(&stored.pair)))
     }
 
     async fn exchange(
@@ -173,7 +165,10 @@ impl Inner {
             issued = again.map_err(|error| error.after_unknown_outcome(first));
         }
         match issued {
-            Ok(pair) => self.save(exchange, generation, pair).await,
+            Ok(pair) => {
+                let replaces = generation.map_or(Replaces::Nothing, Replaces::Generation);
+                self.save(exchange, replaces, pair).await
+            }
             Err(error @ TokenError::NeedsReauth { .. }) => {
                 // Spent by another process, perhaps, which is about to store its new pair.
                 tokio::time::sleep(self.handover).await;
@@ -192,8 +187,7 @@ impl Inner {
         let pair = self.oauth.exchange(Grant::Code(code)).await?;
         // A pair that waits to be stored is older than this one.
         exchange.unsaved = None;
-        let generation = self.load().await.ok().flatten().map(|stored| stored.generation);
-        let stored = self.save(&mut exchange, generation, pair).await?;
+        let stored = self.save(&mut exchange, Replaces::Any, pair).await?;
         exchange.failure = None;
         self.set_last_error(None);
         Ok(stored)
@@ -202,7 +196,7 @@ impl Inner {
     async fn save(
         &self,
         exchange: &mut ExchangeState,
-        replaces: Option<i64>,
+        replaces: Replaces,
         pair: TokenPair,
     ) -> Result<StoredTokenPair, TokenError> {
         match table::replace(&self.db, replaces, &pair).await {

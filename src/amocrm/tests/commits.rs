@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Account;
 use crate::amocrm::api::table::next_turn;
-use crate::amocrm::auth::table::replace;
+use crate::amocrm::auth::table::{Replaces, replace};
 use crate::amocrm::auth::{begin_consent, redeem_consent};
 use crate::clock::Clock as _;
 
@@ -24,10 +24,19 @@ type Change = for<'a> fn(&'a Prepared) -> Changed<'a>;
 /// Every function that changes data of this feature. Each returns whether it has changed any.
 const CHANGES: &[(&str, Change)] = &[
     ("replace, the first pair", |it| {
-        Box::pin(async { replace(&it.account.db, None, &it.account.pair("first")).await })
+        Box::pin(async {
+            replace(&it.account.db, Replaces::Nothing, &it.account.pair("first")).await
+        })
     }),
     ("replace, the next pair", |it| {
-        Box::pin(async { replace(&it.account.db, Some(1), &it.account.pair("next")).await })
+        Box::pin(async {
+            replace(&it.account.db, Replaces::Generation(1), &it.account.pair("next")).await
+        })
+    }),
+    ("replace, the pair of a consent", |it| {
+        Box::pin(async {
+            replace(&it.account.db, Replaces::Any, &it.account.pair("consent")).await
+        })
     }),
     ("begin_consent", |it| {
         Box::pin(async {
@@ -51,7 +60,7 @@ async fn every_change_says_when_its_commit_failed_and_the_next_one_goes_well() {
         let account = Account::new().await;
         let consent = begin_consent(&account.db, account.clock.now()).await.unwrap();
         if *name == "replace, the next pair" {
-            assert!(replace(&account.db, None, &account.pair("first")).await.unwrap());
+            assert!(replace(&account.db, Replaces::Nothing, &account.pair("first")).await.unwrap());
         }
         let it = Prepared { account, consent };
         it.account.database.refuse_commits().await;

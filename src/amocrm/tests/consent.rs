@@ -234,7 +234,7 @@ async fn without_oauth_the_pages_say_what_is_missing() {
 const SIGNATURE: &str = "4fc2c7a52999fb3a8e136d80f3136df30b3b5898bfaa77cad8d62f21e67fd1a4";
 
 #[tokio::test]
-async fn the_disabled_hook_is_believed_when_it_is_signed_and_true() {
+async fn the_notice_of_a_disabled_integration_counts_when_it_is_signed_and_true() {
     let site = Site::new().await;
     let back = site.consented().await;
     site.come_back(&back).await;
@@ -256,7 +256,7 @@ async fn the_disabled_hook_is_believed_when_it_is_signed_and_true() {
 }
 
 #[tokio::test]
-async fn a_forged_disabled_hook_costs_no_call() {
+async fn a_forged_notice_costs_no_call() {
     let site = Site::new().await;
     for query in [
         String::new(),

@@ -1,9 +1,9 @@
-//! The health check: tokens stay alive, and metrics tell what only a person can put right.
+//! The health check: tokens stay alive, and metrics show what only a person can put right.
 
 use secrecy::SecretString;
 
 use super::{Account, DAY};
-use crate::amocrm::api::SETTINGS;
+use crate::amocrm::api::{AmoCrmClient, SETTINGS};
 use crate::amocrm::hook::Destination;
 use crate::amocrm::watch::HealthCheck;
 use crate::clock::Clock as _;
@@ -14,6 +14,7 @@ const HOOK: &str = "https://deals.example.org/api/amocrm-webhook?secret=s";
 /// A service whose health is checked.
 struct Checked {
     account: Account,
+    client: AmoCrmClient,
     check: HealthCheck,
     metrics: Metrics,
 }
@@ -25,8 +26,9 @@ impl Checked {
 
     fn of(account: Account, destination: Option<Destination>) -> Self {
         let (client, metrics) = (account.client(), Metrics::new());
-        let check = HealthCheck::new(client, destination, account.clock.clone(), metrics.clone());
-        Self { account, check, metrics }
+        let clock = account.clock.clone();
+        let check = HealthCheck::new(client.clone(), destination, clock, metrics.clone());
+        Self { account, client, check, metrics }
     }
 
     fn assert_metric(&self, name: &str, value: i64) {
@@ -49,17 +51,16 @@ async fn an_idle_refresh_token_is_used_once_a_week() {
 #[tokio::test]
 async fn dead_tokens_are_a_metric_until_they_are_replaced() {
     let mut it = Checked::new().await;
-    let client = it.check.client.clone();
     it.check.check().await;
     it.assert_metric("amocrm_needs_reauth", 0);
 
     it.account.amocrm.revoke();
     it.account.clock.advance(DAY);
-    client.authorize().await.unwrap_err();
+    it.client.authorize().await.unwrap_err();
     it.check.check().await;
     it.assert_metric("amocrm_needs_reauth", 1);
 
-    client.auth().redeem_code(it.account.amocrm.issue_code().into()).await.unwrap();
+    it.client.auth().redeem_code(it.account.amocrm.issue_code().into()).await.unwrap();
     it.check.check().await;
     it.assert_metric("amocrm_needs_reauth", 0);
 }

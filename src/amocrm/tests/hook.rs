@@ -37,7 +37,7 @@ impl Hooked {
 }
 
 #[tokio::test]
-async fn each_fault_is_told_apart() {
+async fn each_fault_is_recognised() {
     let hooked = Hooked::new().await;
     assert_eq!(hooked.health().await, (Health::Missing, 0));
     hooked.has_webhook("https://other.example/hook", &SETTINGS, false);

@@ -60,7 +60,7 @@ fn kill(account: &Account, moment: impl Future<Output = ()> + Send) {
     let process = async {
         let db = Db::open(&account.database.url, account.clock.clone()).await.unwrap();
         let outbound = Outbound::new();
-        // Reading the trust roots takes longer than everything that is looked at here.
+        // Reading the trust roots takes longer than everything that is tested here.
         outbound.client().unwrap();
         let (settings, clock) = (account.settings.clone(), account.clock.clone());
         let client = AmoCrmClient::new(settings, db, outbound, clock);

@@ -22,7 +22,7 @@ fn answer(status: u16, body: &str) -> AmoCrmFailure {
 }
 
 #[tokio::test]
-async fn a_lead_is_read_with_the_token_of_the_store() {
+async fn a_lead_is_read_with_the_token_of_the_database() {
     let account = Account::new().await;
     account.amocrm.set_lead(LEAD, "Поставка окон", 15_000);
     let lead = account.client().lead(LEAD).await.unwrap().unwrap();
@@ -97,7 +97,7 @@ async fn a_refused_token_is_replaced_once_for_all_who_hold_it() {
 }
 
 #[tokio::test]
-async fn a_token_that_another_process_replaced_is_taken_from_the_store() {
+async fn a_token_that_another_process_replaced_is_taken_from_the_database() {
     let account = Account::new().await;
     let client = account.client();
     client.authorize().await.unwrap();

@@ -37,7 +37,7 @@ async fn its_tokens_are_renewed_at_the_new_address() {
 }
 
 #[tokio::test]
-async fn another_account_or_another_host_is_not_believed() {
+async fn another_account_or_another_host_is_not_accepted() {
     for change in [
         |amocrm: &mut FakeAmoCrmSettings| amocrm.account_id = 1,
         |amocrm: &mut FakeAmoCrmSettings| {

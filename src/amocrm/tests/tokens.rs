@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::{Account, DAY, impatient, refused};
 use crate::amocrm::AmoCrmPort;
 use crate::amocrm::auth::TokenError;
-use crate::amocrm::auth::table::replace;
+use crate::amocrm::auth::table::{Replaces, replace};
 use crate::outbound::USER_AGENT;
 
 const HALF_AN_HOUR: Retry = Retry::NotBefore(Duration::from_secs(1800));
@@ -20,7 +20,7 @@ fn until(end: &str) -> Authorization {
 }
 
 #[tokio::test]
-async fn the_first_pair_is_bought_with_the_configured_token_and_stored() {
+async fn the_first_pair_is_exchanged_for_the_configured_token_and_stored() {
     let account = Account::new().await;
     let authorization = account.client().authorize().await.unwrap();
 
@@ -37,7 +37,7 @@ async fn the_first_pair_is_bought_with_the_configured_token_and_stored() {
 }
 
 #[tokio::test]
-async fn after_the_first_pair_only_the_store_counts() {
+async fn after_the_first_pair_only_the_database_counts() {
     let account = Account::new().await;
     account.client().authorize().await.unwrap();
     account.clock.advance(DAY);
@@ -178,8 +178,9 @@ async fn a_pair_that_another_process_stores_ends_the_failure() {
     assert_eq!(account.amocrm.exchanges(), 0);
 
     let elsewhere = account.another_db().await;
-    assert!(replace(&elsewhere, None, &account.pair("from elsewhere")).await.unwrap());
+    assert!(replace(&elsewhere, Replaces::Nothing, &account.pair("from elsewhere")).await.unwrap());
     assert_eq!(client.authorize().await.unwrap(), until("2026-11-22T12:05:00Z"));
+    assert_eq!(client.auth().last_error(), None);
 }
 
 #[tokio::test]
@@ -187,20 +188,23 @@ async fn of_two_token_pairs_for_the_same_predecessor_one_is_stored() {
     let account = Account::new().await;
     let (here, elsewhere) = (&account.db, &account.another_db().await);
     assert!(account.stored().await.is_none());
-    assert!(replace(here, None, &account.pair("first")).await.unwrap());
-    assert!(!replace(elsewhere, None, &account.pair("late")).await.unwrap());
+    assert!(replace(here, Replaces::Nothing, &account.pair("first")).await.unwrap());
+    assert!(!replace(elsewhere, Replaces::Nothing, &account.pair("late")).await.unwrap());
 
     account.clock.advance(DAY);
     let (mine, theirs) = (account.pair("mine"), account.pair("theirs"));
-    let (a, b) = tokio::join!(replace(here, Some(1), &mine), replace(elsewhere, Some(1), &theirs));
+    let (a, b) = tokio::join!(
+        replace(here, Replaces::Generation(1), &mine),
+        replace(elsewhere, Replaces::Generation(1), &theirs)
+    );
     let (a, b) = (a.unwrap(), b.unwrap());
     assert!(a != b, "one of them and only one");
     let stored = account.stored().await.unwrap();
     let token = stored.pair.access_token.expose_secret();
     assert_eq!((stored.generation, token), (2, if a { "mine" } else { "theirs" }));
     assert_eq!(stored.pair.expires_at, "2026-11-23T12:05:00Z".parse().unwrap());
-    assert!(!replace(here, Some(1), &mine).await.unwrap());
-    assert!(replace(here, Some(2), &mine).await.unwrap());
+    assert!(!replace(here, Replaces::Generation(1), &mine).await.unwrap());
+    assert!(replace(here, Replaces::Generation(2), &mine).await.unwrap());
 }
 
 #[tokio::test]
@@ -219,6 +223,23 @@ async fn a_consent_is_exchanged_for_a_pair() {
     let error = account.client().auth().redeem_code(code.into()).await.unwrap_err();
     assert!(error.to_string().contains("Authorization code has been revoked"), "{error}");
     assert_eq!(account.generation().await, Some(1), "the stored pair stays");
+}
+
+#[tokio::test]
+async fn the_pair_of_a_consent_takes_the_place_of_any_other() {
+    let account = Account::new().await;
+    let client = account.client();
+    account.amocrm.fail_next_exchange(1, AmoCrmFailure::Slow(Duration::from_millis(100)));
+    let code = account.amocrm.issue_code();
+    let consent = tokio::spawn(async move { client.auth().redeem_code(code.into()).await });
+    account.exchange_begins().await;
+    let elsewhere = account.another_db().await;
+    assert!(replace(&elsewhere, Replaces::Nothing, &account.pair("elsewhere")).await.unwrap());
+
+    consent.await.unwrap().unwrap();
+    let stored = account.stored().await.unwrap();
+    let token = stored.pair.access_token.expose_secret();
+    assert_eq!((stored.generation, token), (2, "fake-access-token-2"));
 }
 
 #[tokio::test]
@@ -254,7 +275,7 @@ async fn a_pair_lost_on_the_way_is_named_as_such() {
 }
 
 #[tokio::test]
-async fn failures_of_the_token_endpoint_are_told_apart() {
+async fn each_failure_of_the_token_endpoint_is_recognised() {
     let answer = |status, body: &str| AmoCrmFailure::Answer { status, body: body.to_owned() };
     for (failure, retry, says) in [
         (answer(503, "<h1>nginx</h1>"), Retry::Again, "HTTP 503, nginx; it is tried again"),
