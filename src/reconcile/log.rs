@@ -101,6 +101,6 @@ impl ReconcileLog for StoredLog {
     }
 }
 
-pub(super) fn database_failed(error: &anyhow::Error) -> ports::Error {
+fn database_failed(error: &anyhow::Error) -> ports::Error {
     ports::Error::again(format!("the database failed: {error:#}; it is tried again"))
 }

@@ -3,17 +3,17 @@
 
 use std::time::Duration;
 
-use sandbox::AmoCrmFailure;
+use sandbox::{AmoCrmFailure, crash_rounds};
 
 use super::{Account, DAY};
 use crate::amocrm::api::AmoCrmClient;
 use crate::db::Db;
 use crate::outbound::Outbound;
 
-/// A refresh takes a few milliseconds here.
-const LATEST: Duration = Duration::from_millis(12);
+/// Kills come at up to this many microseconds after the start; a refresh takes a few milliseconds here.
+const LATEST: usize = 12_000;
 
-const KILLS: u32 = 48;
+const KILLS: usize = 48;
 
 /// How the process that follows gets on.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,14 +26,15 @@ enum Next {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_killed_at_any_moment_is_resumed_or_says_what_was_lost() {
-    let (mut lost, kills) = (0, KILLS * rounds());
+    let (mut lost, kills) = (0, KILLS * crash_rounds());
     for number in 0..kills {
         let account = Account::new().await;
         if number % 3 == 0 {
             account.amocrm.fail_next_exchange(1, AmoCrmFailure::Slow(Duration::from_millis(3)));
         }
-        kill(&account, async { tokio::time::sleep(LATEST * number / kills).await });
-        lost += u32::from(next(&account).await == Next::SaysWhatWasLost);
+        let after = Duration::from_micros((number * LATEST / kills) as u64);
+        kill(&account, async { tokio::time::sleep(after).await });
+        lost += usize::from(next(&account).await == Next::SaysWhatWasLost);
     }
     println!("refresh: {kills} kills, {lost} of them lost amoCRM's answer and said so");
 }
@@ -58,7 +59,7 @@ async fn a_process_killed_after_the_refresh_left_its_pair_to_the_next_one() {
 /// runs in it is gone.
 fn kill(account: &Account, moment: impl Future<Output = ()> + Send) {
     let process = async {
-        let db = Db::open(&account.database.url, account.clock.clone()).await.unwrap();
+        let db = Db::open(account.database.url(), account.clock.clone()).await.unwrap();
         let outbound = Outbound::new();
         // Reading the trust roots takes longer than everything that is tested here.
         outbound.client().unwrap();
@@ -97,10 +98,4 @@ async fn next(account: &Account) -> Next {
             Next::SaysWhatWasLost
         }
     }
-}
-
-/// How many times each schedule is tried; network and disk make each time a little different.
-#[expect(clippy::disallowed_methods, reason = "how long to test is asked of the environment")]
-fn rounds() -> u32 {
-    std::env::var("CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1)
 }

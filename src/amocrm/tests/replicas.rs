@@ -9,7 +9,7 @@ use super::{Account, DAY};
 use crate::amocrm::api::table::next_turn;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a PostgreSQL: TEST_POSTGRES_URL"]
+#[ignore = "needs TEST_POSTGRES_URL: see CONTRIBUTING.md"]
 async fn fifty_runs_on_two_replicas_at_token_expiry_make_one_exchange() {
     let account = Account::shared().await;
     let other = account.client_on(account.another_db().await);
@@ -31,7 +31,7 @@ async fn fifty_runs_on_two_replicas_at_token_expiry_make_one_exchange() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a PostgreSQL: TEST_POSTGRES_URL"]
+#[ignore = "needs TEST_POSTGRES_URL: see CONTRIBUTING.md"]
 async fn replicas_share_the_pace_that_amocrm_allows() {
     let account = Account::shared().await;
     // So far apart that the time which this test takes does not matter.
