@@ -55,6 +55,10 @@ impl Room {
             if length == most && read.is_empty() && length <= FREE {
                 return Ok((data, None));
             }
+            if read.is_empty() {
+                // Once and as much as it takes: growing by doubling would cost each slow body twice that.
+                read.reserve(most.min(FREE));
+            }
             if length > FREE && held.is_none() {
                 let kib = u32::try_from((most - FREE).div_ceil(1024)).unwrap_or(u32::MAX);
                 held = Some(self.0.acquire_many(kib).await.map_err(|_| Unread::GivenUp)?);

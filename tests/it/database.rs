@@ -1,6 +1,5 @@
 //! A database for each test, see [`sandbox::Database`].
 
-use std::io::Write as _;
 use std::sync::Arc;
 
 use prometei_flow::clock::SharedClock;
@@ -23,9 +22,10 @@ impl Database {
         Self::of(sandbox::Database::file().unwrap())
     }
 
-    /// On PostgreSQL, where there is one.
-    pub(crate) async fn shared() -> Option<Self> {
-        sandbox::Database::shared().await.unwrap().map(Self::of)
+    /// On PostgreSQL. Tests that make sense only there are ignored unless they are asked for.
+    pub(crate) async fn shared() -> Self {
+        let shared = sandbox::Database::shared().await.unwrap();
+        Self::of(shared.unwrap_or_else(|| panic!("TEST_POSTGRES_URL names no PostgreSQL")))
     }
 
     fn of(database: sandbox::Database) -> Self {
@@ -36,15 +36,4 @@ impl Database {
     pub(crate) async fn open(&self, clock: SharedClock) -> Db {
         Db::open(&self.url, clock).await.unwrap()
     }
-}
-
-/// For tests that make sense only there.
-pub(crate) async fn shared_or_skip(test: &str) -> Option<Database> {
-    let shared = Database::shared().await;
-    if shared.is_none() {
-        // Past the test harness, which would keep it to itself.
-        let mut out = std::io::stdout();
-        writeln!(out, "skipped {test}: TEST_POSTGRES_URL names no PostgreSQL").unwrap();
-    }
-    shared
 }

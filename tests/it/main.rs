@@ -3,8 +3,6 @@
 
 mod bodies;
 mod cli;
-mod cli_amocrm;
-mod cli_deals;
 mod config;
 mod crash;
 mod database;
@@ -21,3 +19,4 @@ mod refusals;
 mod replicas;
 mod strangers;
 mod webhook;
+mod world;

@@ -20,10 +20,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+pub use events::webhook_of;
 pub use failure::AmoCrmFailure;
 use failure::{Timing, timing};
 
 use super::server::{RecordedRequest, lock, serve};
+
+/// The stage of a lead that nothing else is said of: pipeline and status.
+const STAGE: (u64, u64) = (9_679_730, 77_186_758);
 
 /// How the fake amoCRM is set up. The default is what the demo uses.
 #[derive(Debug, Clone)]
@@ -135,7 +139,7 @@ impl FakeAmoCrm {
         self.set_lead_json(
             id,
             json!({
-                "id": id, "name": name.into(), "price": price, "status_id": 77_186_758, "pipeline_id": 9_679_730,
+                "id": id, "name": name.into(), "price": price, "status_id": STAGE.1, "pipeline_id": STAGE.0,
                 "is_deleted": false, "custom_fields_values": null, "account_id": account_id,
                 "_embedded": {"tags": [], "companies": []},
             }),

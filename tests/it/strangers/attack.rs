@@ -64,6 +64,38 @@ async fn unsigned(address: SocketAddr, body: Bytes) -> std::io::Result<()> {
     connection.read(&mut [0; 1024]).await.map(drop)
 }
 
+/// Holds `count` connections with a call that looks signed and of which 60 KB have come, piece by piece, and no more.
+pub(super) fn slow_claims(attack: &mut JoinSet<()>, address: SocketAddr, count: usize) {
+    for _ in 0..count {
+        attack.spawn(async move {
+            loop {
+                let _ = claim(address).await;
+                tokio::time::sleep(AGAIN).await;
+            }
+        });
+    }
+}
+
+async fn claim(address: SocketAddr) -> std::io::Result<()> {
+    let mut connection = TcpStream::connect(address).await?;
+    let head = format!(
+        "POST /api/inngest?fnId=x&stepId=step HTTP/1.1\r\nHost: x\r\nX-Inngest-Signature: {}\r\n\
+         Content-Length: 60001\r\n\r\n",
+        forged_signature()
+    );
+    connection.write_all(head.as_bytes()).await?;
+    for _ in 0..10 {
+        connection.write_all(&[b'x'; 6_000]).await?;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    connection.read(&mut [0; 1024]).await.map(drop)
+}
+
+/// As fresh as one that our key has made.
+fn forged_signature() -> String {
+    format!("t={}&s={}", SystemClock.now().as_second(), "ab".repeat(32))
+}
+
 /// `count` clients that send 1 MB of JSON with the signature of a key that is not ours, as fast as they are answered.
 pub(super) fn forging(attack: &mut JoinSet<()>, address: SocketAddr, count: usize) {
     let body = Bytes::from(format!("{{\"z\":[{}0]}}", "1.50,".repeat(200_000)));
@@ -71,11 +103,9 @@ pub(super) fn forging(attack: &mut JoinSet<()>, address: SocketAddr, count: usiz
         let (body, http) = (body.clone(), reqwest::Client::builder().build().unwrap());
         attack.spawn(async move {
             loop {
-                let now = SystemClock.now().as_second();
-                let signature = format!("t={now}&s={}", "ab".repeat(32));
                 let request = http
                     .post(format!("http://{address}/api/inngest?fnId=x&stepId=step"))
-                    .header("x-inngest-signature", signature)
+                    .header("x-inngest-signature", forged_signature())
                     .body(body.clone());
                 if request.send().await.is_err() {
                     tokio::time::sleep(AGAIN).await;

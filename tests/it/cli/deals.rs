@@ -1,26 +1,25 @@
 //! `deals`: what a person sees of what is not done, and what a person can do about it.
 
-use std::process::Command;
 use std::sync::Arc;
 
-use prometei_flow::clock::ManualClock;
 use prometei_flow::db::Db;
+use sandbox::ManualClock;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::inbox::moved;
+use crate::world::{Begin as _, World, given};
 
 struct Desk {
+    world: World<()>,
     store: Db,
-    folder: TempDir,
 }
 
 impl Desk {
     async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/prometei-flow.db", folder.path().display());
+        let world = given().unserved().await;
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
-        Self { store: Db::open(&url, clock).await.unwrap(), folder }
+        let store = Db::open(&world.variables["DATABASE_URL"], clock).await.unwrap();
+        Self { world, store }
     }
 
     /// The event of a lead that came in.
@@ -45,12 +44,9 @@ impl Desk {
 
     /// Runs `deals`: whether it succeeded, and what it said.
     async fn deals(&self, arguments: &[&str]) -> (bool, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_prometei-flow"));
-        command.arg("deals").args(arguments).env_clear().env("INNGEST_DEV", "1");
-        command.current_dir(self.folder.path());
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.success(), String::from_utf8(said).unwrap())
+        let arguments: Vec<_> = ["deals"].iter().chain(arguments).copied().collect();
+        let said = self.world.command(&arguments).await;
+        (said.code == Some(0), said.out + &said.err)
     }
 }
 
