@@ -4,6 +4,7 @@ mod breaker;
 mod error;
 mod key;
 mod ledger;
+pub(crate) mod notices;
 mod outcome;
 mod review;
 mod table;

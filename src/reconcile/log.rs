@@ -3,9 +3,10 @@
 use functions::ports::{self, FeedWindow, LeadEvent, ReconcileLog};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{notices, table};
+use super::table;
 use crate::config::Dedupe;
 use crate::db::Db;
+use crate::deals::notices;
 use crate::metrics::Metrics;
 
 /// How far behind its last end a run begins: events appear in the feed with a delay.

@@ -3,7 +3,6 @@
 
 mod feed;
 mod log;
-mod notices;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -16,7 +15,6 @@ use crate::db::Db;
 use crate::metrics::Metrics;
 use feed::AmoCrmFeed;
 use log::StoredLog;
-pub(crate) use notices::note_leads;
 
 /// The function that reconciles, for leads that enter one of `stages`, which are (pipeline, status) pairs.
 pub(crate) fn function(

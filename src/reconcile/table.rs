@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use functions::ports::{FeedWindow, LeadEvent};
 use jiff::{SignedDuration, Timestamp};
 
-use super::notices;
 use crate::db::{Db, only, timestamp};
+use crate::deals::notices;
 
 /// How far reconciliation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

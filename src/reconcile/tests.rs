@@ -9,12 +9,12 @@ use functions::webhook::Action;
 use jiff::Timestamp;
 
 use super::log::StoredLog;
-use super::notices::note_leads;
 use super::table::{self, Cursor};
 use crate::clock::{Clock as _, ManualClock};
 use crate::config::Dedupe;
 use crate::db::Db;
 use crate::db::testing::{Database, wrong_with};
+use crate::deals::notices::note_leads;
 use crate::metrics::Metrics;
 
 const START: &str = "2026-11-22T12:00:00Z";

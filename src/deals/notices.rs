@@ -1,4 +1,4 @@
-//! When a lead was last reported, by a webhook or by reconciliation.
+//! The table `lead_notices`: when this service was last told of a lead, by a webhook or by reconciliation.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::db::transaction::Transaction;
 use crate::db::{Db, only};
 
-/// Notes leads that were reported, and when. In the order of their ids, so that two replicas never wait for each other.
+/// Notes leads that we were told of, and when. In the order of their ids, so that two replicas never wait for each other.
 pub(crate) async fn note_leads(
     transaction: &mut Transaction,
     leads: &BTreeMap<i64, i64>,
@@ -25,8 +25,8 @@ pub(crate) async fn note_leads(
     Ok(())
 }
 
-/// Whether the lead was reported since then.
-pub(super) async fn noted_since(db: &Db, lead_id: u64, since: Timestamp) -> anyhow::Result<bool> {
+/// Whether we were told of the lead since then.
+pub(crate) async fn noted_since(db: &Db, lead_id: u64, since: Timestamp) -> anyhow::Result<bool> {
     let query = "SELECT COUNT(*) FROM lead_notices WHERE lead_id = $1 AND noticed_at >= $2";
     let query = sqlx::query_as(query).bind(row_id(lead_id)?).bind(since.as_millisecond());
     let (noted,): (i64,) = only(query.fetch_all(db.reader()).await?)?;
@@ -34,7 +34,7 @@ pub(super) async fn noted_since(db: &Db, lead_id: u64, since: Timestamp) -> anyh
 }
 
 /// Forgets notices from before then.
-pub(super) async fn forget_before(
+pub(crate) async fn forget_before(
     transaction: &mut Transaction,
     before: Timestamp,
 ) -> sqlx::Result<()> {
@@ -43,6 +43,6 @@ pub(super) async fn forget_before(
 }
 
 /// A lead's id as it is stored.
-pub(super) fn row_id(lead_id: u64) -> anyhow::Result<i64> {
+pub(crate) fn row_id(lead_id: u64) -> anyhow::Result<i64> {
     i64::try_from(lead_id).context("the lead's id is out of range")
 }
