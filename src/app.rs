@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use functions::ReconcileLeads;
 use inngest::Client;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpListener;
@@ -13,8 +12,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::amocrm::hook::Destination;
-use crate::amocrm::watch::{CarePace, Caretaker};
-use crate::amocrm::{AmoCrmClient, AmoCrmPort, Consent, oauth_router};
+use crate::amocrm::watch::HealthCheck;
+use crate::amocrm::{AmoCrmClient, AmoCrmPort, oauth_router};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::db::Db;
@@ -26,7 +25,7 @@ use crate::inbox::{Forwarder, Pace, purge_daily};
 use crate::inbox::{InngestEvents, InngestTransport};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
-use crate::reconcile::{self, AmoCrmFeed, StoredReconcileLog};
+use crate::reconcile;
 
 /// How long calls that are under way at shutdown may still take. Orchestrators kill after 30 s.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(25);
@@ -94,15 +93,9 @@ pub async fn run(
     let ledger = Ledger::new(store.clone(), erp, config.dedupe, Arc::clone(&clock));
     let (metrics, wake) = (Metrics::new(), Arc::new(Notify::new()));
     let filter = &config.webhook.filter;
-    let reconcile = filter.trigger_statuses.clone().map(|stages| ReconcileLeads {
-        feed: AmoCrmFeed(amocrm.clone()),
-        log: StoredReconcileLog {
-            store: store.clone(),
-            clock: Arc::clone(&clock),
-            metrics: metrics.clone(),
-            grace: reconcile::grace(config.dedupe),
-        },
-        stages,
+    let reconcile = filter.trigger_statuses.clone().map(|stages| {
+        let (amocrm, store, metrics) = (amocrm.clone(), store.clone(), metrics.clone());
+        reconcile::function(amocrm, store, metrics, config.dedupe, stages)
     });
     let endpoint = functions::endpoint(
         client.clone(),
@@ -135,13 +128,8 @@ pub async fn run(
     );
 
     let mut parts: JoinSet<anyhow::Result<&'static str>> = JoinSet::new();
-    let consent = match &amocrm {
-        AmoCrmPort::Configured(client) => {
-            Consent::new(client.clone(), store.clone(), Arc::clone(&clock))
-        }
-        AmoCrmPort::Missing(_) => None,
-    };
-    let public = public_router(endpoint, intake).merge(oauth_router(consent));
+    let oauth = oauth_router(&amocrm, store.clone(), Arc::clone(&clock));
+    let public = public_router(endpoint, intake).merge(oauth);
     let descriptors = descriptors();
     let serving = http::serve(
         listeners.public,
@@ -156,11 +144,11 @@ pub async fn run(
     });
     if let AmoCrmPort::Configured(client) = &amocrm {
         let clock = Arc::clone(&clock);
-        let caretaker = Caretaker::new(client.clone(), destination, clock, metrics.clone());
-        let caring = caretaker.run(CarePace::default(), stop.clone());
+        let check = HealthCheck::new(client.clone(), destination, clock, metrics.clone());
+        let checking = check.run(stop.clone());
         parts.spawn(async move {
-            caring.await;
-            Ok("the caretaker")
+            checking.await;
+            Ok("the health check of amoCRM")
         });
     }
     let admin = admin_router(store.clone(), metrics);
@@ -188,7 +176,7 @@ pub async fn run(
 
     let ended = supervise(&mut parts, &stop).await;
     if let AmoCrmPort::Configured(client) = &amocrm {
-        client.settle().await;
+        client.auth().wait_for_exchange().await;
     }
     ledger.drain().await;
     store.close().await;
@@ -202,7 +190,7 @@ fn descriptors() -> usize {
 }
 
 /// The address that amoCRM should call, where it can be known and amoCRM can reach it.
-pub fn webhook_destination(config: &Config) -> Option<Destination> {
+pub(crate) fn webhook_destination(config: &Config) -> Option<Destination> {
     let amocrm = config.amocrm.as_ref()?;
     let origin = config.public_origin()?;
     let reachable = origin.scheme() == "https" || amocrm.base_url.is_local();

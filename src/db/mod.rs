@@ -9,6 +9,8 @@ pub(crate) mod ids;
 mod postgres;
 mod schema;
 mod sqlite;
+#[cfg(test)]
+pub(crate) mod testing;
 pub(crate) mod transaction;
 
 use std::fs::File;

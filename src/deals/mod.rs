@@ -8,6 +8,7 @@ mod error;
 mod key;
 mod keyed_lock;
 mod ledger;
+pub(crate) mod notices;
 mod review;
 mod table;
 #[cfg(test)]

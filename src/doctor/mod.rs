@@ -96,7 +96,7 @@ async fn examine_world(config: &Config, clock: SharedClock, limit: Duration) -> 
     );
     if let Some(client) = client {
         // A token that is being exchanged must be stored before the process ends, whatever the limit says.
-        client.settle().await;
+        client.auth().wait_for_exchange().await;
     }
     if let Ok(store) = store {
         store.close().await;

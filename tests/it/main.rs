@@ -1,13 +1,10 @@
 //! What the service does, seen from outside its modules.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
-mod amocrm;
 mod attack;
 mod bodies;
-mod care;
 mod cli;
 mod config;
-mod consent;
 mod crash;
 mod database;
 mod doctor;
@@ -17,9 +14,7 @@ mod http;
 mod inbox;
 mod kill;
 mod ports;
-mod reconcile_log;
 mod refusals;
 mod replicas;
-mod subscription;
 mod webhook;
 mod world;

@@ -58,7 +58,7 @@ impl FakeAmoCrm {
 
 impl AmoCrm for FakeAmoCrm {
     async fn authorize(&self) -> Result<Authorization> {
-        Ok(Authorization { expires_at: Some("2023-11-15T00:00:00Z".to_owned()) })
+        Ok(Authorization { expires_at: Some("2023-11-15T00:00:00Z".parse().unwrap()) })
     }
 
     async fn lead(&self, lead_id: u64) -> Result<Option<Lead>> {

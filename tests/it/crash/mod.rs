@@ -5,6 +5,5 @@
 //! --nocapture` tries twenty times as many schedules.
 
 mod delivery;
-mod refresh;
 
 pub(crate) use sandbox::{crash_after, crash_rounds as rounds};

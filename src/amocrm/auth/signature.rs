@@ -1,14 +1,14 @@
-//! amoCRM's call that somebody has switched the integration off.
+//! The signature of amoCRM's notice that the integration was switched off.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
-/// Whether `signature` proves that amoCRM speaks of our integration in `account_id`: the hexadecimal HMAC-SHA256 of
+/// Whether `signature` proves that the notice is amoCRM's, of our integration in `account_id`: the hexadecimal HMAC-SHA256 of
 /// `client_id|account_id` under the client secret.
 ///
-/// It carries no time, so it can be sent again by whoever has seen it: what it says must be confirmed.
-pub fn is_signed(
+/// It carries no time, so that a copy of it can be sent again: what it says must be confirmed.
+pub(in crate::amocrm) fn is_signed(
     secret: &SecretString,
     client_id: &str,
     account_id: &str,
@@ -28,9 +28,9 @@ mod tests {
     use super::is_signed;
 
     #[test]
-    fn only_amocrms_own_word_counts() {
+    fn only_amocrms_own_signature_is_accepted() {
         // printf 'id|42' | openssl dgst -sha256 -hmac secret
-        let right = SIGNATURE;
+        let right = "6f45db42161e65a512b149d21842f1176c148d707c725a43ded23b2ea4e48cfc";
         let secret = "secret".into();
         assert!(is_signed(&secret, "id", "42", right));
         assert!(is_signed(&secret, "id", "42", &right.to_uppercase()));
@@ -41,6 +41,4 @@ mod tests {
             assert!(!is_signed(&secret, "id", "42", wrong), "{wrong}");
         }
     }
-
-    const SIGNATURE: &str = "6f45db42161e65a512b149d21842f1176c148d707c725a43ded23b2ea4e48cfc";
 }

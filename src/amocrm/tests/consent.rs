@@ -1,35 +1,26 @@
 //! Consent: a state works once and in time, a code is spent at our own account, and pages show no secret.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use http::Request;
-use prometei_flow::amocrm::{
-    AmoCrmAuth, AmoCrmClient, AmoCrmSettings, BaseUrl, OAuthApp, Timeouts, TokenError,
-};
-use prometei_flow::amocrm::{Consent, oauth_router};
-use prometei_flow::clock::ManualClock;
-use prometei_flow::db::Db;
-use prometei_flow::outbound::Outbound;
-use sandbox::{AmoCrmFailure, FakeAmoCrm, FakeAmoCrmSettings};
-use tokio::net::TcpListener;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use sandbox::AmoCrmFailure;
 use tower::ServiceExt as _;
 use url::Url;
 
-use crate::database::Database;
+use super::Account;
+use crate::amocrm::api::AmoCrmClient;
+use crate::amocrm::auth::TokenError;
+use crate::amocrm::{AmoCrmPort, oauth_router};
 
+/// The pages of a service that has no token yet.
 struct Site {
-    amocrm: FakeAmoCrm,
-    client: AmoCrmClient<Db>,
-    clock: Arc<ManualClock>,
+    account: Account,
+    client: AmoCrmClient,
     router: Router,
-    _database: Database,
-    _stop: DropGuard,
 }
 
 struct Page {
@@ -40,27 +31,11 @@ struct Page {
 
 impl Site {
     async fn new() -> Self {
-        let stop = CancellationToken::new();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let fake = FakeAmoCrmSettings::default();
-        let amocrm = FakeAmoCrm::start(listener, stop.clone(), fake.clone()).unwrap();
-        let settings = AmoCrmSettings {
-            base_url: BaseUrl::new(amocrm.url().clone()).unwrap(),
-            auth: AmoCrmAuth::OAuth(OAuthApp {
-                client_id: fake.client_id,
-                client_secret: fake.client_secret.into(),
-                redirect_uri: fake.redirect_uri,
-                first_refresh_token: None,
-            }),
-            account_id: None,
-            timeouts: Timeouts { handover: Duration::ZERO, ..Timeouts::default() },
-        };
-        let clock = Arc::new(ManualClock::new("2026-11-22T12:00:00Z".parse().unwrap()));
-        let database = Database::new().await;
-        let store = database.open(clock.clone()).await;
-        let client = AmoCrmClient::new(settings, store.clone(), Outbound::new(), clock.clone());
-        let router = oauth_router(Consent::new(client.clone(), store, clock.clone()));
-        Self { amocrm, client, clock, router, _database: database, _stop: stop.drop_guard() }
+        let account = Account::new().await.without_refresh_token();
+        let client = account.client();
+        let port = AmoCrmPort::Configured(client.clone());
+        let router = oauth_router(&port, account.db.clone(), account.clock.clone());
+        Self { account, client, router }
     }
 
     async fn get(&self, address: &str) -> Page {
@@ -117,7 +92,7 @@ async fn a_consent_connects_amocrm() {
     assert_eq!(page.status, 200, "{}", page.text);
     assert!(page.text.contains("amoCRM is connected"), "{}", page.text);
     assert_eq!(site.client.account().await.unwrap().id, 32_452_514);
-    assert_eq!(site.amocrm.exchanges(), 1);
+    assert_eq!(site.account.amocrm.exchanges(), 1);
 }
 
 #[tokio::test]
@@ -127,7 +102,7 @@ async fn a_state_works_once() {
     assert_eq!(site.come_back(&back).await.status, 200);
     let again = site.come_back(&back).await;
     assert_eq!(again.status, 400);
-    assert_eq!(site.amocrm.exchanges(), 1, "the code is not presented a second time");
+    assert_eq!(site.account.amocrm.exchanges(), 1, "the code is not presented a second time");
 }
 
 #[tokio::test]
@@ -137,7 +112,7 @@ async fn of_two_callbacks_at_once_one_is_taken() {
     let (one, other) = tokio::join!(site.come_back(&back), site.come_back(&back));
     let mut statuses = [one.status, other.status];
     statuses.sort_unstable();
-    assert_eq!((statuses, site.amocrm.exchanges()), ([200, 400], 1));
+    assert_eq!((statuses, site.account.amocrm.exchanges()), ([200, 400], 1));
 }
 
 #[tokio::test]
@@ -149,7 +124,7 @@ async fn what_was_not_begun_here_is_refused() {
         let page = site.come_back(&with(&back, "state", state)).await;
         assert_eq!(page.status, 400, "{state:?}");
     }
-    assert_eq!(site.amocrm.exchanges(), 0);
+    assert_eq!(site.account.amocrm.exchanges(), 0);
     assert_eq!(site.come_back(&back).await.status, 200, "guesses do no harm to the real one");
 }
 
@@ -157,9 +132,9 @@ async fn what_was_not_begun_here_is_refused() {
 async fn a_state_ends_after_twenty_minutes() {
     let site = Site::new().await;
     let back = site.consented().await;
-    site.clock.advance(Duration::from_secs(20 * 60));
+    site.account.clock.advance(Duration::from_secs(20 * 60));
     assert_eq!(site.come_back(&back).await.status, 400);
-    assert_eq!(site.amocrm.exchanges(), 0);
+    assert_eq!(site.account.amocrm.exchanges(), 0);
 }
 
 #[tokio::test]
@@ -175,7 +150,7 @@ async fn a_code_goes_to_our_own_account_or_nowhere() {
         let site = Site::new().await;
         let back = site.consented().await;
         let page = site.come_back(&with(&back, name, value)).await;
-        assert_eq!((page.status, site.amocrm.exchanges()), (400, 0), "{name} {value:?}");
+        assert_eq!((page.status, site.account.amocrm.exchanges()), (400, 0), "{name} {value:?}");
         assert_eq!(site.come_back(&back).await.status, 400, "the state was spent");
     }
 }
@@ -193,7 +168,9 @@ async fn a_person_who_declines_is_told_so() {
 async fn no_page_shows_a_secret_or_what_the_address_says() {
     let site = Site::new().await;
     let echo = "fake-amocrm-secret <script>alert(1)</script>";
-    site.amocrm.fail_next_exchange(1, AmoCrmFailure::Answer { status: 500, body: echo.into() });
+    site.account
+        .amocrm
+        .fail_next_exchange(1, AmoCrmFailure::Answer { status: 500, body: echo.into() });
     let back = site.consented().await;
     let code = back.query_pairs().find(|(key, _)| key == "code").unwrap().1.into_owned();
     let page = site.come_back(&back).await;
@@ -215,7 +192,7 @@ async fn a_script_gets_no_further_than_twenty_a_minute() {
     }
     assert_eq!(site.get("/oauth/start").await.status, 429);
     assert_eq!(site.get("/oauth/callback?state=x").await.status, 429);
-    site.clock.advance(Duration::from_secs(60));
+    site.account.clock.advance(Duration::from_secs(60));
     assert_eq!(site.get("/oauth/start").await.status, 303);
 }
 
@@ -243,16 +220,21 @@ async fn a_script_locks_no_other_client_out() {
 
 #[tokio::test]
 async fn without_oauth_the_pages_say_what_is_missing() {
-    let request = Request::get("/oauth/start").body(Body::empty()).unwrap();
-    let answer = oauth_router(None).oneshot(request).await.unwrap();
-    assert_eq!(answer.status(), 404);
+    let account = Account::new().await.with_long_lived_token("opaque");
+    let long_lived = AmoCrmPort::Configured(account.client());
+    for port in [long_lived, AmoCrmPort::Missing(Default::default())] {
+        let router = oauth_router(&port, account.db.clone(), account.clock.clone());
+        let request = Request::get("/oauth/start").body(Body::empty()).unwrap();
+        let answer = router.oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), 404);
+    }
 }
 
 /// printf 'fake-amocrm-client|32452514' | openssl dgst -sha256 -hmac fake-amocrm-secret
 const SIGNATURE: &str = "4fc2c7a52999fb3a8e136d80f3136df30b3b5898bfaa77cad8d62f21e67fd1a4";
 
 #[tokio::test]
-async fn the_disabled_hook_is_believed_when_it_is_signed_and_true() {
+async fn the_notice_of_a_disabled_integration_counts_when_it_is_signed_and_true() {
     let site = Site::new().await;
     let back = site.consented().await;
     site.come_back(&back).await;
@@ -260,17 +242,21 @@ async fn the_disabled_hook_is_believed_when_it_is_signed_and_true() {
         "/oauth/disabled?account_id=32452514&client_uuid=fake-amocrm-client&signature={SIGNATURE}"
     );
     let page = site.get(&hook).await;
-    assert_eq!((page.status, site.client.trouble()), (200, None), "a replay changes nothing");
+    assert_eq!(
+        (page.status, site.client.auth().last_error()),
+        (200, None),
+        "a replay changes nothing"
+    );
 
-    site.amocrm.revoke();
+    site.account.amocrm.revoke();
     let page = site.get(&hook.replace("client_uuid", "client_id")).await;
     assert_eq!(page.status, 200);
     assert!(page.text.contains("Deals wait"), "{}", page.text);
-    assert!(matches!(site.client.trouble(), Some(TokenError::NeedsReauth { .. })));
+    assert!(matches!(site.client.auth().last_error(), Some(TokenError::NeedsReauth { .. })));
 }
 
 #[tokio::test]
-async fn a_forged_disabled_hook_costs_no_call() {
+async fn a_forged_notice_costs_no_call() {
     let site = Site::new().await;
     for query in [
         String::new(),
@@ -281,5 +267,5 @@ async fn a_forged_disabled_hook_costs_no_call() {
     ] {
         assert_eq!(site.get(&format!("/oauth/disabled?{query}")).await.status, 401, "{query}");
     }
-    assert!(site.amocrm.requests().is_empty());
+    assert!(site.account.amocrm.requests().is_empty());
 }
