@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use functions::ports::AmoCrm as _;
 use functions::webhook::AmoCrmWebhook;
+use futures_util::future::join_all;
 use prometei_flow::amocrm::{AmoCrmClient, TokenStore as _};
 use prometei_flow::clock::{ManualClock, SharedClock};
-use prometei_flow::db::Db;
 use prometei_flow::inbox::CLAIM;
 use prometei_flow::outbound::Outbound;
 use sandbox::AmoCrmFailure;
@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::amocrm::Bench;
 use crate::database::Database;
+use crate::world::{Begin as _, given};
 
 fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()))
@@ -35,17 +36,13 @@ fn leads(ids: impl IntoIterator<Item = u64>) -> Vec<AmoCrmWebhook> {
     ids.into_iter().map(moved).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 #[ignore = "needs TEST_POSTGRES_URL: see CONTRIBUTING.md"]
-async fn replicas_that_start_at_once_agree_on_the_tables() {
+async fn programs_that_start_at_once_agree_on_the_tables() {
     let database = Database::shared().await;
-    let (mut starts, url) = (JoinSet::new(), Arc::new(database.url));
-    for _ in 0..8 {
-        let url = Arc::clone(&url);
-        starts.spawn(async move { Db::open_for_service(&url, clock()).await.map(drop) });
-    }
-    for started in starts.join_all().await {
-        started.unwrap();
+    let world = given().variable("DATABASE_URL", &database.url).unserved().await;
+    for deals in join_all((0..8).map(|_| world.deals())).await {
+        assert!(deals.is_empty(), "{deals:?}");
     }
 }
 
@@ -110,12 +107,12 @@ async fn fifty_runs_on_two_replicas_at_token_expiry_make_one_exchange() {
 
 #[tokio::test]
 async fn a_second_service_on_the_same_file_is_refused_and_a_command_is_not() {
-    let database = Database::file();
-    let service = Db::open_for_service(&database.url, clock()).await.unwrap();
-    let refused = Db::open_for_service(&database.url, clock()).await.err().unwrap().to_string();
-    assert!(refused.contains("another prometei-flow serves this database"), "{refused}");
-    database.open(clock()).await.deal_counts().await.unwrap();
-    drop(service);
+    let world = given().spawned().await;
+    let elsewhere = [("PORT", "0"), ("ADMIN_ADDR", "127.0.0.1:0")];
+    let second = world.command_with(&["serve"], &elsewhere).await;
+    assert_eq!(second.code, Some(1));
+    assert!(second.err.contains("another prometei-flow serves this database"), "{}", second.err);
+    assert!(world.deals().await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
