@@ -18,8 +18,8 @@ use crate::amocrm::{AmoCrmClient, AmoCrmPort, Consent, oauth_router};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::db::Db;
-use crate::deals::Ledger;
-use crate::erp::{ErpClient, ErpPort};
+use crate::deals::{self, Ledger};
+use crate::erp::ErpClient;
 use crate::http::{self, Limits, admin_router, public_router};
 use crate::inbox::Intake;
 use crate::inbox::{Forwarder, Pace, purge_daily};
@@ -74,6 +74,7 @@ pub async fn run(
     let destination =
         webhook_destination(&config).filter(|destination| destination.shown().scheme() == "https");
     let store = Db::open_for_service(&config.database.url, Arc::clone(&clock)).await?;
+    deals::forget_claims(&store).await?;
     let outbound = Outbound::new();
     let client = Client::new(config.inngest, InngestTransport::new(outbound.clone()));
     let amocrm = match config.amocrm {
@@ -88,13 +89,9 @@ pub async fn run(
         }
         None => AmoCrmPort::Missing(Default::default()),
     };
-    let erp = match config.erp {
-        Some(settings) => {
-            let erp = ErpClient::new(settings, outbound.clone(), Arc::clone(&clock));
-            ErpPort::Configured(Ledger::new(store.clone(), erp, config.dedupe, Arc::clone(&clock)))
-        }
-        None => ErpPort::Missing(Default::default()),
-    };
+    let erp =
+        config.erp.map(|settings| ErpClient::new(settings, outbound.clone(), Arc::clone(&clock)));
+    let ledger = Ledger::new(store.clone(), erp, config.dedupe, Arc::clone(&clock));
     let (metrics, wake) = (Metrics::new(), Arc::new(Notify::new()));
     let filter = &config.webhook.filter;
     let reconcile = filter.trigger_statuses.clone().map(|stages| ReconcileLeads {
@@ -107,9 +104,14 @@ pub async fn run(
         },
         stages,
     });
-    let endpoint =
-        functions::endpoint(client.clone(), amocrm.clone(), erp.clone(), filter.clone(), reconcile)
-            .context("the functions are not configured rightly")?;
+    let endpoint = functions::endpoint(
+        client.clone(),
+        amocrm.clone(),
+        ledger.clone(),
+        filter.clone(),
+        reconcile,
+    )
+    .context("the functions are not configured rightly")?;
 
     let intake = Arc::new(Intake {
         store: store.clone(),
@@ -188,9 +190,7 @@ pub async fn run(
     if let AmoCrmPort::Configured(client) = &amocrm {
         client.settle().await;
     }
-    if let ErpPort::Configured(ledger) = &erp {
-        ledger.settle().await;
-    }
+    ledger.drain().await;
     store.close().await;
     ended
 }

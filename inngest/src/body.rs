@@ -1,4 +1,4 @@
-//! Reading bodies before it is known whose they are.
+//! Reading bodies before their signature is verified.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::limits::MAX_BODY_BYTES;
 
-/// What each body may take without asking: ordinary calls fit, and so never wait for those of strangers.
+/// What each body may take without a permit: ordinary calls fit, and so never wait for the bodies of untrusted clients.
 const FREE: usize = 64 * 1024;
 const DEFAULT_ROOM: usize = 2 * MAX_BODY_BYTES;
 /// For a whole body, the wait for room included.

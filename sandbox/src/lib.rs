@@ -1,4 +1,4 @@
-//! The world around the service, for the demo, for development and for every test: an amoCRM and an ERP that behave
+//! Everything around the service, for the demo, for development and for every test: an amoCRM and an ERP that behave
 //! like the real ones, quirks included, keep everything in memory and record every request; an Inngest; a clock.
 //!
 //! ```no_run
@@ -17,6 +17,8 @@
 
 mod amocrm;
 mod clock;
+mod crash;
+mod database;
 mod erp;
 mod gate;
 mod ports;
@@ -25,6 +27,8 @@ mod world;
 
 pub use amocrm::{AmoCrmFailure, FakeAmoCrm, FakeAmoCrmSettings, webhook_of};
 pub use clock::ManualClock;
+pub use crash::{crash_after, crash_rounds};
+pub use database::Database;
 pub use erp::{ErpFailure, ErpRow, ErpVersion, FakeErp, FakeErpSettings};
 pub use gate::Gate;
 pub use ports::free_port;

@@ -29,8 +29,6 @@ pub struct Db {
     pub(crate) pools: Pools,
     pub(crate) clock: SharedClock,
     pub(crate) ids: Arc<ids::Ids>,
-    /// What this process calls itself where it claims something; unique, and of no other meaning.
-    pub(crate) process: Arc<String>,
     pub(crate) group: Group,
     /// Held by a service on an SQLite file, for as long as any clone lives.
     _lock: Option<Arc<File>>,
@@ -63,9 +61,8 @@ impl Db {
     ) -> anyhow::Result<Self> {
         let pools = connect::open(url).await?;
         let ids: Arc<ids::Ids> = Arc::default();
-        let process = Arc::new(ids.next(clock.now()));
         let group = Group::start(pools.clone());
-        let store = Self { pools, clock, ids, process, group, _lock: lock };
+        let store = Self { pools, clock, ids, group, _lock: lock };
         store.migrate().await.context("the database could not be brought up to date")?;
         Ok(store)
     }
@@ -79,14 +76,9 @@ impl Db {
 
     /// The service that claimed something in this file before is gone: no need to wait for its leases.
     async fn forget_claims(&self) -> anyhow::Result<()> {
-        let mut transaction = self.begin().await?;
-        for query in [
-            "UPDATE inbox SET claimed_until = NULL WHERE claimed_until IS NOT NULL",
-            "UPDATE deals SET claimed_until = NULL WHERE claimed_until IS NOT NULL",
-        ] {
-            transaction.execute(sqlx::query(query)).await?;
-        }
-        Ok(transaction.commit().await?)
+        let query = "UPDATE inbox SET claimed_until = NULL WHERE claimed_until IS NOT NULL";
+        self.commit(sqlx::query(query)).await?;
+        Ok(())
     }
 
     /// Waits for running queries and closes the database. Queries after that fail.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::world::{Begin as _, NOWHERE, World, given};
 
-/// The events of a lead that the service wants to be told of.
+/// The events of a lead for which the service needs webhooks.
 const EVENTS: [&str; 3] = ["status_lead", "add_lead", "restore_lead"];
 
 /// One thing that was looked at.
@@ -98,7 +98,7 @@ async fn where_all_is_well_every_line_says_so() {
 }
 
 #[tokio::test]
-async fn every_mistake_in_the_variables_is_told() {
+async fn every_mistake_in_the_variables_is_reported() {
     let world = all_is_well().await;
     let changes = [("CRM_API_URL", ""), ("PORT", "many"), ("INNGEST_EVENT_KEY", "")];
     let findings = world.findings(&changes).await;
@@ -214,7 +214,7 @@ async fn rights_that_are_missing_are_found() {
 }
 
 #[tokio::test]
-async fn an_erp_that_does_not_let_us_in_is_found() {
+async fn an_erp_that_refuses_access_is_found() {
     let world = all_is_well().await;
     for (variable, value, says) in [
         ("CRM_API_KEY", "wrong-key", "API Key mismatch"),

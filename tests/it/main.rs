@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 mod amocrm;
+mod attack;
 mod bodies;
 mod care;
 mod cli;
@@ -11,17 +12,14 @@ mod crash;
 mod database;
 mod doctor;
 mod e2e;
-mod erp;
 mod full_disk;
 mod http;
 mod inbox;
 mod kill;
-mod ledger;
 mod ports;
 mod reconcile_log;
 mod refusals;
 mod replicas;
-mod strangers;
 mod subscription;
 mod webhook;
 mod world;

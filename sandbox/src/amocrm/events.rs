@@ -1,4 +1,4 @@
-//! What amoCRM tells of its leads: by webhooks, and by the events feed, newest first, a hundred events on a page.
+//! What amoCRM reports about its leads: by webhooks, and by the event feed, newest first, a hundred events on a page.
 
 use http::Uri;
 use serde_json::{Value, json};
@@ -84,7 +84,7 @@ impl Events {
         let rest = events.get((page - 1) * limit..).filter(|rest| !rest.is_empty())?;
         let mut links = json!({"self": {"href": uri.to_string()}});
         if rest.len() > limit {
-            // Another host: nobody may call an address for standing in an answer.
+            // Another host: an address in an answer must not be called.
             links["next"] = json!({"href": format!("https://evil.example/?page={}", page + 1)});
         }
         let events: Vec<&Value> = rest.iter().take(limit).copied().collect();

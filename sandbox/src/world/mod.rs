@@ -1,4 +1,4 @@
-//! One builder for everything that stands around the service.
+//! One builder for everything around the service.
 
 mod running;
 mod variables;
@@ -28,9 +28,9 @@ pub struct Launch {
     pub variables: Variables,
     /// Where amoCRM and Inngest call it.
     pub public: TcpListener,
-    /// Where operators look at it.
+    /// Where its admin listener is.
     pub admin: TcpListener,
-    /// The clock that it goes by; the machine's where none is given.
+    /// Its clock; the machine's where none is given.
     pub clock: Option<Arc<ManualClock>>,
     /// A folder that lives as long as the world does.
     pub folder: PathBuf,
@@ -40,8 +40,8 @@ pub struct Launch {
 
 /// A world that is being described. Nothing runs yet.
 ///
-/// Unless told otherwise it has one service in development mode, which is told of the fake amoCRM, the fake ERP, the
-/// embedded Inngest and an empty SQLite database.
+/// By default it has one service in development mode, configured with the fake amoCRM, the fake ERP, the embedded
+/// Inngest and an empty SQLite database.
 pub struct World {
     amocrm: FakeAmoCrmSettings,
     leads: Vec<(u64, Option<String>, i64)>,
@@ -58,22 +58,22 @@ pub struct World {
     stop: CancellationToken,
 }
 
-/// Of what the service is told.
+/// What the service is configured with.
 struct Told {
     amocrm: bool,
     erp: bool,
-    /// Of this Inngest instead of the embedded one.
+    /// This Inngest instead of the embedded one.
     other_inngest: Option<String>,
 }
 
-/// What a server that signs and its app have in common.
+/// The keys that a signing server shares with its app.
 struct Keys {
     signing: String,
     event: String,
 }
 
 impl Default for Keys {
-    // No secrets: they open nothing outside the world.
+    // No secrets: they are valid in this world only.
     fn default() -> Self {
         let signing = "signkey-test-70726f6d657465692d666c6f772073616e64626f78";
         Self { signing: signing.to_owned(), event: "sandbox-event-key".to_owned() }
@@ -118,7 +118,7 @@ impl World {
         self
     }
 
-    /// The service is told of no amoCRM.
+    /// The service has no amoCRM configured.
     pub fn without_amocrm(mut self) -> Self {
         self.told.amocrm = false;
         self
@@ -130,7 +130,7 @@ impl World {
         self
     }
 
-    /// The service is told of no ERP.
+    /// The service has no ERP configured.
     pub fn without_erp(mut self) -> Self {
         self.told.erp = false;
         self
@@ -142,7 +142,7 @@ impl World {
         self
     }
 
-    /// The service is told of the Inngest at `url`, which need not exist, and the embedded one has no app.
+    /// The service uses the Inngest at `url`, which need not exist, and the embedded one has no app.
     pub fn inngest_at(mut self, url: impl Into<String>) -> Self {
         self.told.other_inngest = Some(url.into());
         self
@@ -184,7 +184,7 @@ impl World {
         self
     }
 
-    /// The service goes by this clock instead of the machine's.
+    /// The service uses this clock instead of the machine's.
     pub fn clock(mut self, clock: Arc<ManualClock>) -> Self {
         self.clock = Some(clock);
         self

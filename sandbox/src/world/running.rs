@@ -20,7 +20,7 @@ pub struct RunningWorld<S> {
     pub inngest: DevServer,
     /// What the embedded Inngest has seen since the beginning.
     pub observations: broadcast::Receiver<Observation>,
-    /// The Inngest that the service is told of, without a slash at the end.
+    /// The Inngest that the service uses, without a slash at the end.
     pub inngest_url: String,
     /// The service as Inngest calls it, without a slash at the end.
     pub url: String,
@@ -48,7 +48,7 @@ pub struct Replica<S> {
 }
 
 impl<S> RunningWorld<S> {
-    /// Has the service register with the embedded Inngest, where it is told of that one.
+    /// Has the service register with the embedded Inngest, where it uses that one.
     pub async fn register(&self) -> anyhow::Result<()> {
         self.inngest.sync_now().await.context("the service could not register its functions")
     }

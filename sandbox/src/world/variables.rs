@@ -8,7 +8,7 @@ use crate::{FakeAmoCrm, FakeErp};
 /// Variables by name.
 pub type Variables = BTreeMap<String, String>;
 
-/// What webhooks carry in cloud mode. No secret: it opens nothing outside the world.
+/// What webhooks carry in cloud mode. No secret: it is valid in this world only.
 const WEBHOOK_SECRET: &str = "sandbox-webhook-secret";
 
 impl World {

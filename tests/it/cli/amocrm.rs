@@ -4,7 +4,7 @@ use crate::world::{Begin as _, given};
 
 const ORIGIN: &str = "https://deals.example.org";
 
-/// A service that the world reaches, not connected to amoCRM yet.
+/// A service with a public address, not connected to amoCRM yet.
 fn not_connected() -> sandbox::World {
     given()
         .signed()

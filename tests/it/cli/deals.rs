@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use functions::ports::{DealKey, Erp as _};
+use prometei_flow::clock::SystemClock;
 use prometei_flow::db::Db;
+use prometei_flow::deals::{Dedupe, Ledger};
 use sandbox::ManualClock;
 use serde_json::{Value, json};
 
@@ -61,7 +64,9 @@ async fn where_all_is_done_it_says_so() {
 async fn every_lead_that_did_not_get_on_is_listed_with_the_reason_and_what_to_do() {
     let desk = Desk::new().await;
     let (parked, held) = (desk.parked(7).await, desk.held(8, 3).await);
-    desk.store.note_deal_failure("lead:9", Some(9), "01RUN", "the ERP refused it").await.unwrap();
+    let ledger = Ledger::new(desk.store.clone(), None, Dedupe::Lead, Arc::new(SystemClock));
+    let nine = DealKey::Lead { account_id: None, lead_id: 9 };
+    ledger.note_failure(&nine, "01RUN", "the ERP refused it").await.unwrap();
     desk.store.store_unparsable(b"?", "no webhook").await.unwrap();
     let expected = format!(
         "lead:7  parked  2026-11-22T10:00:00Z  event {parked}\n    \

@@ -39,7 +39,7 @@ async fn without_amount_and_entity_the_configured_entity_gets_the_name_alone() {
 }
 
 #[tokio::test]
-async fn a_deal_that_cannot_be_one_fails_after_one_call() {
+async fn an_invalid_deal_fails_after_one_call() {
     let mut world = given().end_to_end().await;
     for (data, message) in [
         (json!({ "amount": 15000 }), "dealName is required"),
@@ -63,7 +63,7 @@ async fn a_deal_that_cannot_be_one_fails_after_one_call() {
 }
 
 #[tokio::test]
-async fn an_erp_that_is_away_twice_gets_the_deal_the_third_time() {
+async fn an_erp_that_is_down_twice_gets_the_deal_the_third_time() {
     let world = given().end_to_end().await;
     world.erp.fail_next(2, ErpFailure::NoDatabase);
     let run = world.run_of("crm/create-deal", json!({ "dealName": "A" })).await;

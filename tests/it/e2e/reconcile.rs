@@ -1,4 +1,4 @@
-//! Leads that no webhook told of are found in amoCRM's own record, once, and nothing else is.
+//! Leads that no webhook reported are found in amoCRM's event feed, once, and nothing else is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +81,7 @@ impl Account {
 }
 
 #[tokio::test]
-async fn a_lead_that_no_webhook_told_of_gets_its_record_once() {
+async fn a_lead_that_no_webhook_reported_gets_its_record_once() {
     let account = Account::new().await;
     account.moves(1);
     account.clock.advance(5 * MINUTE);
@@ -108,7 +108,7 @@ async fn every_five_minutes_the_feed_is_read() {
 }
 
 #[tokio::test]
-async fn what_a_webhook_told_of_is_left_alone() {
+async fn a_lead_that_a_webhook_reported_is_left_alone() {
     let account = Account::new().await;
     account.moves(45_721_053);
     account.world.webhook(45_721_053).await;
@@ -132,7 +132,7 @@ async fn a_lead_that_comes_back_without_a_webhook_is_missed_all_the_same() {
 }
 
 #[tokio::test]
-async fn what_happened_before_it_was_switched_on_is_not_ours() {
+async fn what_happened_before_it_was_switched_on_is_ignored() {
     let account = Account::new().await;
     let earlier = account.clock.shows().as_second() - 60;
     account.world.amocrm.add_event(MOVED, 1, earlier, Some(OURS));
@@ -154,7 +154,7 @@ async fn a_webhook_is_given_time_before_its_lead_counts_as_missed() {
 }
 
 #[tokio::test]
-async fn other_stages_are_of_no_concern_and_new_leads_are_asked_where_they_are() {
+async fn other_stages_are_ignored_and_new_leads_are_read_for_their_stage() {
     let account = Account::new().await;
     account.happens(MOVED, 1, Some(OTHER));
     let lead = |(pipeline, status): (u64, u64), id: u64| json!({"id": id, "name": "New", "price": 5, "pipeline_id": pipeline, "status_id": status});

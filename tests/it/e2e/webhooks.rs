@@ -19,7 +19,7 @@ async fn the_originals_webhook_becomes_one_record_on_either_url() {
 }
 
 #[tokio::test]
-async fn the_result_tells_the_lead_and_the_record() {
+async fn the_result_has_the_lead_and_the_record() {
     let world = given().lead(LEAD, "Ремонт офиса", 46_333).end_to_end().await;
     let run = world.run_of("amocrm/webhook", json!({ "leadId": LEAD })).await;
     assert_eq!(run.status, "Completed");
@@ -104,7 +104,7 @@ async fn without_amocrm_the_run_names_the_lead_and_what_to_set() {
 }
 
 #[tokio::test]
-async fn what_names_no_lead_of_ours_is_answered_and_what_cannot_be_read_is_kept() {
+async fn webhooks_without_a_lead_are_answered_and_unreadable_ones_are_kept() {
     let world = given().end_to_end().await;
     let (status, _) =
         world.post_webhook("/api/inngest", "leads[update][0][id]=1&account[id]=1").await;

@@ -10,12 +10,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use functions::ports::Erp as _;
+use functions::ports::{Deal, DealKey, Erp as _};
 use http::Request;
 use prometei_flow::clock::ManualClock;
-use prometei_flow::config::Dedupe;
 use prometei_flow::db::Db;
-use prometei_flow::deals::Ledger;
+use prometei_flow::deals::{Dedupe, Ledger};
 use prometei_flow::erp::{Body as ErpBody, ErpClient, ErpSettings};
 use prometei_flow::http::admin_router;
 use prometei_flow::inbox::Intake;
@@ -28,7 +27,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::bodies;
 use crate::database::Database;
-use crate::ledger::lead;
 use disk::SmallDisk;
 use refusal::{accept_commits, refuse_commits};
 
@@ -62,7 +60,7 @@ impl Service {
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
         let store = Db::open_for_service(database, clock.clone()).await.unwrap();
         let client = ErpClient::new(settings, Outbound::new(), clock.clone());
-        let ledger = Ledger::new(store.clone(), client, Dedupe::Lead, clock.clone());
+        let ledger = Ledger::new(store.clone(), Some(client), Dedupe::Lead, clock.clone());
         let metrics = Metrics::new();
         let admin = admin_router(store.clone(), metrics.clone());
         let (secrets, filter, wake) = Default::default();
@@ -83,6 +81,16 @@ impl Service {
         let status = response.status().as_u16();
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         (status, serde_json::from_slice(&body).unwrap())
+    }
+}
+
+fn lead(lead_id: u64) -> Deal {
+    Deal {
+        key: DealKey::Lead { account_id: None, lead_id },
+        run_id: "01RUN1".to_owned(),
+        name: "Поставка окон".to_owned(),
+        amount: None,
+        entity_id: None,
     }
 }
 

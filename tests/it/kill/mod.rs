@@ -36,7 +36,7 @@ async fn two_replicas_killed_on_postgresql_every_webhook_answered_200_is_there_o
     killed(world.spawned().await).await;
 }
 
-/// Records bear a marker, which this ERP does not keep unique: that none is doubled is for the ledger to see to.
+/// Records have a marker, which this ERP does not keep unique: only the ledger prevents a second record.
 fn sixty_leads() -> sandbox::World {
     let world = given()
         .erp(|erp| erp.unique_field = None)

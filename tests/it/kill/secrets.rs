@@ -22,7 +22,7 @@ const SECRETS: [&str; 8] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_planted_secret_gets_out() {
+async fn no_planted_secret_leaks() {
     let [client_secret, refresh_token, key, password, webhook_secret, event_key, ..] = SECRETS;
     let given = given()
         .amocrm(|amocrm| {

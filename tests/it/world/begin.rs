@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::{Program, World, eventually};
 
-/// The official server tells apps apart by their URL, so there all tests share one and take turns.
+/// The official server identifies apps by their URL, so there all tests share one and take turns.
 const OFFICIAL_APP: &str = "127.0.0.1:13700";
 static TURN: Mutex<()> = Mutex::const_new(());
 
@@ -86,7 +86,7 @@ impl World {
     }
 }
 
-/// Has the service register with the official server, as that one would ask it to.
+/// Has the service register with the official server, as if that server had asked.
 async fn register(world: &World, signing_key: Option<String>) {
     let mut put = world.http.put(format!("{}/api/inngest", world.url));
     if let Some(key) = signing_key {

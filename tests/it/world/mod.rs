@@ -2,7 +2,7 @@
 //!
 //! [`given`] describes a world: leads, settings, variables. [`Begin`] lets it begin: with the service in this process,
 //! with the real program where it is killed or measured, or with no service where commands are run. What happens then
-//! is told in the verbs of [`World`].
+//! is written with the verbs of [`World`].
 
 mod begin;
 mod commands;

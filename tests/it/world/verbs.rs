@@ -29,7 +29,7 @@ impl Answer {
     }
 }
 
-/// A run that has ended, as the official API tells it.
+/// A run that has ended, as the official API reports it.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) status: String,

@@ -1,41 +1,45 @@
 //! The ERP client against an ERP with all its quirks.
 
-mod answers;
+mod connections;
 mod marker;
+mod names;
+mod probes;
 mod requests;
-mod wire;
+mod response;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use functions::ports::{Created, Deal, DealKey, Erp as _};
-use prometei_flow::clock::SystemClock;
-use prometei_flow::erp::{Body, ErpClient, ErpSettings};
-use prometei_flow::outbound::Outbound;
+use functions::ports::{Deal, DealKey};
 use sandbox::{FakeErp, FakeErpSettings};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
-/// An ERP and a client of it.
-struct Bench {
-    erp: FakeErp,
-    settings: ErpSettings,
-    _stop: DropGuard,
+use super::{Body, ErpClient, ErpError, ErpSettings, Insertion};
+use crate::clock::SystemClock;
+use crate::outbound::Outbound;
+
+/// An ERP, and how a client finds it.
+pub(crate) struct Bench {
+    pub(crate) erp: FakeErp,
+    pub(crate) settings: ErpSettings,
+    pub(crate) stop: DropGuard,
 }
 
 impl Bench {
-    async fn new() -> Self {
+    /// An ERP that takes any number of records of a lead.
+    pub(crate) async fn new() -> Self {
         Self::of(FakeErpSettings::default()).await
     }
 
-    async fn of(settings: FakeErpSettings) -> Self {
+    pub(crate) async fn of(settings: FakeErpSettings) -> Self {
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let erp = FakeErp::start(listener, stop.clone(), settings).unwrap();
         let settings = settings_for(erp.url().clone());
-        Self { erp, settings, _stop: stop.drop_guard() }
+        Self { erp, settings, stop: stop.drop_guard() }
     }
 
     /// An ERP that keeps the marker field unique.
@@ -44,7 +48,7 @@ impl Bench {
         Self::of(FakeErpSettings { unique_field, ..FakeErpSettings::default() }).await.with(marked)
     }
 
-    fn with(mut self, change: impl FnOnce(&mut ErpSettings)) -> Self {
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut ErpSettings)) -> Self {
         change(&mut self.settings);
         self
     }
@@ -53,8 +57,21 @@ impl Bench {
         ErpClient::new(self.settings.clone(), Outbound::new(), Arc::new(SystemClock))
     }
 
-    async fn create(&self, deal: &Deal) -> functions::ports::Result<Created> {
-        self.client().create(deal).await
+    /// The id of the record that an insert made.
+    async fn insert(&self, deal: &Deal) -> String {
+        match self.client().insert(deal).await {
+            Ok(Insertion::Created { id, .. }) => id,
+            other => panic!("no record: {other:?}"),
+        }
+    }
+
+    /// The id of the record that makes the ERP refuse a second one.
+    async fn existing(&self, deal: &Deal) -> Result<String, ErpError> {
+        let client = self.client();
+        match client.insert(deal).await {
+            Ok(Insertion::AlreadyExists { fields }) => client.existing(deal, &fields).await,
+            other => panic!("not refused: {other:?}"),
+        }
     }
 
     fn last_body(&self) -> String {
@@ -62,7 +79,7 @@ impl Bench {
     }
 }
 
-fn settings_for(api_url: Url) -> ErpSettings {
+pub(crate) fn settings_for(api_url: Url) -> ErpSettings {
     let fake = FakeErpSettings::default();
     ErpSettings {
         api_url,
@@ -78,7 +95,7 @@ fn settings_for(api_url: Url) -> ErpSettings {
     }
 }
 
-fn marked(settings: &mut ErpSettings) {
+pub(crate) fn marked(settings: &mut ErpSettings) {
     settings.field_external_id = Some("field_1041".to_owned());
 }
 
@@ -86,7 +103,7 @@ fn impatient(settings: &mut ErpSettings) {
     settings.timeout = Duration::from_millis(500);
 }
 
-fn run_deal() -> Deal {
+pub(crate) fn run_deal() -> Deal {
     Deal {
         key: DealKey::Run("01JRUN".to_owned()),
         run_id: "01JRUN".to_owned(),
@@ -96,10 +113,10 @@ fn run_deal() -> Deal {
     }
 }
 
-fn lead_deal(lead_id: u64) -> Deal {
+pub(crate) fn lead_deal(lead_id: u64) -> Deal {
     Deal { key: DealKey::Lead { account_id: None, lead_id }, ..run_deal() }
 }
 
-fn reply(id: &str) -> serde_json::Value {
+fn reply(id: &str) -> Value {
     json!({"status": "success", "data": {"id": id}})
 }

@@ -7,18 +7,23 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Insertion, Reply};
-use crate::erp::{Body, Failure};
+use crate::erp::response::{Insertion, Outcome, Response};
+use crate::erp::{Body, ErpError};
 use crate::outbound::Redactor;
 
-fn insertion(status: u16, body: &str) -> Result<Insertion, Failure> {
+fn insertion(status: u16, body: &str) -> Result<Insertion, ErpError> {
     whole_or_not(status, body.as_bytes(), true)
 }
 
-fn whole_or_not(status: u16, body: &[u8], complete: bool) -> Result<Insertion, Failure> {
+fn whole_or_not(status: u16, body: &[u8], complete: bool) -> Result<Insertion, ErpError> {
     let retry_after = Some(Duration::from_secs(7));
-    let reply = Reply { status, retry_after, body, complete, sent_as: Body::Json };
-    reply.insertion(&Redactor::new([&"S3cretKey".into(), &"S3cretPassword".into()]))
+    let response = Response { status, retry_after, body, complete, sent_as: Body::Json };
+    let redactor = Redactor::new([&"S3cretKey".into(), &"S3cretPassword".into()]);
+    match response.outcome(&redactor) {
+        Outcome::Done(reply) => Ok(Insertion::of(reply, &redactor)),
+        Outcome::Failed(error) => Err(error),
+        Outcome::Unknown { reason, .. } => Ok(Insertion::Unknown { reason }),
+    }
 }
 
 /// The four questions that matter, and one answer.
@@ -28,12 +33,12 @@ fn meaning(status: u16, body: &str) -> &'static str {
 
 fn meaning_of(status: u16, body: &str, complete: bool) -> &'static str {
     match whole_or_not(status, body.as_bytes(), complete) {
-        Ok(Insertion::Created(_)) => "created",
+        Ok(Insertion::Created { .. }) => "created",
         Ok(Insertion::AlreadyExists { .. }) => "exists",
-        Err(Failure::Refused { .. }) => "refused",
-        Err(Failure::Credentials { .. }) => "credentials",
-        Err(Failure::Unavailable { .. }) => "unavailable",
-        Err(Failure::Unknown { .. }) => "unknown",
+        Ok(Insertion::Unknown { .. }) => "unknown",
+        Err(ErpError::Refused { .. }) => "refused",
+        Err(ErpError::NoAccess { .. }) => "no access",
+        Err(ErpError::Unavailable { .. }) => "unavailable",
     }
 }
 
@@ -70,7 +75,8 @@ fn success_needs_the_id_of_one_record() {
 #[test]
 fn a_reply_is_kept_verbatim() {
     let body = r#"{"status":"success","data":{"id":"119"},"note":"kept"}"#;
-    let created = Insertion::Created(serde_json::from_str(body).unwrap());
+    let reply = serde_json::from_str(body).unwrap();
+    let created = Insertion::Created { id: "119".to_owned(), reply };
     assert_eq!(insertion(200, body), Ok(created.clone()));
     assert_eq!(insertion(500, body), Ok(created), "the status says nothing");
 }
@@ -101,14 +107,14 @@ fn an_error_of_the_api_is_read_by_its_text_whatever_the_status() {
             ("email_exist", "Username already exist!", "refused"),
             ("500", "something new", "refused"),
             ("", "Entity #99 does not exist", "refused"),
-            ("500", "API Key mismatch", "credentials"),
-            ("500", "API is not enabled", "credentials"),
-            ("ip_not_allowed", "IP \"10.0.0.1\" is not allowed!", "credentials"),
-            ("login_fail", "No match for Username and/or Password", "credentials"),
-            ("", "No match for Username and/or Password", "credentials"),
-            ("account_not_active", "Your account is not active", "credentials"),
-            ("access_denied", "Access denied", "credentials"),
-            ("login_fail", "Неверное имя пользователя или пароль", "credentials"),
+            ("500", "API Key mismatch", "no access"),
+            ("500", "API is not enabled", "no access"),
+            ("ip_not_allowed", "IP \"10.0.0.1\" is not allowed!", "no access"),
+            ("login_fail", "No match for Username and/or Password", "no access"),
+            ("", "No match for Username and/or Password", "no access"),
+            ("account_not_active", "Your account is not active", "no access"),
+            ("access_denied", "Access denied", "no access"),
+            ("login_fail", "Неверное имя пользователя или пароль", "no access"),
             ("500", "Database Error: 1062 - Duplicate entry", "unknown"),
         ] {
             assert_eq!(meaning(status, &error(code, message)), expected, "{status} {message}");
@@ -128,7 +134,7 @@ fn a_refusal_that_php_8_cannot_say_is_one_of_access() {
         "<br />\n<b>Deprecated</b>:  strftime() in <b>/var/www/x.php</b> on line <b>3</b><br />\n";
     for status in [200, 500] {
         for page in [html, plain, &format!("{notice}{notice}{html}"), &format!("\u{feff}{html}")] {
-            assert_eq!(meaning(status, page), "credentials", "{page}");
+            assert_eq!(meaning(status, page), "no access", "{page}");
         }
         for page in [
             format!("<br />\n<b>Fatal error</b>:  Uncaught Exception: {html}"),
@@ -177,7 +183,7 @@ fn an_erp_without_its_database_has_created_nothing() {
 
 #[test]
 fn a_limit_of_the_apis_own_is_waited_for() {
-    let Err(Failure::Unavailable { retry_after, reason }) =
+    let Err(ErpError::Unavailable { retry_after, reason }) =
         insertion(200, &error("429", "Too many requests"))
     else {
         panic!("unavailable")
@@ -194,7 +200,7 @@ fn what_is_not_the_apis_own_says_where_to_look() {
         (500, "wrong username or password"),
         (503, "HTTP 503 without a body"),
     ] {
-        let Err(Failure::Unknown { reason }) = insertion(status, "") else { panic!("unknown") };
+        let Ok(Insertion::Unknown { reason }) = insertion(status, "") else { panic!("unknown") };
         assert!(reason.contains(says), "{reason}");
     }
 }
@@ -213,7 +219,8 @@ fn texts_of_the_erp_lose_the_secrets_that_they_echo() {
 
 #[test]
 fn an_old_erp_that_cannot_read_json_is_recognised() {
-    let Err(Failure::Refused { advice, .. }) = insertion(200, &error("", "key is required")) else {
+    let Err(ErpError::Refused { advice, .. }) = insertion(200, &error("", "key is required"))
+    else {
         panic!("refused")
     };
     assert!(advice.contains("CRM_BODY=form"), "{advice}");

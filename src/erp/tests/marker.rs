@@ -1,20 +1,15 @@
 //! The record that exists already, and how it is looked up.
 
-use functions::ports::Created;
-use functions::ports::Retry;
-use prometei_flow::erp::{Failure, MarkerLookup};
 use sandbox::{ErpFailure, FakeErpSettings};
 
-use super::{Bench, impatient, lead_deal, marked, reply};
+use super::{Bench, impatient, lead_deal, marked};
+use crate::erp::{ErpError, Insertion, MarkerLookup};
 
 #[tokio::test]
-async fn a_lead_that_has_its_record_is_a_duplicate_not_an_error() {
+async fn a_lead_that_has_its_record_is_refused_a_second_one_and_the_first_is_found() {
     let bench = Bench::unique().await;
-    let first = bench.create(&lead_deal(45721053)).await.unwrap();
-    let second = bench.create(&lead_deal(45721053)).await.unwrap();
-
-    assert_eq!(first, Created { reply: reply("119"), duplicate: false });
-    assert_eq!(second, Created { reply: reply("119"), duplicate: true });
+    assert_eq!(bench.insert(&lead_deal(45721053)).await, "119");
+    assert_eq!(bench.existing(&lead_deal(45721053)).await, Ok("119".to_owned()));
     assert_eq!(bench.erp.rows().len(), 1);
     assert_eq!(
         bench.last_body(),
@@ -23,7 +18,7 @@ async fn a_lead_that_has_its_record_is_a_duplicate_not_an_error() {
 }
 
 #[tokio::test]
-async fn a_duplicate_that_cannot_be_shown_is_an_error_for_a_person() {
+async fn an_existing_record_that_cannot_be_shown_is_an_error_for_a_person() {
     for (change, says) in [
         (
             (|settings| settings.ignores_filters = true) as fn(&mut FakeErpSettings),
@@ -32,11 +27,11 @@ async fn a_duplicate_that_cannot_be_shown_is_an_error_for_a_person() {
         (|settings| settings.hides_rows = true, "it shows no such record"),
     ] {
         let bench = Bench::unique().await;
-        bench.create(&lead_deal(7)).await.unwrap();
-        bench.create(&lead_deal(45721053)).await.unwrap();
+        bench.insert(&lead_deal(7)).await;
+        bench.insert(&lead_deal(45721053)).await;
         bench.erp.configure(change);
-        let error = bench.create(&lead_deal(45721053)).await.unwrap_err();
-        assert_eq!(error.retry(), Retry::Never);
+        let error = bench.existing(&lead_deal(45721053)).await.unwrap_err();
+        assert!(matches!(error, ErpError::Refused { .. }), "{error:?}");
         assert!(error.to_string().contains(says), "{error}");
         assert_eq!(bench.erp.rows().len(), 2);
     }
@@ -49,20 +44,20 @@ async fn another_unique_field_does_not_make_a_deal_a_duplicate() {
         ..FakeErpSettings::default()
     };
     let bench = Bench::of(unique_name).await.with(marked);
-    bench.create(&lead_deal(1)).await.unwrap();
-    let error = bench.create(&lead_deal(2)).await.unwrap_err();
-    assert_eq!(error.retry(), Retry::Never);
+    bench.insert(&lead_deal(1)).await;
+    let error = bench.existing(&lead_deal(2)).await.unwrap_err();
+    assert!(matches!(error, ErpError::Refused { .. }), "{error:?}");
     assert!(error.to_string().contains("a unique field has this value already: 1039"), "{error}");
 }
 
 #[tokio::test]
-async fn a_duplicate_is_looked_up_again_when_the_look_up_fails() {
+async fn an_existing_record_is_looked_up_again_when_the_look_up_fails() {
     let bench = Bench::new().await.with(marked);
     let warning = r#"{"status":"success","data":{"id":"","unique_fields_warning":[{"id":"1041","value":"7"}]}}"#;
     bench.erp.fail_next(1, ErpFailure::Answer { status: 200, body: warning.to_owned() });
     bench.erp.fail_next(1, ErpFailure::BadGateway);
-    let error = bench.create(&lead_deal(7)).await.unwrap_err();
-    assert_eq!(error.retry(), Retry::Again, "nothing was created by either call: {error}");
+    let error = bench.existing(&lead_deal(7)).await.unwrap_err();
+    assert!(matches!(error, ErpError::Unavailable { retry_after: None, .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -70,8 +65,8 @@ async fn a_look_up_believes_only_what_the_rows_prove() {
     let bench = Bench::new().await.with(marked);
     let client = bench.client();
     assert_eq!(client.find_by_marker(7, None).await, Ok(MarkerLookup::Absent));
-    bench.create(&lead_deal(7)).await.unwrap();
-    bench.create(&lead_deal(8)).await.unwrap();
+    bench.insert(&lead_deal(7)).await;
+    bench.insert(&lead_deal(8)).await;
     assert_eq!(client.find_by_marker(8, None).await, Ok(MarkerLookup::Found("120".to_owned())));
 
     bench.erp.configure(|settings| settings.ignores_filters = true);
@@ -85,9 +80,9 @@ async fn a_look_up_believes_only_what_the_rows_prove() {
 async fn a_record_may_appear_after_a_look_up_did_not_find_it() {
     let bench = Bench::new().await.with(marked).with(impatient);
     bench.erp.fail_next(1, ErpFailure::HangThenInsert);
-    let error = bench.create(&lead_deal(7)).await.unwrap_err();
-    assert_eq!(error.retry(), Retry::Never, "which is why the call is not repeated at once");
     let client = bench.client();
+    let inserted = client.insert(&lead_deal(7)).await;
+    assert!(matches!(inserted, Ok(Insertion::Unknown { .. })), "so it is not sent again at once");
     assert_eq!(client.find_by_marker(7, None).await, Ok(MarkerLookup::Absent));
 
     bench.erp.finish_late_inserts();
@@ -110,6 +105,6 @@ async fn a_look_up_without_an_answer_can_be_repeated() {
     for failure in [ErpFailure::Hang, ErpFailure::BadGateway, ErpFailure::Empty500] {
         bench.erp.fail_next(1, failure);
         let failed = bench.client().find_by_marker(7, None).await.unwrap_err();
-        assert!(matches!(failed, Failure::Unavailable { .. }), "{failed:?}");
+        assert!(matches!(failed, ErpError::Unavailable { .. }), "{failed:?}");
     }
 }

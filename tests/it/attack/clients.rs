@@ -1,4 +1,4 @@
-//! What strangers do to a service that the world can reach.
+//! Attacks on a service in the open internet.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// How long a stranger whose connection was closed waits before it opens another one.
+/// How long an attacker whose connection was closed waits before it opens another one.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// 45 bytes of a request, and never more.

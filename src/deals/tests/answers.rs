@@ -1,13 +1,13 @@
 //! What an answer means for the deal.
 
-use functions::ports::Deal;
-use functions::ports::Retry;
-use prometei_flow::erp::{Body, Failure};
+use functions::ports::{Deal, Retry};
 use sandbox::{ErpFailure, ErpVersion, FakeErpSettings};
 
-use super::{Bench, impatient, lead_deal, run_deal};
+use super::{Bench, lead, run};
+use crate::erp::Body;
+use crate::erp::tests::run_deal;
 
-/// What the ERP does, and what the client makes of it.
+/// What the ERP does, and what the ledger makes of it.
 #[tokio::test]
 async fn every_answer_is_either_safe_to_repeat_or_not_repeated() {
     let error = |code: &str, message: &str| ErpFailure::Error {
@@ -38,12 +38,12 @@ async fn every_answer_is_either_safe_to_repeat_or_not_repeated() {
         (ErpFailure::InsertThenHtml, Retry::Never, 1, "may or may not exist"),
         (ErpFailure::Empty500, Retry::Never, 0, "may or may not exist"),
         (ErpFailure::InsertThenEmpty500, Retry::Never, 1, "may or may not exist"),
-        (ErpFailure::Hang, Retry::Never, 0, "no answer within 500ms"),
-        (ErpFailure::InsertThenHang, Retry::Never, 1, "no answer within 500ms"),
+        (ErpFailure::Hang, Retry::Never, 0, "no answer within 300ms"),
+        (ErpFailure::InsertThenHang, Retry::Never, 1, "no answer within 300ms"),
     ] {
-        let bench = Bench::new().await.with(impatient);
+        let bench = Bench::new().await;
         bench.erp.fail_next(1, failure.clone());
-        let error = bench.create(&run_deal()).await.unwrap_err();
+        let error = bench.fails(&run_deal()).await;
 
         assert_eq!(error.retry(), retry, "{failure:?}: {error}");
         assert_eq!(bench.erp.rows().len(), rows, "{failure:?}");
@@ -57,12 +57,13 @@ async fn every_answer_is_either_safe_to_repeat_or_not_repeated() {
 async fn an_unknown_outcome_says_which_deal_what_happened_and_what_to_do() {
     let bench = Bench::new().await;
     bench.erp.fail_next(1, ErpFailure::InsertThenBadGateway);
-    let error = bench.create(&lead_deal(45721053)).await.unwrap_err();
+    let error = bench.fails(&lead(45721053)).await;
     assert_eq!(
         error.to_string(),
         "it is unknown whether the ERP created deal \"Поставка окон\" (amoCRM lead 45721053): HTTP 502, \"502 Bad \
-         Gateway\". The record may or may not exist, so the call is not repeated. Look for it in entity 70 of the \
-         ERP; if it is absent, create it by hand or replay this run"
+         Gateway\". The record may or may not exist, so nothing more is sent. Look for it in entity 70 of the ERP: if \
+         it is there, run `prometei-flow deals resolve --lead 45721053 --erp-id <its id>`; if not, run \
+         `prometei-flow deals resolve --lead 45721053 --absent` and replay this run"
     );
 }
 
@@ -70,7 +71,7 @@ async fn an_unknown_outcome_says_which_deal_what_happened_and_what_to_do() {
 async fn a_redirect_is_not_followed_with_the_password() {
     let (bench, elsewhere) = (Bench::new().await, Bench::new().await);
     bench.erp.fail_next(1, ErpFailure::Redirect(elsewhere.erp.url().to_string()));
-    let error = bench.create(&run_deal()).await.unwrap_err();
+    let error = bench.fails(&run_deal()).await;
 
     assert_eq!(error.retry(), Retry::Never);
     assert!(error.to_string().contains("redirects are not followed: CRM_API_URL"), "{error}");
@@ -85,7 +86,7 @@ async fn wrong_credentials_can_be_corrected_while_deals_wait() {
             settings.body = Body::Form;
             settings.password = "not-the-password".into();
         });
-        let error = bench.create(&run_deal()).await.unwrap_err();
+        let error = bench.fails(&run_deal()).await;
         assert_eq!(error.retry(), Retry::Again, "{version:?}: {error}");
         assert!(error.to_string().contains("CRM_API_PASSWORD"), "{error}");
     }
@@ -106,23 +107,14 @@ async fn no_error_and_no_debug_output_shows_a_secret() {
         ErpFailure::Hang,
     ];
     for failure in failures {
-        let bench = Bench::new().await.with(impatient);
+        let bench = Bench::new().await;
         bench.erp.fail_next(1, failure);
-        let error = bench.create(&run_deal()).await.unwrap_err();
-        let shown = format!("{error} {error:?} {:?} {:?}", bench.client(), bench.settings);
+        let error = bench.fails(&run_deal()).await;
+        let shown = format!("{error} {error:?} {:?} {:?}", bench.erp_client(), bench.settings);
         for secret in ["fake-erp-key", "fake-erp-password"] {
             assert!(!shown.contains(secret), "{shown}");
         }
     }
-}
-
-#[tokio::test]
-async fn a_probe_shows_whether_the_erp_lets_us_in() {
-    let bench = Bench::new().await;
-    assert_eq!(bench.client().probe().await, Ok(()));
-    let bench = bench.with(|settings| settings.key = "not-the-key".into());
-    let failed = bench.client().probe().await.unwrap_err();
-    assert_eq!(failed, Failure::Credentials { message: "API Key mismatch".to_owned() });
 }
 
 /// The name is whatever a stranger typed into a web form, and a page that breaks down quotes it.
@@ -137,38 +129,37 @@ async fn a_name_that_looks_like_an_answer_decides_nothing() {
             "Access denied",
         ] {
             bench.erp.fail_next(1, ErpFailure::DatabaseError);
-            let deal = Deal { name: name.to_owned(), ..run_deal() };
-            let error = bench.create(&deal).await.unwrap_err();
+            let error = bench.fails(&Deal { name: name.to_owned(), ..run(name) }).await;
             assert_eq!(error.retry(), Retry::Never, "{version:?}: {error}");
             assert!(error.to_string().contains("may or may not exist"), "{error}");
         }
+        assert_eq!(bench.erp.count("insert"), 3, "each was sent, once");
     }
 }
 
 #[tokio::test]
-async fn the_right_to_create_is_asked_for_without_creating() {
-    for body in [Body::Json, Body::Form] {
-        let bench = Bench::new().await.with(|settings| settings.body = body);
-        assert_eq!(bench.client().may_create().await, Ok(()));
-        assert!(bench.erp.rows().is_empty());
-        bench.erp.configure(|settings| settings.may_only_view = true);
-        let failed = bench.client().may_create().await.unwrap_err();
-        assert!(matches!(failed, Failure::Unavailable { .. }), "an empty 500: {failed:?}");
-        bench.erp.configure(|settings| settings.display_errors = true);
-        let failed = bench.client().may_create().await.unwrap_err();
-        assert!(matches!(failed, Failure::Credentials { .. }), "{failed:?}");
-        assert_eq!(bench.client().probe().await, Ok(()), "to look is allowed");
-    }
+async fn json_to_an_erp_that_reads_only_forms_says_what_to_set() {
+    let old = FakeErpSettings { version: ErpVersion::V344, ..FakeErpSettings::default() };
+    let error = Bench::of(old).await.fails(&run_deal()).await;
+
+    assert_eq!(error.retry(), Retry::Never);
+    assert_eq!(
+        error.to_string(),
+        "the ERP refused deal \"Поставка окон\" (run 01JRUN): \"key is required\". Nothing was created. This ERP \
+         does not read JSON: set CRM_BODY=form, then replay this run"
+    );
 }
 
 #[tokio::test]
-async fn a_question_that_is_not_answered_is_asked_again_when_the_erp_says() {
-    let bench = Bench::new().await;
-    bench.erp.fail_next(1, ErpFailure::Unavailable { retry_after: Some(90) });
-    let failed = bench.client().probe().await.unwrap_err();
-    let wait = Some(std::time::Duration::from_secs(90));
-    assert!(
-        matches!(failed, Failure::Unavailable { retry_after, .. } if retry_after == wait),
-        "{failed:?}"
+async fn an_erp_that_is_not_there_was_not_told_anything() {
+    // Tests have no right to low ports, and no service uses this one.
+    let unused = "http://127.0.0.1:1/api/rest.php".parse().unwrap();
+    let bench = Bench::new().await.with(|settings| settings.api_url = unused);
+    let error = bench.fails(&run_deal()).await;
+    assert_eq!(error.retry(), Retry::Again);
+    assert_eq!(
+        error.to_string(),
+        "the ERP could not take deal \"Поставка окон\" (run 01JRUN): no connection: Connection refused (os error \
+         111). Nothing was created by this call; if this run has ended, replay it"
     );
 }

@@ -1,4 +1,4 @@
-//! Requests that Inngest did not send: they choose nothing, cost little, and fill no log.
+//! Requests that Inngest did not send: they choose nothing, cost little, and do not fill the log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -121,7 +121,7 @@ async fn four_hundred_unsigned_puts_make_one_registration() {
 }
 
 #[tokio::test]
-async fn a_stranger_who_hangs_up_begins_no_second_registration_and_stops_no_other() {
+async fn a_client_that_hangs_up_begins_no_second_registration_and_stops_no_other() {
     let api = FakeApi::slow().answer(200, REGISTERED);
     let endpoint = app(public(), &api);
     assert!(send(&endpoint, put("/api/inngest", &[], "")).now_or_never().is_none());
@@ -200,12 +200,12 @@ async fn forgeries_are_logged_once_a_minute_with_their_number() {
         assert_eq!(send(&endpoint, forged()).await.status, 401);
         assert_eq!(send(&endpoint, call()).await.status, 401);
     }
-    assert_eq!(log.warnings().len(), 1, "the first is told at once, the others are counted");
+    assert_eq!(log.warnings().len(), 1, "the first is logged at once, the others are counted");
     watch.advance(59);
     send(&endpoint, forged()).await;
     assert_eq!(log.warnings(), [""; 0]);
 
-    // Also a call that is believed tells of those before it.
+    // A trusted call also logs those before it.
     watch.advance(1);
     send(&endpoint, signed(call(), KEY, NOW + 60)).await;
     let lines = log.warnings();
@@ -217,5 +217,5 @@ async fn forgeries_are_logged_once_a_minute_with_their_number() {
     assert_eq!((refused.forged, refused.unsigned, refused.stale), (501, 500, 0));
     watch.advance(600);
     send(&endpoint, signed(call(), KEY, NOW + 660)).await;
-    assert_eq!(log.warnings(), [""; 0], "nothing new to tell");
+    assert_eq!(log.warnings(), [""; 0], "nothing new to log");
 }

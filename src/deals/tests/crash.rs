@@ -4,16 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use functions::ports::Retry;
-use functions::ports::{Created, Deal, Erp as _};
-use prometei_flow::deals::Resolution;
-use prometei_flow::deals::key;
-use sandbox::{ErpFailure, FakeErp};
+use functions::ports::{self, Created, Deal, Erp as _, Retry};
+use sandbox::{ErpFailure, FakeErp, crash_after, crash_rounds};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::{crash_after, rounds};
-use crate::ledger::{Bench, lead};
+use super::{Bench, lead};
+use crate::deals::{self, Resolution, key};
 
 /// Inngest's: the first attempt and three retries.
 const ATTEMPTS: usize = 4;
@@ -65,7 +62,7 @@ fn misbehaviours() -> Vec<Vec<ErpFailure>> {
 async fn a_deal_killed_anywhere_has_one_record_or_one_visible_failure() {
     let mut worlds = JoinSet::new();
     let at_once = Arc::new(Semaphore::new(WORLDS_AT_ONCE));
-    for _ in 0..rounds() {
+    for _ in 0..crash_rounds() {
         for script in misbehaviours() {
             for marked in [true, false] {
                 let (script, at_once) = (script.clone(), Arc::clone(&at_once));
@@ -106,11 +103,7 @@ async fn every_crash(script: Vec<ErpFailure>, marked: bool) -> usize {
 }
 
 /// A run of the step, until it succeeds or has failed for good. Time passes as its errors ask for.
-async fn in_inngest(
-    bench: &Bench,
-    deal: &Deal,
-    context: &str,
-) -> functions::ports::Result<Created> {
+async fn in_inngest(bench: &Bench, deal: &Deal, context: &str) -> ports::Result<Created> {
     let mut last = None;
     for _ in 0..ATTEMPTS {
         let error = match bench.ledger().create(deal).await {
@@ -138,14 +131,14 @@ async fn judge(
     bench: &Bench,
     deal: &Deal,
     lead_id: u64,
-    runs: [&functions::ports::Result<Created>; 2],
+    runs: [&ports::Result<Created>; 2],
     context: &str,
 ) {
     bench.erp.finish_late_inserts();
     let [first, second] = runs;
     let rows = records(&bench.erp, &deal.name);
     assert!(rows.len() <= 1, "{context}: two records {rows:?}; {first:?}, {second:?}");
-    let failed = bench.store.failed_deals(10_000).await.unwrap();
+    let failed = deals::failed(&bench.db, 10_000).await.unwrap();
     let failed = failed.iter().find(|failed| failed.key == format!("lead:{lead_id}"));
     if second.is_ok() {
         assert_eq!((rows.len(), failed), (1, None), "{context}: {second:?}");
@@ -163,7 +156,7 @@ async fn judge(
         [] => Resolution::Absent,
         rows => Resolution::Exists(rows[0].to_string()),
     };
-    assert!(bench.store.resolve_deal(&key(Some(lead_id), None), &found).await.unwrap());
+    assert!(deals::resolve(&bench.db, &key(Some(lead_id), None), &found).await.unwrap());
     bench.erp.recover();
     if let Err(error) = in_inngest(bench, deal, context).await {
         // A machine under load may take longer than the call may: in doubt again, and visible again.
