@@ -15,11 +15,6 @@ impl Database {
         Self::of(sandbox::Database::new().await.unwrap())
     }
 
-    /// On SQLite.
-    pub(crate) fn file() -> Self {
-        Self::of(sandbox::Database::file().unwrap())
-    }
-
     /// On PostgreSQL.
     pub(crate) async fn shared() -> Self {
         Self::of(sandbox::Database::shared().await.unwrap())

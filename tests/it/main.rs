@@ -13,7 +13,6 @@ mod full_disk;
 mod http;
 mod inbox;
 mod kill;
-mod ports;
 mod refusals;
 mod replicas;
 mod webhook;

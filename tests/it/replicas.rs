@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use functions::webhook::AmoCrmWebhook;
+use futures_util::future::join_all;
 use prometei_flow::clock::ManualClock;
-use prometei_flow::db::Db;
 use prometei_flow::inbox::CLAIM;
 use tokio::task::JoinSet;
 
 use crate::database::Database;
+use crate::world::{Begin as _, given};
 
 fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()))
@@ -30,17 +31,13 @@ fn leads(ids: impl IntoIterator<Item = u64>) -> Vec<AmoCrmWebhook> {
     ids.into_iter().map(moved).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 #[ignore = "needs TEST_POSTGRES_URL: see CONTRIBUTING.md"]
-async fn replicas_that_start_at_once_agree_on_the_tables() {
+async fn programs_that_start_at_once_agree_on_the_tables() {
     let database = Database::shared().await;
-    let (mut starts, url) = (JoinSet::new(), Arc::new(database.url));
-    for _ in 0..8 {
-        let url = Arc::clone(&url);
-        starts.spawn(async move { Db::open_for_service(&url, clock()).await.map(drop) });
-    }
-    for started in starts.join_all().await {
-        started.unwrap();
+    let world = given().variable("DATABASE_URL", &database.url).unserved().await;
+    for deals in join_all((0..8).map(|_| world.deals())).await {
+        assert!(deals.is_empty(), "{deals:?}");
     }
 }
 
@@ -75,11 +72,10 @@ async fn no_row_of_the_inbox_goes_to_two_replicas() {
 
 #[tokio::test]
 async fn a_second_service_on_the_same_file_is_refused_and_a_command_is_not() {
-    let database = Database::file();
-    let service = Db::open_for_service(&database.url, clock()).await.unwrap();
-    let refused = Db::open_for_service(&database.url, clock()).await.err().unwrap().to_string();
-    assert!(refused.contains("another prometei-flow serves this database"), "{refused}");
-    let command = database.open(clock()).await;
-    prometei_flow::deals::counts(&command).await.unwrap();
-    drop(service);
+    let world = given().spawned().await;
+    let elsewhere = [("PORT", "0"), ("ADMIN_ADDR", "127.0.0.1:0")];
+    let second = world.command_with(&["serve"], &elsewhere).await;
+    assert_eq!(second.code, Some(1));
+    assert!(second.err.contains("another prometei-flow serves this database"), "{}", second.err);
+    assert!(world.deals().await.is_empty());
 }
