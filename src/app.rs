@@ -8,7 +8,6 @@ use functions::ReconcileLeads;
 use inngest::Client;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -18,12 +17,10 @@ use crate::amocrm::{AmoCrmClient, AmoCrmPort, Consent, oauth_router};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::db::Db;
-use crate::deals::Ledger;
+use crate::deals::{self, Ledger};
 use crate::erp::{ErpClient, ErpPort};
 use crate::http::{self, Limits, admin_router, public_router};
-use crate::inbox::Intake;
-use crate::inbox::{Forwarder, Pace, purge_daily};
-use crate::inbox::{InngestEvents, InngestTransport};
+use crate::inbox::{Forwarder, Inbox, InngestEvents, InngestTransport, Intake, Pace, purge_daily};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::reconcile::{self, AmoCrmFeed, StoredReconcileLog};
@@ -74,6 +71,9 @@ pub async fn run(
     let destination =
         webhook_destination(&config).filter(|destination| destination.shown().scheme() == "https");
     let store = Db::open_for_service(&config.database.url, Arc::clone(&clock)).await?;
+    deals::forget_claims(&store).await?;
+    let inbox = Inbox::new(store.clone());
+    inbox.forget_claims().await?;
     let outbound = Outbound::new();
     let client = Client::new(config.inngest, InngestTransport::new(outbound.clone()));
     let amocrm = match config.amocrm {
@@ -95,7 +95,7 @@ pub async fn run(
         }
         None => ErpPort::Missing(Default::default()),
     };
-    let (metrics, wake) = (Metrics::new(), Arc::new(Notify::new()));
+    let metrics = Metrics::new();
     let filter = &config.webhook.filter;
     let reconcile = filter.trigger_statuses.clone().map(|stages| ReconcileLeads {
         feed: AmoCrmFeed(amocrm.clone()),
@@ -112,17 +112,14 @@ pub async fn run(
             .context("the functions are not configured rightly")?;
 
     let intake = Arc::new(Intake {
-        store: store.clone(),
-        clock: Arc::clone(&clock),
+        inbox: inbox.clone(),
         secrets: config.webhook.secrets,
         filter: config.webhook.filter,
-        wake: Arc::clone(&wake),
         metrics: metrics.clone(),
     });
     let forwarder = Forwarder {
-        store: store.clone(),
+        inbox: inbox.clone(),
         sink: InngestEvents::new(client),
-        wake,
         metrics: metrics.clone(),
         pace: Pace::default(),
     };
@@ -161,14 +158,9 @@ pub async fn run(
             Ok("the caretaker")
         });
     }
-    let admin = admin_router(store.clone(), metrics);
-    let serving = http::serve(
-        listeners.admin,
-        admin,
-        Limits::admin(descriptors),
-        Arc::clone(&clock),
-        stop.clone(),
-    );
+    let admin = admin_router(inbox.clone(), metrics);
+    let serving =
+        http::serve(listeners.admin, admin, Limits::admin(descriptors), clock, stop.clone());
     parts.spawn(async move {
         serving.await;
         Ok("the admin listener")
@@ -178,7 +170,7 @@ pub async fn run(
         forwarding.await;
         Ok("the forwarder")
     });
-    let purging = purge_daily(store.clone(), clock, stop.clone());
+    let purging = purge_daily(inbox, stop.clone());
     parts.spawn(async move {
         purging.await;
         Ok("the clean-up of webhook bodies")

@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use jiff::Timestamp;
 
+use super::table;
 use crate::db::{Db, only, timestamp};
 
 /// A deal without a record, and why.
@@ -122,4 +123,10 @@ impl Db {
         .bind(self.now());
         Ok(self.commit(resolved).await? == 1)
     }
+}
+
+/// Ends the leases of a service that is gone: the next one need not wait for them. What it was sending stays in doubt.
+/// Only for a service that is alone on its database; where replicas share it, their claims are alive.
+pub(crate) async fn forget_claims(db: &Db) -> anyhow::Result<()> {
+    if db.is_shared() { Ok(()) } else { table::forget_claims(db).await }
 }

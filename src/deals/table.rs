@@ -187,6 +187,12 @@ impl Db {
     }
 }
 
+/// Ends every claim.
+pub(super) async fn forget_claims(db: &Db) -> anyhow::Result<()> {
+    let query = "UPDATE deals SET claimed_until = NULL WHERE claimed_until IS NOT NULL";
+    db.commit(sqlx::query(query)).await.map(drop)
+}
+
 fn signed(id: Option<u64>) -> anyhow::Result<Option<i64>> {
     id.map(i64::try_from).transpose().context("an id is out of range")
 }

@@ -1,19 +1,16 @@
 //! Carries leads from the inbox to Inngest, until Inngest has them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use functions::webhook::AmoCrmWebhook;
 use serde_json::value::RawValue;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
 use super::sink::{EventSink, OutgoingEvent, SendError};
-use crate::db::Db;
-use crate::inbox::InboxRow;
+use super::{Inbox, InboxRow, table};
 use crate::metrics::Metrics;
 
 /// The most events in one request.
@@ -43,11 +40,9 @@ impl Default for Pace {
 /// Sends what lies in the inbox, and forgets it once Inngest has it.
 pub struct Forwarder<S> {
     /// The inbox.
-    pub store: Db,
+    pub inbox: Inbox,
     /// Inngest.
     pub sink: S,
-    /// Told when a webhook was stored.
-    pub wake: Arc<Notify>,
     /// Counts what was sent.
     pub metrics: Metrics,
     /// When to try.
@@ -97,7 +92,7 @@ impl<S: EventSink> Forwarder<S> {
             };
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = self.wake.notified(), if can_be_woken => {}
+                () = self.inbox.wake.notified(), if can_be_woken => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -108,7 +103,7 @@ impl<S: EventSink> Forwarder<S> {
         refusals: &mut Refusals,
         stop: &CancellationToken,
     ) -> anyhow::Result<Batch> {
-        let rows = self.store.claim_batch(BATCH).await?;
+        let rows = table::claim(&self.inbox.db, BATCH).await?;
         let mut events = Vec::with_capacity(rows.len());
         for row in rows {
             let id = row.id.clone();
@@ -180,7 +175,7 @@ impl<S: EventSink> Forwarder<S> {
     ) -> anyhow::Result<usize> {
         if !events.is_empty() {
             self.metrics.events_sent(events.len());
-            self.store.delete_accepted(&ids(events)).await?;
+            table::delete_accepted(&self.inbox.db, &ids(events)).await?;
             tracing::debug!(events = events.len(), "events sent");
             for event in events {
                 refusals.remove(&event.id);
@@ -193,7 +188,7 @@ impl<S: EventSink> Forwarder<S> {
     async fn keep(&self, events: &[OutgoingEvent], reason: &str) -> anyhow::Result<()> {
         self.metrics.send_failed();
         tracing::warn!(events = events.len(), reason, "events not sent, they will be sent again");
-        self.store.record_failure(&ids(events), reason).await
+        table::record_failure(&self.inbox.db, &ids(events), reason).await
     }
 
     /// This event is not taken, others may be. Of a batch the log shows the first that is held. Returns 1: one more.
@@ -211,14 +206,14 @@ impl<S: EventSink> Forwarder<S> {
                 "an event is not taken, it will be sent again"
             );
         }
-        self.store.record_failure(&[&event.id], reason).await?;
+        table::record_failure(&self.inbox.db, &[&event.id], reason).await?;
         Ok(1)
     }
 
     /// They were claimed and not tried.
     async fn release(&self, parts: &[&[OutgoingEvent]]) -> anyhow::Result<()> {
         let ids: Vec<_> = parts.iter().flat_map(|part| ids(part)).collect();
-        if ids.is_empty() { Ok(()) } else { self.store.release(&ids).await }
+        if ids.is_empty() { Ok(()) } else { table::release(&self.inbox.db, &ids).await }
     }
 
     /// How long Inngest must refuse an event before it is given up, half a minute. It says the same of an event that is
@@ -235,7 +230,7 @@ impl<S: EventSink> Forwarder<S> {
             reason,
             "Inngest refuses an event; it is parked: `prometei-flow deals` shows it and what to do"
         );
-        self.store.park(id, reason).await
+        table::park(&self.inbox.db, id, reason).await
     }
 }
 
@@ -244,7 +239,7 @@ fn event(row: InboxRow) -> serde_json::Result<OutgoingEvent> {
         id: row.id,
         name: AmoCrmWebhook::EVENT_NAME,
         data: RawValue::from_string(row.payload)?,
-        ts: row.received_at.as_millisecond(),
+        ts: row.received_at,
     })
 }
 

@@ -7,13 +7,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context as _;
+use functions::webhook::AmoCrmWebhook;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::{Inbox, table};
 use crate::db::connect::Pools;
-use crate::db::transaction::Transaction;
-use crate::reconcile::note_leads;
+use crate::deals::notices;
 
 /// The most webhooks in one transaction, which bounds how long it holds the write lock.
 const LARGEST_GROUP: usize = 128;
@@ -24,31 +26,87 @@ const QUEUE: usize = 1024;
 /// How long a commit proves that the next one would go well.
 const PROOF: Duration = Duration::from_secs(1);
 
-/// What the health check writes, in bytes: twice the pages that a usual webhook with its rows and indexes takes, for on a
-/// disk that is nearly full a smaller write may still find room where a webhook does not.
-const PROBE: usize = 64 * 1024;
-
 /// A webhook as it is stored.
-pub(crate) struct Accepted {
-    pub(crate) id: String,
-    pub(crate) received_at: Timestamp,
-    pub(crate) content: Vec<u8>,
-    pub(crate) state: &'static str,
-    pub(crate) problem: Option<String>,
-    pub(crate) leads: Vec<AcceptedLead>,
+pub(super) struct Webhook {
+    pub(super) id: String,
+    pub(super) received_at: Timestamp,
+    pub(super) content: Vec<u8>,
+    pub(super) state: &'static str,
+    pub(super) problem: Option<String>,
+    pub(super) leads: Vec<Lead>,
 }
 
 /// A lead of it: one row of the inbox.
-pub(crate) struct AcceptedLead {
-    pub(crate) id: String,
-    pub(crate) lead_id: i64,
-    pub(crate) payload: String,
+pub(super) struct Lead {
+    pub(super) id: String,
+    pub(super) lead_id: i64,
+    pub(super) payload: String,
+}
+
+impl Inbox {
+    /// Stores a webhook whole: its body, and one row for each of `leads`. Once this returns, they survive a crash.
+    /// `problem` says what else in the body could not be read.
+    ///
+    /// Returns the ids of the rows.
+    pub async fn store(
+        &self,
+        content: &[u8],
+        leads: &[AmoCrmWebhook],
+        problem: Option<&str>,
+    ) -> anyhow::Result<Vec<String>> {
+        let now = self.db.clock.now();
+        let leads: Vec<_> =
+            leads.iter().map(|lead| self.row(lead, now)).collect::<Result<_, _>>()?;
+        let ids = leads.iter().map(|lead| lead.id.clone()).collect();
+        let state = if problem.is_some() { "partly" } else { "read" };
+        self.group.store(self.webhook(now, content, state, problem, leads)).await?;
+        self.wake.notify_one();
+        Ok(ids)
+    }
+
+    /// Keeps a body in which nothing could be read, for a person to look at.
+    pub async fn store_unparsable(&self, content: &[u8], reason: &str) -> anyhow::Result<()> {
+        let now = self.db.clock.now();
+        self.group.store(self.webhook(now, content, "unparsable", Some(reason), Vec::new())).await
+    }
+
+    /// Proves that a webhook would be stored now, by storing something. A commit within the last second is proof
+    /// enough. No deadline is kept here.
+    pub async fn prove_writable(&self) -> anyhow::Result<()> {
+        self.db.pools.check()?;
+        self.group.prove().await
+    }
+
+    fn row(&self, lead: &AmoCrmWebhook, now: Timestamp) -> anyhow::Result<Lead> {
+        Ok(Lead {
+            id: self.db.ids.next(now),
+            lead_id: i64::try_from(lead.lead_id).context("the lead's id is out of range")?,
+            payload: serde_json::to_string(lead)?,
+        })
+    }
+
+    fn webhook(
+        &self,
+        received_at: Timestamp,
+        content: &[u8],
+        state: &'static str,
+        problem: Option<&str>,
+        leads: Vec<Lead>,
+    ) -> Webhook {
+        let (id, problem) = (self.db.ids.next(received_at), problem.map(plain));
+        Webhook { id, received_at, content: content.to_vec(), state, problem, leads }
+    }
+}
+
+/// PostgreSQL takes no NUL in a text.
+fn plain(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 /// What waits for the next transaction.
 struct Entry {
     /// Nothing: only that something can be stored is to be proven.
-    webhook: Option<Accepted>,
+    webhook: Option<Webhook>,
     answer: oneshot::Sender<Stored>,
 }
 
@@ -56,7 +114,7 @@ type Stored = Result<(), String>;
 
 /// Stores webhooks, several at a time. Clones share the queue.
 #[derive(Clone)]
-pub(crate) struct Group {
+pub(super) struct Group {
     queue: mpsc::Sender<Entry>,
     /// When the last transaction was committed, unless one has failed since.
     committed: Arc<Mutex<Option<Instant>>>,
@@ -64,7 +122,7 @@ pub(crate) struct Group {
 
 impl Group {
     /// Begins to store in a task that ends with the last clone.
-    pub(crate) fn start(pools: Pools) -> Self {
+    pub(super) fn start(pools: Pools) -> Self {
         let (sender, mut queue) = mpsc::channel(QUEUE);
         let committed: Arc<Mutex<Option<Instant>>> = Arc::default();
         let note = Arc::clone(&committed);
@@ -89,12 +147,12 @@ impl Group {
     }
 
     /// Stores `webhook`. Once this returns, it survives a crash.
-    pub(crate) async fn store(&self, webhook: Accepted) -> anyhow::Result<()> {
+    async fn store(&self, webhook: Webhook) -> anyhow::Result<()> {
         self.enter(Some(webhook)).await
     }
 
     /// Proves that a webhook would be stored: by the last one, or else by a write on the same way.
-    pub(crate) async fn prove(&self) -> anyhow::Result<()> {
+    async fn prove(&self) -> anyhow::Result<()> {
         let committed = *lock(&self.committed);
         if committed.is_some_and(|at| at.elapsed() < PROOF) {
             Ok(())
@@ -103,7 +161,7 @@ impl Group {
         }
     }
 
-    async fn enter(&self, webhook: Option<Accepted>) -> anyhow::Result<()> {
+    async fn enter(&self, webhook: Option<Webhook>) -> anyhow::Result<()> {
         let (answer, stored) = oneshot::channel();
         let gone = || anyhow::anyhow!("the database was closed");
         self.queue.send(Entry { webhook, answer }).await.map_err(|_| gone())?;
@@ -114,7 +172,7 @@ impl Group {
 /// Commits what is still waited for, and returns how much that was.
 async fn store(pools: &Pools, group: &[Entry]) -> anyhow::Result<usize> {
     let mut transaction = pools.begin().await?;
-    let (mut entries, mut notices, mut probe) = (0, BTreeMap::new(), false);
+    let (mut entries, mut noted, mut probe) = (0, BTreeMap::new(), false);
     // A webhook whose sender has given up was answered 503, and comes again.
     for entry in group.iter().filter(|entry| !entry.answer.is_closed()) {
         entries += 1;
@@ -122,14 +180,13 @@ async fn store(pools: &Pools, group: &[Entry]) -> anyhow::Result<usize> {
             probe = true;
             continue;
         };
-        insert(&mut transaction, webhook).await?;
+        table::insert(&mut transaction, webhook).await?;
         let at = webhook.received_at.as_millisecond();
-        notices.extend(webhook.leads.iter().map(|lead| (lead.lead_id, at)));
+        noted.extend(webhook.leads.iter().map(|lead| (lead.lead_id, at)));
     }
-    note_leads(&mut transaction, &notices).await?;
+    notices::note_leads(&mut transaction, &noted).await?;
     if probe {
-        let write = sqlx::query("UPDATE write_probe SET content = $1 WHERE id = 1");
-        transaction.execute(write.bind(vec![0; PROBE])).await?;
+        table::write_probe(&mut transaction).await?;
     }
     transaction.commit().await?;
     Ok(entries)
@@ -137,29 +194,4 @@ async fn store(pools: &Pools, group: &[Entry]) -> anyhow::Result<usize> {
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn insert(transaction: &mut Transaction, webhook: &Accepted) -> sqlx::Result<()> {
-    let received_at = webhook.received_at.as_millisecond();
-    let body = sqlx::query(
-        "INSERT INTO webhook_bodies (id, received_at, content, state, problem) VALUES ($1, $2, $3, $4, $5)",
-    )
-    .bind(webhook.id.as_str())
-    .bind(received_at)
-    .bind(webhook.content.as_slice())
-    .bind(webhook.state)
-    .bind(webhook.problem.as_deref());
-    transaction.execute(body).await?;
-    for lead in &webhook.leads {
-        let row = sqlx::query(
-            "INSERT INTO inbox (id, body_id, lead_id, payload, received_at) VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(lead.id.as_str())
-        .bind(webhook.id.as_str())
-        .bind(lead.lead_id)
-        .bind(lead.payload.as_str())
-        .bind(received_at);
-        transaction.execute(row).await?;
-    }
-    Ok(())
 }

@@ -1,18 +1,15 @@
 //! Webhook intake: what amoCRM sends is stored before it is answered. No outside call is made here.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use functions::webhook::{AmoCrmWebhook, LeadFilter};
 use secrecy::SecretString;
-use tokio::sync::Notify;
 
+use super::Inbox;
 use super::answer::IntakeAnswer;
 use super::form::{self, Reading};
 use super::secret;
-use crate::clock::SharedClock;
-use crate::db::Db;
 use crate::metrics::{Metrics, WebhookOutcome};
 
 /// The largest body that is taken.
@@ -25,15 +22,11 @@ const STORE_LIMIT: Duration = Duration::from_millis(1500);
 /// Takes webhooks in.
 pub struct Intake {
     /// Where they go.
-    pub store: Db,
-    /// When they came.
-    pub clock: SharedClock,
+    pub inbox: Inbox,
     /// The secrets of which a webhook must carry one; none: every webhook is taken.
     pub secrets: Vec<SecretString>,
     /// Which leads make a deal.
     pub filter: LeadFilter,
-    /// Wakes the forwarder.
-    pub wake: Arc<Notify>,
     /// Counts them.
     pub metrics: Metrics,
 }
@@ -102,7 +95,7 @@ impl Intake {
             Reading::Ignored => return IntakeAnswer::nothing(WebhookOutcome::Ignored),
             Reading::Unparsable { reason } => self.keep(body, &reason).await,
             Reading::Leads { parsed, problem } => {
-                let received_at = format!("{:.3}", self.clock.now());
+                let received_at = format!("{:.3}", self.inbox.db.clock.now());
                 let leads = AmoCrmWebhook::from_body(parsed, Some(&received_at));
                 self.take(body, &leads, problem.as_deref()).await
             }
@@ -119,8 +112,7 @@ impl Intake {
         leads: &[AmoCrmWebhook],
         problem: Option<&str>,
     ) -> anyhow::Result<IntakeAnswer> {
-        let ids = in_time(self.store.accept_webhook(body, leads, problem)).await?;
-        self.wake.notify_one();
+        let ids = in_time(self.inbox.store(body, leads, problem)).await?;
         self.metrics.leads_stored(ids.len());
         let leads: Vec<_> = leads.iter().map(|lead| lead.lead_id).collect();
         match problem {
@@ -137,7 +129,7 @@ impl Intake {
     }
 
     async fn keep(&self, body: &[u8], reason: &str) -> anyhow::Result<IntakeAnswer> {
-        in_time(self.store.store_unparsable(body, reason)).await?;
+        in_time(self.inbox.store_unparsable(body, reason)).await?;
         tracing::warn!(
             reason,
             bytes = body.len(),

@@ -41,7 +41,7 @@ impl Webhooks {
         let secret = parameter(&parts.uri, "secret");
         let secret = secret.as_deref();
         if let Some(refusal) = self.intake.refuse_stranger(secret) {
-            if let Some(times) = self.forged.count(self.intake.clock.now()) {
+            if let Some(times) = self.forged.count(self.intake.inbox.db.clock.now()) {
                 tracing::warn!(times, "a webhook with a wrong or missing secret was refused");
             }
             return refusal;

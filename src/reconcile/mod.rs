@@ -8,4 +8,3 @@ mod table;
 pub use feed::{EventPage, FeedEvent, FeedQuery, LEAD_EVENTS};
 pub use log::*;
 pub use table::ReconcileCursor;
-pub(crate) use table::note_leads;

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::db::transaction::Transaction;
 use crate::db::{Db, only, timestamp};
+use crate::deals::notices;
 
 /// How far reconciliation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,35 +56,24 @@ impl Db {
         .bind(i64::from(swept))
         .bind(self.now());
         transaction.execute(advance).await?;
-        let old = read_to.saturating_sub(KEPT).unwrap_or(Timestamp::MIN).as_millisecond();
-        for query in [
-            "DELETE FROM reconcile_events WHERE happened_at < $1",
-            "DELETE FROM lead_notices WHERE noticed_at < $1",
-        ] {
-            transaction.execute(sqlx::query(query).bind(old)).await?;
-        }
+        let old = read_to.saturating_sub(KEPT).unwrap_or(Timestamp::MIN);
+        let events = sqlx::query("DELETE FROM reconcile_events WHERE happened_at < $1");
+        transaction.execute(events.bind(old.as_millisecond())).await?;
+        notices::forget_before(&mut transaction, old).await?;
         Ok(transaction.commit().await?)
     }
 
     /// Whether an event of the feed still needs to be looked at: it is not settled, and no one has told us of the
-    /// lead since `told_since`.
+    /// lead since `since`.
     pub async fn is_news(
         &self,
         event_id: &str,
         lead_id: u64,
-        told_since: Timestamp,
+        since: Timestamp,
     ) -> anyhow::Result<bool> {
-        let rows = sqlx::query_as(
-            "SELECT (SELECT COUNT(*) FROM reconcile_events WHERE event_id = $1) \
-             + (SELECT COUNT(*) FROM lead_notices WHERE lead_id = $2 AND noticed_at >= $3)",
-        )
-        .bind(event_id)
-        .bind(row_id(lead_id)?)
-        .bind(told_since.as_millisecond())
-        .fetch_all(self.reader())
-        .await?;
-        let (known,): (i64,) = only(rows)?;
-        Ok(known == 0)
+        let settled = sqlx::query_as("SELECT COUNT(*) FROM reconcile_events WHERE event_id = $1");
+        let (settled,): (i64,) = only(settled.bind(event_id).fetch_all(self.reader()).await?)?;
+        Ok(settled == 0 && !notices::noted_since(self, lead_id, since).await?)
     }
 
     /// Settles events of the feed, as (id, time). `leads` were sent on because of them.
@@ -104,32 +92,11 @@ impl Db {
             .bind(happened_at.as_millisecond());
             transaction.execute(settled).await?;
         }
-        let mut notices = BTreeMap::new();
+        let mut leads_told = BTreeMap::new();
         for lead_id in leads {
-            notices.insert(row_id(*lead_id)?, self.now());
+            leads_told.insert(notices::row_id(*lead_id)?, self.now());
         }
-        note_leads(&mut transaction, &notices).await?;
+        notices::note_leads(&mut transaction, &leads_told).await?;
         Ok(transaction.commit().await?)
     }
-}
-
-/// Notes that we were told of leads. In the order of their ids, so that two replicas never wait for each other.
-pub(crate) async fn note_leads(
-    transaction: &mut Transaction,
-    leads: &BTreeMap<i64, i64>,
-) -> sqlx::Result<()> {
-    for (lead_id, noticed_at) in leads {
-        let notice = sqlx::query(
-            "INSERT INTO lead_notices (lead_id, noticed_at) VALUES ($1, $2) \
-             ON CONFLICT (lead_id) DO UPDATE SET noticed_at = excluded.noticed_at",
-        )
-        .bind(*lead_id)
-        .bind(*noticed_at);
-        transaction.execute(notice).await?;
-    }
-    Ok(())
-}
-
-fn row_id(lead_id: u64) -> anyhow::Result<i64> {
-    i64::try_from(lead_id).context("the lead's id is out of range")
 }

@@ -10,13 +10,12 @@ use inngest::{App, Client, Settings, Transport, TransportError, TransportFuture}
 use prometei_flow::clock::{Clock as _, SystemClock};
 use prometei_flow::db::Db;
 use prometei_flow::http::{admin_router, public_router};
-use prometei_flow::inbox::{BODY_LIMIT, Intake};
+use prometei_flow::inbox::{BODY_LIMIT, Inbox, Intake};
 use prometei_flow::metrics::Metrics;
+use sandbox::bodies;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
-
-use crate::bodies;
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded; charset=UTF-8");
 const SECRET: &str = "0123456789abcdef";
@@ -38,7 +37,8 @@ impl Transport for Nowhere {
 struct Service {
     public: Router,
     admin: Router,
-    store: Db,
+    db: Db,
+    inbox: Inbox,
     _folder: TempDir,
 }
 
@@ -47,23 +47,21 @@ impl Service {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/flow.db", folder.path().display());
-        let clock = Arc::new(SystemClock);
-        let store = Db::open(&url, clock.clone()).await.unwrap();
+        let db = Db::open(&url, Arc::new(SystemClock)).await.unwrap();
+        let inbox = Inbox::new(db.clone());
         let metrics = Metrics::new();
         let intake = Intake {
-            store: store.clone(),
-            clock,
+            inbox: inbox.clone(),
             secrets: vec![SECRET.into()],
             filter: Default::default(),
-            wake: Arc::default(),
             metrics: metrics.clone(),
         };
         let key = inngest::signing::SigningKey::new("signkey-test-0123456789abcdef");
         let client = Client::new(Settings::cloud("event-key", key), Nowhere);
         let endpoint = App::new("app", client).build().unwrap();
         let public = public_router(endpoint, Arc::new(intake));
-        let admin = admin_router(store.clone(), metrics);
-        Self { public, admin, store, _folder: folder }
+        let admin = admin_router(inbox.clone(), metrics);
+        Self { public, admin, db, inbox, _folder: folder }
     }
 
     async fn send(
@@ -82,7 +80,7 @@ impl Service {
     }
 
     async fn waiting(&self) -> i64 {
-        self.store.inbox_counts().await.unwrap().waiting
+        self.inbox.counts().await.unwrap().waiting
     }
 }
 
@@ -248,6 +246,6 @@ async fn operators_see_readiness_and_numbers() {
     ] {
         assert!(metrics.contains(line), "{metrics}");
     }
-    service.store.close().await;
+    service.db.close().await;
     assert_eq!(get("/readyz").await.status, 503);
 }

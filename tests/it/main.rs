@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 mod amocrm;
-mod bodies;
 mod care;
 mod cli;
 mod cli_amocrm;
@@ -16,13 +15,11 @@ mod e2e;
 mod erp;
 mod full_disk;
 mod http;
-mod inbox;
 mod kill;
 mod ledger;
 mod ports;
 mod reconcile_log;
-mod refusals;
 mod replicas;
 mod strangers;
 mod subscription;
-mod webhook;
+mod token_pairs;

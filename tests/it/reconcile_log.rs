@@ -6,6 +6,7 @@ use functions::webhook::AmoCrmWebhook;
 use jiff::Timestamp;
 use prometei_flow::clock::ManualClock;
 use prometei_flow::db::Db;
+use prometei_flow::inbox::Inbox;
 use prometei_flow::reconcile::ReconcileCursor;
 use serde_json::{Map, json};
 
@@ -59,14 +60,15 @@ async fn an_event_is_news_once() {
 #[tokio::test]
 async fn whoever_was_told_of_a_lead_needs_no_second_telling() {
     let (store, clock, _database) = store().await;
-    store.accept_webhook(b"body", &[lead(8), lead(7)], None).await.unwrap();
+    let inbox = Inbox::new(store.clone());
+    inbox.store(b"body", &[lead(8), lead(7)], None).await.unwrap();
     store.settle_events(&[("01e", at(START))], &[9]).await.unwrap();
     for known in [7, 8, 9] {
         assert!(!store.is_news("01f", known, at(START)).await.unwrap(), "{known}");
         assert!(store.is_news("01f", known, at("2026-11-22T12:00:01Z")).await.unwrap(), "{known}");
     }
     clock.advance(std::time::Duration::from_secs(60));
-    store.accept_webhook(b"body", &[lead(7), lead(7)], None).await.unwrap();
+    inbox.store(b"body", &[lead(7), lead(7)], None).await.unwrap();
     assert!(!store.is_news("01f", 7, at("2026-11-22T12:01:00Z")).await.unwrap());
 }
 

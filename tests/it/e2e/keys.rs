@@ -1,9 +1,9 @@
 //! A self-hosted Inngest, with event keys as people choose them.
 
+use sandbox::bodies;
 use serde_json::json;
 
 use super::world::{WEBHOOK_SECRET, World};
-use crate::bodies;
 
 /// An official server for these tests needs all of them: `inngest start --event-key ... --event-key ...`.
 const KEYS: [&str; 7] = [

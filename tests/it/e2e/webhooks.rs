@@ -1,9 +1,9 @@
 //! `amocrm/webhook`: a deal moved in amoCRM.
 
+use sandbox::bodies;
 use serde_json::{Value, json};
 
 use super::world::{World, eventually};
-use crate::bodies;
 
 const LEAD: u64 = 45_721_053;
 

@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use functions::webhook::AmoCrmWebhook;
 use jiff::Timestamp;
 use prometei_flow::amocrm::{TokenPair, TokenStore as _};
 use prometei_flow::clock::ManualClock;
@@ -13,7 +12,6 @@ use prometei_flow::db::Db;
 use prometei_flow::deals::{Claim, ClaimedDeal, DealRef, Lease, Resolution, Unsent};
 
 use super::refusal::{accept_commits, refuse_commits};
-use crate::crash::crash_after;
 use crate::database::Database;
 
 const LEASE: Lease = Lease { holds: Duration::from_secs(45), unknown: Duration::from_secs(90) };
@@ -22,7 +20,6 @@ const LEASE: Lease = Lease { holds: Duration::from_secs(45), unknown: Duration::
 struct Prepared {
     store: Db,
     claimed: ClaimedDeal,
-    inbox_row: String,
     consent: String,
     now: Timestamp,
 }
@@ -33,23 +30,8 @@ type Change = for<'a> fn(&'a Prepared) -> Changed<'a>;
 /// Does nothing on SQLite.
 const REPLICAS_ALONE: &str = "next_turn";
 
-/// Every function of the store that changes data.
+/// Functions that change data; those of the inbox are in `src/inbox/tests/commits.rs`.
 const CHANGES: &[(&str, Change)] = &[
-    ("accept_webhook", |it| {
-        Box::pin(async { it.store.accept_webhook(b"body", &[lead(2)], None).await.map(drop) })
-    }),
-    ("store_unparsable", |it| Box::pin(it.store.store_unparsable(b"body", "garbage"))),
-    ("purge_bodies", |it| Box::pin(async { it.store.purge_bodies(it.now).await.map(drop) })),
-    ("claim_batch", |it| Box::pin(async { it.store.claim_batch(10).await.map(drop) })),
-    ("release", |it| Box::pin(async { it.store.release(&[it.inbox_row.as_str()]).await })),
-    ("delete_accepted", |it| {
-        Box::pin(async { it.store.delete_accepted(&[it.inbox_row.as_str()]).await })
-    }),
-    ("record_failure", |it| {
-        Box::pin(async { it.store.record_failure(&[it.inbox_row.as_str()], "away").await })
-    }),
-    ("park", |it| Box::pin(it.store.park(&it.inbox_row, "refused"))),
-    ("unpark", |it| Box::pin(async { it.store.unpark(None).await.map(drop) })),
     ("claim_deal, first", |it| {
         Box::pin(async { it.store.claim_deal(deal("lead:9"), LEASE).await.map(drop) })
     }),
@@ -97,10 +79,6 @@ impl Prepared {
     async fn new(database: &Database) -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
         let store = database.open(clock.clone()).await;
-        store.store_unparsable(b"old", "garbage").await.unwrap();
-        let parked = store.accept_webhook(b"body", &[lead(3)], None).await.unwrap();
-        store.park(&parked[0], "refused").await.unwrap();
-        let inbox_row = store.accept_webhook(b"body", &[lead(1)], None).await.unwrap().remove(0);
         let left = store.claim_deal(deal("lead:2"), LEASE).await.unwrap();
         assert!(matches!(left, Claim::Mine(_)));
         clock.advance(LEASE.holds + Duration::from_secs(1));
@@ -109,7 +87,7 @@ impl Prepared {
         };
         let consent = store.begin_consent().await.unwrap();
         let now = prometei_flow::clock::Clock::now(&*clock);
-        Self { store, claimed, inbox_row, consent, now }
+        Self { store, claimed, consent, now }
     }
 }
 
@@ -123,20 +101,6 @@ fn pair(now: Timestamp) -> TokenPair {
         refresh_token: "refresh".into(),
         obtained_at: now,
         expires_at: now + Duration::from_secs(86_400),
-    }
-}
-
-fn lead(lead_id: u64) -> AmoCrmWebhook {
-    AmoCrmWebhook {
-        lead_id,
-        account_id: None,
-        subdomain: None,
-        pipeline_id: None,
-        status_id: None,
-        old_pipeline_id: None,
-        old_status_id: None,
-        action: None,
-        received_at: None,
     }
 }
 
@@ -178,42 +142,4 @@ async fn every_change_tells_of_a_failed_commit_and_the_next_one_goes_well() {
         wrong.extend(try_change(name, *change, &prepared, &database).await);
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-#[tokio::test]
-async fn readiness_is_proven_by_a_commit() {
-    let database = Database::new().await;
-    let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
-    let store = database.open(clock).await;
-    refuse_commits(&database).await;
-    for _ in 0..2 {
-        store.prove_writable().await.unwrap_err();
-    }
-    // A caller that gave up leaves an empty transaction behind, which can be committed on any disk.
-    assert_eq!(crash_after(0, store.prove_writable()).await.map(drop), None);
-    // The second of these waits for the connection behind it.
-    for _ in 0..2 {
-        store.release(&[]).await.unwrap();
-    }
-    store.prove_writable().await.unwrap_err();
-    accept_commits(&database).await;
-    store.prove_writable().await.unwrap();
-}
-
-#[tokio::test]
-async fn a_change_that_is_given_up_half_way_is_made_whole_or_not_at_all_and_blocks_no_other() {
-    let database = Database::new().await;
-    let prepared = Prepared::new(&database).await;
-    for waits in 0..40 {
-        let leads = [lead(10), lead(11), lead(12)];
-        let rows = prepared.store.accept_webhook(b"body", &leads, None).await.unwrap();
-        let ids: Vec<_> = rows.iter().map(String::as_str).collect();
-        crash_after(waits, prepared.store.delete_accepted(&ids)).await;
-        // Behind whatever is left of it.
-        prepared.store.release(&[]).await.unwrap();
-        let left = prepared.store.inbox_counts().await.unwrap().waiting - 1;
-        assert!(left == 0 || left == 3, "{left} of 3 after {waits} waits");
-        prepared.store.delete_accepted(&ids).await.unwrap();
-        assert_eq!(prepared.store.inbox_counts().await.unwrap().waiting, 1);
-    }
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use prometei_flow::inbox::Inbox;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -70,12 +71,13 @@ async fn two_hundred_webhooks_a_second_are_stored_while_inngest_is_away_and_sent
     let refused = answers.iter().filter(|(status, _)| *status != 200).count();
     assert_eq!(refused, 0);
     let store = database.open(Arc::new(prometei_flow::clock::SystemClock)).await;
-    let waiting = store.inbox_counts().await.unwrap().waiting;
+    let inbox = Inbox::new(store);
+    let waiting = inbox.counts().await.unwrap().waiting;
     assert_eq!(waiting, answers.len() as i64, "what was answered 200 is stored");
 
     let events = receive_events(inngest).await;
     let back = Instant::now();
-    while store.inbox_counts().await.unwrap().waiting > 0 {
+    while inbox.counts().await.unwrap().waiting > 0 {
         assert!(back.elapsed() < Duration::from_secs(120), "the inbox empties");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

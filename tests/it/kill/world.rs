@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use inngest_dev_server::{DevServer, Observation};
 use prometei_flow::clock::SystemClock;
 use prometei_flow::db::Db;
+use prometei_flow::inbox::Inbox;
 use sandbox::{FakeAmoCrm, FakeAmoCrmSettings, FakeErp, FakeErpSettings};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -146,7 +147,7 @@ impl World {
                 .iter()
                 .filter(|lead| !records.contains_key(lead) && !visible.contains(lead))
                 .collect();
-            let waiting = self.store.inbox_counts().await.unwrap().waiting;
+            let waiting = Inbox::new(self.store.clone()).counts().await.unwrap().waiting;
             if missing.is_empty() && waiting == 0 {
                 return;
             }

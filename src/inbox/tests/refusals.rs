@@ -9,20 +9,17 @@ use functions::webhook::AmoCrmWebhook;
 use http::{Request, Response};
 use inngest::signing::SigningKey;
 use inngest::{Client, Settings, Transport, TransportFuture};
-use prometei_flow::clock::ManualClock;
-use prometei_flow::db::Db;
-use prometei_flow::inbox::InngestEvents;
-use prometei_flow::inbox::{EventSink as _, Forwarder, OutgoingEvent, Pace, SendError};
-use prometei_flow::metrics::Metrics;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tokio::sync::Notify;
 use tokio::task::{JoinSet, LocalSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::database::Database;
-use crate::e2e::eventually;
-use crate::inbox::moved;
+use super::{clock, eventually, moved};
+use crate::db::testing::Database;
+use crate::inbox::{
+    EventSink as _, Forwarder, Inbox, InngestEvents, OutgoingEvent, Pace, SendError,
+};
+use crate::metrics::Metrics;
 
 const EVENT_KEY: &str = "event-key-5ecret";
 const PAGE: &str = "<html><head><title>Sorry</title></head><body><h1>Sorry</h1></body></html>";
@@ -97,9 +94,8 @@ fn official(leads: &[u64], bad: Option<u64>) -> Response<Bytes> {
 }
 
 struct World {
-    store: Db,
+    inbox: Inbox,
     intake: Intake,
-    wake: Arc<Notify>,
     _stop: DropGuard,
     _database: Database,
 }
@@ -108,14 +104,12 @@ impl World {
     /// A service whose forwarder runs.
     async fn new() -> Self {
         let database = Database::new().await;
-        let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
-        let store = database.open(clock).await;
-        let (intake, wake, stop) = (Intake::new(), Arc::default(), CancellationToken::new());
+        let inbox = Inbox::new(database.open(clock()).await);
+        let (intake, stop) = (Intake::new(), CancellationToken::new());
         let settings = Settings::cloud(EVENT_KEY, SigningKey::new("signkey-test-00112233"));
         let forwarder = Forwarder {
-            store: store.clone(),
+            inbox: inbox.clone(),
             sink: InngestEvents::new(Client::new(settings, intake.clone())),
-            wake: Arc::clone(&wake),
             metrics: Metrics::new(),
             pace: Pace {
                 poll: Duration::from_secs(30),
@@ -124,13 +118,12 @@ impl World {
             },
         };
         tokio::spawn(forwarder.run(stop.clone()));
-        Self { store, intake, wake, _stop: stop.drop_guard(), _database: database }
+        Self { inbox, intake, _stop: stop.drop_guard(), _database: database }
     }
 
     async fn stores(&self, leads: impl IntoIterator<Item = u64>) {
         let leads: Vec<_> = leads.into_iter().map(moved).collect();
-        self.store.accept_webhook(b"body", &leads, None).await.unwrap();
-        self.wake.notify_one();
+        self.inbox.store(b"body", &leads, None).await.unwrap();
     }
 
     async fn until_accepted(&self, leads: &[u64]) {
@@ -139,7 +132,7 @@ impl World {
     }
 
     async fn parked(&self) -> Vec<(i64, String)> {
-        let rows = self.store.parked(100).await.unwrap();
+        let rows = self.inbox.parked(100).await.unwrap();
         rows.into_iter().map(|row| (row.lead_id, row.reason)).collect()
     }
 }
@@ -156,7 +149,7 @@ async fn waits(status: u16, body: String) {
     .await;
     assert_eq!(world.parked().await, [], "HTTP {status} {body}");
     let held =
-        eventually("it says why", async || world.store.held(None, 9).await.unwrap().pop()).await;
+        eventually("it says why", async || world.inbox.held(None, 9).await.unwrap().pop()).await;
     let says = format!("HTTP {status}");
     assert!(held.lead_id == 1 && held.attempts > 0, "{held:?}");
     assert!(held.reason.contains(&says) && !held.reason.contains(EVENT_KEY), "{held:?}");
@@ -255,8 +248,7 @@ async fn a_lead_that_is_not_taken_keeps_no_other_back() {
         })
         .await;
         world.intake.answers(|leads| official(leads, None));
-        world.store.unpark(None).await.unwrap();
-        world.wake.notify_one();
+        world.inbox.unpark(None).await.unwrap();
         eventually("and then itself", async || world.intake.accepted().contains(&1).then_some(()))
             .await;
     }
@@ -273,7 +265,7 @@ async fn a_request_that_is_too_large_for_a_proxy_is_split_until_it_passes() {
     world.until_accepted(&(1..=100).collect::<Vec<_>>()).await;
     let sizes: Vec<_> = world.intake.requests().iter().map(Vec::len).collect();
     assert_eq!(sizes, [100, 50, 25, 12, 13, 25, 12, 13, 50, 25, 12, 13, 25, 12, 13]);
-    assert!(world.parked().await.is_empty() && world.store.held(None, 9).await.unwrap().is_empty());
+    assert!(world.parked().await.is_empty() && world.inbox.held(None, 9).await.unwrap().is_empty());
 }
 
 #[tokio::test]

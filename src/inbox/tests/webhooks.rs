@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use functions::webhook::LeadFilter;
-use prometei_flow::clock::ManualClock;
-use prometei_flow::db::Db;
-use prometei_flow::inbox::{BODY_LIMIT, Intake, IntakeAnswer};
-use prometei_flow::metrics::Metrics;
+use sandbox::bodies;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::Notify;
 
-use crate::bodies;
+use super::clock;
+use crate::db::Db;
+use crate::inbox::{BODY_LIMIT, Inbox, Intake, IntakeAnswer, table};
+use crate::metrics::Metrics;
 
 const FORM: Option<&str> = Some("application/x-www-form-urlencoded");
 
@@ -24,14 +23,11 @@ struct Service {
 impl Service {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00.125Z".parse().unwrap()));
         let url = format!("sqlite://{}/flow.db", folder.path().display());
         let intake = Intake {
-            store: Db::open(&url, clock.clone()).await.unwrap(),
-            clock,
+            inbox: Inbox::new(Db::open(&url, clock()).await.unwrap()),
             secrets: Vec::new(),
             filter: LeadFilter::default(),
-            wake: Arc::new(Notify::new()),
             metrics: Metrics::new(),
         };
         Self { intake, folder }
@@ -43,7 +39,9 @@ impl Service {
 
     /// The data of the events that wait for Inngest.
     async fn waiting(&self) -> Vec<Value> {
-        let rows = self.intake.store.waiting(10_000).await.unwrap();
+        let db = &self.intake.inbox.db;
+        let rows = table::claim(db, 10_000).await.unwrap();
+        table::forget_claims(db).await.unwrap();
         rows.iter().map(|row| serde_json::from_str(&row.payload).unwrap()).collect()
     }
 
@@ -52,7 +50,7 @@ impl Service {
     }
 
     async fn unparsable(&self) -> i64 {
-        self.intake.store.inbox_counts().await.unwrap().unparsable
+        self.intake.inbox.counts().await.unwrap().unparsable
     }
 
     fn counted(&self, line: &str) -> bool {
@@ -204,13 +202,15 @@ async fn a_burst_in_one_body_is_taken_whole_and_hostile_ones_cost_little() {
 async fn the_forwarder_is_woken() {
     let service = Service::start().await;
     service.receives(bodies::ORIGINAL).await;
-    tokio::time::timeout(Duration::from_secs(1), service.intake.wake.notified()).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(1), service.intake.inbox.wake.notified())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
 async fn what_cannot_be_stored_is_answered_503_so_that_amocrm_repeats_it() {
     let service = Service::start().await;
-    service.intake.store.close().await;
+    service.intake.inbox.db.close().await;
     let answer = service.receives(bodies::ORIGINAL).await;
     assert_eq!(answer.status.as_u16(), 503);
     assert!(service.counted("not_stored"));
@@ -222,8 +222,8 @@ async fn what_was_answered_200_is_there_after_a_restart() {
     intake.accept(FORM, None, bodies::SEVERAL.as_bytes()).await;
     // No orderly close: the second process finds the files as the first one left them.
     let url = format!("sqlite://{}/flow.db", folder.path().display());
-    let reopened = Db::open(&url, intake.clock.clone()).await.unwrap();
-    assert_eq!(reopened.waiting(10).await.unwrap().len(), 3);
+    let reopened = Inbox::new(Db::open(&url, clock()).await.unwrap());
+    assert_eq!(reopened.counts().await.unwrap().waiting, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,17 +6,13 @@ use std::time::Duration;
 
 use functions::webhook::LeadFilter;
 use http::StatusCode;
-use prometei_flow::clock::ManualClock;
-use prometei_flow::db::Db;
-use prometei_flow::inbox::CLAIM;
-use prometei_flow::inbox::Intake;
-use prometei_flow::inbox::{EventSink, Forwarder, OutgoingEvent, Pace, SendError};
-use prometei_flow::metrics::Metrics;
-use tokio::sync::Notify;
+use sandbox::{crash_after, crash_rounds};
 use tokio_util::sync::CancellationToken;
 
-use super::{crash_after, rounds};
-use crate::database::Database;
+use super::{clock, eventually};
+use crate::db::testing::Database;
+use crate::inbox::{CLAIM, EventSink, Forwarder, Inbox, Intake, OutgoingEvent, Pace, SendError};
+use crate::metrics::Metrics;
 
 /// Inngest: remembers ids, and misbehaves as told by a seed.
 #[derive(Clone)]
@@ -75,11 +71,10 @@ impl EventSink for Inngest {
     }
 }
 
-fn forwarder(store: &Db, sink: &Inngest) -> Forwarder<Inngest> {
+fn forwarder(inbox: &Inbox, sink: &Inngest) -> Forwarder<Inngest> {
     Forwarder {
-        store: store.clone(),
+        inbox: inbox.clone(),
         sink: sink.clone(),
-        wake: Arc::new(Notify::new()),
         metrics: Metrics::new(),
         pace: Pace {
             poll: Duration::from_millis(5),
@@ -92,18 +87,16 @@ fn forwarder(store: &Db, sink: &Inngest) -> Forwarder<Inngest> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_webhook_answered_200_reaches_inngest_whatever_is_killed() {
     let database = Database::new().await;
-    let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
-    let store = database.open(clock.clone()).await;
+    let clock = clock();
+    let inbox = Inbox::new(database.open(clock.clone()).await);
     let intake = Intake {
-        store: store.clone(),
-        clock: clock.clone(),
+        inbox: inbox.clone(),
         secrets: Vec::new(),
         filter: LeadFilter::default(),
-        wake: Arc::new(Notify::new()),
         metrics: Metrics::new(),
     };
     let (mut schedules, mut lead) = (0, 0);
-    for seed in 0..60 * rounds() as u64 {
+    for seed in 0..60 * crash_rounds() as u64 {
         let inngest = Inngest::new(seed);
         let mut promised = BTreeSet::new();
         for point in 0..8 {
@@ -121,7 +114,7 @@ async fn every_webhook_answered_200_reaches_inngest_whatever_is_killed() {
             if taken.is_some_and(|answer| answer.status == StatusCode::OK) {
                 promised.extend(leads);
             }
-            let running = forwarder(&store, &inngest).run(CancellationToken::new());
+            let running = forwarder(&inbox, &inngest).run(CancellationToken::new());
             let waits = inngest.0.lock().unwrap().roll(40) as usize;
             let _ = crash_after(waits, running).await;
             // The next process finds the rows that this one has claimed.
@@ -129,7 +122,7 @@ async fn every_webhook_answered_200_reaches_inngest_whatever_is_killed() {
             schedules += 1;
         }
         inngest.0.lock().unwrap().trouble = false;
-        let parked = drain(&store, &inngest).await;
+        let parked = drain(&inbox, &inngest).await;
         let accepted = inngest.0.lock().unwrap().accepted.clone();
         let arrived: BTreeSet<_> = accepted.iter().map(|(_, lead)| *lead).collect();
         let visible: BTreeSet<_> = arrived.union(&parked).copied().collect();
@@ -141,17 +134,15 @@ async fn every_webhook_answered_200_reaches_inngest_whatever_is_killed() {
 }
 
 /// Runs a forwarder in peace, and returns what was parked.
-async fn drain(store: &Db, inngest: &Inngest) -> BTreeSet<u64> {
+async fn drain(inbox: &Inbox, inngest: &Inngest) -> BTreeSet<u64> {
     let stop = CancellationToken::new();
-    let running = tokio::spawn(forwarder(store, inngest).run(stop.clone()));
-    let empty = async {
-        while store.inbox_counts().await.unwrap().waiting > 0 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), empty).await.unwrap();
+    let running = tokio::spawn(forwarder(inbox, inngest).run(stop.clone()));
+    eventually("nothing waits", async || {
+        (inbox.counts().await.unwrap().waiting == 0).then_some(())
+    })
+    .await;
     stop.cancel();
     running.await.unwrap();
-    let parked = store.parked(100_000).await.unwrap();
+    let parked = inbox.parked(100_000).await.unwrap();
     parked.into_iter().map(|row| row.lead_id as u64).collect()
 }

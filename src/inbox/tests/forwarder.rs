@@ -4,20 +4,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use functions::webhook::{Action, AmoCrmWebhook};
-use prometei_flow::amocrm::{TokenPair, TokenStore as _};
-use prometei_flow::clock::{Clock as _, ManualClock};
-use prometei_flow::db::Db;
-use prometei_flow::inbox::InboxCounts;
-use prometei_flow::inbox::{EventSink, Forwarder, OutgoingEvent, Pace, SendError};
-use prometei_flow::metrics::Metrics;
-use secrecy::ExposeSecret as _;
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::database::Database;
-use crate::e2e::eventually;
+use super::{clock, eventually, moved};
+use crate::clock::ManualClock;
+use crate::db::testing::Database;
+use crate::inbox::{EventSink, Forwarder, Inbox, InboxCounts, OutgoingEvent, Pace, SendError};
+use crate::metrics::Metrics;
 
 /// Inngest, as a script: one answer per request, then it accepts everything that is not poison.
 #[derive(Clone, Default)]
@@ -82,9 +76,8 @@ impl Inngest {
 }
 
 struct Service {
-    store: Db,
+    inbox: Inbox,
     inngest: Inngest,
-    wake: Arc<Notify>,
     metrics: Metrics,
     stop: CancellationToken,
     clock: Arc<ManualClock>,
@@ -94,11 +87,10 @@ struct Service {
 impl Service {
     async fn new() -> Self {
         let database = Database::new().await;
-        let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00.125Z".parse().unwrap()));
+        let clock = clock();
         Self {
-            store: database.open(clock.clone()).await,
+            inbox: Inbox::new(database.open(clock.clone()).await),
             inngest: Inngest::default(),
-            wake: Arc::default(),
             metrics: Metrics::new(),
             stop: CancellationToken::new(),
             clock,
@@ -108,14 +100,13 @@ impl Service {
 
     async fn stores(&self, leads: impl IntoIterator<Item = u64>) -> Vec<String> {
         let leads: Vec<_> = leads.into_iter().map(moved).collect();
-        self.store.accept_webhook(b"body", &leads, None).await.unwrap()
+        self.inbox.store(b"body", &leads, None).await.unwrap()
     }
 
     fn forwards(&self) -> JoinHandle<()> {
         let forwarder = Forwarder {
-            store: self.store.clone(),
+            inbox: self.inbox.clone(),
             sink: self.inngest.clone(),
-            wake: self.wake.clone(),
             metrics: self.metrics.clone(),
             pace: Pace {
                 poll: Duration::from_secs(30),
@@ -127,7 +118,7 @@ impl Service {
     }
 
     async fn counts(&self) -> InboxCounts {
-        self.store.inbox_counts().await.unwrap()
+        self.inbox.counts().await.unwrap()
     }
 
     async fn until_nothing_waits(&self) {
@@ -137,21 +128,6 @@ impl Service {
             }
         };
         tokio::time::timeout(Duration::from_secs(10), empty).await.unwrap();
-    }
-}
-
-/// What a webhook says of a lead that has moved.
-pub(crate) fn moved(lead_id: u64) -> AmoCrmWebhook {
-    AmoCrmWebhook {
-        lead_id,
-        account_id: Some(1),
-        subdomain: None,
-        pipeline_id: None,
-        status_id: None,
-        old_pipeline_id: None,
-        old_status_id: None,
-        action: Some(Action::Status),
-        received_at: None,
     }
 }
 
@@ -184,7 +160,7 @@ async fn while_inngest_is_away_the_waits_grow_and_rows_say_why() {
     service.inngest.answers((0..30).map(|_| away()));
     let forwarder = service.forwards();
     let row =
-        eventually("a try has failed", async || service.store.held(None, 1).await.unwrap().pop())
+        eventually("a try has failed", async || service.inbox.held(None, 1).await.unwrap().pop())
             .await;
     assert!(row.attempts >= 1 && row.reason == "connection refused", "{row:?}");
     service.until_nothing_waits().await;
@@ -207,15 +183,14 @@ async fn an_event_that_inngest_refuses_is_parked_and_blocks_no_other() {
 
     let others: Vec<_> = (1..=20).filter(|lead| *lead != 7).collect();
     assert_eq!(service.inngest.accepted_leads(), others);
-    let parked = service.store.parked(10).await.unwrap();
+    let parked = service.inbox.parked(10).await.unwrap();
     assert_eq!((parked.len(), parked[0].lead_id, &parked[0].id), (1, 7, &ids[6]));
     assert_eq!(parked[0].reason, "event too large");
 
     // A person has mended what was wrong.
     service.inngest.0.lock().unwrap().poison = None;
-    assert_eq!(service.store.unpark(Some(8)).await.unwrap(), 0);
-    assert_eq!(service.store.unpark(Some(7)).await.unwrap(), 1);
-    service.wake.notify_one();
+    assert_eq!(service.inbox.unpark(Some(8)).await.unwrap(), 0);
+    assert_eq!(service.inbox.unpark(Some(7)).await.unwrap(), 1);
     service.until_nothing_waits().await;
     assert_eq!(service.inngest.accepted_leads(), (1..=20).collect::<Vec<_>>());
 }
@@ -248,7 +223,6 @@ async fn a_new_webhook_wakes_the_forwarder() {
     service.forwards();
     tokio::time::sleep(Duration::from_millis(30)).await;
     service.stores([1]).await;
-    service.wake.notify_one();
     service.until_nothing_waits().await;
 }
 
@@ -269,97 +243,8 @@ async fn it_stops_when_told_also_while_inngest_is_away() {
 async fn a_row_survives_the_process_and_is_sent_by_the_next_one_under_the_same_id() {
     let mut service = Service::new().await;
     let ids = service.stores([1]).await;
-    service.store = service.database.open(service.clock.clone()).await;
+    service.inbox = Inbox::new(service.database.open(service.clock.clone()).await);
     service.forwards();
     service.until_nothing_waits().await;
     assert_eq!(service.inngest.requests(), [ids]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_webhook_that_is_given_up_in_the_middle_leaves_no_half_and_blocks_no_other() {
-    let service = Service::new().await;
-    let leads: Vec<_> = (1..=3).map(moved).collect();
-    for microseconds in (0..3000).step_by(10) {
-        let storing = service.store.accept_webhook(b"body", &leads, None);
-        let _ = tokio::time::timeout(Duration::from_micros(microseconds), storing).await;
-    }
-    let stored = tokio::time::timeout(Duration::from_secs(5), service.stores([4, 5, 6])).await;
-    assert_eq!(stored.unwrap().len(), 3);
-    assert_eq!(service.counts().await.waiting % 3, 0);
-}
-
-#[tokio::test]
-async fn bodies_are_removed_after_a_while_but_not_those_of_waiting_rows() {
-    let service = Service::new().await;
-    service.store.store_unparsable(b"garbage", "no webhook").await.unwrap();
-    let ids = service.stores([1]).await;
-    service.clock.advance(Duration::from_secs(1));
-    assert_eq!(service.store.purge_bodies(service.clock.now()).await.unwrap(), 1);
-    assert_eq!(service.counts().await.unparsable, 0);
-    service.store.delete_accepted(&[ids[0].as_str()]).await.unwrap();
-    assert_eq!(service.store.purge_bodies(service.clock.now()).await.unwrap(), 1);
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn the_database_is_readable_by_its_owner_alone() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/flow.db", folder.path().display());
-    let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
-    let store = Db::open_for_service(&url, clock).await.unwrap();
-    store.accept_webhook(b"body", &[moved(1)], None).await.unwrap();
-    for file in std::fs::read_dir(folder.path()).unwrap() {
-        let file = file.unwrap();
-        let mode = file.metadata().unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{:?}", file.file_name());
-    }
-}
-
-#[tokio::test]
-async fn a_database_that_cannot_be_opened_says_which_one() {
-    let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
-    for (url, expected) in [
-        ("sqlite:///nowhere/at/all/flow.db", "cannot create the database /nowhere/at/all/flow.db"),
-        ("sqlite::memory:", "would lose"),
-        ("mysql://localhost/flow", "only sqlite"),
-        ("postgres://flow:sesame@127.0.0.1:1/flow", "cannot connect to PostgreSQL"),
-    ] {
-        let error = Db::open(url, clock.clone()).await.err().unwrap();
-        let text = format!("{error:#}");
-        assert!(text.contains(expected) && !text.contains("sesame"), "{text}");
-    }
-}
-
-fn pair(access_token: &str, obtained_at: &str) -> TokenPair {
-    let obtained_at = obtained_at.parse().unwrap();
-    TokenPair {
-        access_token: access_token.into(),
-        refresh_token: format!("refresh of {access_token}").into(),
-        obtained_at,
-        expires_at: obtained_at + Duration::from_secs(86_400),
-    }
-}
-
-#[tokio::test]
-async fn of_two_token_pairs_for_the_same_predecessor_one_is_stored() {
-    let service = Service::new().await;
-    let other = service.database.open(service.clock.clone()).await;
-    assert!(service.store.load().await.unwrap().is_none());
-    let first = pair("first", "2026-11-22T10:00:00Z");
-    assert!(service.store.replace(None, &first).await.unwrap());
-    assert!(!other.replace(None, &pair("late", "2026-11-22T10:00:01Z")).await.unwrap());
-
-    let (mine, theirs) =
-        (pair("mine", "2026-11-23T10:00:00Z"), pair("theirs", "2026-11-23T10:00:00Z"));
-    let (a, b) =
-        tokio::join!(service.store.replace(Some(1), &mine), other.replace(Some(1), &theirs));
-    let (a, b) = (a.unwrap(), b.unwrap());
-    assert!(a != b, "one of them and only one");
-    let stored = other.load().await.unwrap().unwrap();
-    let token = stored.pair.access_token.expose_secret();
-    assert_eq!((stored.generation, token), (2, if a { "mine" } else { "theirs" }));
-    assert_eq!(stored.pair.expires_at, "2026-11-24T10:00:00Z".parse().unwrap());
-    assert!(!service.store.replace(Some(1), &mine).await.unwrap());
-    assert!(service.store.replace(Some(2), &mine).await.unwrap());
 }
