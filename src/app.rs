@@ -20,7 +20,7 @@ use crate::db::Db;
 use crate::deals::{self, Ledger};
 use crate::erp::{ErpClient, ErpPort};
 use crate::http::{self, Limits, admin_router, public_router};
-use crate::inbox::{Forwarder, Inbox, InngestEvents, InngestTransport, Intake, Pace, purge_daily};
+use crate::inbox::{Forwarder, Inbox, InngestTransport, Intake, Pace, purge_daily};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::reconcile::{self, AmoCrmFeed, StoredReconcileLog};
@@ -119,7 +119,7 @@ pub async fn run(
     });
     let forwarder = Forwarder {
         inbox: inbox.clone(),
-        sink: InngestEvents::new(client),
+        inngest: client,
         metrics: metrics.clone(),
         pace: Pace::default(),
     };

@@ -2,26 +2,25 @@
 //! goes to Inngest until Inngest has it.
 
 mod answer;
-mod backoff;
 mod form;
 mod forwarder;
 mod group;
 mod inngest;
 mod intake;
+mod pace;
 mod retention;
 mod secret;
-mod sink;
 mod table;
 #[cfg(test)]
 mod tests;
 mod webhook;
 
 pub use answer::IntakeAnswer;
-pub use forwarder::{Forwarder, Pace};
-pub use inngest::{InngestEvents, InngestTransport};
+pub use forwarder::Forwarder;
+pub use inngest::InngestTransport;
 pub use intake::{BODY_LIMIT, Intake};
+pub use pace::Pace;
 pub use retention::{KEEP_BODIES_FOR, purge_daily};
-pub use sink::{EventSink, OutgoingEvent, SendError};
 pub(crate) use webhook::{Webhooks, has_parameter};
 
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use http::{Request, Response};
 use inngest::{Client, Settings, Transport, TransportFuture};
 use prometei_flow::clock::ManualClock;
 use prometei_flow::db::Db;
-use prometei_flow::inbox::{Forwarder, HeldRow, Inbox, InngestEvents, Pace};
+use prometei_flow::inbox::{Forwarder, HeldRow, Inbox, Pace};
 use prometei_flow::metrics::Metrics;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -66,7 +66,7 @@ impl Desk {
         let inngest = Inngest { answer: (status, body), times: times.into() };
         let forwarder = Forwarder {
             inbox: self.inbox.clone(),
-            sink: InngestEvents::new(Client::new(Settings::dev(), inngest)),
+            inngest: Client::new(Settings::dev(), inngest),
             metrics: Metrics::new(),
             pace: Pace {
                 poll: Duration::from_secs(60),

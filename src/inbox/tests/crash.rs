@@ -1,7 +1,6 @@
 //! Intake and forwarder: a webhook that was answered 200 reaches Inngest, whatever is killed and refused on the way.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use functions::webhook::LeadFilter;
@@ -9,72 +8,45 @@ use http::StatusCode;
 use sandbox::{crash_after, crash_rounds};
 use tokio_util::sync::CancellationToken;
 
+use super::inngest::{Inngest, answer, away, official};
 use super::{clock, eventually};
 use crate::db::testing::Database;
-use crate::inbox::{CLAIM, EventSink, Forwarder, Inbox, Intake, OutgoingEvent, Pace, SendError};
+use crate::inbox::{CLAIM, Forwarder, Inbox, Intake, Pace};
 use crate::metrics::Metrics;
 
-/// Inngest: remembers ids, and misbehaves as told by a seed.
-#[derive(Clone)]
-struct Inngest(Arc<Mutex<State>>);
+/// What happens, as told by a seed.
+struct Dice(u64);
 
-struct State {
-    random: u64,
-    trouble: bool,
-    accepted: BTreeSet<(String, u64)>,
-}
-
-impl Inngest {
+impl Dice {
     fn new(seed: u64) -> Self {
-        let random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        Self(Arc::new(Mutex::new(State { random, trouble: true, accepted: BTreeSet::new() })))
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    /// Takes `events`, and says so or does not.
-    fn take(&self, events: &[OutgoingEvent]) -> Result<(), SendError> {
-        let mut state = self.0.lock().unwrap();
-        let away = SendError::Retriable { reason: "connection reset".into(), retry_after: None };
-        let dice = if state.trouble { state.roll(6) } else { 5 };
-        let taken = match dice {
-            0 => 0,
-            1 => events.len() / 2,
-            _ => events.len(),
-        };
-        for event in &events[..taken] {
-            let data: serde_json::Value = serde_json::from_str(event.data.get()).unwrap();
-            state.accepted.insert((event.id.clone(), data["leadId"].as_u64().unwrap()));
-        }
-        match dice {
-            0 | 2 => Err(away),
-            1 => Err(SendError::Refused { accepted: taken, reason: "too large".into() }),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl State {
     fn roll(&mut self, sides: u64) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random % sides
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
     }
 }
 
-impl EventSink for Inngest {
-    async fn send(&self, events: &[OutgoingEvent]) -> Result<(), SendError> {
-        // Await points before and after what Inngest does, where a crash can strike.
-        tokio::task::yield_now().await;
-        let taken = self.take(events);
-        tokio::task::yield_now().await;
-        taken
-    }
+/// An Inngest that takes events, and says so or does not.
+fn misbehaving(seed: u64) -> Inngest {
+    let (inngest, mut dice) = (Inngest::new(), Dice::new(seed));
+    inngest.answers(move |leads| match dice.roll(6) {
+        0 => away(),
+        1 => official(leads, leads.get(leads.len() / 2).copied()),
+        // They are taken, and the answer is lost.
+        2 => answer(404, official(leads, None).into_body()),
+        _ => official(leads, None),
+    });
+    inngest
 }
 
-fn forwarder(inbox: &Inbox, sink: &Inngest) -> Forwarder<Inngest> {
+fn forwarder(inbox: &Inbox, inngest: &Inngest) -> Forwarder {
     Forwarder {
         inbox: inbox.clone(),
-        sink: sink.clone(),
+        inngest: inngest.client(),
         metrics: Metrics::new(),
         pace: Pace {
             poll: Duration::from_millis(5),
@@ -97,7 +69,7 @@ async fn every_webhook_answered_200_reaches_inngest_whatever_is_killed() {
     };
     let (mut schedules, mut lead) = (0, 0);
     for seed in 0..60 * crash_rounds() as u64 {
-        let inngest = Inngest::new(seed);
+        let (inngest, mut dice) = (misbehaving(seed), Dice::new(!seed));
         let mut promised = BTreeSet::new();
         for point in 0..8 {
             let leads = [lead + 1, lead + 2, lead + 3];
@@ -115,15 +87,15 @@ async fn every_webhook_answered_200_reaches_inngest_whatever_is_killed() {
                 promised.extend(leads);
             }
             let running = forwarder(&inbox, &inngest).run(CancellationToken::new());
-            let waits = inngest.0.lock().unwrap().roll(40) as usize;
+            let waits = dice.roll(40) as usize;
             let _ = crash_after(waits, running).await;
             // The next process finds the rows that this one has claimed.
             clock.advance(CLAIM + Duration::from_secs(1));
             schedules += 1;
         }
-        inngest.0.lock().unwrap().trouble = false;
+        inngest.answers(|leads| official(leads, None));
         let parked = drain(&inbox, &inngest).await;
-        let accepted = inngest.0.lock().unwrap().accepted.clone();
+        let accepted: BTreeSet<_> = inngest.accepted().into_iter().collect();
         let arrived: BTreeSet<_> = accepted.iter().map(|(_, lead)| *lead).collect();
         let visible: BTreeSet<_> = arrived.union(&parked).copied().collect();
         let lost: Vec<_> = promised.difference(&visible).collect();

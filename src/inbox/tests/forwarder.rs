@@ -1,135 +1,8 @@
-//! The inbox and its forwarder: what was promised to amoCRM reaches Inngest, once and without fail.
+//! What was stored goes to Inngest until Inngest has it, under the same id.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-
-use super::{clock, eventually, moved};
-use crate::clock::ManualClock;
-use crate::db::testing::Database;
-use crate::inbox::{EventSink, Forwarder, Inbox, InboxCounts, OutgoingEvent, Pace, SendError};
-use crate::metrics::Metrics;
-
-/// Inngest, as a script: one answer per request, then it accepts everything that is not poison.
-#[derive(Clone, Default)]
-struct Inngest(Arc<Mutex<Script>>);
-
-#[derive(Default)]
-struct Script {
-    answers: VecDeque<SendError>,
-    poison: Option<u64>,
-    requests: Vec<(Instant, Vec<String>)>,
-    accepted: Vec<(String, u64)>,
-}
-
-impl EventSink for Inngest {
-    async fn send(&self, events: &[OutgoingEvent]) -> Result<(), SendError> {
-        let mut script = self.0.lock().unwrap();
-        let ids = events.iter().map(|event| event.id.clone()).collect();
-        script.requests.push((Instant::now(), ids));
-        if let Some(answer) = script.answers.pop_front() {
-            return Err(answer);
-        }
-        let leads: Vec<_> = events.iter().map(lead).collect();
-        let bad = leads.iter().position(|lead| Some(*lead) == script.poison);
-        let good = bad.unwrap_or(events.len());
-        for (event, lead) in events[..good].iter().zip(leads) {
-            script.accepted.push((event.id.clone(), lead));
-        }
-        match bad {
-            None => Ok(()),
-            Some(accepted) => {
-                Err(SendError::Refused { accepted, reason: "event too large".into() })
-            }
-        }
-    }
-}
-
-fn lead(event: &OutgoingEvent) -> u64 {
-    let data: serde_json::Value = serde_json::from_str(event.data.get()).unwrap();
-    assert_eq!((event.name, event.ts), ("amocrm/webhook", 1_795_341_600_125));
-    data["leadId"].as_u64().unwrap()
-}
-
-fn away() -> SendError {
-    SendError::Retriable { reason: "connection refused".into(), retry_after: None }
-}
-
-impl Inngest {
-    fn answers(&self, answers: impl IntoIterator<Item = SendError>) {
-        self.0.lock().unwrap().answers.extend(answers);
-    }
-
-    fn accepted_leads(&self) -> Vec<u64> {
-        let mut leads: Vec<_> =
-            self.0.lock().unwrap().accepted.iter().map(|(_, lead)| *lead).collect();
-        leads.sort_unstable();
-        leads
-    }
-
-    fn requests(&self) -> Vec<Vec<String>> {
-        self.0.lock().unwrap().requests.iter().map(|(_, ids)| ids.clone()).collect()
-    }
-}
-
-struct Service {
-    inbox: Inbox,
-    inngest: Inngest,
-    metrics: Metrics,
-    stop: CancellationToken,
-    clock: Arc<ManualClock>,
-    database: Database,
-}
-
-impl Service {
-    async fn new() -> Self {
-        let database = Database::new().await;
-        let clock = clock();
-        Self {
-            inbox: Inbox::new(database.open(clock.clone()).await),
-            inngest: Inngest::default(),
-            metrics: Metrics::new(),
-            stop: CancellationToken::new(),
-            clock,
-            database,
-        }
-    }
-
-    async fn stores(&self, leads: impl IntoIterator<Item = u64>) -> Vec<String> {
-        let leads: Vec<_> = leads.into_iter().map(moved).collect();
-        self.inbox.store(b"body", &leads, None).await.unwrap()
-    }
-
-    fn forwards(&self) -> JoinHandle<()> {
-        let forwarder = Forwarder {
-            inbox: self.inbox.clone(),
-            sink: self.inngest.clone(),
-            metrics: self.metrics.clone(),
-            pace: Pace {
-                poll: Duration::from_secs(30),
-                first_retry: Duration::from_millis(20),
-                longest_retry: Duration::from_millis(80),
-            },
-        };
-        tokio::spawn(forwarder.run(self.stop.clone()))
-    }
-
-    async fn counts(&self) -> InboxCounts {
-        self.inbox.counts().await.unwrap()
-    }
-
-    async fn until_nothing_waits(&self) {
-        let empty = async {
-            while self.counts().await.waiting > 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), empty).await.unwrap();
-    }
-}
+use super::inngest::{away, official};
+use super::{DEADLINE, Service, eventually};
+use crate::inbox::{Inbox, table};
 
 #[tokio::test]
 async fn what_inngest_accepted_is_forgotten() {
@@ -137,73 +10,91 @@ async fn what_inngest_accepted_is_forgotten() {
     let ids = service.stores([1, 2, 3]).await;
     service.forwards();
     service.until_nothing_waits().await;
-    assert_eq!(service.inngest.requests(), [ids]);
-    assert_eq!(service.inngest.accepted_leads(), [1, 2, 3]);
+    assert_eq!(service.inngest.ids(), [ids]);
+    assert_eq!(service.inngest.leads(), [1, 2, 3]);
     assert!(service.metrics.render().contains("prometei_flow_events_sent_total 3"));
+}
+
+#[tokio::test]
+async fn an_event_is_the_row_as_it_was_stored() {
+    let service = Service::new().await;
+    let id = service.stores([7]).await.remove(0);
+    service.forwards();
+    service.until_nothing_waits().await;
+    let data = r#"{"leadId":7,"accountId":1,"action":"status"}"#;
+    let event =
+        format!(r#"[{{"name":"amocrm/webhook","data":{data},"id":"{id}","ts":1795341600125}}]"#);
+    assert_eq!(service.inngest.requests(), [event]);
 }
 
 #[tokio::test]
 async fn nothing_is_forgotten_before_inngest_has_it_and_a_resend_keeps_its_ids() {
     let service = Service::new().await;
     let ids = service.stores([1, 2]).await;
-    service.inngest.answers([away(), away(), away()]);
+    let mut times = 0..3;
+    service.inngest.answers(move |leads| match times.next() {
+        Some(_) => away(),
+        None => official(leads, None),
+    });
     service.forwards();
     service.until_nothing_waits().await;
-    assert_eq!(service.inngest.requests(), vec![ids; 4]);
+    assert_eq!(service.inngest.ids(), vec![ids; 4]);
     assert!(service.metrics.render().contains("prometei_flow_event_send_failures_total 3"));
 }
 
 #[tokio::test]
-async fn while_inngest_is_away_the_waits_grow_and_rows_say_why() {
-    let service = Service::new().await;
+async fn while_inngest_is_away_a_row_says_how_often_it_was_tried_and_why_in_vain() {
+    let service = Service::running().await;
+    service.inngest.answers(|_| away());
     service.stores([1]).await;
-    service.inngest.answers((0..30).map(|_| away()));
-    let forwarder = service.forwards();
-    let row =
-        eventually("a try has failed", async || service.inbox.held(None, 1).await.unwrap().pop())
-            .await;
-    assert!(row.attempts >= 1 && row.reason == "connection refused", "{row:?}");
+    let row = eventually("it was tried again and again", async || {
+        let row = service.inbox.held(None, 1).await.unwrap().pop();
+        row.filter(|row| row.attempts > 3)
+    })
+    .await;
+    assert!(row.lead_id == 1 && row.reason.contains("HTTP 404"), "{row:?}");
+    service.inngest.answers(|leads| official(leads, None));
     service.until_nothing_waits().await;
-    let script = service.inngest.0.lock().unwrap();
-    let waits = script.requests.windows(2).map(|pair| pair[1].0 - pair[0].0);
-    // 20, 40, 80, 80, 80, 80 ms and not less.
-    for (wait, least) in waits.zip([20, 40, 80, 80, 80, 80]) {
-        assert!(wait >= Duration::from_millis(least), "{wait:?} is less than {least} ms");
-    }
-    drop(forwarder);
 }
 
 #[tokio::test]
 async fn an_event_that_inngest_refuses_is_parked_and_blocks_no_other() {
     let service = Service::new().await;
     let ids = service.stores(1..=20).await;
-    service.inngest.0.lock().unwrap().poison = Some(7);
+    service.inngest.answers(|leads| official(leads, Some(7)));
     service.forwards();
     service.until_nothing_waits().await;
 
     let others: Vec<_> = (1..=20).filter(|lead| *lead != 7).collect();
-    assert_eq!(service.inngest.accepted_leads(), others);
+    assert_eq!(service.inngest.leads(), others);
     let parked = service.inbox.parked(10).await.unwrap();
     assert_eq!((parked.len(), parked[0].lead_id, &parked[0].id), (1, 7, &ids[6]));
-    assert_eq!(parked[0].reason, "event too large");
+    assert_eq!(parked[0].reason, "Inngest refuses the event (HTTP 400): event name is empty");
 
     // A person has mended what was wrong.
-    service.inngest.0.lock().unwrap().poison = None;
+    service.inngest.answers(|leads| official(leads, None));
     assert_eq!(service.inbox.unpark(Some(8)).await.unwrap(), 0);
     assert_eq!(service.inbox.unpark(Some(7)).await.unwrap(), 1);
     service.until_nothing_waits().await;
-    assert_eq!(service.inngest.accepted_leads(), (1..=20).collect::<Vec<_>>());
+    assert_eq!(service.inngest.leads(), (1..=20).collect::<Vec<_>>());
 }
 
 #[tokio::test]
 async fn an_outage_in_the_middle_of_sorting_out_a_refusal_loses_nothing() {
     let service = Service::new().await;
     service.stores(1..=5).await;
-    let refused = SendError::Refused { accepted: 0, reason: "bad".into() };
-    service.inngest.answers([refused, away()]);
+    let mut requests = 0;
+    service.inngest.answers(move |leads| {
+        requests += 1;
+        match requests {
+            1 => official(leads, Some(1)),
+            2 => away(),
+            _ => official(leads, None),
+        }
+    });
     service.forwards();
     service.until_nothing_waits().await;
-    assert_eq!(service.inngest.accepted_leads(), [1, 2, 3, 4, 5]);
+    assert_eq!(service.inngest.leads(), [1, 2, 3, 4, 5]);
     assert_eq!(service.counts().await.parked, 0);
 }
 
@@ -213,29 +104,29 @@ async fn batches_are_bounded_and_a_backlog_is_sent_without_pauses() {
     service.stores(1..=250).await;
     service.forwards();
     service.until_nothing_waits().await;
-    let sizes: Vec<_> = service.inngest.requests().iter().map(Vec::len).collect();
+    let sizes: Vec<_> = service.inngest.ids().iter().map(Vec::len).collect();
     assert_eq!(sizes, [100, 100, 50]);
 }
 
 #[tokio::test]
 async fn a_new_webhook_wakes_the_forwarder() {
-    let service = Service::new().await;
-    service.forwards();
-    tokio::time::sleep(Duration::from_millis(30)).await;
+    let service = Service::running().await;
     service.stores([1]).await;
+    service.until_nothing_waits().await;
+    service.stores([2]).await;
     service.until_nothing_waits().await;
 }
 
 #[tokio::test]
 async fn it_stops_when_told_also_while_inngest_is_away() {
-    for answers in [vec![], vec![away(); 1000]] {
+    for is_away in [false, true] {
         let service = Service::new().await;
         service.stores([1]).await;
-        service.inngest.answers(answers);
+        service.inngest.answers(move |leads| if is_away { away() } else { official(leads, None) });
         let forwarder = service.forwards();
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        eventually("it was sent", async || (!service.inngest.ids().is_empty()).then_some(())).await;
         service.stop.cancel();
-        tokio::time::timeout(Duration::from_secs(1), forwarder).await.unwrap().unwrap();
+        tokio::time::timeout(DEADLINE, forwarder).await.unwrap().unwrap();
     }
 }
 
@@ -246,5 +137,21 @@ async fn a_row_survives_the_process_and_is_sent_by_the_next_one_under_the_same_i
     service.inbox = Inbox::new(service.database.open(service.clock.clone()).await);
     service.forwards();
     service.until_nothing_waits().await;
-    assert_eq!(service.inngest.requests(), [ids]);
+    assert_eq!(service.inngest.ids(), [ids]);
+}
+
+#[tokio::test]
+async fn what_was_claimed_and_not_tried_is_due_at_once() {
+    let service = Service::new().await;
+    service.stores([1, 2]).await;
+    let mut refusal = Some(1);
+    service.inngest.answers(move |leads| match refusal.take() {
+        Some(bad) => official(leads, Some(bad)),
+        None => away(),
+    });
+    // The first one is refused and sent alone; then Inngest is away, and the second one was in no request of its own.
+    let forwarder = service.forwarder();
+    forwarder.forward_batch(&mut Default::default(), &service.stop).await.unwrap();
+    assert_eq!(service.inngest.ids().len(), 2);
+    assert_eq!(table::claim(&service.inbox.db, 9).await.unwrap().len(), 2);
 }
