@@ -111,12 +111,8 @@ pub async fn run(
         functions::endpoint(client.clone(), amocrm.clone(), erp.clone(), filter.clone(), reconcile)
             .context("the functions are not configured rightly")?;
 
-    let intake = Arc::new(Intake {
-        inbox: inbox.clone(),
-        secrets: config.webhook.secrets,
-        filter: config.webhook.filter,
-        metrics: metrics.clone(),
-    });
+    let webhooks = config.webhook;
+    let intake = Intake::new(inbox.clone(), webhooks.secrets, webhooks.filter, metrics.clone());
     let forwarder = Forwarder {
         inbox: inbox.clone(),
         inngest: client,
@@ -136,7 +132,7 @@ pub async fn run(
         }
         AmoCrmPort::Missing(_) => None,
     };
-    let public = public_router(endpoint, intake).merge(oauth_router(consent));
+    let public = public_router(endpoint, Arc::new(intake)).merge(oauth_router(consent));
     let descriptors = descriptors();
     let serving = http::serve(
         listeners.public,

@@ -46,7 +46,7 @@ async fn ready(State(admin): State<Admin>) -> Response {
 
 async fn metrics_text(State(admin): State<Admin>) -> Response {
     if let Ok(counts) = admin.inbox.counts().await {
-        admin.metrics.set_inbox(&counts);
+        admin.metrics.set_inbox(counts.waiting, counts.parked, counts.unparsable);
     }
     ([(CONTENT_TYPE, METRICS_CONTENT_TYPE)], admin.metrics.render()).into_response()
 }

@@ -1,27 +1,23 @@
 //! A webhook becomes rows, and rows become events: amoCRM is answered once its leads are stored, and what is stored
 //! goes to Inngest until Inngest has it.
 
-mod answer;
-mod form;
 mod forwarder;
 mod group;
 mod inngest;
-mod intake;
 mod pace;
+mod read;
 mod retention;
-mod secret;
 mod table;
 #[cfg(test)]
 mod tests;
 mod webhook;
 
-pub use answer::IntakeAnswer;
 pub use forwarder::Forwarder;
 pub use inngest::InngestTransport;
-pub use intake::{BODY_LIMIT, Intake};
 pub use pace::Pace;
 pub use retention::{KEEP_BODIES_FOR, purge_daily};
-pub(crate) use webhook::{Webhooks, has_parameter};
+pub(crate) use webhook::is_webhook;
+pub use webhook::{BODY_LIMIT, Intake};
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -50,12 +50,8 @@ impl Service {
         let db = Db::open(&url, Arc::new(SystemClock)).await.unwrap();
         let inbox = Inbox::new(db.clone());
         let metrics = Metrics::new();
-        let intake = Intake {
-            inbox: inbox.clone(),
-            secrets: vec![SECRET.into()],
-            filter: Default::default(),
-            metrics: metrics.clone(),
-        };
+        let (secrets, filter) = (vec![SECRET.into()], Default::default());
+        let intake = Intake::new(inbox.clone(), secrets, filter, metrics.clone());
         let key = inngest::signing::SigningKey::new("signkey-test-0123456789abcdef");
         let client = Client::new(Settings::cloud("event-key", key), Nowhere);
         let endpoint = App::new("app", client).build().unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use functions::webhook::LeadFilter;
-use http::StatusCode;
+use http::{Request, StatusCode};
 use sandbox::{crash_after, crash_rounds};
 use tokio_util::sync::CancellationToken;
 
@@ -61,12 +61,8 @@ async fn every_webhook_answered_200_reaches_inngest_whatever_is_killed() {
     let database = Database::new().await;
     let clock = clock();
     let inbox = Inbox::new(database.open(clock.clone()).await);
-    let intake = Intake {
-        inbox: inbox.clone(),
-        secrets: Vec::new(),
-        filter: LeadFilter::default(),
-        metrics: Metrics::new(),
-    };
+    let (filter, metrics) = (LeadFilter::default(), Metrics::new());
+    let intake = Intake::new(inbox.clone(), Vec::new(), filter, metrics);
     let (mut schedules, mut lead) = (0, 0);
     for seed in 0..60 * crash_rounds() as u64 {
         let (inngest, mut dice) = (misbehaving(seed), Dice::new(!seed));
@@ -82,8 +78,9 @@ async fn every_webhook_answered_200_reaches_inngest_whatever_is_killed() {
                 })
                 .collect::<String>()
                 + "account[id]=1";
-            let taken = crash_after(point, intake.accept(None, None, body.as_bytes())).await;
-            if taken.is_some_and(|answer| answer.status == StatusCode::OK) {
+            let request = Request::post("/api/amocrm-webhook").body(body.into()).unwrap();
+            let taken = crash_after(point, intake.receive(request)).await;
+            if taken.is_some_and(|answer| answer.status() == StatusCode::OK) {
                 promised.extend(leads);
             }
             let running = forwarder(&inbox, &inngest).run(CancellationToken::new());

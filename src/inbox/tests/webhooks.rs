@@ -1,45 +1,69 @@
 //! Webhooks: what is stored, what is answered, what is refused.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use axum::body::{Body, to_bytes};
 use functions::webhook::LeadFilter;
+use http::Request;
+use http::header::CONTENT_TYPE;
 use sandbox::bodies;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 
-use super::clock;
+use super::{DEADLINE, clock};
 use crate::db::Db;
-use crate::inbox::{BODY_LIMIT, Inbox, Intake, IntakeAnswer, table};
+use crate::inbox::{BODY_LIMIT, Inbox, Intake, table};
 use crate::metrics::Metrics;
 
-const FORM: Option<&str> = Some("application/x-www-form-urlencoded");
-
+/// A service that takes webhooks in.
 struct Service {
     intake: Intake,
+    inbox: Inbox,
+    metrics: Metrics,
     folder: TempDir,
+}
+
+/// What amoCRM is answered: the status, and the body.
+type Answer = (u16, Value);
+
+fn accepted(leads: usize) -> Answer {
+    (200, json!({ "accepted": leads }))
 }
 
 impl Service {
     async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/flow.db", folder.path().display());
-        let intake = Intake {
-            inbox: Inbox::new(Db::open(&url, clock()).await.unwrap()),
-            secrets: Vec::new(),
-            filter: LeadFilter::default(),
-            metrics: Metrics::new(),
-        };
-        Self { intake, folder }
+        Self::with(&[], LeadFilter::default()).await
     }
 
-    async fn receives(&self, body: impl AsRef<[u8]>) -> IntakeAnswer {
-        self.intake.accept(FORM, None, body.as_ref()).await
+    /// With secrets, and a choice of leads.
+    async fn with(secrets: &[&str], filter: LeadFilter) -> Self {
+        let (folder, metrics) = (tempfile::tempdir().unwrap(), Metrics::new());
+        let url = format!("sqlite://{}/flow.db", folder.path().display());
+        let inbox = Inbox::new(Db::open(&url, clock()).await.unwrap());
+        let secrets = secrets.iter().map(|secret| SecretString::from(*secret)).collect();
+        let intake = Intake::new(inbox.clone(), secrets, filter, metrics.clone());
+        Self { intake, inbox, metrics, folder }
+    }
+
+    async fn receives(&self, body: impl AsRef<[u8]>) -> Answer {
+        self.receives_at("/api/amocrm-webhook", body).await
+    }
+
+    async fn receives_at(&self, uri: &str, body: impl AsRef<[u8]>) -> Answer {
+        let request = Request::post(uri).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = request.body(Body::from(body.as_ref().to_vec())).unwrap();
+        let answer = self.intake.receive(request).await;
+        let (status, body) = (answer.status().as_u16(), answer.into_body());
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
     }
 
     /// The data of the events that wait for Inngest.
     async fn waiting(&self) -> Vec<Value> {
-        let db = &self.intake.inbox.db;
+        let db = &self.inbox.db;
         let rows = table::claim(db, 10_000).await.unwrap();
         table::forget_claims(db).await.unwrap();
         rows.iter().map(|row| serde_json::from_str(&row.payload).unwrap()).collect()
@@ -50,20 +74,19 @@ impl Service {
     }
 
     async fn unparsable(&self) -> i64 {
-        self.intake.inbox.counts().await.unwrap().unparsable
+        self.inbox.counts().await.unwrap().unparsable
     }
 
     fn counted(&self, line: &str) -> bool {
         let name = format!("prometei_flow_webhooks_received_total{{outcome=\"{line}\"}} 1\n");
-        self.intake.metrics.render().contains(&name)
+        self.metrics.render().contains(&name)
     }
 }
 
 #[tokio::test]
 async fn the_webhook_of_the_original_becomes_one_event() {
     let service = Service::start().await;
-    let answer = service.receives(bodies::ORIGINAL).await;
-    assert_eq!((answer.status.as_u16(), answer.body), (200, json!({"accepted": 1})));
+    assert_eq!(service.receives(bodies::ORIGINAL).await, accepted(1));
     assert_eq!(
         service.waiting().await,
         [json!({
@@ -86,7 +109,7 @@ async fn every_form_that_amocrm_sends_is_understood() {
         (bodies::SEVERAL, vec![1, 2, 3]),
     ] {
         let service = Service::start().await;
-        assert_eq!(service.receives(body).await.body, json!({"accepted": leads.len()}), "{body}");
+        assert_eq!(service.receives(body).await, accepted(leads.len()), "{body}");
         assert_eq!(service.waiting_leads().await, leads, "{body}");
     }
 }
@@ -95,41 +118,56 @@ async fn every_form_that_amocrm_sends_is_understood() {
 async fn what_does_not_concern_us_is_answered_200_and_not_kept() {
     let service = Service::start().await;
     for body in [bodies::UPDATED, bodies::DELETED, bodies::CYRILLIC_UPDATE, bodies::UNSORTED] {
-        let answer = service.receives(body).await;
-        assert_eq!((answer.status.as_u16(), answer.body), (200, json!({"accepted": 0})), "{body}");
+        assert_eq!(service.receives(body).await, accepted(0), "{body}");
     }
     assert_eq!((service.waiting().await, service.unparsable().await), (vec![], 0));
 }
 
 #[tokio::test]
 async fn other_accounts_and_other_stages_are_ignored() {
-    let mut service = Service::start().await;
-    service.intake.filter = LeadFilter {
+    let filter = LeadFilter {
         account_id: Some(32_452_514),
         trigger_statuses: Some(vec![(9_679_730, 77_186_758)]),
     };
+    let service = Service::with(&[], filter).await;
     for body in [bodies::PIPELINE_STATUS, "leads[status][0][id]=x&account[id]=1"] {
-        assert_eq!(service.receives(body).await.body, json!({"accepted": 0}));
+        assert_eq!(service.receives(body).await, accepted(0));
     }
     let elsewhere = bodies::ORIGINAL.replace("77186758", "142");
-    assert_eq!(service.receives(elsewhere).await.body, json!({"accepted": 0}));
-    assert_eq!(service.receives(bodies::ORIGINAL).await.body, json!({"accepted": 1}));
+    assert_eq!(service.receives(elsewhere).await, accepted(0));
+    assert_eq!(service.receives(bodies::ORIGINAL).await, accepted(1));
     assert_eq!((service.waiting_leads().await, service.unparsable().await), (vec![45_721_053], 0));
 }
 
 #[tokio::test]
 async fn a_webhook_must_carry_one_of_the_secrets() {
-    let mut service = Service::start().await;
-    service.intake.secrets = vec!["first secret".into(), "second secret".into()];
-    for wrong in [None, Some(""), Some("first"), Some("FIRST SECRET")] {
-        let answer = service.intake.accept(FORM, wrong, bodies::ORIGINAL.as_bytes()).await;
-        assert_eq!(answer.status.as_u16(), 401, "{wrong:?}");
+    let service = Service::with(&["first secret", "second secret"], LeadFilter::default()).await;
+    for wrong in [
+        "",
+        "?secret",
+        "?secret=",
+        "?secret=first",
+        "?secret=First+secret",
+        "?secret=first+secret,second+secret",
+        "?secret=first+secret+",
+        "?other=first+secret",
+    ] {
+        let uri = format!("/api/amocrm-webhook{wrong}");
+        let (status, _) = service.receives_at(&uri, bodies::ORIGINAL).await;
+        assert_eq!(status, 401, "{wrong}");
     }
     assert_eq!((service.waiting().await, service.unparsable().await), (vec![], 0));
-    for right in ["first secret", "second secret"] {
-        let answer = service.intake.accept(FORM, Some(right), bodies::ORIGINAL.as_bytes()).await;
-        assert_eq!(answer.status.as_u16(), 200);
+    for right in ["first+secret", "second%20secret"] {
+        let uri = format!("/api/amocrm-webhook?secret={right}");
+        assert_eq!(service.receives_at(&uri, bodies::ORIGINAL).await, accepted(1));
     }
+}
+
+#[tokio::test]
+async fn where_no_secret_is_set_every_webhook_is_taken() {
+    let service = Service::start().await;
+    let uri = "/api/amocrm-webhook?secret=anything";
+    assert_eq!(service.receives_at(uri, bodies::ORIGINAL).await, accepted(1));
 }
 
 #[tokio::test]
@@ -137,8 +175,8 @@ async fn garbage_is_kept_and_answered_200() {
     let json = br#"{"leads":{"status":[{"id":1}]}}"#;
     for body in [b"hello".as_slice(), b"\xff\xfe\x00=%zz", b"leads[status=1", json] {
         let service = Service::start().await;
-        let answer = service.receives(body).await;
-        assert_eq!((answer.status.as_u16(), service.unparsable().await), (200, 1), "{body:?}");
+        let (status, _) = service.receives(body).await;
+        assert_eq!((status, service.unparsable().await), (200, 1), "{body:?}");
         assert!(service.counted("unparsable"));
     }
 }
@@ -146,7 +184,7 @@ async fn garbage_is_kept_and_answered_200() {
 #[tokio::test]
 async fn an_empty_body_is_answered_200_and_counted() {
     let service = Service::start().await;
-    assert_eq!(service.receives("").await.status.as_u16(), 200);
+    assert_eq!(service.receives("").await.0, 200);
     assert_eq!(service.unparsable().await, 0);
     assert!(service.counted("empty"));
 }
@@ -155,10 +193,10 @@ async fn an_empty_body_is_answered_200_and_counted() {
 async fn one_bad_entry_drops_no_other_and_the_body_says_what_was_wrong() {
     let service = Service::start().await;
     let body = "leads[status][0][id]=abc&leads[status][1][id]=7&leads[status][2][name]=no+id";
-    assert_eq!(service.receives(body).await.body, json!({"accepted": 1}));
+    assert_eq!(service.receives(body).await, accepted(1));
     assert_eq!((service.waiting_leads().await, service.unparsable().await), (vec![7], 1));
     // Nothing usable at all: still kept, for a person to look at.
-    assert_eq!(service.receives("leads[status][0][id]=abc").await.status.as_u16(), 200);
+    assert_eq!(service.receives("leads[status][0][id]=abc").await.0, 200);
     assert_eq!(service.unparsable().await, 2);
 }
 
@@ -167,7 +205,7 @@ async fn text_that_is_no_utf_8_does_not_matter() {
     let service = Service::start().await;
     let mut body = b"leads[add][0][name]=\xff%FF&leads[add][0][id]=5&%ff[%fe]=1".to_vec();
     body.extend(b"&account%5Bsubdomain%5D=%E2%28");
-    assert_eq!(service.receives(&body).await.body, json!({"accepted": 1}));
+    assert_eq!(service.receives(&body).await, accepted(1));
 }
 
 #[tokio::test]
@@ -175,9 +213,9 @@ async fn a_large_body_is_taken_up_to_the_limit_and_refused_above() {
     let service = Service::start().await;
     let mut body = String::from("leads[add][0][id]=5&leads[add][0][name]=");
     body.push_str(&"x".repeat(BODY_LIMIT - body.len()));
-    assert_eq!(service.receives(&body).await.status.as_u16(), 200);
+    assert_eq!(service.receives(&body).await.0, 200);
     body.push('x');
-    assert_eq!(service.receives(&body).await.status.as_u16(), 413);
+    assert_eq!(service.receives(&body).await.0, 413);
 }
 
 #[tokio::test]
@@ -185,63 +223,67 @@ async fn a_burst_in_one_body_is_taken_whole_and_hostile_ones_cost_little() {
     let service = Service::start().await;
     let lead = |n: u64| format!("leads%5Badd%5D%5B{n}%5D%5Bid%5D={}&", n + 1);
     let body: String = (0..1000).map(lead).collect();
-    assert_eq!(service.receives(&body).await.body, json!({"accepted": 1000}));
+    assert_eq!(service.receives(&body).await, accepted(1000));
     assert_eq!(service.waiting_leads().await, (1..=1000).collect::<Vec<_>>());
+}
 
+#[tokio::test]
+async fn hostile_bodies_are_answered_200_and_only_so_much_of_them_is_read() {
+    let service = Service::start().await;
     let deep = format!("leads{}=1", "[a]".repeat(80_000));
-    let many = "a[b]&".repeat(50_000);
+    assert_eq!(service.receives(deep).await, accepted(0));
     let unclosed = format!("leads{}=1", "[".repeat(200_000));
-    for hostile in [deep, many, unclosed] {
-        let start = Instant::now();
-        assert_eq!(service.receives(hostile).await.status.as_u16(), 200);
-        assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
-    }
+    assert_eq!(service.receives(unclosed).await.0, 200);
+    // The lead at the end is not looked for: the body is kept for a person.
+    let many = "a[b]&".repeat(5000) + "leads[add][0][id]=5";
+    assert_eq!(service.receives(many).await.0, 200);
+    assert_eq!((service.waiting().await, service.unparsable().await), (vec![], 2));
 }
 
 #[tokio::test]
 async fn the_forwarder_is_woken() {
     let service = Service::start().await;
     service.receives(bodies::ORIGINAL).await;
-    tokio::time::timeout(Duration::from_secs(1), service.intake.inbox.wake.notified())
-        .await
-        .unwrap();
+    tokio::time::timeout(DEADLINE, service.inbox.wake.notified()).await.unwrap();
 }
 
 #[tokio::test]
 async fn what_cannot_be_stored_is_answered_503_so_that_amocrm_repeats_it() {
     let service = Service::start().await;
-    service.intake.inbox.db.close().await;
-    let answer = service.receives(bodies::ORIGINAL).await;
-    assert_eq!(answer.status.as_u16(), 503);
+    service.inbox.db.close().await;
+    let refused = (503, json!({ "error": "not stored, send it again" }));
+    assert_eq!(service.receives(bodies::ORIGINAL).await, refused);
     assert!(service.counted("not_stored"));
 }
 
 #[tokio::test]
+async fn a_database_that_does_not_answer_is_not_waited_for() {
+    let service = Service::start().await;
+    // The one connection that writes is taken; for it alone one would wait half a minute.
+    let _transaction = service.inbox.db.begin().await.unwrap();
+    let answer = service.receives(bodies::ORIGINAL);
+    let answer = tokio::time::timeout(Duration::from_secs(15), answer).await.unwrap();
+    assert_eq!(answer.0, 503);
+}
+
+#[tokio::test]
 async fn what_was_answered_200_is_there_after_a_restart() {
-    let Service { intake, folder } = Service::start().await;
-    intake.accept(FORM, None, bodies::SEVERAL.as_bytes()).await;
+    let service = Service::start().await;
+    assert_eq!(service.receives(bodies::SEVERAL).await, accepted(3));
     // No orderly close: the second process finds the files as the first one left them.
-    let url = format!("sqlite://{}/flow.db", folder.path().display());
+    let url = format!("sqlite://{}/flow.db", service.folder.path().display());
     let reopened = Inbox::new(Db::open(&url, clock()).await.unwrap());
     assert_eq!(reopened.counts().await.unwrap().waiting, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_webhooks_at_once_are_answered_in_time() {
+async fn many_webhooks_at_once_are_all_stored() {
     let service = Arc::new(Service::start().await);
-    let mut answers = tokio::task::JoinSet::new();
+    let mut answers = JoinSet::new();
     for _ in 0..64 {
         let service = service.clone();
-        answers.spawn(async move {
-            let start = Instant::now();
-            (service.receives(bodies::ORIGINAL).await.status.as_u16(), start.elapsed())
-        });
+        answers.spawn(async move { service.receives(bodies::ORIGINAL).await });
     }
-    while let Some(answer) = answers.join_next().await {
-        let (status, time) = answer.unwrap();
-        assert_eq!(status, 200);
-        // amoCRM waits 2 s; the aim of 500 ms is measured on a machine that does nothing else.
-        assert!(time < Duration::from_millis(1500), "{time:?}");
-    }
+    assert_eq!(answers.join_all().await, vec![accepted(1); 64]);
     assert_eq!(service.waiting().await.len(), 64);
 }

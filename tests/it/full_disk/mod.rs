@@ -66,15 +66,14 @@ impl Service {
         let metrics = Metrics::new();
         let inbox = Inbox::new(store);
         let admin = admin_router(inbox.clone(), metrics.clone());
-        let (secrets, filter) = Default::default();
-        let intake = Intake { inbox: inbox.clone(), secrets, filter, metrics };
+        let intake = Intake::new(inbox.clone(), Vec::new(), Default::default(), metrics);
         Self { intake, inbox, admin, ledger, erp, _stop: stop.drop_guard() }
     }
 
     /// The status that amoCRM gets.
     async fn webhook(&self) -> u16 {
-        let form = Some("application/x-www-form-urlencoded");
-        self.intake.accept(form, None, bodies::ORIGINAL.as_bytes()).await.status.as_u16()
+        let request = Request::post("/api/amocrm-webhook").body(bodies::ORIGINAL.into()).unwrap();
+        self.intake.receive(request).await.status().as_u16()
     }
 
     /// The status of the health check, and what it says.
