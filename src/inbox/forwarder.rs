@@ -10,7 +10,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::pace::{Backoff, Batch, Pace};
-use super::{Inbox, InboxRow, table};
+use super::rows::ClaimedRow;
+use super::store::Inbox;
+use super::table;
 use crate::metrics::Metrics;
 
 /// The most events in one request.
@@ -120,7 +122,7 @@ impl Forwarder {
     async fn claim(&self) -> anyhow::Result<Vec<NewEvent>> {
         let rows = table::claim(&self.inbox.db, BATCH).await?;
         let mut events = Vec::with_capacity(rows.len());
-        for InboxRow { id, payload, received_at } in rows {
+        for ClaimedRow { id, payload, received_at } in rows {
             match RawValue::from_string(payload) {
                 Ok(data) => events.push(NewEvent {
                     name: AmoCrmWebhook::EVENT_NAME.to_owned(),

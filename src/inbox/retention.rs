@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
-use super::{Inbox, table};
+use super::store::Inbox;
+use super::table;
 
 /// How long a webhook's body is kept: long enough to look into a complaint, not longer. It holds what people
 /// wrote into their CRM.

@@ -3,8 +3,7 @@
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use super::group::Webhook;
-use super::{CLAIM, HeldRow, InboxCounts, InboxRow, ParkedRow};
+use super::rows::{CLAIM, ClaimedRow, HeldRow, InboxCounts, ParkedRow, Webhook};
 use crate::db::transaction::Transaction;
 use crate::db::{Db, only, timestamp};
 
@@ -45,7 +44,7 @@ pub(super) async fn write_probe(transaction: &mut Transaction) -> sqlx::Result<(
 }
 
 /// Claims the next leads to send, oldest first, for [`CLAIM`]. Returns them with the data of their events, JSON.
-pub(super) async fn claim(db: &Db, limit: u32) -> anyhow::Result<Vec<InboxRow>> {
+pub(super) async fn claim(db: &Db, limit: u32) -> anyhow::Result<Vec<ClaimedRow>> {
     let now = db.clock.now();
     // The condition is asked twice: of two replicas that pick the same rows the second one waits for the first, and
     // then looks at what the first has made of them.
@@ -63,7 +62,7 @@ pub(super) async fn claim(db: &Db, limit: u32) -> anyhow::Result<Vec<InboxRow>> 
     let mut rows: Vec<(String, String, i64)> = transaction.fetch(claim).await?;
     transaction.commit().await?;
     rows.sort_unstable();
-    let row = |(id, payload, received_at)| InboxRow { id, payload, received_at };
+    let row = |(id, payload, received_at)| ClaimedRow { id, payload, received_at };
     Ok(rows.into_iter().map(row).collect())
 }
 

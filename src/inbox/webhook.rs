@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use functions::webhook::{AmoCrmWebhook, LeadFilter};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -17,9 +17,8 @@ use serde_json::{Value, json};
 use subtle::{Choice, ConstantTimeEq as _};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::Inbox;
 use super::read::{self, Reading};
-use crate::http::json;
+use super::store::Inbox;
 use crate::logging::Tally;
 use crate::metrics::Metrics;
 
@@ -113,7 +112,7 @@ impl Intake {
     pub async fn receive(&self, request: Request) -> Response {
         let (name, status, body) = self.take(request).await.answer();
         self.metrics.webhook(name);
-        json(status, &body)
+        (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
     }
 
     async fn take(&self, request: Request) -> Outcome {
@@ -134,9 +133,9 @@ impl Intake {
             Reading::Empty => return Outcome::Empty,
             Reading::Ignored => return Outcome::Ignored,
             Reading::Unparsable { reason } => self.keep(&body, &reason).await,
-            Reading::Leads { parsed, problem } => {
+            Reading::Leads { mut leads, problem } => {
                 let received_at = format!("{:.3}", self.inbox.db.clock.now());
-                let leads = AmoCrmWebhook::from_body(parsed, Some(&received_at));
+                leads.iter_mut().for_each(|lead| lead.received_at = Some(received_at.clone()));
                 self.store(&body, &leads, problem.as_deref()).await
             }
         };

@@ -1,4 +1,4 @@
-//! Group commit: webhooks that come in at the same time share one transaction, and so one wait for the disk.
+//! The inbox, and group commit: webhooks that come in at the same time share one transaction, and so one wait for the disk.
 //!
 //! While a transaction is on its way to the disk the next webhooks queue up; they all go into the next one. A burst
 //! costs as many syncs as the disk can do, not as many as there are webhooks, and a single webhook waits for no other.
@@ -10,10 +10,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use functions::webhook::AmoCrmWebhook;
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::{Inbox, table};
+use super::rows::{HeldRow, InboxCounts, Lead, ParkedRow, Webhook};
+use super::table;
+use crate::db::Db;
 use crate::db::connect::Pools;
 use crate::deals::notices;
 
@@ -26,24 +28,22 @@ const QUEUE: usize = 1024;
 /// How long a commit proves that the next one would go well.
 const PROOF: Duration = Duration::from_secs(1);
 
-/// A webhook as it is stored.
-pub(super) struct Webhook {
-    pub(super) id: String,
-    pub(super) received_at: Timestamp,
-    pub(super) content: Vec<u8>,
-    pub(super) state: &'static str,
-    pub(super) problem: Option<String>,
-    pub(super) leads: Vec<Lead>,
-}
-
-/// A lead of it: one row of the inbox.
-pub(super) struct Lead {
-    pub(super) id: String,
-    pub(super) lead_id: i64,
-    pub(super) payload: String,
+/// What amoCRM was promised and Inngest does not have yet. Clones share it.
+#[derive(Clone)]
+pub struct Inbox {
+    pub(super) db: Db,
+    group: Group,
+    /// Told when something was stored.
+    pub(super) wake: Arc<Notify>,
 }
 
 impl Inbox {
+    /// The inbox in `db`. Webhooks are stored by a task, which ends with the last clone.
+    pub fn new(db: Db) -> Self {
+        let group = Group::start(db.pools.clone());
+        Self { db, group, wake: Arc::default() }
+    }
+
     /// Stores a webhook whole: its body, and one row for each of `leads`. Once this returns, they survive a crash.
     /// `problem` says what else in the body could not be read.
     ///
@@ -75,6 +75,34 @@ impl Inbox {
     pub async fn prove_writable(&self) -> anyhow::Result<()> {
         self.db.pools.check()?;
         self.group.prove().await
+    }
+
+    /// Ends the claims of a service that is gone: the next one need not wait for them. Only for a service that is
+    /// alone on its database; where replicas share it, their claims are alive.
+    pub(crate) async fn forget_claims(&self) -> anyhow::Result<()> {
+        if self.db.is_shared() { Ok(()) } else { table::forget_claims(&self.db).await }
+    }
+
+    /// What lies in the inbox.
+    pub async fn counts(&self) -> anyhow::Result<InboxCounts> {
+        table::counts(&self.db).await
+    }
+
+    /// The leads that were given up, newest first.
+    pub async fn parked(&self, limit: u32) -> anyhow::Result<Vec<ParkedRow>> {
+        table::parked(&self.db, limit).await
+    }
+
+    /// The leads that were sent in vain so far, oldest first: those of `lead`, or all.
+    pub async fn held(&self, lead: Option<u64>, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
+        table::held(&self.db, lead, limit).await
+    }
+
+    /// Makes leads due again that were given up: `lead`, or all. Returns how many events that are.
+    pub async fn unpark(&self, lead: Option<u64>) -> anyhow::Result<u64> {
+        let unparked = table::unpark(&self.db, lead).await?;
+        self.wake.notify_one();
+        Ok(unparked)
     }
 
     fn row(&self, lead: &AmoCrmWebhook, now: Timestamp) -> anyhow::Result<Lead> {
@@ -114,7 +142,7 @@ type Stored = Result<(), String>;
 
 /// Stores webhooks, several at a time. Clones share the queue.
 #[derive(Clone)]
-pub(super) struct Group {
+struct Group {
     queue: mpsc::Sender<Entry>,
     /// When the last transaction was committed, unless one has failed since.
     committed: Arc<Mutex<Option<Instant>>>,
@@ -122,7 +150,7 @@ pub(super) struct Group {
 
 impl Group {
     /// Begins to store in a task that ends with the last clone.
-    pub(super) fn start(pools: Pools) -> Self {
+    fn start(pools: Pools) -> Self {
         let (sender, mut queue) = mpsc::channel(QUEUE);
         let committed: Arc<Mutex<Option<Instant>>> = Arc::default();
         let note = Arc::clone(&committed);
