@@ -18,7 +18,7 @@ use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::deals::{self, Ledger};
-use crate::erp::{ErpClient, ErpPort};
+use crate::erp::ErpClient;
 use crate::http::{self, Limits, admin_router, public_router};
 use crate::inbox::{Forwarder, Inbox, InngestTransport, Intake, Pace, purge_daily};
 use crate::metrics::Metrics;
@@ -88,13 +88,9 @@ pub async fn run(
         }
         None => AmoCrmPort::Missing(Default::default()),
     };
-    let erp = match config.erp {
-        Some(settings) => {
-            let erp = ErpClient::new(settings, outbound.clone(), Arc::clone(&clock));
-            ErpPort::Configured(Ledger::new(store.clone(), erp, config.dedupe, Arc::clone(&clock)))
-        }
-        None => ErpPort::Missing(Default::default()),
-    };
+    let erp =
+        config.erp.map(|settings| ErpClient::new(settings, outbound.clone(), Arc::clone(&clock)));
+    let ledger = Ledger::new(store.clone(), erp, config.dedupe, Arc::clone(&clock));
     let metrics = Metrics::new();
     let filter = &config.webhook.filter;
     let reconcile = filter.trigger_statuses.clone().map(|stages| ReconcileLeads {
@@ -107,9 +103,14 @@ pub async fn run(
         },
         stages,
     });
-    let endpoint =
-        functions::endpoint(client.clone(), amocrm.clone(), erp.clone(), filter.clone(), reconcile)
-            .context("the functions are not configured rightly")?;
+    let endpoint = functions::endpoint(
+        client.clone(),
+        amocrm.clone(),
+        ledger.clone(),
+        filter.clone(),
+        reconcile,
+    )
+    .context("the functions are not configured rightly")?;
 
     let webhooks = config.webhook;
     let intake = Intake::new(inbox.clone(), webhooks.secrets, webhooks.filter, metrics.clone());
@@ -176,9 +177,7 @@ pub async fn run(
     if let AmoCrmPort::Configured(client) = &amocrm {
         client.settle().await;
     }
-    if let ErpPort::Configured(ledger) = &erp {
-        ledger.settle().await;
-    }
+    ledger.drain().await;
     store.close().await;
     ended
 }

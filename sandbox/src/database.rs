@@ -16,8 +16,8 @@ impl Database {
     /// On SQLite, or with `TEST_POSTGRES_URL=postgres://user@host/database` on that PostgreSQL, so that every test of what
     /// is stored runs on both.
     pub async fn new() -> anyhow::Result<Self> {
-        match Self::shared().await? {
-            Some(shared) => Ok(shared),
+        match postgres() {
+            Some(server) => Self::schema_on(&server).await,
             None => Self::file(),
         }
     }
@@ -29,15 +29,18 @@ impl Database {
         Ok(Self { url, _folder: Some(folder) })
     }
 
-    /// On PostgreSQL, where there is one.
-    pub async fn shared() -> anyhow::Result<Option<Self>> {
-        let Some(server) = postgres() else { return Ok(None) };
+    /// On PostgreSQL. Tests that make sense only there are ignored unless they are asked for.
+    pub async fn shared() -> anyhow::Result<Self> {
+        Self::schema_on(&postgres().context("TEST_POSTGRES_URL names no PostgreSQL")?).await
+    }
+
+    async fn schema_on(server: &str) -> anyhow::Result<Self> {
         let schema = format!("test_{}", Ulid::generate().to_string().to_lowercase());
-        let mut connection = connect(&server).await?;
+        let mut connection = connect(server).await?;
         connection.execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await?;
         let separator = if server.contains('?') { '&' } else { '?' };
         let url = format!("{server}{separator}options=-c%20search_path%3D{schema}");
-        Ok(Some(Self { url, _folder: None }))
+        Ok(Self { url, _folder: None })
     }
 
     /// Its address, for `DATABASE_URL`.

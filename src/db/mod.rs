@@ -32,8 +32,6 @@ pub struct Db {
     pub(crate) pools: Pools,
     pub(crate) clock: SharedClock,
     pub(crate) ids: Arc<ids::Ids>,
-    /// What this process calls itself where it claims something; unique, and of no other meaning.
-    pub(crate) process: Arc<String>,
     /// Held by a service on an SQLite file, for as long as any clone lives.
     _lock: Option<Arc<File>>,
 }
@@ -63,8 +61,7 @@ impl Db {
     ) -> anyhow::Result<Self> {
         let pools = connect::open(url).await?;
         let ids: Arc<ids::Ids> = Arc::default();
-        let process = Arc::new(ids.next(clock.now()));
-        let store = Self { pools, clock, ids, process, _lock: lock };
+        let store = Self { pools, clock, ids, _lock: lock };
         store.migrate().await.context("the database could not be brought up to date")?;
         Ok(store)
     }

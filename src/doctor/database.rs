@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use super::Finding;
 use crate::clock::SharedClock;
 use crate::db::Db;
+use crate::deals;
 use crate::inbox::Inbox;
 
 /// Inngest usually has a webhook within a second.
@@ -22,7 +23,7 @@ pub(super) async fn examine(store: &anyhow::Result<Db>, clock: &SharedClock) -> 
         Err(error) => return failed(error),
     };
     let inbox = Inbox::new(store.clone());
-    let (counts, deals) = match tokio::try_join!(inbox.counts(), store.deal_counts()) {
+    let (counts, deals) = match tokio::try_join!(inbox.counts(), deals::counts(store)) {
         Ok(counts) => counts,
         Err(error) => return failed(&error),
     };

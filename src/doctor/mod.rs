@@ -8,6 +8,8 @@ mod database;
 mod erp;
 mod finding;
 mod inngest;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::time::Duration;
@@ -32,8 +34,7 @@ pub async fn examine(env: &dyn Env, clock: SharedClock) -> Vec<Finding> {
     examine_within(LIMIT, env, clock).await
 }
 
-/// The same with another limit for each part.
-pub async fn examine_within(limit: Duration, env: &dyn Env, clock: SharedClock) -> Vec<Finding> {
+async fn examine_within(limit: Duration, env: &dyn Env, clock: SharedClock) -> Vec<Finding> {
     let config = match Config::load(env) {
         Ok(config) => config,
         Err(errors) => {

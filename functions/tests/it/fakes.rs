@@ -1,4 +1,4 @@
-//! An amoCRM and an ERP that answer what they were told to, and remember what they were asked.
+//! An amoCRM and an ERP that give prepared answers and record the requests.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ pub(crate) fn clock() -> Clock {
 #[derive(Clone, Default)]
 pub(crate) struct FakeErp {
     pub(crate) created: Arc<Mutex<Vec<Deal>>>,
-    /// Deals whose name contains this are refused for good.
+    /// Deals whose name contains this are refused, without another retry.
     pub(crate) refuses: Option<&'static str>,
     pub(crate) knows_them_all: bool,
 }

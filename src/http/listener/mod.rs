@@ -4,6 +4,8 @@
 mod body;
 mod connections;
 mod limits;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;

@@ -6,6 +6,3 @@ mod deals;
 mod keys;
 mod reconcile;
 mod webhooks;
-mod world;
-
-pub(crate) use world::eventually;

@@ -9,17 +9,13 @@ use jiff::Timestamp;
 use prometei_flow::amocrm::{TokenPair, TokenStore as _};
 use prometei_flow::clock::ManualClock;
 use prometei_flow::db::Db;
-use prometei_flow::deals::{Claim, ClaimedDeal, DealRef, Lease, Resolution, Unsent};
 
 use super::refusal::{accept_commits, refuse_commits};
 use crate::database::Database;
 
-const LEASE: Lease = Lease { holds: Duration::from_secs(45), unknown: Duration::from_secs(90) };
-
 /// A database in which each change has something to change.
 struct Prepared {
     store: Db,
-    claimed: ClaimedDeal,
     consent: String,
     now: Timestamp,
 }
@@ -30,27 +26,8 @@ type Change = for<'a> fn(&'a Prepared) -> Changed<'a>;
 /// Does nothing on SQLite.
 const REPLICAS_ALONE: &str = "next_turn";
 
-/// Functions that change data; those of the inbox are in `src/inbox/tests/commits.rs`.
+/// Functions that change data; those of the inbox and of the ledger are in their `tests/commits.rs`.
 const CHANGES: &[(&str, Change)] = &[
-    ("claim_deal, first", |it| {
-        Box::pin(async { it.store.claim_deal(deal("lead:9"), LEASE).await.map(drop) })
-    }),
-    ("claim_deal, again", |it| {
-        Box::pin(async { it.store.claim_deal(deal("lead:2"), LEASE).await.map(drop) })
-    }),
-    ("deal_sending", |it| {
-        Box::pin(async { it.store.deal_sending(&it.claimed, LEASE).await.map(drop) })
-    }),
-    ("deal_done", |it| {
-        Box::pin(async { it.store.deal_done("lead:1", "119", "{}").await.map(drop) })
-    }),
-    ("deal_unsent", |it| Box::pin(it.store.deal_unsent(&it.claimed, Unsent::Refused, "no"))),
-    ("note_deal_failure", |it| {
-        Box::pin(it.store.note_deal_failure("lead:9", Some(9), "01RUN1", "no"))
-    }),
-    ("resolve_deal", |it| {
-        Box::pin(async { it.store.resolve_deal("lead:2", &Resolution::Absent).await.map(drop) })
-    }),
     ("reconcile_cursor", |it| Box::pin(async { it.store.reconcile_cursor().await.map(drop) })),
     ("settle_events", |it| {
         Box::pin(async { it.store.settle_events(&[("event", it.now)], &[1]).await })
@@ -79,20 +56,11 @@ impl Prepared {
     async fn new(database: &Database) -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
         let store = database.open(clock.clone()).await;
-        let left = store.claim_deal(deal("lead:2"), LEASE).await.unwrap();
-        assert!(matches!(left, Claim::Mine(_)));
-        clock.advance(LEASE.holds + Duration::from_secs(1));
-        let Claim::Mine(claimed) = store.claim_deal(deal("lead:1"), LEASE).await.unwrap() else {
-            panic!("the deal is new");
-        };
+        clock.advance(Duration::from_secs(1));
         let consent = store.begin_consent().await.unwrap();
         let now = prometei_flow::clock::Clock::now(&*clock);
-        Self { store, claimed, consent, now }
+        Self { store, consent, now }
     }
-}
-
-fn deal(key: &str) -> DealRef<'_> {
-    DealRef { key, account_id: None, lead_id: Some(1), run_id: "01RUN1", payload_hash: "hash" }
 }
 
 fn pair(now: Timestamp) -> TokenPair {
