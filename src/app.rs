@@ -7,7 +7,6 @@ use anyhow::Context as _;
 use inngest::Client;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -20,9 +19,7 @@ use crate::db::Db;
 use crate::deals::{self, Ledger};
 use crate::erp::ErpClient;
 use crate::http::{self, Limits, admin_router, public_router};
-use crate::inbox::Intake;
-use crate::inbox::{Forwarder, Pace, purge_daily};
-use crate::inbox::{InngestEvents, InngestTransport};
+use crate::inbox::{Forwarder, Inbox, InngestTransport, Intake, Pace, purge_daily};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::reconcile;
@@ -74,6 +71,8 @@ pub async fn run(
         webhook_destination(&config).filter(|destination| destination.shown().scheme() == "https");
     let store = Db::open_for_service(&config.database.url, Arc::clone(&clock)).await?;
     deals::forget_claims(&store).await?;
+    let inbox = Inbox::new(store.clone());
+    inbox.forget_claims().await?;
     let outbound = Outbound::new();
     let client = Client::new(config.inngest, InngestTransport::new(outbound.clone()));
     let amocrm = match config.amocrm {
@@ -91,7 +90,7 @@ pub async fn run(
     let erp =
         config.erp.map(|settings| ErpClient::new(settings, outbound.clone(), Arc::clone(&clock)));
     let ledger = Ledger::new(store.clone(), erp, config.dedupe, Arc::clone(&clock));
-    let (metrics, wake) = (Metrics::new(), Arc::new(Notify::new()));
+    let metrics = Metrics::new();
     let filter = &config.webhook.filter;
     let reconcile = filter.trigger_statuses.clone().map(|stages| {
         let (amocrm, store, metrics) = (amocrm.clone(), store.clone(), metrics.clone());
@@ -106,18 +105,11 @@ pub async fn run(
     )
     .context("the functions are not configured rightly")?;
 
-    let intake = Arc::new(Intake {
-        store: store.clone(),
-        clock: Arc::clone(&clock),
-        secrets: config.webhook.secrets,
-        filter: config.webhook.filter,
-        wake: Arc::clone(&wake),
-        metrics: metrics.clone(),
-    });
+    let webhooks = config.webhook;
+    let intake = Intake::new(inbox.clone(), webhooks.secrets, webhooks.filter, metrics.clone());
     let forwarder = Forwarder {
-        store: store.clone(),
-        sink: InngestEvents::new(client),
-        wake,
+        inbox: inbox.clone(),
+        inngest: client,
         metrics: metrics.clone(),
         pace: Pace::default(),
     };
@@ -129,7 +121,7 @@ pub async fn run(
 
     let mut parts: JoinSet<anyhow::Result<&'static str>> = JoinSet::new();
     let oauth = oauth_router(&amocrm, store.clone(), Arc::clone(&clock));
-    let public = public_router(endpoint, intake).merge(oauth);
+    let public = public_router(endpoint, Arc::new(intake)).merge(oauth);
     let descriptors = descriptors();
     let serving = http::serve(
         listeners.public,
@@ -151,14 +143,9 @@ pub async fn run(
             Ok("the health check of amoCRM")
         });
     }
-    let admin = admin_router(store.clone(), metrics);
-    let serving = http::serve(
-        listeners.admin,
-        admin,
-        Limits::admin(descriptors),
-        Arc::clone(&clock),
-        stop.clone(),
-    );
+    let admin = admin_router(inbox.clone(), metrics);
+    let serving =
+        http::serve(listeners.admin, admin, Limits::admin(descriptors), clock, stop.clone());
     parts.spawn(async move {
         serving.await;
         Ok("the admin listener")
@@ -168,7 +155,7 @@ pub async fn run(
         forwarding.await;
         Ok("the forwarder")
     });
-    let purging = purge_daily(store.clone(), clock, stop.clone());
+    let purging = purge_daily(inbox, stop.clone());
     parts.spawn(async move {
         purging.await;
         Ok("the clean-up of webhook bodies")

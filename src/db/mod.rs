@@ -11,6 +11,8 @@ mod schema;
 mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 pub(crate) mod transaction;
 
 use std::fs::File;
@@ -21,7 +23,6 @@ use jiff::Timestamp;
 use sqlx::AnyPool;
 
 use crate::clock::SharedClock;
-use crate::inbox::Group;
 use connect::{Kind, Pools};
 use transaction::{Statement, Transaction};
 
@@ -31,7 +32,6 @@ pub struct Db {
     pub(crate) pools: Pools,
     pub(crate) clock: SharedClock,
     pub(crate) ids: Arc<ids::Ids>,
-    pub(crate) group: Group,
     /// Held by a service on an SQLite file, for as long as any clone lives.
     _lock: Option<Arc<File>>,
 }
@@ -49,9 +49,7 @@ impl Db {
             Kind::Postgres => Self::open(url, clock).await,
             Kind::Sqlite => {
                 let lock = file::lock(url)?;
-                let store = Self::open_with(url, clock, Some(Arc::new(lock))).await?;
-                store.forget_claims().await?;
-                Ok(store)
+                Self::open_with(url, clock, Some(Arc::new(lock))).await
             }
         }
     }
@@ -63,8 +61,7 @@ impl Db {
     ) -> anyhow::Result<Self> {
         let pools = connect::open(url).await?;
         let ids: Arc<ids::Ids> = Arc::default();
-        let group = Group::start(pools.clone());
-        let store = Self { pools, clock, ids, group, _lock: lock };
+        let store = Self { pools, clock, ids, _lock: lock };
         store.migrate().await.context("the database could not be brought up to date")?;
         Ok(store)
     }
@@ -76,23 +73,9 @@ impl Db {
         Ok(transaction.commit().await?)
     }
 
-    /// The service that claimed something in this file before is gone: no need to wait for its leases.
-    async fn forget_claims(&self) -> anyhow::Result<()> {
-        let query = "UPDATE inbox SET claimed_until = NULL WHERE claimed_until IS NOT NULL";
-        self.commit(sqlx::query(query)).await?;
-        Ok(())
-    }
-
     /// Waits for running queries and closes the database. Queries after that fail.
     pub async fn close(&self) {
         self.pools.close().await;
-    }
-
-    /// Proves that a webhook would be stored now, by storing something. A commit within the last second is proof
-    /// enough. No deadline is kept here.
-    pub async fn prove_writable(&self) -> anyhow::Result<()> {
-        self.pools.check()?;
-        self.group.prove().await
     }
 
     /// Whether other replicas may work on the same database.
