@@ -18,7 +18,7 @@ use crate::metrics::Metrics;
 /// The most events in one request.
 const BATCH: u32 = 100;
 
-/// Sends what lies in the inbox, and forgets it once Inngest has it.
+/// Sends the rows of the inbox, and removes those that Inngest has accepted.
 pub struct Forwarder {
     /// The inbox.
     pub inbox: Inbox,
@@ -30,7 +30,7 @@ pub struct Forwarder {
     pub pace: Pace,
 }
 
-/// Since when an event is refused at every try, by row. A new process is patient anew.
+/// Since when an event is refused at every try, by row. A new process starts with none.
 pub(super) type Refusals = HashMap<String, Instant>;
 
 impl Forwarder {
@@ -66,7 +66,7 @@ impl Forwarder {
             return Ok(Batch::Empty);
         }
         let (mut sent, mut held) = (0, 0);
-        // What is still to be sent, the next part last. An event that is not taken must not keep the others back.
+        // What is still to be sent, the next part last. An event that is not accepted must not delay the others.
         let mut parts = vec![events.as_slice()];
         while let Some(part) = parts.pop() {
             if stop.is_cancelled() {
@@ -79,8 +79,8 @@ impl Forwarder {
             };
             let reason = reason(&error);
             match error {
-                // Only what is said of an event itself is held against it: the first one that was not accepted. It is
-                // sent alone before it is judged.
+                // Only a refusal of the event itself counts, which is that of the first one not accepted. It is sent
+                // alone before it counts.
                 SendError::Refused { .. } | SendError::DataIsNoObject(_) => {
                     let (accepted, rest) = part.split_at(accepted(&error).min(part.len()));
                     sent += self.forget(accepted, refusals).await?;
@@ -95,8 +95,8 @@ impl Forwarder {
                         [] => {}
                     }
                 }
-                // These are not taken together, which says nothing about any of them: too large a request for what
-                // stands before Inngest, or one that it cannot read. Fewer at once may pass.
+                // These are not accepted together, which says nothing about any of them: the request is too large for a
+                // proxy before Inngest, or cannot be read there. Fewer at once may pass.
                 SendError::Unavailable { status: Some(400 | 413), .. } => match part {
                     [alone] => held += self.hold(alone, &reason, held).await?,
                     _ => {
@@ -104,7 +104,7 @@ impl Forwarder {
                         parts.extend([second, first]);
                     }
                 },
-                // The events are fine, as far as is known, whether Inngest is away or does not know our key.
+                // The events are fine, as far as is known: Inngest is down, or does not know our key.
                 _ => {
                     self.release(&parts).await?;
                     self.keep(part, &reason).await?;
@@ -127,7 +127,7 @@ impl Forwarder {
                 Ok(data) => events.push(NewEvent {
                     name: AmoCrmWebhook::EVENT_NAME.to_owned(),
                     data,
-                    // Inngest recognises a resend by it.
+                    // Inngest deduplicates by it.
                     id: Some(id),
                     ts: Some(received_at),
                 }),
@@ -152,19 +152,19 @@ impl Forwarder {
         Ok(events.len())
     }
 
-    /// Inngest is away, or takes nothing from us.
+    /// Inngest is down, or accepts nothing from us.
     async fn keep(&self, events: &[NewEvent], reason: &str) -> anyhow::Result<()> {
         self.metrics.send_failed();
         tracing::warn!(events = events.len(), reason, "events not sent, they will be sent again");
         table::record_failure(&self.inbox.db, &ids(events), reason).await
     }
 
-    /// This event is not taken, others may be. Of a batch the log shows the first that is held. Returns 1: one more.
+    /// This event is not accepted, others may be. Of a batch the log shows the first one. Returns 1: one more held.
     async fn hold(&self, event: &NewEvent, reason: &str, held: usize) -> anyhow::Result<usize> {
         self.metrics.send_failed();
         let event = id(event);
         if held == 0 {
-            tracing::warn!(event, reason, "an event is not taken, it will be sent again");
+            tracing::warn!(event, reason, "an event is not accepted, it will be sent again");
         }
         table::record_failure(&self.inbox.db, &[event], reason).await?;
         Ok(1)
@@ -194,13 +194,13 @@ impl Forwarder {
         if ids.is_empty() { Ok(()) } else { table::release(&self.inbox.db, &ids).await }
     }
 
-    /// How long Inngest must refuse an event before it is given up, half a minute. It says the same of an event that is
-    /// fine when the request arrives cut short, or when it is stopping.
+    /// How long Inngest must refuse an event before it is parked: half a minute. It also refuses a good event when the
+    /// request arrives cut short, or when it is stopping.
     fn patience(&self) -> Duration {
         self.pace.longest_retry / 2
     }
 
-    /// Inngest will not take it: kept where a person sees it.
+    /// Inngest will not accept it: it stays where a person sees it.
     async fn park(&self, id: &str, reason: &str) -> anyhow::Result<()> {
         self.metrics.event_parked();
         tracing::error!(

@@ -1,4 +1,4 @@
-//! How requests to Inngest leave.
+//! How requests to Inngest are sent.
 
 use std::time::Duration;
 

@@ -1,18 +1,18 @@
-//! How long the forwarder waits: twice as long each time while something is away, up to a limit.
+//! How long the forwarder waits: twice as long each time while Inngest is down, up to a limit.
 
 use std::time::Duration;
 
-/// The longest wait that the other side can ask for: a mistaken header must not silence us for a day.
+/// The longest wait that the other side can ask for: a wrong header must not stop the forwarder for a day.
 const LONGEST_ASKED: Duration = Duration::from_secs(10 * 60);
 
-/// How often the forwarder looks and tries.
+/// How often the forwarder reads the inbox and sends.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// How often to look into the inbox without being woken: rows of another process, or a missed wake-up.
+    /// How often to read the inbox without being woken: rows of another process, or a missed wake-up.
     pub poll: Duration,
-    /// The first wait while Inngest is away.
+    /// The first wait while Inngest is down.
     pub first_retry: Duration,
-    /// The longest wait while Inngest is away.
+    /// The longest wait while Inngest is down.
     pub longest_retry: Duration,
 }
 
@@ -33,9 +33,9 @@ pub(super) enum Batch {
     Empty,
     /// Everything in it was accepted or parked, or more waits behind it.
     Done,
-    /// Some events are not taken; others may be.
+    /// Some events are not accepted; others may be.
     Held,
-    /// Inngest takes nothing now, and may have said for how long.
+    /// Inngest accepts nothing now, and may have said for how long.
     Away(Option<Duration>),
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Pause {
     pub(super) can_be_woken: bool,
 }
 
-/// Counts the waits while something is away.
+/// Counts the waits while Inngest is down.
 #[derive(Debug)]
 pub(super) struct Backoff {
     pace: Pace,

@@ -17,7 +17,7 @@ pub(super) enum Reading {
     Empty,
     /// A webhook without a lead that concerns us.
     Ignored,
-    /// No webhook, or one whose leads cannot be told.
+    /// No webhook, or one whose leads cannot be read.
     Unparsable {
         /// Why.
         reason: String,

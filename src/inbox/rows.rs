@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// How long a replica may take to send what it has claimed. No other replica gets it in that time; what is not gone by
-/// then is due again, for the replica has crashed.
+/// How long a replica may take to send what it has claimed. No other replica gets the rows in that time. Then the claim
+/// has expired, because the replica has crashed, and they are due again.
 pub const CLAIM: Duration = Duration::from_secs(45);
 
 /// A webhook as it is stored.
@@ -35,20 +35,20 @@ pub(super) struct ClaimedRow {
     pub(super) received_at: i64,
 }
 
-/// A lead that Inngest refuses for good.
+/// A parked lead: Inngest has refused its event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParkedRow {
     /// The row.
     pub id: String,
     /// The lead.
     pub lead_id: i64,
-    /// When it was given up.
+    /// When it was parked.
     pub parked_at: Timestamp,
     /// Why.
     pub reason: String,
 }
 
-/// A lead that was sent in vain so far, and will be sent again.
+/// A held lead: sent without success so far, and to be sent again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldRow {
     /// The row.
@@ -63,12 +63,12 @@ pub struct HeldRow {
     pub reason: String,
 }
 
-/// What lies in the inbox.
+/// How many leads are in the inbox.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InboxCounts {
     /// Leads that still have to be sent.
     pub waiting: i64,
-    /// Leads that Inngest refuses for good.
+    /// Parked leads.
     pub parked: i64,
     /// Kept bodies of which something could not be read.
     pub unparsable: i64,

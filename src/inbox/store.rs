@@ -25,15 +25,15 @@ const LARGEST_GROUP: usize = 128;
 /// How many webhooks may queue. Beyond that, callers wait here, until they give up with a 503.
 const QUEUE: usize = 1024;
 
-/// How long a commit proves that the next one would go well.
+/// How long a commit proves that the next one would succeed.
 const PROOF: Duration = Duration::from_secs(1);
 
-/// What amoCRM was promised and Inngest does not have yet. Clones share it.
+/// The leads that were answered 200 and that Inngest does not have yet. Clones share it.
 #[derive(Clone)]
 pub struct Inbox {
     pub(super) db: Db,
     group: Group,
-    /// Told when something was stored.
+    /// Notified when something was stored.
     pub(super) wake: Arc<Notify>,
 }
 
@@ -83,22 +83,22 @@ impl Inbox {
         if self.db.is_shared() { Ok(()) } else { table::forget_claims(&self.db).await }
     }
 
-    /// What lies in the inbox.
+    /// How many leads are in the inbox.
     pub async fn counts(&self) -> anyhow::Result<InboxCounts> {
         table::counts(&self.db).await
     }
 
-    /// The leads that were given up, newest first.
+    /// The parked leads, newest first.
     pub async fn parked(&self, limit: u32) -> anyhow::Result<Vec<ParkedRow>> {
         table::parked(&self.db, limit).await
     }
 
-    /// The leads that were sent in vain so far, oldest first: those of `lead`, or all.
+    /// The held leads, oldest first: those of `lead`, or all.
     pub async fn held(&self, lead: Option<u64>, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
         table::held(&self.db, lead, limit).await
     }
 
-    /// Makes leads due again that were given up: `lead`, or all. Returns how many events that are.
+    /// Makes parked leads due again: `lead`, or all. Returns how many events these are.
     pub async fn unpark(&self, lead: Option<u64>) -> anyhow::Result<u64> {
         let unparked = table::unpark(&self.db, lead).await?;
         self.wake.notify_one();
@@ -197,7 +197,7 @@ impl Group {
     }
 }
 
-/// Commits what is still waited for, and returns how much that was.
+/// Commits the webhooks whose senders still wait, and returns how many these were.
 async fn store(pools: &Pools, group: &[Entry]) -> anyhow::Result<usize> {
     let mut transaction = pools.begin().await?;
     let (mut entries, mut noted, mut probe) = (0, BTreeMap::new(), false);

@@ -7,8 +7,8 @@ use super::rows::{CLAIM, ClaimedRow, HeldRow, InboxCounts, ParkedRow, Webhook};
 use crate::db::transaction::Transaction;
 use crate::db::{Db, only, timestamp};
 
-/// What the health check writes, in bytes: twice the pages that a usual webhook with its rows and indexes takes, for on a
-/// disk that is nearly full a smaller write may still find room where a webhook does not.
+/// What the health check writes, in bytes: twice the pages of a usual webhook with its rows and indexes, because on a nearly
+/// full disk a smaller write may still find room where a webhook does not.
 const PROBE: usize = 64 * 1024;
 
 /// Adds a webhook's body, and one row for each of its leads.
@@ -46,8 +46,8 @@ pub(super) async fn write_probe(transaction: &mut Transaction) -> sqlx::Result<(
 /// Claims the next leads to send, oldest first, for [`CLAIM`]. Returns them with the data of their events, JSON.
 pub(super) async fn claim(db: &Db, limit: u32) -> anyhow::Result<Vec<ClaimedRow>> {
     let now = db.clock.now();
-    // The condition is asked twice: of two replicas that pick the same rows the second one waits for the first, and
-    // then looks at what the first has made of them.
+    // The condition stands there twice: of two replicas that pick the same rows, the second waits for the first, and
+    // then checks the rows as the first has left them.
     let claim = sqlx::query_as(
         "UPDATE inbox SET claimed_until = $1 WHERE id IN (\
              SELECT id FROM inbox WHERE parked_at IS NULL AND (claimed_until IS NULL OR claimed_until <= $2) \
@@ -104,7 +104,7 @@ pub(super) async fn record_failure(db: &Db, ids: &[&str], error: &str) -> anyhow
     Ok(transaction.commit().await?)
 }
 
-/// Gives a row up, visibly: it stays, with the reason, and is no longer due.
+/// Parks a row: it stays, with the reason, and is no longer due.
 pub(super) async fn park(db: &Db, id: &str, reason: &str) -> anyhow::Result<()> {
     let parked = sqlx::query(
         "UPDATE inbox SET parked_at = $2, parked_reason = $3, claimed_until = NULL WHERE id = $1",
@@ -134,7 +134,7 @@ pub(super) async fn parked(db: &Db, limit: u32) -> anyhow::Result<Vec<ParkedRow>
     rows.into_iter().map(row).collect()
 }
 
-/// The rows that were sent in vain so far, oldest first: those of `lead`, or all.
+/// The held rows, sent without success so far, oldest first: those of `lead`, or all.
 pub(super) async fn held(db: &Db, lead: Option<u64>, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
     let rows: Vec<(String, i64, i64, i64, String)> = sqlx::query_as(
         "SELECT id, lead_id, received_at, attempts, last_error FROM inbox WHERE parked_at IS NULL \
@@ -150,7 +150,7 @@ pub(super) async fn held(db: &Db, lead: Option<u64>, limit: u32) -> anyhow::Resu
     rows.into_iter().map(row).collect()
 }
 
-/// What lies in the inbox.
+/// How many rows of each kind there are.
 pub(super) async fn counts(db: &Db) -> anyhow::Result<InboxCounts> {
     let rows = sqlx::query_as(
         "SELECT (SELECT COUNT(*) FROM inbox WHERE parked_at IS NULL), \

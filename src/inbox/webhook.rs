@@ -22,21 +22,21 @@ use super::store::Inbox;
 use crate::logging::Tally;
 use crate::metrics::Metrics;
 
-/// The largest body that is taken.
+/// The largest body that is accepted.
 pub const BODY_LIMIT: usize = 256 * 1024;
 
 /// Bytes of bodies that are held at once, of all webhooks together.
 const IN_FLIGHT: usize = 16 * 1024 * 1024;
 
-/// How long storing may take. amoCRM waits two seconds, and a clear 503 is better than no answer: it earns
+/// How long storing may take. amoCRM waits two seconds, and a clear 503 is better than no answer: it has
 /// the longest series of repeats.
 const STORE_LIMIT: Duration = Duration::from_millis(1500);
 
-/// Takes webhooks in.
+/// Receives webhooks.
 pub struct Intake {
     inbox: Inbox,
     /// A webhook must carry one of them in its URL: the only proof of origin, because amoCRM signs nothing. None:
-    /// every webhook is taken.
+    /// every webhook is accepted.
     secrets: Vec<SecretString>,
     filter: LeadFilter,
     metrics: Metrics,
@@ -96,7 +96,7 @@ impl Outcome {
 }
 
 impl Intake {
-    /// Takes in the webhooks that carry one of `secrets` in their URL, or all where there is none, and of their leads
+    /// Accepts the webhooks that carry one of `secrets` in their URL, or all where there is none, and of their leads
     /// those that pass `filter`.
     pub fn new(
         inbox: Inbox,
@@ -108,7 +108,7 @@ impl Intake {
         Self { inbox, secrets, filter, metrics, room, forged }
     }
 
-    /// Takes one webhook in. Once the answer is 200, every lead that concerns us is stored durably.
+    /// Receives one webhook. Once the answer is 200, every lead that concerns us is stored durably.
     pub async fn receive(&self, request: Request) -> Response {
         let (name, status, body) = self.take(request).await.answer();
         self.metrics.webhook(name);
@@ -117,7 +117,7 @@ impl Intake {
 
     async fn take(&self, request: Request) -> Outcome {
         let (parts, body) = request.into_parts();
-        // Before its body is read, so that strangers cannot make us hold one.
+        // Before its body is read, so that untrusted clients cannot make the service hold one.
         if !self.carries_a_secret(&parts.uri) {
             if let Some(times) = self.forged.count(self.inbox.db.clock.now()) {
                 tracing::warn!(times, "a webhook with a wrong or missing secret was refused");
@@ -177,7 +177,7 @@ impl Intake {
             Ok(body) => Ok((body, room)),
             Err(error) if is_over_limit(&error) => Err(too_large()),
             Err(_) => {
-                // Half a webhook is none. The sender is told to repeat it, if it still listens.
+                // Half a webhook is none. The answer asks the sender to repeat it.
                 tracing::warn!("a webhook did not arrive whole");
                 Err(Outcome::NotStored)
             }
@@ -218,7 +218,7 @@ async fn in_time<T>(storing: impl Future<Output = anyhow::Result<T>>) -> anyhow:
     }
 }
 
-/// Whether a request to the serve endpoint is a webhook: the original service told people to give amoCRM that URL.
+/// Whether a request to the serve endpoint is a webhook: the original service had people give amoCRM that URL.
 /// Inngest posts JSON and names a function.
 pub(crate) fn is_webhook(request: &Request) -> bool {
     let media_type =

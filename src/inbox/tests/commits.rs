@@ -1,4 +1,4 @@
-//! Every change of the inbox tells when it could not be committed, and the next one goes well.
+//! Every change of the inbox reports a failed commit, and the next one succeeds.
 
 use std::pin::Pin;
 
@@ -56,7 +56,7 @@ impl Prepared {
 }
 
 #[tokio::test]
-async fn every_change_tells_of_a_failed_commit_and_the_next_one_goes_well() {
+async fn every_change_reports_a_failed_commit_and_the_next_one_succeeds() {
     let mut wrong = Vec::new();
     for (name, change) in CHANGES {
         let database = Database::new().await;

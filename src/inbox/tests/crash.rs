@@ -14,7 +14,7 @@ use crate::db::testing::Database;
 use crate::inbox::{CLAIM, Forwarder, Inbox, Intake, Pace};
 use crate::metrics::Metrics;
 
-/// What happens, as told by a seed.
+/// What happens, as a seed decides.
 struct Dice(u64);
 
 impl Dice {
@@ -30,7 +30,7 @@ impl Dice {
     }
 }
 
-/// An Inngest that takes events, and says so or does not.
+/// An Inngest that accepts events, and answers or does not.
 fn misbehaving(seed: u64) -> Inngest {
     let (inngest, mut dice) = (Inngest::new(), Dice::new(seed));
     inngest.answers(move |leads| match dice.roll(6) {
@@ -102,7 +102,7 @@ async fn every_webhook_answered_200_reaches_inngest_whatever_is_killed() {
     println!("intake and forwarder: {schedules} schedules");
 }
 
-/// Runs a forwarder in peace, and returns what was parked.
+/// Runs a forwarder without failures, and returns what was parked.
 async fn drain(inbox: &Inbox, inngest: &Inngest) -> BTreeSet<u64> {
     let stop = CancellationToken::new();
     let running = tokio::spawn(forwarder(inbox, inngest).run(stop.clone()));

@@ -43,7 +43,7 @@ async fn nothing_is_forgotten_before_inngest_has_it_and_a_resend_keeps_its_ids()
 }
 
 #[tokio::test]
-async fn while_inngest_is_away_a_row_says_how_often_it_was_tried_and_why_in_vain() {
+async fn while_inngest_is_down_a_row_says_how_often_it_was_tried_and_why_it_failed() {
     let service = Service::running().await;
     service.inngest.answers(|_| away());
     service.stores([1]).await;
@@ -118,7 +118,7 @@ async fn a_new_webhook_wakes_the_forwarder() {
 }
 
 #[tokio::test]
-async fn it_stops_when_told_also_while_inngest_is_away() {
+async fn it_stops_on_request_also_while_inngest_is_down() {
     for is_away in [false, true] {
         let service = Service::new().await;
         service.stores([1]).await;

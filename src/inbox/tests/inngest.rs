@@ -14,7 +14,7 @@ pub(super) const PAGE: &str =
 
 type Answer = dyn FnMut(&[u64]) -> Response<Bytes> + Send;
 
-/// Answers as told, by the leads of a request; until it is told, it accepts everything.
+/// Answers as set, by the leads of a request; by default it accepts everything.
 #[derive(Clone)]
 pub(super) struct Inngest(Arc<Mutex<State>>);
 
@@ -37,7 +37,7 @@ impl Inngest {
         state.requests.clear();
     }
 
-    /// The bodies of the requests since it was told.
+    /// The bodies of the requests since the answer was set.
     pub(super) fn requests(&self) -> Vec<Bytes> {
         self.0.lock().unwrap().requests.clone()
     }
@@ -104,7 +104,7 @@ pub(super) fn answer(status: u16, body: impl Into<Bytes>) -> Response<Bytes> {
     Response::builder().status(status).body(body.into()).unwrap()
 }
 
-/// Something else answers in Inngest's place. The client does not try this again by itself.
+/// Something else answers in Inngest's place. The client does not retry this.
 pub(super) fn away() -> Response<Bytes> {
     answer(404, PAGE)
 }

@@ -1,4 +1,4 @@
-//! The inbox: what amoCRM was promised is stored, and reaches Inngest, once and without fail.
+//! The inbox: a lead that was answered 200 is stored, and reaches Inngest exactly once.
 
 mod commits;
 mod crash;
@@ -93,7 +93,7 @@ impl Service {
             .await;
     }
 
-    /// The leads that were given up, and why.
+    /// The parked leads, and why.
     async fn parked(&self) -> Vec<(i64, String)> {
         let rows = self.inbox.parked(100).await.unwrap();
         rows.into_iter().map(|row| (row.lead_id, row.reason)).collect()

@@ -11,7 +11,7 @@ use super::inngest::{EVENT_KEY, PAGE, answer, official};
 use super::{Service, eventually};
 use crate::inbox::pace::Batch;
 
-/// Whatever the status, the lead waits, says why, and goes on by itself.
+/// Whatever the status, the lead waits, says why, and is sent again.
 async fn waits(status: u16, body: String) {
     let service = Service::running().await;
     let page = body.clone();
@@ -64,7 +64,7 @@ async fn what_is_not_inngests_refusal_of_the_event_keeps_the_lead_waiting() {
 }
 
 #[tokio::test]
-async fn an_event_that_was_refused_is_not_taken_for_sent() {
+async fn a_refused_event_does_not_count_as_sent() {
     for (leads, bad, others) in
         [(vec![1], 1, vec![]), (vec![1, 2, 3], 1, vec![2, 3]), (vec![1, 2, 3], 2, vec![1, 3])]
     {
@@ -94,7 +94,7 @@ async fn an_answer_with_empty_ids_is_no_acceptance() {
 
 #[tokio::test]
 async fn a_refusal_that_passes_parks_nothing() {
-    // Said of a request that arrives cut short, and by a server that is stopping.
+    // Answered to a request that arrives cut short, and by a server that is stopping.
     let service = Service::running().await;
     let mut cut_short = Some(r#"{"ids":[""],"status":400,"error":"unexpected EOF"}"#);
     service.inngest.answers(move |leads| match cut_short.take() {
@@ -107,7 +107,7 @@ async fn a_refusal_that_passes_parks_nothing() {
 }
 
 #[tokio::test]
-async fn a_lead_that_is_not_taken_keeps_no_other_back() {
+async fn a_lead_that_is_not_accepted_delays_no_other() {
     for page in [true, false] {
         let service = Service::running().await;
         service.inngest.answers(move |leads| match (leads.contains(&1), page) {

@@ -1,4 +1,4 @@
-//! What a full disk does, or one that the database was removed from, and what happens once all is well again.
+//! A full disk, a database file that was removed, and what happens once each is well again.
 
 mod disk;
 mod refusal;
