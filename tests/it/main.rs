@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod database;
 mod doctor;
+mod documents;
 mod e2e;
 mod full_disk;
 mod http;
