@@ -1,12 +1,13 @@
 use std::collections::HashSet;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use functions::CreateDeal;
+use inngest::NewEvent;
 use inngest::signing::SigningKey;
-use inngest::{Client, NewEvent};
 use inngest_dev_server::{DevServer, Observation};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
@@ -15,10 +16,10 @@ use tokio_util::sync::CancellationToken;
 use super::world::{self, LEAD_NAME, LEAD_PRICE, WEBHOOK};
 use super::{serve, watch};
 use crate::app::Listeners;
+use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, LogSettings};
-use crate::inbox::InngestTransport;
 use crate::logging;
-use crate::outbound::{self, Limits, Outbound};
+use crate::outbound::{self, Limits, Outbound, inngest_client};
 use sandbox::{ErpFailure, ErpRow, FakeErp};
 
 /// The whole demo takes about a second; this is for a machine that does other things.
@@ -98,7 +99,8 @@ impl Demo {
             amount: Some(15_000.into()),
             entity_id: Some(70),
         };
-        let client = Client::new(settings, InngestTransport::new(Outbound::new()));
+        let clock: SharedClock = Arc::new(SystemClock);
+        let client = inngest_client(settings, Outbound::new(), &clock);
         client.send(&[NewEvent::new(&deal)?]).await?;
 
         let failed = follow(&mut observations, out).await?;

@@ -52,7 +52,10 @@ pub fn main(cli: Cli) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::new(error).context("no async runtime")),
     };
-    match runtime.block_on(run(cli)) {
+    let done = runtime.block_on(run(cli));
+    // Dropped, it would wait for a look-up of a name that hangs, without a limit.
+    runtime.shutdown_background();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
@@ -77,7 +80,7 @@ fn environment() -> anyhow::Result<ProcessEnv> {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    // A closed standard error leaves nobody to tell.
+    // Where standard error is closed, the exit code has to do.
     let _ = writeln!(std::io::stderr(), "error: {error:#}");
     ExitCode::FAILURE
 }

@@ -50,11 +50,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// The address of this service as the world knows it, from `INNGEST_SERVE_ORIGIN` or `AMOCRM_REDIRECT_URI`.
-    pub fn public_origin(&self) -> Option<url::Url> {
-        origin::public(&self.inngest, self.amocrm.as_ref())
-    }
-
     /// Reads and checks every variable. All mistakes come back at once.
     pub fn load(env: &dyn Env) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::new(env);

@@ -17,7 +17,6 @@ use secrecy::SecretString;
 pub use finding::{Finding, Status};
 
 use crate::amocrm::{AmoCrmAuth, AmoCrmClient};
-use crate::app::webhook_destination;
 use crate::clock::SharedClock;
 use crate::config::{Config, Env};
 use crate::db::Db;
@@ -68,13 +67,13 @@ async fn examine_world(config: &Config, clock: SharedClock, limit: Duration) -> 
         AmoCrmClient::new(settings, store.clone(), outbound.clone(), clock.clone())
     });
     let reconciles = config.webhook.filter.trigger_statuses.is_some();
-    let destination = webhook_destination(config);
+    let destination = config.webhook_destination();
     let erp = config
         .erp
         .clone()
         .map(|settings| ErpClient::new(settings, outbound.clone(), clock.clone()));
     let (inngest, wire, amocrm, erp, database) = tokio::join!(
-        in_time(limit, "inngest", inngest::examine(&config.inngest, &outbound)),
+        in_time(limit, "inngest", inngest::examine(&config.inngest, &outbound, &clock)),
         in_time(limit, "network", wire::examine(config, &outbound, &clock)),
         in_time(limit, "amocrm", async {
             match (&client, &config.amocrm) {

@@ -1,39 +1,8 @@
-//! The service's side of Inngest: how its requests leave, and how the inbox reaches it.
+//! The inbox's way to Inngest.
 
-use std::time::Duration;
-
-use bytes::Bytes;
-use inngest::{Client, NewEvent, ReqwestTransport, Transport, TransportError, TransportFuture};
+use inngest::{Client, NewEvent};
 
 use super::sink::{EventSink, OutgoingEvent, SendError};
-use crate::outbound::Outbound;
-
-/// How long Inngest may take to answer one request.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Requests to Inngest, over the HTTP client that everything shares.
-#[derive(Debug, Clone)]
-pub struct InngestTransport(Outbound);
-
-impl InngestTransport {
-    /// Sends over this client.
-    pub fn new(outbound: Outbound) -> Self {
-        Self(outbound)
-    }
-}
-
-impl Transport for InngestTransport {
-    fn send(&self, request: http::Request<Bytes>) -> TransportFuture<'_> {
-        Box::pin(async move {
-            let client = self.0.client().map_err(|error| TransportError::new(error.to_string()))?;
-            let transport = ReqwestTransport::new(client);
-            match tokio::time::timeout(TIMEOUT, transport.send(request)).await {
-                Ok(answer) => answer,
-                Err(_) => Err(TransportError::new("no answer within 30 s")),
-            }
-        })
-    }
-}
 
 /// The event intake of Inngest, as the forwarder sees it.
 #[derive(Debug, Clone)]

@@ -18,7 +18,7 @@ mod webhook;
 pub use answer::IntakeAnswer;
 pub use forwarder::{Forwarder, Pace};
 pub(crate) use group::Group;
-pub use inngest::{InngestEvents, InngestTransport};
+pub use inngest::InngestEvents;
 pub use intake::{BODY_LIMIT, Intake};
 pub use retention::{KEEP_BODIES_FOR, purge_daily};
 pub use sink::{EventSink, OutgoingEvent, SendError};

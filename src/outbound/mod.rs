@@ -3,6 +3,7 @@
 //! Every caller asks the same question of a call that failed: can the other side have acted on it? The types
 //! here answer it, and keep URLs and secrets out of what is said about the failure.
 
+mod inngest;
 mod redactor;
 
 use std::error::Error as StdError;
@@ -15,6 +16,7 @@ use http::{HeaderMap, Method, StatusCode};
 use jiff::{Timestamp, fmt::rfc2822};
 use url::Url;
 
+pub use inngest::inngest_client;
 pub use redactor::Redactor;
 pub(crate) use redactor::plain_text;
 

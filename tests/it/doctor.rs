@@ -8,11 +8,10 @@ use inngest::signing::SigningKey;
 use inngest::{NewEvent, Settings};
 use inngest_dev_server::DevServer;
 use prometei_flow::amocrm::SETTINGS;
-use prometei_flow::clock::SystemClock;
+use prometei_flow::clock::{SharedClock, SystemClock};
 use prometei_flow::config::EnvMap;
 use prometei_flow::doctor::{Finding, Status, examine, examine_within};
-use prometei_flow::inbox::InngestTransport;
-use prometei_flow::outbound::Outbound;
+use prometei_flow::outbound::{Outbound, inngest_client};
 use sandbox::{ErpFailure, FakeAmoCrm, FakeAmoCrmSettings, FakeErp, FakeErpSettings};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -174,8 +173,8 @@ async fn the_event_key_is_accepted_here_when_it_is_accepted_from_the_service() {
             "INNGEST_EVENT_KEY" => Some(key.to_owned()),
             _ => None,
         });
-        let outbound = InngestTransport::new(Outbound::new());
-        let client = inngest::Client::new(settings.unwrap(), outbound);
+        let clock: SharedClock = Arc::new(SystemClock);
+        let client = inngest_client(settings.unwrap(), Outbound::new(), &clock);
         let sent = client.send(&[NewEvent::named("app/event", serde_json::json!({}))]).await;
         assert_eq!(sent.is_ok(), accepted, "{key}: {sent:?}");
     }
