@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use secrecy::SecretString;
-use url::{Host, Url};
+use url::Url;
 
 use super::{ConfigError, ConfigErrors, Env};
 
@@ -93,16 +93,6 @@ pub(super) fn web_url(text: &str) -> Result<Url, String> {
         );
     }
     Ok(url)
-}
-
-/// Whether the connection stays on this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// An id: a positive number.

@@ -10,6 +10,7 @@ use url::Url;
 use super::Finding;
 use crate::clock::SharedClock;
 use crate::config::Config;
+use crate::net::stays_here;
 use crate::outbound::{self, CallError, Limits, Outbound};
 
 const LIMITS: Limits = Limits { timeout: Duration::from_secs(8), body: 1024 };
@@ -35,15 +36,15 @@ pub(super) async fn examine(
     let probes: Vec<_> =
         named.into_iter().filter_map(|(name, probe)| Some((name, probe?))).collect();
     let mut findings = vec![tls(&probes), skew(&probes)];
-    if let Some(origin) = config.public_origin().filter(|origin| origin.scheme() == "http") {
-        let local = matches!(origin.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-        if !local {
-            findings.push(Finding::warning(
-                "public address",
-                format!("{origin} is not encrypted: the webhook's secret can be read on the way"),
-                "put the service behind https, and correct INNGEST_SERVE_ORIGIN or AMOCRM_REDIRECT_URI",
-            ));
-        }
+    if let Some(origin) = config.public_origin()
+        && origin.scheme() == "http"
+        && !stays_here(&origin)
+    {
+        findings.push(Finding::warning(
+            "public address",
+            format!("{origin} is not encrypted: the webhook's secret can be read on the way"),
+            "put the service behind https, and correct INNGEST_SERVE_ORIGIN or AMOCRM_REDIRECT_URI",
+        ));
     }
     findings
 }
@@ -118,7 +119,11 @@ fn skew(probes: &[(&'static str, Probe)]) -> Finding {
     let told = probes.iter().filter_map(|(name, probe)| Some((*name, probe.ahead?)));
     let Some((name, ahead)) = told.min_by_key(|(_, ahead)| ahead.abs()) else {
         let fix = "check it by hand: Inngest refuses signatures that are five minutes off";
-        return Finding::warning(check, "nobody has told the time", fix);
+        return Finding::warning(
+            check,
+            "no server gave its time, so this machine's clock was not checked",
+            fix,
+        );
     };
     // One server with a wrong clock is its own affair; when even the nearest is far off, ours is wrong.
     let (seconds, side) =
@@ -145,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_wrong_when_nobody_agrees_with_it() {
+    fn a_clock_is_wrong_when_every_server_disagrees_with_it() {
         let status = |probes: &[(&'static str, Probe)]| skew(probes).status;
         assert_eq!(status(&[("a", probe(0, None)), ("b", probe(900, None))]), Status::Ok);
         assert_eq!(status(&[("a", probe(-31, None)), ("b", probe(900, None))]), Status::Warning);

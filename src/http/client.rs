@@ -7,6 +7,8 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use http::HeaderMap;
 use http::request::Parts;
 
+use crate::net::is_nearby;
+
 /// Written by proxies; each appends the address that has called it.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
@@ -49,17 +51,6 @@ pub(crate) fn key(address: IpAddr) -> IpAddr {
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.trim_start_matches('[').trim_end_matches(']').parse().ok();
     bare.or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()))
-}
-
-fn is_nearby(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            address.is_loopback() || address.is_private() || address.is_link_local()
-        }
-        IpAddr::V6(address) => {
-            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
-        }
-    }
 }
 
 #[cfg(test)]
