@@ -1,11 +1,11 @@
 use inngest::{
-    Checkpointing, Concurrency, Config, Context, EventData, Failure, OnFailure, Result,
+    Checkpointing, Concurrency, Config, Context, EventData, FailureContext, OnFailure, Result,
     ResultExt as _,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
-use crate::ports::{Created, Deal, DealKey, Erp};
+use crate::ports::{Deal, DealKey, Erp};
 
 /// `crm/create-deal`: another program wants a deal in the ERP.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,31 +55,30 @@ pub struct CreateCrmDeal<E> {
 }
 
 impl<E: Erp> inngest::Function for CreateCrmDeal<E> {
-    const ID: &'static str = "create-crm-deal";
     type Event = CreateDeal;
     type Output = Value;
+    type OnFailure = Self;
 
-    fn config(&self) -> Config {
-        Config::new()
+    fn config() -> Config {
+        Config::id("create-crm-deal")
             .name("createCrmDeal")
             .retries(3)
             .checkpointing(Checkpointing::new())
             .concurrency(Concurrency::limit(ERP_CALLS_AT_ONCE))
     }
 
-    async fn run(&self, cx: Context<'_, CreateDeal>) -> Result<Value> {
+    async fn run(&self, cx: Context<'_, Self>) -> Result<Value> {
         let deal = cx.event.data.deal(cx.run.id)?;
-        let created: Created =
-            cx.step.run("create-erp-task", async || self.erp.create(&deal).await).await?;
+        let created =
+            cx.step.run("create-erp-task", async || Ok(self.erp.create(&deal).await?)).await?;
         Ok(created.reply)
     }
 }
 
 impl<E: Erp> OnFailure for CreateCrmDeal<E> {
-    async fn on_failure(&self, cx: Context<'_, Failure<CreateDeal>>) -> Result<()> {
-        let failure = &cx.event.data;
-        let (key, reason) = (DealKey::Run(failure.run_id.clone()), &failure.error.message);
+    async fn on_failure(&self, cx: FailureContext<'_, Self>) -> Result<()> {
+        let (run_id, reason) = (&cx.failure.run_id, &cx.failure.error.message);
         // Noting it twice is noting it once, so it needs no step.
-        self.erp.note_failure(&key, &failure.run_id, reason).await
+        Ok(self.erp.note_failure(&DealKey::Run(run_id.clone()), run_id, reason).await?)
     }
 }

@@ -1,15 +1,15 @@
 use std::time::{Duration, SystemTime};
 
 use inngest::{
-    Checkpointing, Clock, Concurrency, Config, Context, EventData, Failure, OnFailure, Result,
-    ResultExt as _, StepError, Throttle,
+    Checkpointing, Clock, Concurrency, Config, Context, EventData, FailureContext, OnFailure,
+    Result, ResultExt as _, StepError, Throttle,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::create_crm_deal::ERP_CALLS_AT_ONCE;
-use crate::ports::{AmoCrm, Authorization, Created, Deal, DealKey, Erp, Lead};
+use crate::ports::{AmoCrm, Created, Deal, DealKey, Erp, Lead};
 use crate::webhook::{AmoCrmWebhook, LeadFilter, leads_in_event};
 
 /// `amocrm/webhook`: leads have moved in amoCRM. Comes in three shapes, see [`crate::webhook`].
@@ -44,12 +44,12 @@ const READ_LAG_PAUSES: [Duration; 3] =
     [Duration::from_secs(5), Duration::from_secs(20), Duration::from_secs(60)];
 
 impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
-    const ID: &'static str = "amocrm-webhook";
     type Event = WebhookData;
     type Output = Processed;
+    type OnFailure = Self;
 
-    fn config(&self) -> Config {
-        Config::new()
+    fn config() -> Config {
+        Config::id("amocrm-webhook")
             .name("handleAmoCrmWebhook")
             .retries(3)
             .checkpointing(Checkpointing::new())
@@ -57,14 +57,12 @@ impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
             .throttle(Throttle::new(AMOCRM_CALLS_A_SECOND, Duration::from_secs(1)))
     }
 
-    async fn run(&self, cx: Context<'_, WebhookData>) -> Result<Processed> {
+    async fn run(&self, cx: Context<'_, Self>) -> Result<Processed> {
         let leads = leads_in_event(&cx.event.data.0, &self.filter).no_retry()?;
         if !leads.is_empty() {
-            let _: Authorization = cx
-                .step
-                .run("authorize-amocrm", async || self.amocrm.authorize().await)
-                .await
-                .map_err(|cause| Failed::new(&leads, cause))?;
+            let authorized =
+                cx.step.run("authorize-amocrm", async || Ok(self.amocrm.authorize().await?)).await;
+            authorized.map_err(|cause| Failed::new(&leads, cause))?;
         }
         // One lead that fails must not take the others with it.
         let (mut processed, mut failed) = (Vec::new(), Vec::new());
@@ -85,8 +83,8 @@ impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
 /// Whatever ended the run, each of its leads that has no record is shown with the reason: also when the service could
 /// not be reached for as long as Inngest tried.
 impl<A: AmoCrm, E: Erp> OnFailure for HandleAmoCrmWebhook<A, E> {
-    async fn on_failure(&self, cx: Context<'_, Failure<WebhookData>>) -> Result<()> {
-        let failure = &cx.event.data;
+    async fn on_failure(&self, cx: FailureContext<'_, Self>) -> Result<()> {
+        let failure = &cx.failure;
         // An event without a lead names nothing that could be shown; the run itself says so.
         let Ok(event) = &failure.event else { return Ok(()) };
         let leads = leads_in_event(&event.data.0, &self.filter).unwrap_or_default();
@@ -103,9 +101,9 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
     async fn process(
         &self,
         webhook: &AmoCrmWebhook,
-        cx: &Context<'_, WebhookData>,
+        cx: &Context<'_, Self>,
     ) -> Result<ProcessedLead, StepError> {
-        let lead: Lead = cx
+        let lead = cx
             .step
             .run("fetch-lead-data", async || self.fetch(webhook.lead_id, cx.run.attempt).await)
             .await?;
@@ -116,9 +114,9 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
             amount: lead.price.clone(),
             entity_id: None,
         };
-        let task: ErpTask = cx
+        let task = cx
             .step
-            .run("create-erp-task", async || -> Result<ErpTask> {
+            .run("create-erp-task", async || {
                 let created = self.erp.create(&deal).await?;
                 Ok(ErpTask { created, processed_at: iso_8601(self.clock.now()) })
             })
@@ -145,7 +143,7 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
     }
 }
 
-/// The ERP stores records without a name, and nobody finds them again.
+/// The ERP stores records without a name, and people cannot find them again.
 fn name_in_erp(lead: &Lead) -> String {
     let name = lead.name.clone().filter(|name| !name.trim().is_empty());
     name.unwrap_or_else(|| format!("Сделка #{}", lead.id))

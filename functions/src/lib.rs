@@ -1,7 +1,7 @@
 //! The Inngest functions of prometei-flow: what should happen to a deal.
 //!
 //! One file is one function: its event, its steps, its result. What a function needs from the world it takes
-//! through [`ports`]. To add a function, write one like [`CreateCrmDeal`] and name it in [`endpoint`].
+//! through [`ports`]. `docs/adding-a-function.md` adds one, step by step.
 
 mod create_crm_deal;
 mod handle_amocrm_webhook;
@@ -9,11 +9,11 @@ pub mod ports;
 mod reconcile_leads;
 pub mod webhook;
 
-use inngest::{BuildError, Client, Endpoint};
+use inngest::{App, BuildError, Client, Endpoint};
 
 pub use create_crm_deal::{CreateCrmDeal, CreateDeal};
 pub use handle_amocrm_webhook::{HandleAmoCrmWebhook, Processed, ProcessedLead, WebhookData};
-pub use reconcile_leads::{Look, ReconcileLeads, ReconcileNow, Reconciled};
+pub use reconcile_leads::{RECONCILE_NOW, ReconcileLeads, Reconciled};
 
 /// The app's id at Inngest. Runs under way are lost when it changes.
 pub const APP_ID: &str = "prometei-flow";
@@ -33,13 +33,17 @@ where
     L: ports::ReconcileLog,
 {
     let clock = client.clock().clone();
-    let mut builder = Endpoint::builder(APP_ID, client)
-        .app_version(env!("CARGO_PKG_VERSION"))
+    let app = App::new(APP_ID, client)
+        .version(env!("CARGO_PKG_VERSION"))
         .framework("axum")
-        .function_with_on_failure(CreateCrmDeal { erp: erp.clone() })
-        .function_with_on_failure(HandleAmoCrmWebhook { amocrm, erp, filter, clock });
-    if let Some(reconcile) = reconcile {
-        builder = builder.function(reconcile);
+        .function(CreateCrmDeal { erp: erp.clone() })
+        .function(HandleAmoCrmWebhook { amocrm, erp, filter, clock });
+    match reconcile {
+        Some(reconcile) => app.function(reconcile).build(),
+        None => app.build(),
     }
-    builder.build()
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/adding-a-function.md")]
+struct AddingAFunction;

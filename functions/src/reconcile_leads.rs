@@ -1,9 +1,6 @@
 use std::collections::BTreeMap;
 
-use inngest::{
-    Concurrency, Config, Context, EventData, EventSet as _, NewEvent, Result, ResultExt as _,
-    Scheduled, StepError, Trigger,
-};
+use inngest::{Concurrency, Config, Context, NewEvent, Result, ResultExt as _};
 use serde::{Deserialize, Serialize};
 
 use crate::ports::{FeedWindow, LeadEvent, LeadFeed, ReconcileLog};
@@ -15,31 +12,16 @@ const LONGEST: u32 = 200;
 /// The most events in one request to Inngest.
 const BATCH: usize = 100;
 
-/// `prometei-flow/reconcile`: it is time to look for leads that no webhook told of.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReconcileNow {}
-
-impl EventData for ReconcileNow {
-    const NAME: &'static str = "prometei-flow/reconcile";
-}
-
-inngest::events! {
-    /// What makes reconciliation look.
-    pub enum Look {
-        /// The schedule.
-        Scheduled(Scheduled),
-        /// Somebody who does not want to wait for it.
-        Now(ReconcileNow),
-    }
-}
+/// The event that asks for a look before the schedule does.
+pub const RECONCILE_NOW: &str = "prometei-flow/reconcile";
 
 /// Every five minutes: a deal that its webhook lost is late by no more than that.
 const SCHEDULE: &str = "*/5 * * * *";
 
 /// Reads what happened in amoCRM and sends `amocrm/webhook` for leads that no webhook told of.
 ///
-/// amoCRM sends a pipeline's hook once and never again, so a hook that is lost is a deal that is lost, unless somebody
-/// looks. Every run looks back further than the one before came; what was seen already is recognised by its event id.
+/// amoCRM sends a pipeline's hook once and never again, so a hook that is lost is a deal that is lost, unless
+/// this function looks. Every run looks back further than the one before came; what was seen already is recognised by its event id.
 pub struct ReconcileLeads<F, L> {
     /// amoCRM's record of what happened.
     pub feed: F,
@@ -50,31 +32,30 @@ pub struct ReconcileLeads<F, L> {
 }
 
 impl<F: LeadFeed, L: ReconcileLog> inngest::Function for ReconcileLeads<F, L> {
-    const ID: &'static str = "reconcile-leads";
-    type Event = Look;
+    type Event = ();
     type Output = Reconciled;
+    type OnFailure = ();
 
-    fn config(&self) -> Config {
-        // One at a time: two that read the same stretch of time would only do everything twice.
-        Config::new().name("reconcileLeads").retries(3).concurrency(Concurrency::limit(1))
+    fn config() -> Config {
+        Config::id("reconcile-leads")
+            .name("reconcileLeads")
+            .event(RECONCILE_NOW)
+            .cron(SCHEDULE)
+            .retries(3)
+            // One at a time: two that read the same stretch of time would only do everything twice.
+            .concurrency(Concurrency::limit(1))
     }
 
-    fn triggers(&self) -> Vec<Trigger> {
-        [Look::triggers(), vec![Trigger::cron(SCHEDULE)]].concat()
-    }
-
-    async fn run(&self, cx: Context<'_, Look>) -> Result<Reconciled> {
+    async fn run(&self, cx: Context<'_, Self>) -> Result<Reconciled> {
         let step = cx.step;
-        let window: FeedWindow =
-            step.run("choose-window", async || self.log.window().await).await?;
+        let window = step.run("choose-window", async || Ok(self.log.window().await?)).await?;
         let (mut events, mut missed) = (0, BTreeMap::new());
         for page in 1.. {
             if page > LONGEST {
                 let pages = "more events than a run can read between";
                 return Err(format!("{pages} {} and {}", window.from, window.to)).no_retry();
             }
-            let found: FoundPage =
-                step.run("read-events", async || self.read(&window, page).await).await?;
+            let found = step.run("read-events", async || self.read(&window, page).await).await?;
             events += found.events;
             // One event for each lead is enough; the earliest is as good as any.
             for event in found.missed {
@@ -87,18 +68,17 @@ impl<F: LeadFeed, L: ReconcileLog> inngest::Function for ReconcileLeads<F, L> {
         let missed: Vec<LeadEvent> = missed.into_values().collect();
         for batch in missed.chunks(BATCH) {
             let batch: Vec<NewEvent> = batch.iter().map(webhook_event).collect::<Result<_>>()?;
-            let _: Vec<String> = step.send_event("send-missed", batch).await?;
+            step.send_event("send-missed", batch).await?;
         }
-        let done: Result<(), StepError> =
-            step.run("advance-cursor", async || self.log.reconciled(&window, &missed).await).await;
-        done?;
+        step.run("advance-cursor", async || Ok(self.log.reconciled(&window, &missed).await?))
+            .await?;
         let leads = missed.iter().map(|event| event.lead_id).collect();
         Ok(Reconciled { from: window.from, to: window.to, events, missed: leads })
     }
 }
 
 impl<F: LeadFeed, L: ReconcileLog> ReconcileLeads<F, L> {
-    /// One page, narrowed to the leads that entered one of our stages and that nobody told us of.
+    /// One page, narrowed to the leads that entered one of our stages and that no webhook told of.
     async fn read(&self, window: &FeedWindow, page: u32) -> Result<FoundPage> {
         let read = self.feed.page(window, page).await?;
         let events = read.events.len();

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 use inngest::signing::{SigningKey, SigningKeys};
 use inngest::{
-    Client, Clock, Context, Endpoint, EventData, Function, Result, Settings, Transport,
+    App, Client, Clock, Config, Context, EventData, Function, Result, Settings, Transport,
     TransportFuture,
 };
 use serde::Deserialize;
@@ -36,11 +36,15 @@ impl EventData for Order {
 struct Serial;
 
 impl Function for Serial {
-    const ID: &'static str = "serial";
     type Event = Order;
     type Output = usize;
+    type OnFailure = ();
 
-    async fn run(&self, cx: Context<'_, Order>) -> Result<usize> {
+    fn config() -> Config {
+        Config::id("serial")
+    }
+
+    async fn run(&self, cx: Context<'_, Self>) -> Result<usize> {
         let mut bytes = 0;
         for _ in 0..cx.event.data.steps {
             let data: String = cx.step.run("step", async || Ok(String::new())).await?;
@@ -118,7 +122,7 @@ fn main() {
     let clock = Clock::new(|| SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
     let settings = Settings::cloud("key", SigningKey::new(KEY));
     let client = Client::with_sources(settings, Nowhere, clock, |_| {});
-    let endpoint = Endpoint::builder("bench", client).function(Serial).build().unwrap();
+    let endpoint = App::new("bench", client).function(Serial).build().unwrap();
     let keys = SigningKeys { primary: SigningKey::new(KEY), fallback: None };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
 

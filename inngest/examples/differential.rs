@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use inngest::{
-    Client, Context, Endpoint, Error, EventData, Function, Result, ResultExt as _, Settings,
+    App, Client, Config, Event, EventData, Result, ResultExt as _, Settings, Step, StepError,
     Transport, TransportError, TransportFuture,
 };
 use serde_json::{Value, json};
@@ -25,80 +25,90 @@ impl EventData for Other {
     const NAME: &'static str = "demo/other";
 }
 
-/// Declares a function from its id and its body, as `define` does on the other side.
-macro_rules! define {
-    ($type:ident, $id:literal, |$step:ident, $data:ident| $body:expr) => {
-        struct $type;
-
-        impl Function for $type {
-            const ID: &'static str = $id;
-            type Event = Sent;
-            type Output = Value;
-
-            async fn run(&self, cx: Context<'_, Sent>) -> Result<Value> {
-                let ($step, $data) = (cx.step, cx.event.data.0);
-                $body
-            }
-        }
-    };
+async fn plain(event: Event<Sent>, _: Step<'_>) -> Result<Value> {
+    Ok(event.data.0)
 }
 
-define!(Plain, "plain", |_step, data| Ok(data));
-define!(One, "one", |step, _data| Ok(step.run("a", async || Ok(json!({ "n": 1 }))).await?));
-define!(Parallel, "parallel", |step, _data| {
+async fn one(_: Event<Sent>, step: Step<'_>) -> Result<Value> {
+    Ok(step.run("a", async || Ok(json!({ "n": 1 }))).await?)
+}
+
+async fn parallel(_: Event<Sent>, step: Step<'_>) -> Result<Value> {
     let (one, two, three) = tokio::join!(
         step.run("p1", async || Ok(json!(1))),
         step.run("p2", async || Ok(json!(2))),
         step.run("p3", async || Ok(json!(3))),
     );
     Ok(json!([one?, two?, three?]))
-});
-define!(Sleeps, "sleep", |step, _data| {
+}
+
+async fn sleeps(_: Event<Sent>, step: Step<'_>) -> Result<Value> {
     step.sleep("nap", Duration::from_millis(1500)).await;
     Ok(json!("rested"))
-});
-define!(Waits, "wait", |step, _data| {
+}
+
+async fn waits(_: Event<Sent>, step: Step<'_>) -> Result<Value> {
     let wait = step.wait_for_event::<Other>("wait").matching("data.id");
     let event = wait.timeout(Duration::from_secs(60)).await?;
     Ok(json!(event.map(|event| event.data.0)))
-});
-define!(Invokes, "invoke", |step, _data| {
-    let call = step.invoke_id::<Value>("call", "app-plain", &json!({ "x": 1 }));
+}
+
+async fn invokes(_: Event<Sent>, step: Step<'_>) -> Result<Value> {
+    let call = step.invoke_id("call", "app-plain", &json!({ "x": 1 }));
     Ok(call.timeout(Duration::from_secs(60)).await?)
-});
-define!(Caught, "caught", |step, _data| {
-    match step.run("fails", async || Err::<Value, _>("card declined".into())).await {
+}
+
+async fn caught(_: Event<Sent>, step: Step<'_>) -> Result<Value> {
+    match step.run("fails", async || Err("card declined".into())).await {
         Ok(value) => Ok(value),
         Err(error) => Ok(json!(format!("caught {}", error.message))),
     }
-});
-define!(Uncaught, "uncaught", |step, _data| {
-    Ok(step.run("fails", async || Err("card declined".into())).await?)
-});
-define!(Final, "final", |_step, _data| Err("never again").no_retry());
-define!(Retriable, "retriable", |_step, _data| Err("not now".into()));
-define!(FinalStep, "final-step", |step, _data| {
-    Ok(step.run("fails", async || Err("never again").no_retry()).await?)
-});
-define!(Later, "later", |_step, _data| Err(later()));
-define!(LaterStep, "later-step", |step, _data| {
-    Ok(step.run("fails", async || Err(later())).await?)
-});
-define!(Repeated, "repeated", |step, _data| {
-    let first: Value = step.run("a", async || Ok(json!(1))).await?;
+}
+
+async fn uncaught(_: Event<Sent>, step: Step<'_>) -> Result<Value, StepError> {
+    step.run("fails", async || Err("card declined".into())).await
+}
+
+async fn no_more(_: Event<Sent>, _: Step<'_>) -> Result<Value> {
+    Err("never again").no_retry()
+}
+
+async fn retriable(_: Event<Sent>, _: Step<'_>) -> Result<Value> {
+    Err("not now".into())
+}
+
+async fn final_step(_: Event<Sent>, step: Step<'_>) -> Result<Value, StepError> {
+    step.run("fails", async || Err("never again").no_retry()).await
+}
+
+async fn later(_: Event<Sent>, _: Step<'_>) -> Result<Value> {
+    Err("later").retry_after(Duration::from_secs(90))
+}
+
+async fn later_step(_: Event<Sent>, step: Step<'_>) -> Result<Value, StepError> {
+    step.run("fails", async || Err("later").retry_after(Duration::from_secs(90))).await
+}
+
+async fn repeated(_: Event<Sent>, step: Step<'_>) -> Result<Value> {
+    let first = step.run("a", async || Ok(json!(1))).await?;
     step.sleep("a", Duration::from_secs(1)).await;
-    let second: Value = step.run("a", async || Ok(json!(2))).await?;
+    let second = step.run("a", async || Ok(json!(2))).await?;
     Ok(json!([first, second]))
-});
-define!(Nested, "nested", |step, _data| {
+}
+
+async fn nested(_: Event<Sent>, step: Step<'_>) -> Result<Value> {
     Ok(step.run("a", async || Ok(json!({ "data": 1 }))).await?)
-});
-define!(Mixed, "mixed", |step, _data| {
+}
+
+async fn mixed(_: Event<Sent>, step: Step<'_>) -> Result<Value> {
     let nap = step.sleep("nap", Duration::from_secs(1));
     let (value, ()) = tokio::join!(step.run("a", async || Ok(json!(1))), nap);
     Ok(json!([value?, null]))
-});
-define!(Nothing, "nothing", |_step, _data| Ok(Value::Null));
+}
+
+async fn nothing(_: Event<Sent>, _: Step<'_>) -> Result<Value> {
+    Ok(Value::Null)
+}
 
 /// No call of the comparison needs the Inngest API.
 struct NoApi;
@@ -109,30 +119,26 @@ impl Transport for NoApi {
     }
 }
 
-fn later() -> Error {
-    Error::from("later").retry_after(Duration::from_secs(90))
-}
-
 #[tokio::main]
 async fn main() -> Result<()> {
-    let app = Endpoint::builder("app", Client::new(Settings::dev(), NoApi))
-        .function(Plain)
-        .function(One)
-        .function(Parallel)
-        .function(Sleeps)
-        .function(Waits)
-        .function(Invokes)
-        .function(Caught)
-        .function(Uncaught)
-        .function(Final)
-        .function(Retriable)
-        .function(FinalStep)
-        .function(Later)
-        .function(LaterStep)
-        .function(Repeated)
-        .function(Nested)
-        .function(Mixed)
-        .function(Nothing)
+    let app = App::new("app", Client::new(Settings::dev(), NoApi))
+        .function(Config::id("plain").run(plain))
+        .function(Config::id("one").run(one))
+        .function(Config::id("parallel").run(parallel))
+        .function(Config::id("sleep").run(sleeps))
+        .function(Config::id("wait").run(waits))
+        .function(Config::id("invoke").run(invokes))
+        .function(Config::id("caught").run(caught))
+        .function(Config::id("uncaught").run(uncaught))
+        .function(Config::id("final").run(no_more))
+        .function(Config::id("retriable").run(retriable))
+        .function(Config::id("final-step").run(final_step))
+        .function(Config::id("later").run(later))
+        .function(Config::id("later-step").run(later_step))
+        .function(Config::id("repeated").run(repeated))
+        .function(Config::id("nested").run(nested))
+        .function(Config::id("mixed").run(mixed))
+        .function(Config::id("nothing").run(nothing))
         .build()?;
     let port: u16 = port().parse()?;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;

@@ -1,5 +1,5 @@
-//! The smallest app: `cargo run -p inngest --example hello`, then send `demo/hello` with `{"name":"you"}`.
-use inngest::{Client, Context, Endpoint, EventData, ReqwestTransport, Result, Settings};
+//! The smallest app: `INNGEST_DEV=1 cargo run -p inngest --example hello`, then send `demo/hello` with `{"name":"you"}`.
+use inngest::{App, AppError, Config, Event, EventData, Result, Step};
 
 #[derive(serde::Deserialize)]
 struct Hello {
@@ -10,26 +10,12 @@ impl EventData for Hello {
     const NAME: &'static str = "demo/hello";
 }
 
-struct Greet;
-
-impl inngest::Function for Greet {
-    const ID: &'static str = "greet";
-    type Event = Hello;
-    type Output = String;
-
-    async fn run(&self, cx: Context<'_, Hello>) -> Result<String> {
-        let name = &cx.event.data.name;
-        Ok(cx.step.run("greet", async || Ok(format!("Hello, {name}!"))).await?)
-    }
+async fn greet(event: Event<Hello>, step: Step<'_>) -> Result<String> {
+    let name = event.data.name;
+    Ok(step.run("greet", async || Ok(format!("Hello, {name}!"))).await?)
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let transport = ReqwestTransport::new(reqwest::Client::builder().build()?);
-    let app = Endpoint::builder("hello", Client::new(Settings::dev(), transport))
-        .function(Greet)
-        .build()?;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    axum::serve(listener, app.into_router("/api/inngest")).await?;
-    Ok(())
+async fn main() -> Result<(), AppError> {
+    App::from_env("hello")?.function(Config::id("greet").run(greet)).serve("127.0.0.1:3000").await
 }

@@ -1,7 +1,5 @@
 //! The endpoint in an axum application.
 
-mod body;
-
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
@@ -10,10 +8,9 @@ use axum::routing::any;
 use bytes::Bytes;
 
 use crate::Endpoint;
-use crate::endpoint::{Admission, body_limit, content_length};
-
-pub(crate) use body::Room;
-use body::Unread;
+use crate::body::Unread;
+use crate::endpoint::{Admission, content_length};
+use crate::limits::body_limit;
 
 impl Endpoint {
     /// A router that answers at `path` and at `path` with a trailing slash, for every method: also a refusal
@@ -28,7 +25,7 @@ impl Endpoint {
 
     /// Answers one request of axum's. Its body is read when its head shows that it may be Inngest's, up to
     /// [`MAX_BODY_BYTES`](crate::MAX_BODY_BYTES), axum's own limit being lower than what the server sends (P-111). See
-    /// also [`room_for_bodies`](crate::EndpointBuilder::room_for_bodies).
+    /// also [`room_for_bodies`](crate::App::room_for_bodies).
     pub async fn serve(&self, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());

@@ -22,6 +22,12 @@ impl Clock {
         let since = self.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
     }
+
+    /// Whole milliseconds since the Unix epoch; 0 for a clock set before it.
+    pub(crate) fn unix_milliseconds(&self) -> u64 {
+        let since = self.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 impl Default for Clock {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Serializer;
 
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// `1500ms`, `90s`: one number and one unit, which every version of the server takes (P-089). Parts of a
 /// millisecond round up, so that a pause is never shorter than asked for.
 pub(crate) fn wire_duration(duration: Duration) -> String {

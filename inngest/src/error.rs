@@ -15,9 +15,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Any error, with what should happen next.
 ///
 /// Everything that is an error converts with `?`: `io::Error`, `anyhow::Error`, a plain text. Converted errors
-/// are retried while attempts remain, except an uncaught [`StepError`]: its step has failed for good, so the
-/// run ends. Say otherwise with [`no_retry`](Error::no_retry) and [`retry_after`](Error::retry_after), or with
-/// the same words on a `Result` through [`ResultExt`].
+/// are retried while attempts remain, with two exceptions. An uncaught [`StepError`] is final: its step has failed for
+/// good, so the run ends. And an error that has a [`Retry`] among its causes has decided itself. Say otherwise with
+/// [`no_retry`](Error::no_retry) and [`retry_after`](Error::retry_after), or with the same words on a `Result` through
+/// [`ResultExt`].
+///
+/// [The guide](crate::guide::errors) shows how an error of your own keeps its decision.
 pub struct Error {
     retry: Retry,
     source: Box<dyn StdError + Send + Sync>,
@@ -26,21 +29,49 @@ pub struct Error {
 }
 
 /// When to try again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// It is an error too, so that it can be the cause of another, and decide about it wherever that one ends up:
+///
+/// ```
+/// use inngest::Retry;
+///
+/// #[derive(Debug, thiserror::Error)]
+/// #[error("the bank refuses the charge: {reason}")]
+/// struct Refused {
+///     reason: String,
+///     #[source]
+///     retry: Retry,
+/// }
+///
+/// fn charge() -> Result<(), Refused> {
+///     Err(Refused { reason: "card declined".into(), retry: Retry::Never })
+/// }
+///
+/// fn step() -> inngest::Result<()> {
+///     Ok(charge()?)
+/// }
+/// let error = step().unwrap_err();
+/// assert_eq!(error.retry(), Retry::Never);
+/// assert_eq!(error.to_string(), "the bank refuses the charge: card declined");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Retry {
     /// With the server's back-off, while attempts remain.
+    #[error("trying again can help")]
     Backoff,
     /// Not before this time has passed, while attempts remain. The server keeps it between 1 s and 24 h.
+    #[error("trying again can help in {} s", .0.as_secs())]
     After(Duration),
     /// Never: trying again cannot help.
+    #[error("trying again cannot help")]
     Never,
 }
 
 impl Error {
-    /// A retriable error with this text or cause.
+    /// An error with this text or cause, retriable unless the cause says otherwise.
     pub fn new(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source = source.into();
-        let retry = if caused_by_step(source.as_ref()) { Retry::Never } else { Retry::Backoff };
+        let retry = causes(&*source).find_map(decision).unwrap_or(Retry::Backoff);
         Self { retry, source, name: None, data: None }
     }
 
@@ -61,14 +92,14 @@ impl Error {
         self.retry
     }
 
-    /// The same error with a name, by which others can tell it apart: whoever catches the step's error, and
-    /// people in the Inngest dashboard (P-119).
+    /// The same error with a name, by which code that catches the step's error can tell it apart, and people in
+    /// the Inngest dashboard (P-119).
     #[must_use]
     pub fn named(self, name: impl Into<Cow<'static, str>>) -> Self {
         Self { name: Some(name.into()), ..self }
     }
 
-    /// The same error with data for whoever catches the step's error.
+    /// The same error with data for code that catches the step's error.
     #[must_use]
     pub fn with_data(self, data: impl Into<Value>) -> Self {
         Self { data: Some(data.into()), ..self }
@@ -90,9 +121,19 @@ impl Error {
     }
 }
 
-fn caused_by_step(error: &(dyn StdError + 'static)) -> bool {
+/// The error and what caused it, outermost first.
+fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
-        .any(<dyn StdError>::is::<StepError>)
+}
+
+/// What this cause says of a retry.
+fn decision(cause: &(dyn StdError + 'static)) -> Option<Retry> {
+    if cause.is::<StepError>() {
+        return Some(Retry::Never);
+    }
+    cause.downcast_ref().copied()
 }
 
 impl<E: Into<Box<dyn StdError + Send + Sync>>> From<E> for Error {
@@ -105,18 +146,20 @@ impl<E: Into<Box<dyn StdError + Send + Sync>>> From<E> for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.source)?;
-        let mut cause = self.source.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
+        // A decision is no part of what happened.
+        causes(&*self.source)
+            .skip(1)
+            .filter(|cause| !cause.is::<Retry>())
+            .try_for_each(|cause| write!(f, ": {cause}"))
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self} ({:?})", self.retry)
+        match self.retry {
+            Retry::Backoff => write!(f, "{self}"),
+            retry => write!(f, "{self} ({retry:?})"),
+        }
     }
 }
 
@@ -141,6 +184,7 @@ impl<T, E: Into<Error>> ResultExt<T> for std::result::Result<T, E> {
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::time::Duration;
 
     use super::{Error, ResultExt as _, Retry};
     use crate::StepError;
@@ -169,10 +213,49 @@ mod tests {
     }
 
     #[test]
+    fn a_decision_among_the_causes_counts_and_is_not_shown() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{text}")]
+        struct Caused {
+            text: &'static str,
+            source: Box<dyn std::error::Error + Send + Sync>,
+        }
+        for retry in [Retry::Never, Retry::After(Duration::from_secs(9)), Retry::Backoff] {
+            let declined = Caused { text: "declined", source: retry.into() };
+            let charging = Caused { text: "while charging", source: declined.into() };
+            let error = Error::from(charging);
+            assert_eq!(error.retry(), retry);
+            assert_eq!(error.to_string(), "while charging: declined");
+            let later = Duration::from_secs(60);
+            assert_eq!(error.retry_after(later).retry(), Retry::After(later), "said last");
+        }
+    }
+
+    /// For errors that are no `std::error::Error`; others would overlap with the conversion of all of those.
+    #[test]
+    fn an_error_type_of_ones_own_can_convert_itself() {
+        enum PayError {
+            Declined,
+        }
+        impl From<PayError> for Error {
+            fn from(error: PayError) -> Self {
+                match error {
+                    PayError::Declined => Self::from("card declined").no_retry(),
+                }
+            }
+        }
+        fn step() -> crate::Result<()> {
+            Err(PayError::Declined)?
+        }
+        let error = step().unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.retry()), ("card declined", Retry::Never));
+    }
+
+    #[test]
     fn results_say_what_should_happen_next() {
         let failed = || Err::<(), _>(io::Error::other("no"));
         assert_eq!(failed().no_retry().unwrap_err().retry(), Retry::Never);
-        let delay = std::time::Duration::from_secs(90);
+        let delay = Duration::from_secs(90);
         assert_eq!(failed().retry_after(delay).unwrap_err().retry(), Retry::After(delay));
     }
 }

@@ -30,8 +30,12 @@ impl TransportError {
 #[cfg(feature = "reqwest")]
 mod with_reqwest {
     use std::error::Error as _;
+    use std::time::Duration;
 
     use super::{Transport, TransportError, TransportFuture};
+
+    const CONNECT: Duration = Duration::from_secs(5);
+    const ANSWER: Duration = Duration::from_secs(30);
 
     /// [`Transport`] over a [`reqwest::Client`], which decides about timeouts, proxies and trust roots. It
     /// should follow no redirects.
@@ -42,6 +46,17 @@ mod with_reqwest {
         /// Uses this client.
         pub fn new(client: reqwest::Client) -> Self {
             Self(client)
+        }
+
+        /// A client that follows no redirect and waits for nothing longer than 30 seconds.
+        pub fn with_deadlines() -> Result<Self, TransportError> {
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(CONNECT)
+                .timeout(ANSWER)
+                .build()
+                .map(Self)
+                .map_err(without_url)
         }
     }
 

@@ -1,4 +1,4 @@
-use functions::ports::{AmoCrm, Authorization, Lead};
+use functions::ports::{self, AmoCrm, Authorization, Lead};
 
 use crate::amocrm::api::AmoCrmClient;
 use crate::amocrm::auth::TokenStore;
@@ -35,28 +35,28 @@ impl Default for MissingAmoCrm {
     }
 }
 
-impl MissingAmoCrm {
-    fn error(&self) -> inngest::Error {
-        inngest::Error::new(self.clone()).no_retry()
+impl From<MissingAmoCrm> for ports::Error {
+    fn from(missing: MissingAmoCrm) -> Self {
+        Self::never(missing)
     }
 }
 
 impl<S> AmoCrmPort<S> {
     /// The client, or what to set.
-    pub fn client(&self) -> inngest::Result<&AmoCrmClient<S>> {
+    pub fn client(&self) -> Result<&AmoCrmClient<S>, MissingAmoCrm> {
         match self {
             Self::Configured(client) => Ok(client),
-            Self::Missing(missing) => Err(missing.error()),
+            Self::Missing(missing) => Err(missing.clone()),
         }
     }
 }
 
 impl<S: TokenStore> AmoCrm for AmoCrmPort<S> {
-    async fn authorize(&self) -> inngest::Result<Authorization> {
+    async fn authorize(&self) -> ports::Result<Authorization> {
         self.client()?.authorize().await
     }
 
-    async fn lead(&self, lead_id: u64) -> inngest::Result<Option<Lead>> {
+    async fn lead(&self, lead_id: u64) -> ports::Result<Option<Lead>> {
         self.client()?.lead(lead_id).await
     }
 }

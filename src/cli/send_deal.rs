@@ -29,11 +29,8 @@ pub(super) struct SendDeal {
 
 impl SendDeal {
     pub(super) async fn run(self, env: &dyn Env, out: &mut impl Write) -> anyhow::Result<()> {
-        let settings = Settings::from_env(|name| env.get(name).ok().flatten());
-        let settings = settings.map_err(|mistakes| {
-            let lines: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
-            anyhow::anyhow!("the configuration has mistakes\n{}", lines.join("\n"))
-        })?;
+        let settings = Settings::from_lookup(|name| env.get(name).ok().flatten())
+            .map_err(|mistakes| anyhow::anyhow!("the configuration has mistakes\n{mistakes}"))?;
         let Self { name, amount, entity_id, id } = self;
         let deal = CreateDeal { deal_name: Some(name), amount, entity_id };
         let event = NewEvent::new(&deal).context("the deal cannot be written as JSON")?;

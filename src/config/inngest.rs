@@ -26,10 +26,10 @@ pub(super) fn read(reader: &mut Reader<'_>) -> (Mode, Option<Settings>) {
         VARIABLES.into_iter().filter_map(|name| Some((name, reader.text(name)?))).collect();
     let lookup = |name: &str| values.get(name).cloned();
     // A mode that cannot be read stops the start; until then it adds no complaints about missing keys.
-    let mode = Mode::from_env(lookup).unwrap_or(Mode::Dev);
-    let settings = Settings::from_env(lookup);
-    let settings = settings.map_err(|mistakes| {
-        for mistake in mistakes {
+    let mode = Mode::from_lookup(lookup).unwrap_or(Mode::Dev);
+    let settings = Settings::from_lookup(lookup);
+    let settings = settings.map_err(|error| {
+        for mistake in error.mistakes {
             reader.error(mistake.variable, mistake.problem);
         }
     });

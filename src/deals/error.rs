@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use functions::ports;
 use jiff::Timestamp;
 
 use crate::erp::{ErpError, Failure};
@@ -80,36 +81,34 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
-    /// The error as Inngest needs it: with the decision whether to try again.
-    pub fn into_inngest(self) -> inngest::Error {
-        match self {
-            Self::Erp(error) => error.into_inngest(),
-            Self::InDoubt { wait, .. } | Self::Busy { wait, .. } => {
-                // A moment early would be too early.
-                let wait = wait + Duration::from_secs(1);
-                inngest::Error::new(self.to_string()).retry_after(wait)
-            }
-            Self::NotLookedUp { ref failure, .. } => {
-                let error = inngest::Error::new(self.to_string());
-                match failure {
-                    Failure::Refused { .. } => error.no_retry(),
-                    Failure::Unavailable { retry_after: Some(delay), .. } => {
-                        error.retry_after(*delay)
-                    }
-                    _ => error,
-                }
-            }
-            Self::Unresolved { .. } => inngest::Error::new(self.to_string()).no_retry(),
-            Self::Db { .. } => inngest::Error::new(self.to_string()),
-        }
-    }
-
     /// What the ERP said, where it was the ERP.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Erp(error) => Some(&error.failure),
             Self::NotLookedUp { failure, .. } => Some(failure),
             _ => None,
+        }
+    }
+}
+
+impl From<LedgerError> for ports::Error {
+    fn from(error: LedgerError) -> Self {
+        let text = error.to_string();
+        match error {
+            LedgerError::Erp(error) => error.into(),
+            // A moment early would be too early.
+            LedgerError::InDoubt { wait, .. } | LedgerError::Busy { wait, .. } => {
+                Self::not_before(wait + Duration::from_secs(1), text)
+            }
+            LedgerError::NotLookedUp { failure, .. } => match failure {
+                Failure::Refused { .. } => Self::never(text),
+                Failure::Unavailable { retry_after: Some(delay), .. } => {
+                    Self::not_before(delay, text)
+                }
+                _ => Self::again(text),
+            },
+            LedgerError::Unresolved { .. } => Self::never(text),
+            LedgerError::Db { .. } => Self::again(text),
         }
     }
 }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use functions::ports::{Created, Deal, DealKey, Erp};
+use functions::ports::{self, Created, Deal, DealKey, Erp};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
@@ -188,27 +188,23 @@ impl Ledger {
 }
 
 impl Erp for Ledger {
-    async fn create(&self, deal: &Deal) -> inngest::Result<Created> {
+    async fn create(&self, deal: &Deal) -> ports::Result<Created> {
         // In a task of its own: Inngest hanging up must not turn a call that goes well into a deal in doubt.
         let (ledger, owned) = (self.clone(), deal.clone());
         let work = async move { ledger.record(&owned).await }.in_current_span();
         match self.0.running.spawn(work).await {
-            Ok(created) => created.map_err(LedgerError::into_inngest),
+            Ok(created) => Ok(created?),
             Err(error) => {
                 let deal = label(deal);
-                Err(inngest::Error::new(format!("creating {deal} was cut short: {error}")))
+                Err(ports::Error::again(format!("creating {deal} was cut short: {error}")))
             }
         }
     }
 
-    async fn note_failure(
-        &self,
-        deal: &DealKey,
-        run_id: &str,
-        reason: &str,
-    ) -> inngest::Result<()> {
+    async fn note_failure(&self, deal: &DealKey, run_id: &str, reason: &str) -> ports::Result<()> {
         let (key, lead_id) = key::of(deal, run_id, self.0.dedupe);
         tracing::error!(deal = key, run_id, reason, "a deal got no record");
-        Ok(self.0.store.note_deal_failure(&key, lead_id, run_id, reason).await?)
+        let noted = self.0.store.note_deal_failure(&key, lead_id, run_id, reason).await;
+        noted.map_err(ports::Error::again)
     }
 }

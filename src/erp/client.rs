@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use functions::ports::{Created, Deal, DealKey, Erp};
+use functions::ports::{self, Created, Deal, DealKey, Erp};
 use http::Method;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -188,13 +188,11 @@ const LOOK_BY_HAND: &str = "Nothing was created by this call. Find the existing 
                             that the API user may view all records of the entity";
 
 impl Erp for ErpClient {
-    async fn create(&self, deal: &Deal) -> inngest::Result<Created> {
-        let created = match self.insert(deal).await {
-            Ok(Inserted::Created { reply }) => Ok(Created { reply, duplicate: false }),
-            Ok(Inserted::AlreadyExists { fields }) => self.existing(deal, &fields).await,
-            Err(error) => Err(error),
-        };
-        created.map_err(ErpError::into_inngest)
+    async fn create(&self, deal: &Deal) -> ports::Result<Created> {
+        Ok(match self.insert(deal).await? {
+            Inserted::Created { reply } => Created { reply, duplicate: false },
+            Inserted::AlreadyExists { fields } => self.existing(deal, &fields).await?,
+        })
     }
 }
 

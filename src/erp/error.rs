@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use functions::ports::{Deal, DealKey};
+use functions::ports::{self, Deal, DealKey, Retry};
 
 /// Why a call did not bring a record, and what that means for the next step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,16 +82,16 @@ impl ErpError {
             ),
         }
     }
+}
 
-    /// The error as Inngest needs it: with the decision whether to try again.
-    pub fn into_inngest(self) -> inngest::Error {
-        let failure = self.failure.clone();
-        let error = inngest::Error::new(self);
-        match failure {
-            Failure::Refused { .. } | Failure::Unknown { .. } => error.no_retry(),
-            Failure::Unavailable { retry_after: Some(delay), .. } => error.retry_after(delay),
-            Failure::Unavailable { .. } | Failure::Credentials { .. } => error,
-        }
+impl From<ErpError> for ports::Error {
+    fn from(error: ErpError) -> Self {
+        let retry = match error.failure {
+            Failure::Refused { .. } | Failure::Unknown { .. } => Retry::Never,
+            Failure::Unavailable { retry_after: Some(delay), .. } => Retry::NotBefore(delay),
+            Failure::Unavailable { .. } | Failure::Credentials { .. } => Retry::Again,
+        };
+        Self::new(retry, error)
     }
 }
 

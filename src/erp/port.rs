@@ -1,4 +1,4 @@
-use functions::ports::{Created, Deal, DealKey, Erp};
+use functions::ports::{self, Created, Deal, DealKey, Erp};
 
 /// The ERP as configured, or the lack of it, which development mode allows.
 #[derive(Debug, Clone)]
@@ -17,14 +17,14 @@ pub enum ErpPort<E> {
 pub struct MissingErp;
 
 impl<E: Erp> Erp for ErpPort<E> {
-    async fn create(&self, deal: &Deal) -> inngest::Result<Created> {
+    async fn create(&self, deal: &Deal) -> ports::Result<Created> {
         match self {
             Self::Configured(erp) => erp.create(deal).await,
-            Self::Missing(missing) => Err(inngest::Error::new(*missing).no_retry()),
+            Self::Missing(missing) => Err(ports::Error::never(*missing)),
         }
     }
 
-    async fn note_failure(&self, key: &DealKey, run_id: &str, reason: &str) -> inngest::Result<()> {
+    async fn note_failure(&self, key: &DealKey, run_id: &str, reason: &str) -> ports::Result<()> {
         match self {
             Self::Configured(erp) => erp.note_failure(key, run_id, reason).await,
             Self::Missing(_) => Ok(()),

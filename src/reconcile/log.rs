@@ -1,11 +1,11 @@
 //! Reconciliation, with amoCRM's feed on one side and the store on the other.
 
-use functions::ports::{FeedPage, FeedWindow, LeadEvent, LeadFeed, ReconcileLog};
+use functions::ports::{self, FeedPage, FeedWindow, LeadEvent, LeadFeed, ReconcileLog};
 use functions::webhook::Action;
 use jiff::{SignedDuration, Timestamp};
 
 use super::feed::{FeedEvent, FeedQuery};
-use crate::amocrm::{AmoCrmPort, ApiError, TokenStore};
+use crate::amocrm::{AmoCrmPort, TokenStore};
 use crate::clock::SharedClock;
 use crate::config::Dedupe;
 use crate::db::Db;
@@ -49,16 +49,16 @@ pub struct StoredReconcileLog {
 }
 
 impl<S: TokenStore> LeadFeed for AmoCrmFeed<S> {
-    async fn page(&self, window: &FeedWindow, page: u32) -> inngest::Result<FeedPage> {
+    async fn page(&self, window: &FeedWindow, page: u32) -> ports::Result<FeedPage> {
         let client = self.0.client()?;
-        let query = FeedQuery { from: window.from.parse()?, to: window.to.parse()?, page };
-        let read = client.events(&query).await.map_err(ApiError::into_inngest)?;
+        let query = FeedQuery { from: time(&window.from)?, to: time(&window.to)?, page };
+        let read = client.events(&query).await?;
         let events = read.events.into_iter().filter_map(lead_event).collect();
         Ok(FeedPage { events, more: read.more })
     }
 
-    async fn stage(&self, lead_id: u64) -> inngest::Result<Option<(u64, u64)>> {
-        self.0.client()?.stage(lead_id).await.map_err(ApiError::into_inngest)
+    async fn stage(&self, lead_id: u64) -> ports::Result<Option<(u64, u64)>> {
+        Ok(self.0.client()?.stage(lead_id).await?)
     }
 }
 
@@ -89,25 +89,26 @@ impl StoredReconcileLog {
         Ok((from, to, sweep))
     }
 
-    async fn settle(&self, events: &[LeadEvent], leads: &[u64]) -> inngest::Result<()> {
+    async fn settle(&self, events: &[LeadEvent], leads: &[u64]) -> ports::Result<()> {
         let mut settled = Vec::with_capacity(events.len());
         for event in events {
-            settled.push((event.id.as_str(), event.at.parse::<Timestamp>()?));
+            settled.push((event.id.as_str(), time(&event.at)?));
         }
         self.store.settle_events(&settled, leads).await.map_err(|error| store_failed(&error))
     }
 }
 
 impl ReconcileLog for StoredReconcileLog {
-    async fn window(&self) -> inngest::Result<FeedWindow> {
+    async fn window(&self) -> ports::Result<FeedWindow> {
         let (from, to, sweep) = self.next().await.map_err(|error| store_failed(&error))?;
         Ok(FeedWindow { from: from.to_string(), to: to.to_string(), sweep })
     }
 
-    async fn news(&self, events: Vec<LeadEvent>) -> inngest::Result<Vec<LeadEvent>> {
+    async fn news(&self, events: Vec<LeadEvent>) -> ports::Result<Vec<LeadEvent>> {
         let mut news = Vec::new();
         for event in events {
-            let told_since = event.at.parse::<Timestamp>()?.saturating_sub(CLOCKS)?;
+            let told_since =
+                time(&event.at)?.saturating_sub(CLOCKS).map_err(ports::Error::again)?;
             let is_news = self.store.is_news(&event.id, event.lead_id, told_since).await;
             if is_news.map_err(|error| store_failed(&error))? {
                 news.push(event);
@@ -116,14 +117,14 @@ impl ReconcileLog for StoredReconcileLog {
         Ok(news)
     }
 
-    async fn dismiss(&self, events: &[LeadEvent]) -> inngest::Result<()> {
+    async fn dismiss(&self, events: &[LeadEvent]) -> ports::Result<()> {
         if events.is_empty() { Ok(()) } else { self.settle(events, &[]).await }
     }
 
-    async fn reconciled(&self, window: &FeedWindow, missed: &[LeadEvent]) -> inngest::Result<()> {
+    async fn reconciled(&self, window: &FeedWindow, missed: &[LeadEvent]) -> ports::Result<()> {
         let leads: Vec<u64> = missed.iter().map(|event| event.lead_id).collect();
         self.settle(missed, &leads).await?;
-        let advanced = self.store.advance_reconcile_cursor(window.to.parse()?, window.sweep).await;
+        let advanced = self.store.advance_reconcile_cursor(time(&window.to)?, window.sweep).await;
         advanced.map_err(|error| store_failed(&error))?;
         self.metrics.reconciled(missed.len());
         if !missed.is_empty() {
@@ -133,6 +134,11 @@ impl ReconcileLog for StoredReconcileLog {
     }
 }
 
-fn store_failed(error: &anyhow::Error) -> inngest::Error {
-    inngest::Error::from(format!("the database failed: {error:#}"))
+fn store_failed(error: &anyhow::Error) -> ports::Error {
+    ports::Error::again(format!("the database failed: {error:#}"))
+}
+
+/// A time as the functions keep it.
+fn time(text: &str) -> ports::Result<Timestamp> {
+    text.parse().map_err(ports::Error::again)
 }

@@ -168,7 +168,7 @@ async fn the_event_key_is_accepted_here_when_it_is_accepted_from_the_service() {
         let found = world.finds(&[("INNGEST_EVENT_KEY", key)], "inngest events").await;
         assert_eq!(found.0 == Status::Ok, accepted, "{key}: {found:?}");
         let base = &world.variables[0].1;
-        let settings = Settings::from_env(|name| match name {
+        let settings = Settings::from_lookup(|name| match name {
             "INNGEST_BASE_URL" => Some(base.clone()),
             "INNGEST_EVENT_KEY" => Some(key.to_owned()),
             _ => None,

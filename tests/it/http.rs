@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use futures_util::FutureExt as _;
 use http::{Method, Request, StatusCode};
-use inngest::{Client, Endpoint, Settings, Transport, TransportError, TransportFuture};
+use inngest::{App, Client, Settings, Transport, TransportError, TransportFuture};
 use prometei_flow::clock::{Clock as _, SystemClock};
 use prometei_flow::db::Db;
 use prometei_flow::http::{admin_router, public_router};
@@ -60,7 +60,7 @@ impl Service {
         };
         let key = inngest::signing::SigningKey::new("signkey-test-0123456789abcdef");
         let client = Client::new(Settings::cloud("event-key", key), Nowhere);
-        let endpoint = Endpoint::builder("app", client).build().unwrap();
+        let endpoint = App::new("app", client).build().unwrap();
         let public = public_router(endpoint, Arc::new(intake));
         let admin = admin_router(store.clone(), metrics);
         Self { public, admin, store, _folder: folder }

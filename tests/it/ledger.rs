@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use functions::ports::Retry;
 use functions::ports::{Created, Deal, DealKey, Erp as _};
-use inngest::Retry;
 use prometei_flow::clock::ManualClock;
 use prometei_flow::config::Dedupe;
 use prometei_flow::db::Db;
@@ -73,7 +73,7 @@ impl Bench {
         Ledger::new(self.store.clone(), erp, dedupe, self.clock.clone())
     }
 
-    async fn fails(&self, deal: &Deal) -> inngest::Error {
+    async fn fails(&self, deal: &Deal) -> functions::ports::Error {
         self.ledger().create(deal).await.unwrap_err()
     }
 
@@ -136,7 +136,7 @@ async fn fifty_runs_of_a_lead_at_once_make_one_record() {
     assert_eq!((first, bench.erp.requests().len(), bench.erp.rows().len()), (1, 1, 1));
     // Of another replica's claim a run knows only that it must come back.
     for error in ended.into_iter().filter_map(Result::err) {
-        assert!(matches!(error.retry(), Retry::After(wait) if wait < Duration::from_secs(60)));
+        assert!(matches!(error.retry(), Retry::NotBefore(wait) if wait < Duration::from_secs(60)));
         assert!(error.to_string().contains("lead 45721053) is being sent by another run"));
     }
 }
@@ -204,13 +204,13 @@ async fn after_an_unclear_answer_the_record_is_looked_up_after_a_minute() {
         let bench = Bench::marked().await;
         bench.erp.fail_next(1, failure);
         let error = bench.fails(&lead(LEAD)).await;
-        assert_eq!(error.retry(), Retry::After(Duration::from_secs(61)), "{error}");
+        assert_eq!(error.retry(), Retry::NotBefore(Duration::from_secs(61)), "{error}");
         let text = error.to_string();
         assert!(text.contains("amoCRM lead 45721053"), "{text}");
         assert!(text.contains("looked up, 2026-11-22T10:01:00Z at the earliest"), "{text}");
         // Another webhook of the same lead does not get in between.
         let early = bench.fails(&in_run("01RUN2", lead(LEAD))).await;
-        assert!(matches!(early.retry(), Retry::After(_)), "{early}");
+        assert!(matches!(early.retry(), Retry::NotBefore(_)), "{early}");
         assert_eq!(bench.erp.requests().len(), 1, "nothing is asked too early");
 
         bench.a_minute_passes();
@@ -255,7 +255,7 @@ async fn a_look_up_that_fails_is_tried_again_and_nothing_is_sent() {
     for failure in [ErpFailure::BadGateway, ErpFailure::Empty500, ErpFailure::DatabaseError] {
         bench.erp.fail_next(1, failure);
         let error = bench.fails(&lead(LEAD)).await;
-        assert_eq!(error.retry(), Retry::Backoff);
+        assert_eq!(error.retry(), Retry::Again);
         // The record is there: this text must not say that it is not.
         let text = error.to_string();
         assert!(

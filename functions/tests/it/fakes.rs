@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use functions::ports::{AmoCrm, Authorization, Created, Deal, Erp, Lead};
-use inngest::{Clock, Result, ResultExt as _};
+use functions::ports::{AmoCrm, Authorization, Created, Deal, Erp, Error, Lead, Result};
+use inngest::Clock;
 use serde_json::{Number, json};
 
 /// 2023-11-14T22:13:20Z.
@@ -30,7 +30,7 @@ impl FakeErp {
 impl Erp for FakeErp {
     async fn create(&self, deal: &Deal) -> Result<Created> {
         if self.refuses.is_some_and(|name| deal.name.contains(name)) {
-            return Err("the ERP refuses the record").no_retry();
+            return Err(Error::never("the ERP refuses the record"));
         }
         self.created.lock().unwrap().push(deal.clone());
         let reply = json!({ "status": "success", "data": { "id": "119" } });

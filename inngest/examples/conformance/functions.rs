@@ -3,20 +3,23 @@
 use std::time::Duration;
 
 use inngest::{
-    BuildError, CancelOn, Client, Config, Context, Endpoint, EventData, Function, Result,
+    App, BuildError, CancelOn, Client, Config, Context, Endpoint, Event, EventData, Function,
+    Result, Step,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The endpoint of the app `test-suite`.
 pub(crate) fn endpoint(client: Client) -> Result<Endpoint, BuildError> {
-    Endpoint::builder("test-suite", client)
+    let same_request = "async.data.request_id == event.data.request_id";
+    let cancel = CancelOn::named("cancel/please").matching(same_request);
+    App::new("test-suite", client)
         .framework("axum")
-        .function(Simple)
-        .function(Steps)
+        .function(Config::id("simple-fn").run(simple))
+        .function(Config::id("step-test").run(steps))
         .function(Retries)
-        .function(Cancelled)
-        .function(Waits)
+        .function(Config::id("cancel-test").cancel_on(cancel).run(cancelled))
+        .function(Config::id("wait-for-event").run(waits))
         .build()
 }
 
@@ -33,7 +36,7 @@ impl Done {
     }
 }
 
-/// An event of the suite whose data nobody looks at.
+/// An event of the suite whose data does not matter.
 macro_rules! event {
     ($type:ident, $name:literal) => {
         #[derive(Deserialize)]
@@ -60,19 +63,9 @@ impl EventData for Resume {
     const NAME: &'static str = "test/resume";
 }
 
-struct Simple;
-
-impl Function for Simple {
-    const ID: &'static str = "simple-fn";
-    type Event = FunctionTest;
-    type Output = Done;
-
-    async fn run(&self, cx: Context<'_, FunctionTest>) -> Result<Done> {
-        Ok(Done::with(cx.event.name))
-    }
+async fn simple(event: Event<FunctionTest>, _: Step<'_>) -> Result<Done> {
+    Ok(Done::with(event.name))
 }
-
-struct Steps;
 
 #[derive(Serialize, Deserialize)]
 struct Second {
@@ -80,28 +73,26 @@ struct Second {
     second: bool,
 }
 
-impl Function for Steps {
-    const ID: &'static str = "step-test";
-    type Event = StepTest;
-    type Output = Done;
-
-    async fn run(&self, cx: Context<'_, StepTest>) -> Result<Done> {
-        let first = cx.step.run("first step", async || Ok("first step".to_owned())).await?;
-        cx.step.sleep("sleep", Duration::from_secs(2)).await;
-        let second = async || Ok(Second { first: first.clone(), second: true });
-        cx.step.run("second step", second).await?;
-        Ok(Done::with(cx.event.name))
-    }
+async fn steps(event: Event<StepTest>, step: Step<'_>) -> Result<Done> {
+    let first = step.run("first step", async || Ok("first step".to_owned())).await?;
+    step.sleep("sleep", Duration::from_secs(2)).await;
+    step.run("second step", async || Ok(Second { first, second: true })).await?;
+    Ok(Done::with(event.name))
 }
 
+/// It looks at the attempt, so it is no plain function.
 struct Retries;
 
 impl Function for Retries {
-    const ID: &'static str = "retry-test";
     type Event = RetryTest;
     type Output = Done;
+    type OnFailure = ();
 
-    async fn run(&self, cx: Context<'_, RetryTest>) -> Result<Done> {
+    fn config() -> Config {
+        Config::id("retry-test")
+    }
+
+    async fn run(&self, cx: Context<'_, Self>) -> Result<Done> {
         let attempt = cx.run.attempt;
         let first = async || match attempt {
             0 => Err("broken".into()),
@@ -115,43 +106,21 @@ impl Function for Retries {
     }
 }
 
-struct Cancelled;
-
-impl Function for Cancelled {
-    const ID: &'static str = "cancel-test";
-    type Event = CancelTest;
-    type Output = Done;
-
-    fn config(&self) -> Config {
-        let same_request = "async.data.request_id == event.data.request_id";
-        Config::new().cancel_on(CancelOn::named("cancel/please").matching(same_request))
-    }
-
-    async fn run(&self, cx: Context<'_, CancelTest>) -> Result<Done> {
-        cx.step.sleep("sleep", Duration::from_secs(10)).await;
-        Ok(Done::with(cx.event.name))
-    }
+async fn cancelled(event: Event<CancelTest>, step: Step<'_>) -> Result<Done> {
+    step.sleep("sleep", Duration::from_secs(10)).await;
+    Ok(Done::with(event.name))
 }
 
-struct Waits;
-
 #[derive(Serialize)]
-pub(crate) struct Waited {
+struct Waited {
     result: Option<Map<String, Value>>,
 }
 
-impl Function for Waits {
-    const ID: &'static str = "wait-for-event";
-    type Event = WaitTest;
-    type Output = Waited;
-
-    async fn run(&self, cx: Context<'_, WaitTest>) -> Result<Waited> {
-        let resumed = cx
-            .step
-            .wait_for_event::<Resume>("wait")
-            .when("async.data.resume == true && async.data.id == event.data.id")
-            .timeout(Duration::from_secs(10))
-            .await?;
-        Ok(Waited { result: resumed.map(|event| event.data.0) })
-    }
+async fn waits(_: Event<WaitTest>, step: Step<'_>) -> Result<Waited> {
+    let resumed = step
+        .wait_for_event::<Resume>("wait")
+        .when("async.data.resume == true && async.data.id == event.data.id")
+        .timeout(Duration::from_secs(10))
+        .await?;
+    Ok(Waited { result: resumed.map(|event| event.data.0) })
 }

@@ -10,9 +10,9 @@ use inngest::{Client, ReqwestTransport, Settings};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let settings = Settings::from_env(variable).map_err(|mistakes| format!("{mistakes:?}"))?;
-    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
-    let endpoint = functions::endpoint(Client::new(settings, ReqwestTransport::new(http)))?;
+    let settings = Settings::from_env()?;
+    let transport = ReqwestTransport::with_deadlines()?;
+    let endpoint = functions::endpoint(Client::new(settings, transport))?;
     let port: u16 = variable("PORT").as_deref().unwrap_or("3000").parse()?;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     axum::serve(listener, endpoint.into_router("/api/inngest")).await?;

@@ -4,12 +4,12 @@
 
 // The dev server keeps it to itself, and it is a file without dependencies.
 #[allow(dead_code)]
-#[path = "../../dev-server/src/registry/duration.rs"]
+#[path = "../../dev-server/src/duration.rs"]
 mod reader;
 
 use std::time::{Duration, SystemTime};
 
-use inngest::{Context, Error, Function, Result, Settings};
+use inngest::{Config, Context, Error, Function, Result, Settings};
 use inngest_fuzz::{Answer, Any, Api, NOW, answer, post, serving};
 use libfuzzer_sys::fuzz_target;
 
@@ -26,11 +26,15 @@ enum Use {
 struct Given(Use, Duration);
 
 impl Function for Given {
-    const ID: &'static str = "fn";
     type Event = Any;
     type Output = ();
+    type OnFailure = ();
 
-    async fn run(&self, cx: Context<'_, Any>) -> Result<()> {
+    fn config() -> Config {
+        Config::id("fn")
+    }
+
+    async fn run(&self, cx: Context<'_, Self>) -> Result<()> {
         let Self(used, duration) = *self;
         let step = cx.step;
         match used {

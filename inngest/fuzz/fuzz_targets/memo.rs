@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use inngest::{Context, EventData, Function, Result, Settings};
+use inngest::{Config, Context, EventData, Function, Result, Settings};
 use inngest_fuzz::{Answer, Any, Api, answer, hash, post, serving};
 use libfuzzer_sys::fuzz_target;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -38,11 +38,15 @@ const STEPS: [&str; 10] =
 struct Typed;
 
 impl Function for Typed {
-    const ID: &'static str = "fn";
     type Event = Any;
     type Output = Value;
+    type OnFailure = ();
 
-    async fn run(&self, cx: Context<'_, Any>) -> Result<Value> {
+    fn config() -> Config {
+        Config::id("fn")
+    }
+
+    async fn run(&self, cx: Context<'_, Self>) -> Result<Value> {
         let step = cx.step;
         let record = || Record { id: 1, tags: Vec::new(), note: None };
         let (text, record, option, choice, any, (), wait, signal, invoke, fetch) = tokio::join!(

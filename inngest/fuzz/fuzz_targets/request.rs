@@ -23,15 +23,15 @@ use serde_json::{Value, json};
 struct Everything;
 
 impl Function for Everything {
-    const ID: &'static str = "fn";
     type Event = Any;
     type Output = Value;
+    type OnFailure = ();
 
-    fn config(&self) -> Config {
-        Config::new().retries(3)
+    fn config() -> Config {
+        Config::id("fn").retries(3)
     }
 
-    async fn run(&self, cx: Context<'_, Any>) -> Result<Value> {
+    async fn run(&self, cx: Context<'_, Self>) -> Result<Value> {
         let step = cx.step;
         let first: String = step.run("a", async || Ok("a".to_owned())).await?;
         let (left, right) = tokio::join!(

@@ -5,10 +5,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use inngest::signing::{SigningKey, SigningKeys};
-use inngest::{
-    Client, Clock, Endpoint, EventData, Function, Settings, Transport, TransportError,
-    TransportFuture,
-};
+use inngest::{App, Client, Clock, Endpoint, EventData, Function, Settings, Transport, TransportError, TransportFuture};
 use serde_json::Value;
 use sha1::{Digest as _, Sha1};
 
@@ -46,7 +43,7 @@ pub fn client(settings: Settings, api: Api) -> Client {
 
 /// The app `app` with one function.
 pub fn serving(settings: Settings, api: Api, function: impl Function) -> Endpoint {
-    let app = Endpoint::builder("app", client(settings, api)).function(function);
+    let app = App::new("app", client(settings, api)).function(function);
     app.build().expect("a valid app")
 }
 

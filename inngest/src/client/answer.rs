@@ -6,21 +6,21 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use serde::Deserialize;
 
-use super::SendError;
+use crate::SendError;
 
 /// More of an error than this is no help; in characters.
 const LONGEST_SAYING: usize = 300;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Reply {
+struct Body {
     status: u16,
     ids: Option<Vec<String>>,
     error: String,
     message: String,
 }
 
-impl Reply {
+impl Body {
     /// The events that were accepted, from the first one on. The server fills the list up with an empty text where it
     /// has no id (I2).
     fn accepted(&self) -> Vec<String> {
@@ -45,23 +45,23 @@ pub(super) fn judge(
     secrets: &[&str],
 ) -> Result<Vec<String>, SendError> {
     let (status, code) = (answer.status(), answer.status().as_u16());
-    let reply: Reply = serde_json::from_slice(answer.body()).unwrap_or_default();
-    let accepted = reply.accepted();
-    // A reply without ids means that nothing was stored, whatever its status says (P-018).
-    if status.is_success() && reply.ids.is_some() && accepted.len() == expected {
+    let body: Body = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let accepted = body.accepted();
+    // An answer without ids means that nothing was stored, whatever its status says (P-018).
+    if status.is_success() && body.ids.is_some() && accepted.len() == expected {
         return Ok(accepted);
     }
-    let said = reply.said(secrets);
-    let own = reply.status == code && !reply.error.is_empty();
+    let said = body.said(secrets);
+    let own = body.status == code && !body.error.is_empty();
     let message = || said.clone().unwrap_or_else(|| "no reason given".to_owned());
     // Cloud says 404 of a key that it does not know.
-    let about_the_key = reply.error.to_ascii_lowercase().contains("event key");
+    let about_the_key = body.error.to_ascii_lowercase().contains("event key");
     match code {
         401 | 403 if own || about_the_key => {
             Err(SendError::Unauthorized { status: code, message: message() })
         }
         404 if about_the_key => Err(SendError::Unauthorized { status: code, message: message() }),
-        400 | 413 if own && reply.ids.is_some() => {
+        400 | 413 if own && body.ids.is_some() => {
             Err(SendError::Refused { status: code, message: message(), accepted })
         }
         _ => Err(SendError::Unavailable {

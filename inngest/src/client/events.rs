@@ -9,68 +9,7 @@ use super::answer::judge;
 use super::path::path;
 use super::{Client, EventIdSeed};
 use crate::transport::TransportError;
-use crate::{NewEvent, headers};
-
-/// Events were not accepted, or not all of them, or it is unknown.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SendError {
-    /// Cloud mode without an event key.
-    #[error("no event key: set INNGEST_EVENT_KEY to a key of this Inngest environment")]
-    NoEventKey,
-    /// Inngest refuses the key.
-    #[error("Inngest refuses the event key (HTTP {status}): {message}; check INNGEST_EVENT_KEY")]
-    Unauthorized {
-        /// The HTTP status.
-        status: u16,
-        /// What Inngest said.
-        message: String,
-    },
-    /// Inngest itself refuses an event, in its own words. What stands before it cannot cause this.
-    ///
-    /// Sending the same again rarely helps. But the server says the same when a request arrives cut short, or when it
-    /// cannot store an event: one refusal is no proof against the event.
-    #[error("Inngest refuses the event at position {} (HTTP {status}): {message}", accepted.len())]
-    Refused {
-        /// The HTTP status.
-        status: u16,
-        /// What Inngest said.
-        message: String,
-        /// The ids of the events before the refused one: these were accepted (P-174).
-        accepted: Vec<String>,
-    },
-    /// Not accepted, also after several tries where these could help: Inngest is down, overloaded or unreachable, or
-    /// something else has answered in its place. The events are fine, as far as is known.
-    #[error("events could not be sent to Inngest: {reason}")]
-    Unavailable {
-        /// The HTTP status, where there was an answer.
-        status: Option<u16>,
-        /// What happened, and what to do where that is known. Without secrets.
-        reason: String,
-        /// How long to wait before the next try, where the answer said so.
-        retry_after: Option<Duration>,
-    },
-    /// The data of an event is no JSON object.
-    #[error("the data of event `{0}` is no JSON object")]
-    DataIsNoObject(String),
-}
-
-impl SendError {
-    fn unavailable(error: &impl ToString) -> Self {
-        Self::Unavailable { status: None, reason: error.to_string(), retry_after: None }
-    }
-
-    /// Whether another try within a second or so may go better.
-    fn may_pass_in(&self, pause: Duration) -> bool {
-        match self {
-            Self::Unavailable { retry_after: Some(wait), .. } if *wait > pause => false,
-            Self::Unavailable { status, .. } => {
-                status.is_none_or(|status| matches!(status, 200..=299 | 408 | 429 | 500..))
-            }
-            _ => false,
-        }
-    }
-}
+use crate::{NewEvent, SendError, headers};
 
 const TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -83,7 +22,7 @@ impl Client {
     pub async fn send(&self, events: &[NewEvent]) -> Result<Vec<String>, SendError> {
         let mut entropy = [0; 10];
         (self.inner.entropy)(&mut entropy);
-        self.send_seeded(events, &EventIdSeed::new(self.unix_milliseconds(), entropy)).await
+        self.send_seeded(events, &EventIdSeed::new(self.clock().unix_milliseconds(), entropy)).await
     }
 
     pub(crate) async fn send_seeded(
@@ -132,7 +71,7 @@ impl Client {
     /// Asks the event intake once whether it takes events from this client, by the very request that sends them, with
     /// no event in it. Changes nothing.
     pub async fn check_event_key(&self) -> Result<(), SendError> {
-        let seed = EventIdSeed::new(self.unix_milliseconds(), [0; 10]);
+        let seed = EventIdSeed::new(self.clock().unix_milliseconds(), [0; 10]);
         match self.try_send(Bytes::from_static(b"[]"), &seed, 0).await {
             // The key is looked at before the events are.
             Ok(_) | Err(SendError::Refused { .. }) => Ok(()),

@@ -1,7 +1,6 @@
 //! The Inngest API, as far as an app uses it: sending events, registering, fetching the state of a run.
 
 mod answer;
-mod checkpoint;
 mod events;
 mod path;
 mod seed;
@@ -20,8 +19,6 @@ use crate::signing::SigningKeys;
 use crate::transport::{Transport, TransportError};
 use crate::{Mode, Settings};
 
-pub(crate) use checkpoint::{CheckpointError, QueueItem};
-pub use events::SendError;
 pub(crate) use path::path;
 pub(crate) use seed::EventIdSeed;
 pub use signals::SignalError;

@@ -27,7 +27,7 @@ pub enum SignalError {
 }
 
 #[derive(Deserialize, Default)]
-struct Reply {
+struct Body {
     #[serde(default)]
     data: Option<Woken>,
     #[serde(default)]
@@ -54,13 +54,13 @@ impl Client {
             .api(Method::POST, &path(&["v1", "signals"], None), body, &[])
             .await
             .map_err(|error| SignalError::Unavailable(error.to_string()))?;
-        let reply: Reply = serde_json::from_slice(response.body()).unwrap_or_default();
+        let body: Body = serde_json::from_slice(response.body()).unwrap_or_default();
         let status = response.status();
         // What stands before Inngest knows nothing of signals.
-        let own = reply.status == status.as_u16() && !reply.error.is_empty();
-        let message = Some(reply.error).filter(|text| !text.is_empty());
+        let own = body.status == status.as_u16() && !body.error.is_empty();
+        let message = Some(body.error).filter(|text| !text.is_empty());
         let message = message.unwrap_or_else(|| "no reason given".to_owned());
-        match (status, reply.data) {
+        match (status, body.data) {
             (StatusCode::NOT_FOUND, _) if own => Ok(None),
             (status, Some(woken)) if status.is_success() => Ok(Some(woken.run_id)),
             (StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE, _) if own => {

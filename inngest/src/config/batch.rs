@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::check::Mistakes;
+use crate::check::Mistakes;
 use crate::duration::serialize_wire;
 
 /// One run for several events (P-081). The function gets them from [`Context::events`](crate::Context::events).
@@ -12,7 +12,7 @@ use crate::duration::serialize_wire;
 /// use inngest::{Batch, Config};
 ///
 /// let batch = Batch::new(10, Duration::from_secs(5)).key("event.data.shopId").only_if("event.data.total > 0");
-/// let config = Config::new().batch(batch);
+/// let config = Config::id("charge").batch(batch);
 /// ```
 ///
 /// It excludes cancellation, debounce, priority and singleton, which look at one event.

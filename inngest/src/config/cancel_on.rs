@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::check::Mistakes;
 use crate::EventData;
+use crate::check::Mistakes;
 use crate::duration::serialize_wire_option;
 
 /// An event that ends runs under way (P-084).
@@ -19,7 +19,7 @@ use crate::duration::serialize_wire_option;
 /// // `event` is the one that started the run, `async` the one that cancels it.
 /// let same_order = "event.data.orderId == async.data.orderId";
 /// let cancel = CancelOn::event::<OrderCancelled>().matching(same_order).within(Duration::from_secs(3600));
-/// let config = Config::new().cancel_on(cancel);
+/// let config = Config::id("charge").cancel_on(cancel);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CancelOn {

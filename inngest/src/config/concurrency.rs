@@ -1,13 +1,13 @@
 use serde::Serialize;
 
-use super::check::Mistakes;
+use crate::check::Mistakes;
 
 /// How many steps may run at the same time (P-080).
 ///
 /// ```
 /// use inngest::{Concurrency, Config};
 ///
-/// let config = Config::new()
+/// let config = Config::id("charge")
 ///     // Five at a time for each user,
 ///     .concurrency(Concurrency::limit(5).key("event.data.userId"))
 ///     // and fifty in the whole environment, over all functions that share the key.

@@ -2,9 +2,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::DAY;
-use super::check::Mistakes;
-use crate::duration::{serialize_wire, serialize_wire_option};
+use crate::check::Mistakes;
+use crate::duration::{DAY, serialize_wire, serialize_wire_option};
 
 /// One run for events that follow each other closely: it starts when they pause, with the last of them (P-082).
 ///
@@ -15,7 +14,7 @@ use crate::duration::{serialize_wire, serialize_wire_option};
 /// let debounce = Debounce::new(Duration::from_secs(5))
 ///     .key("event.data.documentId")
 ///     .at_most(Duration::from_secs(60));
-/// let config = Config::new().debounce(debounce);
+/// let config = Config::id("charge").debounce(debounce);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Debounce {

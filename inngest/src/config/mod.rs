@@ -2,49 +2,49 @@
 
 mod batch;
 mod cancel_on;
-mod check;
 mod concurrency;
 mod debounce;
-mod expression;
 mod rate_limit;
 mod singleton;
 mod throttle;
 mod timeouts;
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 pub use batch::Batch;
 pub use cancel_on::CancelOn;
-pub(crate) use check::Mistakes;
 pub use concurrency::Concurrency;
 pub use debounce::Debounce;
-pub(crate) use expression::quoted;
 pub use rate_limit::RateLimit;
 pub use singleton::Singleton;
 pub use throttle::Throttle;
 pub use timeouts::Timeouts;
 
-use crate::Checkpointing;
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+use crate::check::Mistakes;
+use crate::{Checkpointing, Trigger};
 
 /// The most retries that the server grants; it clamps larger numbers without saying so (P-079).
 const MAX_RETRIES: u8 = 20;
 const MAX_CONCURRENCY: usize = 2;
 const MAX_CANCEL: usize = 5;
 
-/// The settings of a function. What is not set is left out of the registration, and so to the server (T62).
+/// A function as the server shall know it: its id and name, what starts it, how it is run. What is not set is left out
+/// of the registration, and so to the server (T62).
 ///
 /// All of it is checked when the endpoint is built.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Config {
     #[serde(skip)]
+    pub(crate) id: String,
+    #[serde(skip)]
     pub(crate) name: Option<String>,
     #[serde(skip)]
     pub(crate) retries: Option<u8>,
+    #[serde(skip)]
+    triggers: Vec<Trigger>,
+    #[serde(skip)]
+    pub(crate) only_invoked: bool,
     #[serde(rename = "checkpoint", skip_serializing_if = "Option::is_none")]
     pub(crate) checkpointing: Option<Checkpointing>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -76,15 +76,51 @@ struct Priority {
 }
 
 impl Config {
-    /// Everything as the server has it.
-    pub fn new() -> Self {
-        Self::default()
+    /// A function with this id within its app, and everything else as the server has it. Runs under way are lost when
+    /// the id changes.
+    pub fn id(id: impl Into<String>) -> Self {
+        Self { id: id.into(), ..Self::default() }
     }
 
     /// The name shown to people; the id otherwise.
     #[must_use]
     pub fn name(self, name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..self }
+    }
+
+    /// Names something that starts it. May be given up to ten times.
+    ///
+    /// Where no event is named, every event of [`Function::Event`](crate::Function::Event) starts it; schedules come
+    /// beside those.
+    #[must_use]
+    pub fn trigger(mut self, trigger: Trigger) -> Self {
+        self.triggers.push(trigger);
+        self
+    }
+
+    /// Starts it with every event of this name.
+    #[must_use]
+    pub fn event(self, name: impl Into<String>) -> Self {
+        self.trigger(Trigger::named(name))
+    }
+
+    /// Starts it by a schedule, see [`Trigger::cron`].
+    #[must_use]
+    pub fn cron(self, fields: impl Into<String>) -> Self {
+        self.trigger(Trigger::cron(fields))
+    }
+
+    /// Lets nothing start it but other functions and people, by its id.
+    #[must_use]
+    pub fn only_invoked(self) -> Self {
+        Self { only_invoked: true, ..self }
+    }
+
+    /// What starts it: the events of its type unless others are named, and its schedules.
+    pub(crate) fn triggers_or(&self, of_type: &[Trigger]) -> Vec<Trigger> {
+        let named = self.triggers.iter().any(|trigger| trigger.event_name().is_some());
+        let of_type = if named || self.only_invoked { &[] } else { of_type };
+        [of_type, &self.triggers].concat()
     }
 
     /// How often a failed step or call is tried again, 0 to 20. The server's default is 4.
@@ -135,7 +171,7 @@ impl Config {
     ///
     /// ```
     /// # use inngest::Config;
-    /// let config = Config::new().priority("event.data.plan == 'pro' ? 60 : 0");
+    /// let config = Config::id("charge").priority("event.data.plan == 'pro' ? 60 : 0");
     /// ```
     #[must_use]
     pub fn priority(self, expression: impl Into<String>) -> Self {
@@ -146,7 +182,7 @@ impl Config {
     ///
     /// ```
     /// # use inngest::Config;
-    /// let config = Config::new().idempotency("event.data.orderId");
+    /// let config = Config::id("charge").idempotency("event.data.orderId");
     /// ```
     #[must_use]
     pub fn idempotency(self, expression: impl Into<String>) -> Self {

@@ -2,9 +2,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::DAY;
-use super::check::Mistakes;
-use crate::duration::serialize_wire;
+use crate::check::Mistakes;
+use crate::duration::{DAY, serialize_wire};
 
 /// How many events may start a run; those over it are passed over for good (P-082).
 ///
@@ -13,7 +12,7 @@ use crate::duration::serialize_wire;
 /// use inngest::{Config, RateLimit};
 ///
 /// let hour = Duration::from_secs(60 * 60);
-/// let config = Config::new().rate_limit(RateLimit::new(10, hour).key("event.data.userId"));
+/// let config = Config::id("charge").rate_limit(RateLimit::new(10, hour).key("event.data.userId"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RateLimit {

@@ -1,13 +1,13 @@
 use serde::Serialize;
 
-use super::check::Mistakes;
+use crate::check::Mistakes;
 
 /// At most one run at a time (P-086).
 ///
 /// ```
 /// use inngest::{Config, Singleton};
 ///
-/// let config = Config::new().singleton(Singleton::skip().key("event.data.accountId"));
+/// let config = Config::id("charge").singleton(Singleton::skip().key("event.data.accountId"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Singleton {

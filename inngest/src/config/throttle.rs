@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::check::Mistakes;
+use crate::check::Mistakes;
 use crate::duration::serialize_wire;
 
 /// How fast runs may start; those over it wait (P-082).
@@ -13,7 +13,7 @@ use crate::duration::serialize_wire;
 ///
 /// // Seven a second, with up to three more at once after a pause, for each account.
 /// let throttle = Throttle::new(7, Duration::from_secs(1)).burst(3).key("event.data.accountId");
-/// let config = Config::new().throttle(throttle);
+/// let config = Config::id("charge").throttle(throttle);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Throttle {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::check::Mistakes;
+use crate::check::Mistakes;
 use crate::duration::serialize_wire_option;
 
 /// How long a run may wait and take; one that is over it is cancelled (P-085).
@@ -12,7 +12,7 @@ use crate::duration::serialize_wire_option;
 /// use inngest::{Config, Timeouts};
 ///
 /// let timeouts = Timeouts::new().start(Duration::from_secs(60)).finish(Duration::from_secs(3600));
-/// let config = Config::new().timeouts(timeouts);
+/// let config = Config::id("charge").timeouts(timeouts);
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Timeouts {

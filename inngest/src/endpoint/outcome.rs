@@ -4,8 +4,7 @@ use http::StatusCode;
 
 use super::reply::Reply;
 use crate::Error;
-use crate::engine::{Dispatch, Executed, Outcome};
-use crate::ops::{self, Op};
+use crate::engine::{Dispatch, Executed, Op, Outcome, StepNotFound};
 
 /// Puts an outcome into the words of the protocol (P-115..P-120).
 pub(super) fn answer(outcome: &Outcome, dispatch: &Dispatch) -> Reply {
@@ -41,11 +40,8 @@ pub(super) fn answer(outcome: &Outcome, dispatch: &Dispatch) -> Reply {
         Outcome::TargetMissing(found) => {
             let requested = dispatch.target.as_deref().unwrap_or_default();
             tracing::warn!(requested, "the function has no such step; did its code change?");
-            Reply::json(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                &ops::StepNotFound::new(requested, found),
-            )
-            .no_retry(false)
+            Reply::json(StatusCode::INTERNAL_SERVER_ERROR, &StepNotFound::new(requested, found))
+                .no_retry(false)
         }
     }
 }

@@ -2,9 +2,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::trust::Distrust;
-use crate::signing::SignatureError;
-
 const SECONDS_BETWEEN_LINES: u64 = 60;
 
 /// How many requests an endpoint has refused since it was built, by reason.
@@ -22,7 +19,7 @@ pub struct Refused {
     /// The endpoint has no key to check with.
     pub without_key: u64,
     /// Their body was claimed to be signed, and did not arrive in time or found no room
-    /// ([`room_for_bodies`](crate::EndpointBuilder::room_for_bodies)).
+    /// ([`room_for_bodies`](crate::App::room_for_bodies)).
     pub unread: u64,
 }
 
@@ -34,18 +31,6 @@ pub(super) enum Reason {
     Forged,
     WithoutKey,
     Unread,
-}
-
-impl From<Distrust> for Reason {
-    fn from(distrust: Distrust) -> Self {
-        match distrust {
-            Distrust::NoSigningKey => Self::WithoutKey,
-            Distrust::Signature(SignatureError::Missing) => Self::Unsigned,
-            Distrust::Signature(SignatureError::Malformed) => Self::Malformed,
-            Distrust::Signature(SignatureError::Stale(distance)) => Self::Stale(distance),
-            Distrust::Signature(SignatureError::Mismatch) => Self::Forged,
-        }
-    }
 }
 
 #[derive(Default)]

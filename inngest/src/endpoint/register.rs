@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
 
 use super::introspect::capabilities;
 use super::reply::Reply;
-use super::{Endpoint, Served};
+use super::{Endpoint, hook};
 use crate::client::path;
+use crate::function::Served;
 use crate::headers;
 
 /// The server waits 10 s for the answer to its `PUT`; the registration has to fit in (P-064).
@@ -86,6 +88,17 @@ impl Endpoint {
         }
     }
 
+    /// Registers the URL for a hook, unless one did so just now.
+    pub(super) fn answer_hook(&self, url: &Url) -> hook::SharedReply {
+        let now = self.inner.client.clock().unix_seconds();
+        self.inner.hooks.reply(now, || {
+            let endpoint = self.clone();
+            let registration =
+                Registration { url: url.clone(), deploy_id: None, server_kind: None };
+            async move { endpoint.register(&registration).await }.boxed()
+        })
+    }
+
     fn register_payload(&self, url: &Url) -> Value {
         let env = self.inner.client.settings().env.as_deref().unwrap_or_default();
         let mut payload = json!({
@@ -108,7 +121,7 @@ impl Endpoint {
 
     pub(super) fn registered_functions(&self, url: &Url) -> Vec<Value> {
         let functions = self.inner.functions.iter();
-        functions.map(|served| registered(&self.inner.app_id, served, url)).collect()
+        functions.map(|served| registered(served, url)).collect()
     }
 }
 
@@ -119,8 +132,8 @@ pub(super) fn failed(status: StatusCode, message: &str) -> Reply {
 }
 
 /// A function as the server stores it (facts 4.2). Unset settings are left out, never null (T62).
-fn registered(app_id: &str, served: &Served, url: &Url) -> Value {
-    let config = served.function.config();
+fn registered(served: &Served, url: &Url) -> Value {
+    let config = &served.config;
     let mut url = url.clone();
     url.query_pairs_mut().append_pair("fnId", &served.id).append_pair("stepId", "step");
     let mut step = json!({
@@ -134,7 +147,7 @@ fn registered(app_id: &str, served: &Served, url: &Url) -> Value {
     let mut function = json!(config);
     function["id"] = json!(served.id);
     function["name"] = json!(config.name.as_deref().unwrap_or(&served.id));
-    function["triggers"] = json!(served.function.triggers(app_id));
+    function["triggers"] = json!(served.triggers);
     function["steps"] = json!({ "step": step });
     function
 }

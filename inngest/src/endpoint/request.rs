@@ -6,20 +6,26 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::run_state::RunState;
 use crate::engine::QueueItem;
-use crate::function::RawEvent;
+
+/// What steers a call, and what the server remembers of its run.
+pub(super) struct CallRequest<'a> {
+    pub(super) ctx: CallContext<'a>,
+    pub(super) state: RunState<'a>,
+}
 
 /// Unknown keys are ignored, and older servers leave out most of these (P-103).
 #[derive(Deserialize)]
-pub(super) struct CallRequest<'a> {
+struct Body<'a> {
     #[serde(borrow)]
-    pub(super) ctx: CallContext<'a>,
+    ctx: CallContext<'a>,
     #[serde(borrow)]
-    pub(super) event: Option<&'a RawValue>,
+    event: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    pub(super) events: Option<Vec<&'a RawValue>>,
+    events: Option<Vec<&'a RawValue>>,
     #[serde(borrow, default)]
-    pub(super) steps: Option<HashMap<&'a str, &'a RawValue>>,
+    steps: Option<HashMap<&'a str, &'a RawValue>>,
     #[serde(default)]
     use_api: Option<bool>,
 }
@@ -37,7 +43,7 @@ pub(super) struct CallContext<'a> {
     #[serde(default)]
     use_api: Option<bool>,
     #[serde(borrow, default)]
-    pub(super) stack: Option<Stack<'a>>,
+    stack: Option<Stack<'a>>,
     #[serde(borrow, default)]
     fn_id: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -49,19 +55,28 @@ pub(super) struct CallContext<'a> {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Stack<'a> {
+struct Stack<'a> {
     #[serde(borrow, default)]
-    pub(super) stack: Option<Vec<&'a str>>,
+    stack: Option<Vec<&'a str>>,
 }
 
-impl CallRequest<'_> {
-    /// The state is too large for the request: it must be fetched (P-110).
-    pub(super) fn state_is_elsewhere(&self) -> bool {
-        self.use_api == Some(true) || self.ctx.use_api == Some(true)
+impl<'a> CallRequest<'a> {
+    pub(super) fn read(body: &'a [u8]) -> Result<Self, String> {
+        let Body { ctx, event, events, steps, use_api } = serde_json::from_slice(body)
+            .map_err(|error| format!("the call cannot be read: {error}"))?;
+        let is_elsewhere = use_api == Some(true) || ctx.use_api == Some(true);
+        let (events, steps) = (events.unwrap_or_default(), steps.unwrap_or_default());
+        Ok(Self { state: RunState { event, events, steps, is_elsewhere }, ctx })
     }
 }
 
 impl<'a> CallContext<'a> {
+    /// The hashes of the finished steps in the order in which they were saved (P-151).
+    pub(super) fn stack(&self) -> impl Iterator<Item = &'a str> {
+        let stack = self.stack.as_ref().and_then(|stack| stack.stack.as_deref());
+        stack.unwrap_or_default().iter().copied()
+    }
+
     /// What the checkpoint API knows this call by; `None` where steps must be reported the ordinary way: the
     /// server does not say, or plans steps itself, or counts the attempts of the first one (P-196).
     pub(super) fn queue_item(&self, request_started_at: u64) -> Option<QueueItem<'a>> {
@@ -76,72 +91,5 @@ impl<'a> CallContext<'a> {
             generation_id: self.generation_id,
             request_started_at,
         })
-    }
-}
-
-#[derive(Deserialize)]
-struct WireEvent<'a> {
-    #[serde(default)]
-    id: Option<String>,
-    name: String,
-    #[serde(borrow, default)]
-    data: Option<&'a RawValue>,
-    #[serde(default)]
-    ts: Option<serde_json::Number>,
-}
-
-/// How deep an event may nest; as deep as `serde_json` follows typed data. Text that nobody looks at would
-/// otherwise pass at any depth, and fail in whoever reads it next.
-const MAX_DEPTH: usize = 128;
-
-pub(crate) fn event(raw: &RawValue) -> Result<RawEvent<'_>, String> {
-    if depth(raw.get()) > MAX_DEPTH {
-        return Err(format!("the event nests deeper than {MAX_DEPTH} levels"));
-    }
-    let event: WireEvent<'_> = serde_json::from_str(raw.get())
-        .map_err(|error| format!("the event cannot be read: {error}"))?;
-    Ok(RawEvent {
-        id: event.id,
-        name: event.name,
-        data: event.data,
-        ts: event.ts.and_then(|ts| ts.as_i64()),
-    })
-}
-
-/// The depth of valid JSON text.
-fn depth(json: &str) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    let mut bytes = json.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'{' | b'[' => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b'"' => loop {
-                match bytes.next() {
-                    Some(b'\\') => {
-                        bytes.next();
-                    }
-                    Some(b'"') | None => break,
-                    Some(_) => {}
-                }
-            },
-            _ => {}
-        }
-    }
-    deepest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::depth;
-
-    #[test]
-    fn brackets_inside_strings_do_not_nest() {
-        assert_eq!(depth(r#"{"a":[1,{"b":"[[[\"[["}]}"#), 3);
-        assert_eq!(depth("5"), 0);
-        assert_eq!(depth(r#""\\""#), 0);
     }
 }

@@ -1,28 +1,73 @@
-//! The state of a run that was too large to travel with the call.
+//! The state of a run: what travels with a call, and what was too large for that.
+
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use http::Method;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::Endpoint;
 use crate::client::path;
+use crate::middleware::Input;
 
-/// What to fetch of a run.
-#[derive(Clone, Copy)]
-pub(super) enum Part {
-    /// The memo: a map of step hashes.
-    Steps,
-    /// The events, as a list.
-    Events,
+/// What came with the call.
+pub(super) struct RunState<'a> {
+    pub(super) event: Option<&'a RawValue>,
+    pub(super) events: Vec<&'a RawValue>,
+    pub(super) steps: HashMap<&'a str, &'a RawValue>,
+    /// It must be fetched (P-110).
+    pub(super) is_elsewhere: bool,
+}
+
+/// What did not come with it, as the API answered.
+#[derive(Default)]
+pub(super) struct Fetched {
+    steps: Option<Bytes>,
+    events: Option<Bytes>,
+}
+
+impl<'a> RunState<'a> {
+    /// What the function is given.
+    pub(super) fn complete(self, fetched: &'a Fetched) -> Result<Input<'a>, String> {
+        let steps = read(fetched.steps.as_deref())?.unwrap_or(self.steps);
+        let mut events = read(fetched.events.as_deref())?.unwrap_or(self.events);
+        let event =
+            self.event.or_else(|| events.first().copied()).ok_or("the call has no event")?;
+        if events.is_empty() {
+            // Older servers send the event alone (T12).
+            events.push(event);
+        }
+        Ok(Input::new(event, events, steps))
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(fetched: Option<&'a [u8]>) -> Result<Option<T>, String> {
+    let read = fetched.map(serde_json::from_slice).transpose();
+    read.map_err(|error| format!("the fetched state cannot be read: {error}"))
 }
 
 impl Endpoint {
-    /// Fetches a part of the run's state (P-110). Without it the call cannot go on: with an empty memo every
-    /// finished step would run again.
-    pub(super) async fn fetch_state(&self, run_id: &str, part: Part) -> Result<Bytes, String> {
-        let what = match part {
-            Part::Steps => "actions",
-            Part::Events => "batch",
+    /// Fetches what did not come with the call (P-110).
+    pub(super) async fn fetch_missing(
+        &self,
+        run_id: &str,
+        state: &RunState<'_>,
+    ) -> Result<Fetched, String> {
+        if !state.is_elsewhere {
+            return Ok(Fetched::default());
+        }
+        let steps = self.fetch_state(run_id, "actions").await?;
+        let events = match (state.event, state.events.as_slice()) {
+            (None, []) => Some(self.fetch_state(run_id, "batch").await?),
+            _ => None,
         };
+        Ok(Fetched { steps: Some(steps), events })
+    }
+
+    /// Fetches a part of the run's state. Without it the call cannot go on: with an empty memo every finished step would
+    /// run again.
+    async fn fetch_state(&self, run_id: &str, what: &str) -> Result<Bytes, String> {
         let path = path(&["v0", "runs", run_id, what], None);
         let response = self.inner.client.api(Method::GET, &path, Bytes::new(), &[]).await;
         match response {

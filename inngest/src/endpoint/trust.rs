@@ -5,6 +5,7 @@ use http::{Method, StatusCode};
 use url::Url;
 
 use super::Endpoint;
+use super::refusals::Reason;
 use super::reply::Reply;
 use super::serve_url;
 use crate::signing::{Claim, SignatureError, SigningKey, SigningKeys};
@@ -34,6 +35,18 @@ pub(super) enum Distrust {
     /// Cloud mode without a key to check with: nothing may pass (P-017).
     NoSigningKey,
     Signature(SignatureError),
+}
+
+impl From<Distrust> for Reason {
+    fn from(distrust: Distrust) -> Self {
+        match distrust {
+            Distrust::NoSigningKey => Self::WithoutKey,
+            Distrust::Signature(SignatureError::Missing) => Self::Unsigned,
+            Distrust::Signature(SignatureError::Malformed) => Self::Malformed,
+            Distrust::Signature(SignatureError::Stale(distance)) => Self::Stale(distance),
+            Distrust::Signature(SignatureError::Mismatch) => Self::Forged,
+        }
+    }
 }
 
 impl Endpoint {

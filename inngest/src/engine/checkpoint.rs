@@ -7,10 +7,9 @@ use tokio::time::Instant;
 
 use super::call_state::CallState;
 use super::driver::{Dispatch, FunctionFuture, Outcome, next_outcome};
+use super::save::{QueueItem, SaveError, save};
 use super::slots::Executed;
 use crate::Checkpointing;
-use crate::client::CheckpointError;
-pub(crate) use crate::client::QueueItem;
 
 /// The result of a step as every later call will see it: canonical, as the server sends it (P-062). Otherwise
 /// code could see `1.0` now and `1` in the next call.
@@ -104,13 +103,13 @@ impl Saver<'_, '_> {
             return None;
         }
         let steps: Vec<Executed> = self.unsaved.drain(..).map(|(step, _)| step).collect();
-        match self.call.client.checkpoint(self.call.run.id, &self.item, &steps).await {
+        match save(self.call.client, self.call.run.id, &self.item, &steps).await {
             Ok(()) => {
                 tracing::debug!(steps = steps.len(), "saved within the call");
                 None
             }
-            Err(CheckpointError::Stale) => Some(Outcome::Stale),
-            Err(CheckpointError::Failed(reason)) => {
+            Err(SaveError::Stale) => Some(Outcome::Stale),
+            Err(SaveError::Failed(reason)) => {
                 tracing::debug!(reason, "steps could not be saved within the call");
                 Some(Outcome::Unsaved(steps))
             }

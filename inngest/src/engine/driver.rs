@@ -205,7 +205,7 @@ fn found(call: &CallState<'_>) -> Vec<Found> {
     found
         .map(|slot| Found {
             step: slot.step.clone(),
-            kind: slot.kind.clone(),
+            work: slot.work.clone(),
             race: slots.races(slot),
         })
         .collect()

@@ -1,19 +1,21 @@
 //! What the server remembers of a run: the results of finished steps, unparsed until a step asks for its own.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::StepError;
+use crate::json::{Mismatch, decode};
 use crate::step_error::MemoError;
 
 /// The `steps` map and the completion order of a call request.
 #[derive(Debug, Default)]
 pub(crate) struct Memo<'b> {
     steps: HashMap<&'b str, &'b RawValue>,
+    /// What middleware has put in place of some of them.
+    replaced: HashMap<String, Box<RawValue>>,
     rank: HashMap<&'b str, usize>,
 }
 
@@ -21,15 +23,20 @@ impl<'b> Memo<'b> {
     /// `stack` lists the hashes in the order in which their steps were saved (P-151).
     pub(crate) fn new(
         steps: HashMap<&'b str, &'b RawValue>,
+        replaced: HashMap<String, Box<RawValue>>,
         stack: impl IntoIterator<Item = &'b str>,
     ) -> Self {
         let rank = stack.into_iter().enumerate().map(|(rank, hash)| (hash, rank)).collect();
-        Self { steps, rank }
+        Self { steps, replaced, rank }
     }
 
-    /// The memo of a step, as the server sent it.
-    pub(crate) fn get(&self, hash: &str) -> Option<&'b RawValue> {
-        self.steps.get(hash).copied()
+    /// The memo of a step, as the server sent it or middleware has left it.
+    pub(crate) fn get(&self, hash: &str) -> Option<&RawValue> {
+        self.steps.get(hash).map(|sent| self.current(hash, sent))
+    }
+
+    fn current<'s>(&'s self, hash: &str, sent: &'s RawValue) -> &'s RawValue {
+        self.replaced.get(hash).map_or(sent, |new| new)
     }
 
     /// Whether the step is done. An `{"input":..}` entry is a step to be run again (P-154).
@@ -44,7 +51,7 @@ impl<'b> Memo<'b> {
 
     /// How many steps are done: those with a result that are not to be run again.
     pub(crate) fn done(&self) -> usize {
-        self.steps.values().filter(|raw| !is_rerun(raw)).count()
+        self.steps.iter().filter(|(hash, sent)| !is_rerun(self.current(hash, sent))).count()
     }
 
     /// When the step was saved, relative to others; steps that the server does not list come last (P-152).
@@ -110,30 +117,4 @@ fn step_error(step_id: &str, error: &RawValue) -> StepError {
         Ok(error) => StepError::from_memo(step_id, error),
         Err(_) => StepError::new(step_id, "Error", error.get()),
     }
-}
-
-/// JSON that does not fit the type it is decoded into.
-#[derive(Debug)]
-pub(crate) struct Mismatch(serde_path_to_error::Error<serde_json::Error>);
-
-/// Where and how it does not fit, without the position in a text that nobody sees.
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.0.path().to_string();
-        if path != "." {
-            write!(f, "at `{path}`: ")?;
-        }
-        let reason = self.0.inner().to_string();
-        f.write_str(reason.split(" at line ").next().unwrap_or(&reason))
-    }
-}
-
-/// Decodes JSON into `T`.
-pub(crate) fn decode<T: DeserializeOwned>(raw: &RawValue) -> Result<T, Mismatch> {
-    // Following the path costs time, and only an error needs it.
-    if let Ok(value) = serde_json::from_str(raw.get()) {
-        return Ok(value);
-    }
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(raw.get()))
-        .map_err(Mismatch)
 }

@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 use super::step_id::StepId;
 use crate::Error;
 
-/// What becomes of a step that has no result yet.
+/// What a step is: who does its work.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Kind {
+pub(crate) enum Work {
     /// Code of ours to be run once.
     Run {
         /// What other SDKs call this kind of code, such as `step.run`.
@@ -27,7 +27,7 @@ pub(crate) enum Kind {
     },
 }
 
-impl Kind {
+impl Work {
     /// Code of a function, as most steps are.
     pub(crate) const RUN: Self = Self::Run { label: Self::STEP_RUN };
     pub(crate) const STEP_RUN: &'static str = "step.run";
@@ -37,7 +37,7 @@ impl Kind {
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) step: StepId,
-    pub(super) kind: Kind,
+    pub(super) work: Work,
     /// The server shall call again as soon as this one is done, without waiting for its siblings (P-164).
     pub(super) race: bool,
     pub(super) phase: Phase,
@@ -50,7 +50,7 @@ pub(super) struct Slot {
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) step: StepId,
-    pub(crate) kind: Kind,
+    pub(crate) work: Work,
     pub(crate) race: bool,
 }
 
@@ -145,7 +145,7 @@ impl Slots {
             && self
                 .all
                 .get(slot)
-                .is_some_and(|slot| matches!(slot.kind, Kind::Run { .. }) && !slot.race)
+                .is_some_and(|slot| matches!(slot.work, Work::Run { .. }) && !slot.race)
     }
 
     /// Lets the function have the result of a step that was run and saved within this call.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::engine::decode;
+use crate::json::decode;
 
 /// The name of the event of a run that another function, or a person, has started directly.
 const INVOKED: &str = "inngest/function.invoked";

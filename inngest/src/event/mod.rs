@@ -1,16 +1,23 @@
 //! Events: what starts a function, and what a function or another program sends.
 
+mod cron;
 mod incoming;
+mod raw;
 mod scheduled;
+mod send_error;
 mod set;
+mod trigger;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use incoming::{EventMismatch, Incoming};
+pub(crate) use raw::RawEvent;
 pub use scheduled::Scheduled;
+pub use send_error::SendError;
 pub use set::EventSet;
+pub use trigger::Trigger;
 
 /// The data of one kind of event. The type carries the event's name, so that a trigger, a handler and a sender
 /// cannot disagree about it.

@@ -1,7 +1,6 @@
 use serde::Deserialize;
 
-use super::{EventMismatch, EventSet, Incoming};
-use crate::Trigger;
+use super::{EventMismatch, EventSet, Incoming, Trigger};
 
 /// The event of a schedule, see [`Trigger::cron`]. Its id is a time, not a ULID (P-113).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

@@ -1,12 +1,11 @@
 //! What a function can be started with: one type of event, several, or a schedule.
 
-use super::{EventMismatch, Incoming};
-use crate::{EventData, Trigger};
+use super::{EventData, EventMismatch, Incoming, Trigger};
 
 /// The events that start a function, as one type.
 ///
-/// Every [`EventData`] is a set of one. [`events!`](crate::events) makes an enum of several, and
-/// [`Scheduled`](crate::Scheduled) is that of a schedule.
+/// Every [`EventData`] is a set of one. [`events!`](crate::events) makes an enum of several,
+/// [`Scheduled`](crate::Scheduled) is that of a schedule, and `()` takes any event without looking at it.
 pub trait EventSet: Sized + Send + 'static {
     /// What starts a function that says nothing else.
     fn triggers() -> Vec<Trigger>;
@@ -30,6 +29,21 @@ impl<E: EventData> EventSet for E {
     /// Whatever its name is: an invoked run's event has another (P-113).
     fn decode(event: &Incoming<'_>) -> Result<Self, EventMismatch> {
         event.data()
+    }
+}
+
+/// Any event, for a function that does not look at it: its [`Config`](crate::Config) names what starts it.
+impl EventSet for () {
+    fn triggers() -> Vec<Trigger> {
+        Vec::new()
+    }
+
+    fn accepts(_: &str) -> bool {
+        true
+    }
+
+    fn decode(_: &Incoming<'_>) -> Result<Self, EventMismatch> {
+        Ok(())
     }
 }
 

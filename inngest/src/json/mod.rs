@@ -4,6 +4,8 @@
 //! saved: integers beyond 2^53 come back altered (P-062), and a key that occurs twice kills every later call of
 //! the run (P-063). So such values are refused while they are written.
 
+mod decode;
+mod depth;
 mod key;
 mod scan;
 mod strict;
@@ -12,6 +14,9 @@ use std::cell::Cell;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+
+pub(crate) use decode::{Mismatch, decode};
+pub(crate) use depth::depth;
 
 /// The largest step output, with the wrapper that the server puts around it (T36).
 const MAX_STEP_OUTPUT: usize = 4 * 1024 * 1024;
@@ -67,7 +72,7 @@ fn to_json(value: &impl Serialize) -> Result<Box<RawValue>, Unsavable> {
     RawValue::from_string(json).map_err(|error| without_position(&error))
 }
 
-/// The position is one in a text that nobody sees.
+/// The position is one in a text that is not shown.
 fn without_position(error: &serde_json::Error) -> Unsavable {
     let text = error.to_string();
     Unsavable::Json(text.split(" at line ").next().unwrap_or_default().to_owned())

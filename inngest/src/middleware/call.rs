@@ -23,19 +23,19 @@ pub struct CallInfo<'a> {
 
 /// What a function is about to be given, as JSON.
 pub struct Input<'a> {
-    event: Cow<'a, RawValue>,
-    events: Vec<Cow<'a, RawValue>>,
-    steps: &'a HashMap<&'a str, &'a RawValue>,
-    replaced: HashMap<String, Box<RawValue>>,
+    pub(crate) event: Cow<'a, RawValue>,
+    pub(crate) events: Vec<Cow<'a, RawValue>>,
+    pub(crate) steps: HashMap<&'a str, &'a RawValue>,
+    pub(crate) replaced: HashMap<String, Box<RawValue>>,
 }
 
 impl<'a> Input<'a> {
     pub(crate) fn new(
         event: &'a RawValue,
-        events: &'a [&'a RawValue],
-        steps: &'a HashMap<&'a str, &'a RawValue>,
+        events: Vec<&'a RawValue>,
+        steps: HashMap<&'a str, &'a RawValue>,
     ) -> Self {
-        let events = events.iter().map(|event| Cow::Borrowed(*event)).collect();
+        let events = events.into_iter().map(Cow::Borrowed).collect();
         Self { event: Cow::Borrowed(event), events, steps, replaced: HashMap::new() }
     }
 
@@ -68,11 +68,6 @@ impl<'a> Input<'a> {
     /// Gives the function another result of a finished step. A step that is not finished stays so.
     pub fn set_step(&mut self, hash: &str, saved: Box<RawValue>) {
         self.replaced.insert(hash.to_owned(), saved);
-    }
-
-    /// The results that steps shall see.
-    pub(crate) fn memo(&self) -> HashMap<&str, &RawValue> {
-        self.steps().collect()
     }
 }
 

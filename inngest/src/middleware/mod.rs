@@ -1,12 +1,10 @@
 //! What looks at every call of an app, or at every call of one function.
 
 mod call;
-mod chain;
 
 use bytes::Bytes;
 
 pub use call::{CallInfo, Input, Output};
-pub(crate) use chain::Chain;
 
 use crate::{NewEvent, SendError};
 

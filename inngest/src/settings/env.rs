@@ -2,7 +2,10 @@
 
 use url::Url;
 
-use super::{CLOUD_API_ORIGIN, CLOUD_EVENT_ORIGIN, DEV_ORIGIN, Mode, Settings, SettingsError};
+use super::{
+    CLOUD_API_ORIGIN, CLOUD_EVENT_ORIGIN, DEV_ORIGIN, Mode, Settings, SettingsError,
+    VariableMistake,
+};
 use crate::signing::{SigningKey, SigningKeys};
 
 /// Where hosting platforms tell the branch, in the order in which the TypeScript SDK looks.
@@ -16,12 +19,21 @@ const BRANCH_VARIABLES: [&str; 6] = [
 ];
 
 impl Settings {
-    /// Reads the `INNGEST_*` variables through `lookup` and reports every mistake at once. White space around a value is
-    /// no part of it, such as the newline at the end of a file with a key. Empty counts as unset.
+    /// Reads the `INNGEST_*` variables of the process and reports every mistake at once. White space around a value is no
+    /// part of it, such as the newline at the end of a file with a key. Empty counts as unset.
     ///
     /// Origins come from `INNGEST_API_BASE_URL` and `INNGEST_EVENT_API_BASE_URL`, else from `INNGEST_BASE_URL`,
     /// else from a URL in `INNGEST_DEV`, else from the mode (P-015).
-    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<SettingsError>> {
+    pub fn from_env() -> Result<Self, SettingsError> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that reads the process's environment"
+        )]
+        Self::from_lookup(|variable| std::env::var(variable).ok())
+    }
+
+    /// The same through `lookup`, for variables that come from elsewhere.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let get = |name: &str| {
             lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
         };
@@ -44,11 +56,10 @@ impl Settings {
             }
         };
         if get("INNGEST_SIGNING_KEY").is_none() && get("INNGEST_SIGNING_KEY_FALLBACK").is_some() {
-            mistakes.push(SettingsError {
-                variable: "INNGEST_SIGNING_KEY_FALLBACK",
-                problem: "is set, but INNGEST_SIGNING_KEY is not; set both during a rotation"
-                    .into(),
-            });
+            mistakes.push(VariableMistake::new(
+                "INNGEST_SIGNING_KEY_FALLBACK",
+                "is set, but INNGEST_SIGNING_KEY is not; set both during a rotation",
+            ));
         }
         let signing_keys = get("INNGEST_SIGNING_KEY").map(|primary| SigningKeys {
             primary: SigningKey::new(primary),
@@ -60,7 +71,7 @@ impl Settings {
         {
             // The dev server takes any key, so a placeholder does no harm there.
             if let (Mode::Cloud, Err(error)) = (mode, key.api_token()) {
-                mistakes.push(SettingsError { variable, problem: error.to_string() });
+                mistakes.push(VariableMistake::new(variable, error.to_string()));
             }
         }
         let mut flag = |variable: &'static str| {
@@ -70,21 +81,17 @@ impl Settings {
         let unsigned_sync = flag("INNGEST_ENABLE_UNAUTHED_SYNC");
         let in_band_sync = flag("INNGEST_ALLOW_IN_BAND_SYNC").unwrap_or(true);
         if (mode, unsigned_sync) == (Mode::Cloud, Some(true)) && serve_origin.is_none() {
-            mistakes.push(SettingsError {
-                variable: "INNGEST_ENABLE_UNAUTHED_SYNC",
-                problem: "needs INNGEST_SERVE_ORIGIN, the URL to register; a stranger could choose it otherwise"
-                    .into(),
-            });
+            mistakes.push(VariableMistake::new("INNGEST_ENABLE_UNAUTHED_SYNC", "needs INNGEST_SERVE_ORIGIN, the URL to register; a stranger could choose it otherwise"));
         }
         let serve_path = get("INNGEST_SERVE_PATH");
         if serve_path.as_deref().is_some_and(|path| !path.starts_with('/')) {
-            mistakes.push(SettingsError {
-                variable: "INNGEST_SERVE_PATH",
-                problem: "must begin with `/`, such as /api/inngest".into(),
-            });
+            mistakes.push(VariableMistake::new(
+                "INNGEST_SERVE_PATH",
+                "must begin with `/`, such as /api/inngest",
+            ));
         }
         if !mistakes.is_empty() {
-            return Err(mistakes);
+            return Err(SettingsError { mistakes });
         }
         let (default_api, default_events) = match mode {
             Mode::Dev => (DEV_ORIGIN, DEV_ORIGIN),
@@ -107,17 +114,17 @@ impl Settings {
 }
 
 /// A typing error in a switch must not leave it where it was.
-fn parse_flag(variable: &'static str, value: &str) -> Result<bool, SettingsError> {
+fn parse_flag(variable: &'static str, value: &str) -> Result<bool, VariableMistake> {
     match value.to_ascii_lowercase().as_str() {
         "1" | "true" => Ok(true),
         "0" | "false" => Ok(false),
-        _ => Err(SettingsError { variable, problem: "must be 1, true, 0 or false".into() }),
+        _ => Err(VariableMistake::new(variable, "must be 1, true, 0 or false")),
     }
 }
 
 /// `1` and `true` mean dev, `0` and `false` cloud, an address means dev with the server there (P-014). Anything
 /// else is a mistake: taking `off` for dev mode would switch the signatures off.
-pub(super) fn parse_dev(value: &str) -> Result<(Mode, Option<String>), SettingsError> {
+pub(super) fn parse_dev(value: &str) -> Result<(Mode, Option<String>), VariableMistake> {
     match value.to_ascii_lowercase().as_str() {
         "1" | "true" => return Ok((Mode::Dev, None)),
         "0" | "false" => return Ok((Mode::Cloud, None)),
@@ -128,16 +135,15 @@ pub(super) fn parse_dev(value: &str) -> Result<(Mode, Option<String>), SettingsE
     } else if value.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
         format!("http://{value}")
     } else {
-        return Err(SettingsError {
-            variable: "INNGEST_DEV",
-            problem: "must be 1, 0, or the address of a dev server such as http://localhost:8288"
-                .into(),
-        });
+        return Err(VariableMistake::new(
+            "INNGEST_DEV",
+            "must be 1, 0, or the address of a dev server such as http://localhost:8288",
+        ));
     };
     parse_origin("INNGEST_DEV", &url).map(|origin| (Mode::Dev, Some(origin)))
 }
 
-fn parse_origin(variable: &'static str, value: &str) -> Result<String, SettingsError> {
+fn parse_origin(variable: &'static str, value: &str) -> Result<String, VariableMistake> {
     let usable = Url::parse(value).is_ok_and(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.has_host()
@@ -149,9 +155,9 @@ fn parse_origin(variable: &'static str, value: &str) -> Result<String, SettingsE
     if usable {
         Ok(value.trim_end_matches('/').to_owned())
     } else {
-        Err(SettingsError {
+        Err(VariableMistake::new(
             variable,
-            problem: "must be an http or https URL without user, query or fragment".into(),
-        })
+            "must be an http or https URL without user, query or fragment",
+        ))
     }
 }

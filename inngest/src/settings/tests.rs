@@ -5,8 +5,8 @@ use crate::signing::SigningKey;
 
 fn read(vars: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
     let vars: HashMap<_, _> = vars.iter().copied().collect();
-    Settings::from_env(|name| vars.get(name).map(|value| (*value).to_owned()))
-        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+    Settings::from_lookup(|name| vars.get(name).map(|value| (*value).to_owned()))
+        .map_err(|error| error.mistakes.iter().map(ToString::to_string).collect())
 }
 
 #[test]
@@ -127,6 +127,6 @@ fn white_space_around_a_value_is_no_part_of_it() {
     assert_eq!(keys.primary, SigningKey::new("signkey-test-0123abcd"));
     assert_eq!(keys.fallback, Some(SigningKey::new("4567cdef")));
     assert_eq!(settings.event_origin, "http://inngest:8288");
-    assert!(Mode::from_env(|_| Some("1\n".to_owned())).unwrap() == Mode::Dev);
+    assert!(Mode::from_lookup(|_| Some("1\n".to_owned())).unwrap() == Mode::Dev);
     assert_eq!(read(&[("INNGEST_EVENT_KEY", " \n")]).unwrap().event_key, None);
 }

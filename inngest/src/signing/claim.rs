@@ -1,4 +1,27 @@
-use super::{SignatureError, TOLERANCE_SECONDS};
+//! What a signature header says of itself.
+
+/// How far a signature's timestamp may lie from our clock, in either direction.
+///
+/// Five minutes into the past are the rule (P-054). The future is bounded too, or a captured clock
+/// error would stay replayable until that future arrives.
+pub const TOLERANCE_SECONDS: i64 = 300;
+
+/// Why a request was not believed. For the log only: the caller learns nothing but 401.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// No `X-Inngest-Signature` header.
+    #[error("the request carries no signature")]
+    Missing,
+    /// The header is not `t=<integer>&s=<64 hexadecimal digits>` with each part once.
+    #[error("the signature header cannot be read")]
+    Malformed,
+    /// The timestamp is more than [`TOLERANCE_SECONDS`] away from our clock.
+    #[error("the signature is {0} s away from this machine's clock; at most 300 s are accepted")]
+    Stale(i64),
+    /// No key we hold makes this signature.
+    #[error("the signature was made with another key or for another body")]
+    Mismatch,
+}
 
 /// What a signature header claims: well formed and fresh, but not verified. It takes no body to find out.
 pub(crate) struct Claim {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::Step;
 use super::fetch::{check_headers, check_url};
 use super::run::saved;
-use crate::engine::{Kind, StepSlot};
+use crate::engine::{StepSlot, Work};
 use crate::{StepError, json};
 
 /// A request to a model, which the server makes.
@@ -46,7 +46,7 @@ impl AiRequest {
         self
     }
 
-    fn describe(&self) -> Result<Kind, String> {
+    fn describe(&self) -> Result<Work, String> {
         check_url(&self.url)?;
         check_headers(&self.headers)?;
         let body = self.body.clone()?;
@@ -64,7 +64,7 @@ impl AiRequest {
         if let Some(key) = &self.auth_key {
             opts.insert("auth_key".to_owned(), Value::from(key.as_str()));
         }
-        Ok(Kind::Ask { op: "AIGateway", opts })
+        Ok(Work::Ask { op: "AIGateway", opts })
     }
 }
 

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::Step;
 use super::run::saved;
-use crate::engine::{Kind, StepSlot};
+use crate::engine::{StepSlot, Work};
 use crate::{Result, ResultExt as _, StepError, json};
 
 impl<'a> Step<'a> {
@@ -86,7 +86,7 @@ impl Fetch<'_> {
         Self { body, ..self }
     }
 
-    fn describe(&self) -> Result<Kind, String> {
+    fn describe(&self) -> Result<Work, String> {
         check_url(&self.url)?;
         check_headers(&self.headers)?;
         let body = self.body.clone()?;
@@ -105,7 +105,7 @@ impl Fetch<'_> {
         if let Some(body) = body {
             opts.insert("body".to_owned(), Value::String(body));
         }
-        Ok(Kind::Ask { op: "Gateway", opts })
+        Ok(Work::Ask { op: "Gateway", opts })
     }
 }
 

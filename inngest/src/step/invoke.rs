@@ -10,26 +10,12 @@ use serde_json::{Map, Value};
 
 use super::run::saved;
 use super::{Step, limits};
-use crate::engine::{Kind, StepSlot};
-use crate::{Function, StepError, json};
+use crate::engine::{StepSlot, Work};
+use crate::{StepError, json};
 
 impl<'a> Step<'a> {
-    /// Runs another function of this app with `data`, waits for its end and returns its result.
-    ///
-    /// When that run fails, so does the step. When it takes too long, the step fails with the name
-    /// `InngestInvokeTimeoutError` (P-108).
-    pub fn invoke<F>(self, id: &str, data: &F::Event) -> Invoke<'a, F::Output>
-    where
-        F: Function,
-        F::Event: Serialize,
-        F::Output: DeserializeOwned,
-    {
-        let function_id = format!("{}-{}", self.call.app_id, F::ID);
-        self.invoke_id(id, function_id, data)
-    }
-
-    /// The same for a function of any app, by the full id that the server knows it by: `<app>-<function>`.
-    /// `data` must be a JSON object; `()` stands for an empty one.
+    /// Runs a function of any app by the full id that the server knows it by, `<app>-<function>`; see
+    /// [`invoke`](Self::invoke). `data` must be a JSON object; `()` stands for an empty one.
     pub fn invoke_id<T: DeserializeOwned>(
         self,
         id: &str,
@@ -69,7 +55,7 @@ impl<T: DeserializeOwned> Invoke<'_, T> {
         Self { timeout: Some(timeout), ..self }
     }
 
-    fn describe(&self) -> Result<Kind, String> {
+    fn describe(&self) -> Result<Work, String> {
         if self.function_id.is_empty() {
             return Err("the id of its function is empty".to_owned());
         }
@@ -81,7 +67,7 @@ impl<T: DeserializeOwned> Invoke<'_, T> {
         if let Some(timeout) = self.timeout {
             opts.insert("timeout".to_owned(), limits::duration("timeout", timeout)?.into());
         }
-        Ok(Kind::Ask { op: "InvokeFunction", opts })
+        Ok(Work::Ask { op: "InvokeFunction", opts })
     }
 }
 

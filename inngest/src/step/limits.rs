@@ -3,9 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
-use crate::duration::wire_duration;
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+use crate::duration::{DAY, wire_duration};
 
 /// The longest sleep and wait (P-131); more fails the run.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);

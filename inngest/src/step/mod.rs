@@ -93,7 +93,11 @@ impl<'a> Step<'a> {
         Self { policy: RetryPolicy { backoff: Some(delay), ..self.policy }, ..self }
     }
 
+    pub(crate) fn app_id(self) -> &'a str {
+        self.call.app_id
+    }
+
     fn make(self, id: &str) -> StepSlot<'a> {
-        self.call.make(id, self.race)
+        StepSlot::new(self.call, id, self.race)
     }
 }

@@ -5,8 +5,9 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::Step;
-use crate::engine::{Decision, Fault, Kind, Mismatch, RetryPolicy, StepSlot, decode, decode_run};
-use crate::{Error, Result, StepError, json};
+use crate::engine::{Decision, Fault, RetryPolicy, StepSlot, Work, decode_run};
+use crate::json::{self, Mismatch, decode};
+use crate::{Error, Result, StepError};
 
 impl<'a> Step<'a> {
     /// Runs `code` once and saves its result; later calls get the saved one.
@@ -26,7 +27,7 @@ impl<'a> Step<'a> {
     {
         let slot = self.make(id);
         let step = slot.step().id.clone();
-        settle(slot, Kind::STEP_RUN, self.policy, async move {
+        run_once(slot, Work::STEP_RUN, self.policy, async move {
             let output = code().await?;
             json::step_output(&output).map_err(|reason| {
                 Error::from(format!("the result of step `{step}` cannot be saved: {reason}"))
@@ -37,7 +38,7 @@ impl<'a> Step<'a> {
 }
 
 /// The saved result of a step, or the step's code run now.
-pub(super) async fn settle<T: DeserializeOwned>(
+pub(super) async fn run_once<T: DeserializeOwned>(
     slot: StepSlot<'_>,
     label: &'static str,
     policy: RetryPolicy,

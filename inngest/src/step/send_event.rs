@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Step;
-use super::run::settle;
+use super::run::run_once;
 use crate::client::EventIdSeed;
 use crate::{Error, NewEvent, Result, SendError, StepError, json};
 
@@ -26,7 +26,7 @@ impl<'a> Step<'a> {
         let (call, policy) = (self.call, self.policy);
         let seed = EventIdSeed::of_step(call.run.id, &slot.step().hash);
         async move {
-            let sent: Sent = settle(slot, LABEL, policy, async move {
+            let sent: Sent = run_once(slot, LABEL, policy, async move {
                 let ids = call.client.send_seeded(&events, &seed).await.map_err(final_or_not)?;
                 Ok(json::step_output(&Sent { ids })?)
             })

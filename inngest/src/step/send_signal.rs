@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::Step;
-use super::run::settle;
+use super::run::run_once;
 use crate::client::SignalError;
 use crate::{Error, Result, StepError, json};
 
@@ -17,7 +17,7 @@ impl<'a> Step<'a> {
     ) -> impl Future<Output = Result<Option<String>, StepError>> + use<'a, T> {
         let (slot, signal, call) = (self.make(id), signal.to_owned(), self.call);
         let data = (!slot.is_saved()).then(|| json::payload(data)).transpose();
-        settle(slot, LABEL, self.policy, async move {
+        run_once(slot, LABEL, self.policy, async move {
             let data = data.map_err(|reason| Error::new(reason).no_retry())?.unwrap_or_default();
             let run =
                 call.client.send_signal(&signal, &data).await.map_err(|error| match error {

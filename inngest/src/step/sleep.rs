@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value};
 
 use super::{Step, limits};
-use crate::engine::{Kind, StepSlot};
+use crate::engine::{StepSlot, Work};
 
 impl<'a> Step<'a> {
     /// Pauses the run for at least `duration`, rounded up to whole milliseconds and at most 366 days (P-131).
@@ -36,14 +36,14 @@ enum Until {
 }
 
 impl Sleep<'_> {
-    fn describe(&self) -> Result<Kind, String> {
+    fn describe(&self) -> Result<Work, String> {
         let duration = match self.until {
             Until::Elapsed(duration) => limits::duration("sleep", duration),
             // The server tells a date from a duration by itself.
             Until::Time(time) => limits::time(time, self.slot.call().clock().now()),
         };
         let opts = Map::from_iter([("duration".to_owned(), Value::String(duration?))]);
-        Ok(Kind::Ask { op: "Sleep", opts })
+        Ok(Work::Ask { op: "Sleep", opts })
     }
 }
 

@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{Step, expression, limits};
-use crate::engine::{Kind, StepSlot, decode};
+use crate::engine::{StepSlot, Work};
+use crate::json::decode;
 use crate::{Event, EventData, StepError};
 
 impl<'a> Step<'a> {
@@ -78,7 +79,7 @@ impl<E: EventData> WaitForEvent<'_, E> {
         self
     }
 
-    fn describe(&self) -> Result<Kind, String> {
+    fn describe(&self) -> Result<Work, String> {
         let timeout = limits::duration("timeout", self.timeout)?;
         let conditions: Vec<_> = self.conditions.iter().cloned().collect::<Result<_, _>>()?;
         let mut opts = Map::from_iter([
@@ -88,7 +89,7 @@ impl<E: EventData> WaitForEvent<'_, E> {
         if let Some(expression) = expression::all(&conditions) {
             opts.insert("if".to_owned(), Value::String(expression));
         }
-        Ok(Kind::Ask { op: "WaitForEvent", opts })
+        Ok(Work::Ask { op: "WaitForEvent", opts })
     }
 }
 

@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 
 use super::{Step, limits};
 use crate::StepError;
-use crate::engine::{Kind, StepSlot, decode, decode_run};
+use crate::engine::{StepSlot, Work, decode_run};
+use crate::json::decode;
 
 impl<'a> Step<'a> {
     /// Waits for a signal, which another run or program sends by its name with
@@ -56,7 +57,7 @@ impl<T: DeserializeOwned> WaitForSignal<'_, T> {
         Self { conflict: "replace", ..self }
     }
 
-    fn describe(&self) -> Result<Kind, String> {
+    fn describe(&self) -> Result<Work, String> {
         if self.signal.is_empty() {
             return Err("the name of its signal is empty".to_owned());
         }
@@ -66,7 +67,7 @@ impl<T: DeserializeOwned> WaitForSignal<'_, T> {
             ("timeout".to_owned(), Value::String(timeout)),
             ("conflict".to_owned(), Value::from(self.conflict)),
         ]);
-        Ok(Kind::Ask { op: "WaitForSignal", opts })
+        Ok(Work::Ask { op: "WaitForSignal", opts })
     }
 }
 

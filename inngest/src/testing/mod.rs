@@ -5,7 +5,7 @@
 //! those of production. It needs the feature `testing`, a tokio runtime with time enabled, and nothing else.
 //!
 //! ```
-//! use inngest::{Context, EventData, Function, Result};
+//! use inngest::{Config, Context, EventData, Function, Result};
 //! use serde_json::json;
 //!
 //! #[derive(serde::Deserialize)]
@@ -15,11 +15,12 @@
 //! struct Charge;
 //!
 //! impl Function for Charge {
-//!     const ID: &'static str = "charge";
 //!     type Event = OrderPlaced;
 //!     type Output = String;
-//!     async fn run(&self, cx: Context<'_, OrderPlaced>) -> Result<String> {
-//!         let id: String = cx.step.run("pay", async || Ok(format!("paid {}", cx.event.data.amount))).await?;
+//!     type OnFailure = ();
+//!     fn config() -> Config { Config::id("charge") }
+//!     async fn run(&self, cx: Context<'_, Self>) -> Result<String> {
+//!         let id = cx.step.run("pay", async || Ok(format!("paid {}", cx.event.data.amount))).await?;
 //!         cx.step.run("mail", async || -> Result<()> { Err("no mail server".into()) }).await?;
 //!         Ok(id)
 //!     }
@@ -48,38 +49,34 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::{
-    Client, Clock, Endpoint, EndpointBuilder, EventSet as _, Function, OnFailure, Settings, Trigger,
-};
+use crate::{App, BuildError, Client, Clock, Endpoint, Scheduled, Serve, Settings, Trigger};
 use api::RecordedApi;
 pub use finished::{Finished, RunError, StepRecord};
 use server::Server;
 
 /// What the server does with a function that sets no retries (P-079).
 const DEFAULT_RETRIES: u8 = 4;
-/// 2023-11-14, for calls whose time nobody asks for.
+/// 2023-11-14, for calls whose time does not matter.
 const NOW: Duration = Duration::from_secs(1_700_000_000);
 
 /// Begins a run of `function`; await it to have it run to its end.
-pub fn run<F: Function>(function: F) -> TestRun {
-    let retries = function.config().retries.unwrap_or(DEFAULT_RETRIES);
-    TestRun::begin::<F>(retries, |app| app.function(function))
+pub fn run(function: impl Serve) -> TestRun {
+    TestRun::begin(function)
 }
 
 /// Begins a run of the failure handler of `function`, after a run that has failed with `message`. The events given to
 /// it are those of the failed run.
-pub fn run_on_failure<F: OnFailure>(function: F, message: &str) -> TestRun {
-    let run = TestRun::begin::<F>(1, |app| app.function_with_on_failure(function));
-    TestRun { failed: Some(message.to_owned()), ..run }
+pub fn run_on_failure(function: impl Serve, message: &str) -> TestRun {
+    TestRun { failed: Some(message.to_owned()), ..TestRun::begin(function) }
 }
 
 /// A run that has not begun.
 #[must_use = "a test run does nothing until it is awaited"]
 pub struct TestRun {
-    endpoint: Result<Endpoint, crate::BuildError>,
+    endpoint: Result<Endpoint, BuildError>,
     function_id: String,
     event_name: String,
-    max_attempts: u32,
+    retries: Option<u8>,
     run_id: String,
     events: Vec<Value>,
     memo: Vec<(String, Value)>,
@@ -90,20 +87,20 @@ pub struct TestRun {
 }
 
 impl TestRun {
-    fn begin<F: Function>(
-        retries: u8,
-        serve: impl FnOnce(EndpointBuilder) -> EndpointBuilder,
-    ) -> Self {
-        let name = F::Event::triggers().iter().find_map(Trigger::event_name).map(str::to_owned);
+    fn begin(function: impl Serve) -> Self {
         let api = RecordedApi::default();
         let clock = Clock::new(|| SystemTime::UNIX_EPOCH + NOW);
         let client =
             Client::with_sources(Settings::dev(), api.clone(), clock, |bytes| bytes.fill(0));
+        let app = App::new("test", client).function(function);
+        let served = app.functions().first();
+        let triggers = served.map(|served| served.triggers.as_slice()).unwrap_or_default();
+        let event = triggers.iter().find_map(Trigger::event_name);
         Self {
-            endpoint: serve(Endpoint::builder("test", client)).build(),
-            function_id: format!("test-{}", F::ID),
-            event_name: name.unwrap_or_else(|| crate::Scheduled::NAME.to_owned()),
-            max_attempts: u32::from(retries) + 1,
+            function_id: served.map(|served| served.id.clone()).unwrap_or_default(),
+            event_name: event.unwrap_or(Scheduled::NAME).to_owned(),
+            retries: served.and_then(|served| served.config.retries),
+            endpoint: app.build(),
             run_id: "01HF7YAT00TESTTESTTESTTEST".to_owned(),
             events: Vec::new(),
             memo: Vec::new(),
@@ -162,6 +159,7 @@ impl TestRun {
             "event": self.events.first(), "events": self.events,
         });
         self.function_id.push_str("-failure");
+        self.retries = Some(1);
         self.events.clear();
         self.event_named("inngest/function.failed", data)
     }
@@ -174,10 +172,13 @@ impl TestRun {
             Ok(endpoint) => endpoint,
             Err(error) => return Finished::refused(&error.to_string()),
         };
+        if !endpoint.serves(&self.function_id) {
+            return Finished::refused("the function has no failure handler");
+        }
         let mut server = Server {
             endpoint,
             function_id: self.function_id,
-            max_attempts: self.max_attempts,
+            max_attempts: u32::from(self.retries.unwrap_or(DEFAULT_RETRIES)) + 1,
             run_id: self.run_id,
             events: self.events,
             memo: BTreeMap::new(),

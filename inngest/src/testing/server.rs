@@ -58,8 +58,8 @@ impl Userland {
     }
 }
 
-/// An answer of the function.
-enum Answer {
+/// What the endpoint replied.
+enum Reply {
     Ended(Result<Value, RunError>),
     Retry,
     Ops { ops: Vec<Op>, is_final: bool, delay: Option<Duration> },
@@ -79,12 +79,12 @@ impl Server {
         let mut attempt = 0;
         loop {
             match self.call("step", attempt).await {
-                Answer::Ended(result) => return result,
-                Answer::Retry => attempt += 1,
-                Answer::Ops { ops, .. } if ops.is_empty() => {
+                Reply::Ended(result) => return result,
+                Reply::Retry => attempt += 1,
+                Reply::Ops { ops, .. } if ops.is_empty() => {
                     return Err(problem("the function waits for nothing"));
                 }
-                Answer::Ops { ops, .. } => {
+                Reply::Ops { ops, .. } => {
                     attempt = 0;
                     for op in ops {
                         if let Some(ended) = self.step(op).await {
@@ -104,7 +104,7 @@ impl Server {
             (_, Some(mock)) => mock,
             ("StepPlanned", None) => return self.execute(op).await,
             ("StepRun", None) => json!({ "data": op.data.clone() }),
-            // Sleeps are over, and what nobody sends does not come.
+            // Sleeps are over, and what is not sent does not come.
             ("Sleep" | "WaitForEvent" | "WaitForSignal", None) => Value::Null,
             (other, None) => {
                 let id = op.userland.unique();
@@ -122,12 +122,12 @@ impl Server {
         let (mut attempt, mut delays) = (0, Vec::new());
         loop {
             let (ops, is_final, delay) = match self.call(&planned.id, attempt).await {
-                Answer::Ended(result) => return Some(result),
-                Answer::Retry => {
+                Reply::Ended(result) => return Some(result),
+                Reply::Retry => {
                     attempt += 1;
                     continue;
                 }
-                Answer::Ops { ops, is_final, delay } => (ops, is_final, delay),
+                Reply::Ops { ops, is_final, delay } => (ops, is_final, delay),
             };
             attempt += 1;
             let Some(done) = ops.into_iter().find(|op| op.id == planned.id) else {
@@ -157,10 +157,10 @@ impl Server {
         self.save(&op.id, memo);
     }
 
-    async fn call(&mut self, step: &str, attempt: u32) -> Answer {
+    async fn call(&mut self, step: &str, attempt: u32) -> Reply {
         self.calls += 1;
         if self.calls > MAX_CALLS {
-            return Answer::Ended(Err(problem("the run does not end: 5000 calls were made")));
+            return Reply::Ended(Err(problem("the run does not end: 5000 calls were made")));
         }
         let first = self.events.first().cloned().unwrap_or_else(|| json!({ "name": "none" }));
         let body = json!({
@@ -174,13 +174,13 @@ impl Server {
         *request.method_mut() = Method::POST;
         match format!("/api/inngest?fnId={}&stepId={step}", self.function_id).parse() {
             Ok(uri) => *request.uri_mut() = uri,
-            Err(_) => return Answer::Ended(Err(problem("the function's id makes no URL"))),
+            Err(_) => return Reply::Ended(Err(problem("the function's id makes no URL"))),
         }
         let response = self.endpoint.handle(request).await;
         self.read(&response, attempt)
     }
 
-    fn read(&self, response: &http::Response<Bytes>, attempt: u32) -> Answer {
+    fn read(&self, response: &http::Response<Bytes>, attempt: u32) -> Reply {
         let header = |name: header::HeaderName| {
             response.headers().get(name).and_then(|value| value.to_str().ok())
         };
@@ -189,15 +189,15 @@ impl Server {
         let body = || serde_json::from_slice::<Value>(response.body()).unwrap_or_default();
         match response.status() {
             StatusCode::PARTIAL_CONTENT => match serde_json::from_slice(response.body()) {
-                Ok(ops) => Answer::Ops { ops, is_final, delay: delay.map(Duration::from_secs) },
-                Err(error) => Answer::Ended(Err(problem(&format!("unreadable ops: {error}")))),
+                Ok(ops) => Reply::Ops { ops, is_final, delay: delay.map(Duration::from_secs) },
+                Err(error) => Reply::Ended(Err(problem(&format!("unreadable ops: {error}")))),
             },
-            status if status.is_success() => Answer::Ended(Ok(body())),
-            _ if !is_final && attempt + 1 < self.max_attempts => Answer::Retry,
+            status if status.is_success() => Reply::Ended(Ok(body())),
+            _ if !is_final && attempt + 1 < self.max_attempts => Reply::Retry,
             _ => {
                 let message = body().get("message").and_then(Value::as_str).map(str::to_owned);
                 let message = message.unwrap_or_else(|| "no reason given".to_owned());
-                Answer::Ended(Err(RunError { message, is_final, attempts: attempt + 1 }))
+                Reply::Ended(Err(RunError { message, is_final, attempts: attempt + 1 }))
             }
         }
     }

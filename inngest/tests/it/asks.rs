@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use inngest::{AiRequest, Context, Endpoint, Error, EventData, Function, Result, StepError};
+use inngest::{
+    AiRequest, Config, Context, Endpoint, Error, EventData, Function, Result, StepError,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -22,11 +24,15 @@ impl EventData for Paid {
 struct Count;
 
 impl Function for Count {
-    const ID: &'static str = "count";
     type Event = Paid;
     type Output = i64;
+    type OnFailure = ();
 
-    async fn run(&self, cx: Context<'_, Paid>) -> Result<i64> {
+    fn config() -> Config {
+        Config::id("count")
+    }
+
+    async fn run(&self, cx: Context<'_, Self>) -> Result<i64> {
         Ok(cx.event.data.amount)
     }
 }

@@ -239,15 +239,19 @@ async fn event_data_that_does_not_fit_fails_at_once_and_names_the_field() {
     }
     struct Charge;
     impl inngest::Function for Charge {
-        const ID: &'static str = "fn";
         type Event = Order;
         type Output = ();
-        async fn run(&self, _: inngest::Context<'_, Order>) -> inngest::Result<()> {
+        type OnFailure = ();
+
+        fn config() -> inngest::Config {
+            inngest::Config::id("fn")
+        }
+        async fn run(&self, _: inngest::Context<'_, Self>) -> inngest::Result<()> {
             Ok(())
         }
     }
     let client = client(dev(), FakeApi::default());
-    let endpoint = inngest::Endpoint::builder("app", client).function(Charge).build().unwrap();
+    let endpoint = inngest::App::new("app", client).function(Charge).build().unwrap();
     let mut body = body();
     body["event"] = json!({ "name": "shop/order", "data": { "amount": "ten" } });
     let answer = call(&endpoint, &body).await;
@@ -285,6 +289,7 @@ async fn t66_state_that_is_elsewhere_is_fetched_or_the_call_is_retried() {
         FakeApi::default().answer(410, "gone"),
         FakeApi::default().answer(500, "<html>"),
         FakeApi::default().answer(200, "no json"),
+        FakeApi::default().answer(200, ""),
         FakeApi::default().fail("connection refused"),
     ] {
         let endpoint = serve(api);

@@ -13,20 +13,19 @@ use crate::support::{
 
 /// Runs `a`, `b` and `c` one after the other, sleeps where it is told to, and returns what they gave.
 struct Chain {
-    settings: Checkpointing,
     ran: Arc<AtomicUsize>,
 }
 
 impl Function for Chain {
-    const ID: &'static str = "fn";
     type Event = Any;
     type Output = Value;
+    type OnFailure = ();
 
-    fn config(&self) -> Config {
-        Config::new().checkpointing(self.settings)
+    fn config() -> Config {
+        Config::id("fn")
     }
 
-    async fn run(&self, cx: Context<'_, Any>) -> Result<Value> {
+    async fn run(&self, cx: Context<'_, Self>) -> Result<Value> {
         let (ran, ends) = (&self.ran, cx.event.data.0["ends"].as_str().unwrap_or_default());
         let step = async |id: &str| -> Result<Value> {
             let value = cx.step.run(id, async || {
@@ -56,9 +55,9 @@ struct App {
 
 fn app(settings: Checkpointing, api: FakeApi) -> App {
     let ran = Arc::new(AtomicUsize::new(0));
-    let chain = Chain { settings, ran: Arc::clone(&ran) };
+    let chain = Chain::config().checkpointing(settings).function(Chain { ran: Arc::clone(&ran) });
     let client = client(dev(), api.clone());
-    let endpoint = Endpoint::builder("app", client).function(chain).build().unwrap();
+    let endpoint = inngest::App::new("app", client).function(chain).build().unwrap();
     App { endpoint, api, ran }
 }
 
@@ -203,8 +202,9 @@ async fn p195_a_save_that_is_never_answered_does_not_hold_the_call() {
         }
     }
     let client = inngest::Client::with_sources(dev(), Hangs, crate::support::clock(), |_| ());
-    let chain = Chain { settings: Checkpointing::new(), ran: Arc::default() };
-    let endpoint = Endpoint::builder("app", client).function(chain).build().unwrap();
+    let chain =
+        Chain::config().checkpointing(Checkpointing::new()).function(Chain { ran: Arc::default() });
+    let endpoint = inngest::App::new("app", client).function(chain).build().unwrap();
     assert_eq!(ops(&call(&endpoint, &checkpointable("")).await), ["StepRun a"]);
 }
 
@@ -276,15 +276,15 @@ fn p088_the_settings_are_registered_and_kept_within_what_a_call_can_take() {
 struct Foreign;
 
 impl Function for Foreign {
-    const ID: &'static str = "fn";
     type Event = Any;
     type Output = Value;
+    type OnFailure = ();
 
-    fn config(&self) -> Config {
-        Config::new().checkpointing(Checkpointing::new())
+    fn config() -> Config {
+        Config::id("fn").checkpointing(Checkpointing::new())
     }
 
-    async fn run(&self, cx: Context<'_, Any>) -> Result<Value> {
+    async fn run(&self, cx: Context<'_, Self>) -> Result<Value> {
         let branch = async |n: u64| -> Result<u64> {
             tokio::time::sleep(Duration::from_millis(n * 7)).await;
             match n {
@@ -302,7 +302,7 @@ impl Function for Foreign {
 async fn t56_foreign_waits_go_on_over_a_save() {
     let api = accepting(2);
     let endpoint =
-        Endpoint::builder("app", client(dev(), api.clone())).function(Foreign).build().unwrap();
+        inngest::App::new("app", client(dev(), api.clone())).function(Foreign).build().unwrap();
     let body = checkpointable("");
     let called = tokio::time::timeout(Duration::from_secs(60), call(&endpoint, &body));
     assert_eq!(called.await.expect("no wake-up is lost").json(), json!(33));

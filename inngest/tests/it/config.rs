@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::Method;
 use inngest::{
-    Batch, CancelOn, Concurrency, Config, Context, Debounce, Endpoint, EventData, Function,
-    RateLimit, Result, Singleton, Throttle, Timeouts, Trigger,
+    App, AsyncFunction, Batch, CancelOn, Concurrency, Config, Debounce, Event, EventData,
+    RateLimit, Result, Serve, Singleton, Step, Throttle, Timeouts,
 };
 use serde_json::{Value, json};
 
@@ -13,34 +13,22 @@ use crate::support::{Any, FakeApi, client, dev, request, send};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-pub(crate) struct Configured {
-    pub(crate) config: Config,
-    pub(crate) triggers: Vec<Trigger>,
+pub(crate) fn config() -> Config {
+    Config::id("fn")
 }
 
-impl Function for Configured {
-    const ID: &'static str = "fn";
-    type Event = Any;
-    type Output = ();
-    fn config(&self) -> Config {
-        self.config.clone()
-    }
-    fn triggers(&self) -> Vec<Trigger> {
-        self.triggers.clone()
-    }
-    async fn run(&self, _: Context<'_, Any>) -> Result<()> {
+/// Serves a function with these settings.
+pub(crate) fn with(config: Config) -> AsyncFunction<Any> {
+    async fn idle(_: Event<Any>, _: Step<'_>) -> Result<()> {
         Ok(())
     }
-}
-
-fn with(config: Config) -> Configured {
-    Configured { config, triggers: vec![Trigger::event::<Any>()] }
+    config.run(idle)
 }
 
 /// What the server is told of a function, or what is wrong with it.
-pub(crate) async fn registered<F: Function>(function: F) -> std::result::Result<Value, String> {
+pub(crate) async fn registered(function: impl Serve) -> std::result::Result<Value, String> {
     let api = FakeApi::default().answer(200, r#"{"ok":true,"modified":true}"#);
-    let endpoint = Endpoint::builder("app", client(dev(), api.clone())).function(function).build();
+    let endpoint = App::new("app", client(dev(), api.clone())).function(function).build();
     let endpoint = endpoint.map_err(|error| error.to_string())?;
     send(&endpoint, request(Method::PUT, "/api/inngest", "")).await;
     let payload: Value = serde_json::from_slice(api.requests()[0].body()).unwrap();
@@ -75,7 +63,7 @@ impl EventData for Cancelled {
 #[tokio::test]
 async fn t62_what_is_not_set_is_left_out() {
     assert_eq!(
-        registered(with(Config::new())).await.unwrap(),
+        registered(with(config())).await.unwrap(),
         json!({ "id": "app-fn", "name": "app-fn", "triggers": [{ "event": "demo/event.sent" }] })
     );
 }
@@ -84,41 +72,38 @@ async fn t62_what_is_not_set_is_left_out() {
 async fn t62_each_setting_is_written_as_the_server_reads_it() {
     let second = Duration::from_secs(1);
     for (config, wire) in [
+        (config().concurrency(Concurrency::limit(5)), json!({ "concurrency": [{ "limit": 5 }] })),
         (
-            Config::new().concurrency(Concurrency::limit(5)),
-            json!({ "concurrency": [{ "limit": 5 }] }),
-        ),
-        (
-            Config::new()
+            config()
                 .concurrency(Concurrency::limit(5).key("event.data.a"))
                 .concurrency(Concurrency::limit(9).in_account("'all'")),
             json!({ "concurrency": [{ "limit": 5, "key": "event.data.a" },
                                     { "limit": 9, "key": "'all'", "scope": "account" }] }),
         ),
         (
-            Config::new().concurrency(Concurrency::limit(2).in_env("'b'")),
+            config().concurrency(Concurrency::limit(2).in_env("'b'")),
             json!({ "concurrency": [{ "limit": 2, "key": "'b'", "scope": "env" }] }),
         ),
         (
-            Config::new().throttle(Throttle::new(7, second).burst(2).key("event.data.a")),
+            config().throttle(Throttle::new(7, second).burst(2).key("event.data.a")),
             json!({ "throttle": { "limit": 7, "period": "1s", "burst": 2, "key": "event.data.a" } }),
         ),
         (
-            Config::new().rate_limit(RateLimit::new(10, HOUR)),
+            config().rate_limit(RateLimit::new(10, HOUR)),
             json!({ "rateLimit": { "limit": 10, "period": "3600s" } }),
         ),
         (
-            Config::new().debounce(Debounce::new(second).key("event.data.a").at_most(HOUR)),
+            config().debounce(Debounce::new(second).key("event.data.a").at_most(HOUR)),
             json!({ "debounce": { "period": "1s", "key": "event.data.a", "timeout": "3600s" } }),
         ),
         (
-            Config::new().batch(Batch::new(10, second / 2).key("event.data.a").only_if("true")),
+            config().batch(Batch::new(10, second / 2).key("event.data.a").only_if("true")),
             json!({ "batchEvents": { "maxSize": 10, "timeout": "500ms", "key": "event.data.a", "if": "true" } }),
         ),
-        (Config::new().priority("60"), json!({ "priority": { "run": "60" } })),
-        (Config::new().idempotency("event.data.a"), json!({ "idempotency": "event.data.a" })),
+        (config().priority("60"), json!({ "priority": { "run": "60" } })),
+        (config().idempotency("event.data.a"), json!({ "idempotency": "event.data.a" })),
         (
-            Config::new()
+            config()
                 .cancel_on(
                     CancelOn::event::<Cancelled>().matching("async.data.a == 1").within(HOUR),
                 )
@@ -127,12 +112,12 @@ async fn t62_each_setting_is_written_as_the_server_reads_it() {
                                { "event": "demo/gone" }] }),
         ),
         (
-            Config::new().timeouts(Timeouts::new().start(second).finish(HOUR)),
+            config().timeouts(Timeouts::new().start(second).finish(HOUR)),
             json!({ "timeouts": { "start": "1s", "finish": "3600s" } }),
         ),
-        (Config::new().singleton(Singleton::skip()), json!({ "singleton": { "mode": "skip" } })),
+        (config().singleton(Singleton::skip()), json!({ "singleton": { "mode": "skip" } })),
         (
-            Config::new().singleton(Singleton::cancel().key("event.data.a")),
+            config().singleton(Singleton::cancel().key("event.data.a")),
             json!({ "singleton": { "mode": "cancel", "key": "event.data.a" } }),
         ),
     ] {
@@ -144,7 +129,7 @@ async fn t62_each_setting_is_written_as_the_server_reads_it() {
 #[tokio::test]
 async fn t62_the_registration_is_the_same_each_time() {
     let config = || {
-        let config = Config::new().name("A name").retries(2).priority("1").idempotency("event.id");
+        let config = config().name("A name").retries(2).priority("1").idempotency("event.id");
         config.singleton(Singleton::skip()).concurrency(Concurrency::limit(1))
     };
     let first = registered(with(config())).await.unwrap().to_string();
@@ -155,9 +140,9 @@ async fn t62_the_registration_is_the_same_each_time() {
 #[tokio::test]
 async fn t61_p080_concurrency() {
     let limit = || Concurrency::limit(1);
-    let three = Config::new().concurrency(limit()).concurrency(limit()).concurrency(limit());
+    let three = config().concurrency(limit()).concurrency(limit()).concurrency(limit());
     assert_eq!(mistakes(three).await, "concurrency has 3 entries; at most 2");
-    insta::assert_snapshot!(mistakes(Config::new().concurrency(Concurrency::limit(0).in_env(""))).await, @r"
+    insta::assert_snapshot!(mistakes(config().concurrency(Concurrency::limit(0).in_env(""))).await, @r"
     concurrency.limit is 0; at least 1
     concurrency.key `` is no expression: it is empty
     ");
@@ -166,27 +151,27 @@ async fn t61_p080_concurrency() {
 #[tokio::test]
 async fn t61_p082_rates() {
     let day = 24 * HOUR;
-    insta::assert_snapshot!(mistakes(Config::new().rate_limit(RateLimit::new(0, day + HOUR).key("("))).await, @r"
+    insta::assert_snapshot!(mistakes(config().rate_limit(RateLimit::new(0, day + HOUR).key("("))).await, @r"
     rate_limit.limit is 0; at least 1
     rate_limit.period is 90000s; 1s to 86400s are allowed
     rate_limit.key `(` is no expression: `(` is never closed
     ");
-    insta::assert_snapshot!(mistakes(Config::new().throttle(Throttle::new(0, Duration::ZERO).key("'"))).await, @r"
+    insta::assert_snapshot!(mistakes(config().throttle(Throttle::new(0, Duration::ZERO).key("'"))).await, @r"
     throttle.limit is 0; at least 1
     throttle.period is zero
     throttle.key `'` is no expression: a text in it is never closed
     ");
     for (pause, wire) in [(Duration::from_millis(500), "500ms"), (8 * day, "691200s")] {
-        let problem = mistakes(Config::new().debounce(Debounce::new(pause))).await;
+        let problem = mistakes(config().debounce(Debounce::new(pause))).await;
         assert_eq!(problem, format!("debounce.period is {wire}; 1s to 604800s are allowed"));
     }
     let short = Debounce::new(HOUR).at_most(HOUR / 2);
-    insta::assert_snapshot!(mistakes(Config::new().debounce(short)).await, @"debounce.at_most is shorter than the pause it would cut short");
+    insta::assert_snapshot!(mistakes(config().debounce(short)).await, @"debounce.at_most is shorter than the pause it would cut short");
 }
 
 #[tokio::test]
 async fn t61_p081_batches() {
-    let all = Config::new()
+    let all = config()
         .batch(Batch::new(1, Duration::ZERO))
         .cancel_on(CancelOn::event::<Cancelled>())
         .debounce(Debounce::new(HOUR))
@@ -200,39 +185,39 @@ async fn t61_p081_batches() {
     batch excludes singleton, which looks at a single event
     batch excludes priority, which looks at a single event
     ");
-    let allowed = Config::new().batch(Batch::new(2, HOUR)).idempotency("event.id");
+    let allowed = config().batch(Batch::new(2, HOUR)).idempotency("event.id");
     assert!(registered(with(allowed)).await.is_ok());
 }
 
 /// P-083: it is a rate limit of its own.
 #[tokio::test]
 async fn t61_p083_idempotency() {
-    let both = Config::new().idempotency("event.id").rate_limit(RateLimit::new(1, HOUR));
+    let both = config().idempotency("event.id").rate_limit(RateLimit::new(1, HOUR));
     insta::assert_snapshot!(mistakes(both).await, @"idempotency excludes rate_limit: the server makes a rate limit of 1 in 24h of it");
-    insta::assert_snapshot!(mistakes(Config::new().idempotency("")).await, @"idempotency `` is no expression: it is empty");
+    insta::assert_snapshot!(mistakes(config().idempotency("")).await, @"idempotency `` is no expression: it is empty");
 }
 
 /// P-084, P-085: the server would register these, and then hang.
 #[tokio::test]
 async fn t61_p084_p085_cancellation_and_timeouts() {
-    let six = (0..6).fold(Config::new(), |config, _| config.cancel_on(CancelOn::named("a")));
+    let six = (0..6).fold(config(), |config, _| config.cancel_on(CancelOn::named("a")));
     assert_eq!(mistakes(six).await, "cancel_on has 6 entries; at most 5");
     let cancel = CancelOn::named("").matching("a)").within(Duration::ZERO);
-    insta::assert_snapshot!(mistakes(Config::new().cancel_on(cancel)).await, @r"
+    insta::assert_snapshot!(mistakes(config().cancel_on(cancel)).await, @r"
     cancel_on.event is empty
     cancel_on.matching `a)` is no expression: `)` closes nothing
     cancel_on.within is zero
     ");
     let never = Timeouts::new().start(Duration::ZERO);
-    assert_eq!(mistakes(Config::new().timeouts(never)).await, "timeouts.start is zero");
-    insta::assert_snapshot!(mistakes(Config::new().timeouts(Timeouts::new())).await, @"timeouts has no limit; set start, finish or both");
+    assert_eq!(mistakes(config().timeouts(never)).await, "timeouts.start is zero");
+    insta::assert_snapshot!(mistakes(config().timeouts(Timeouts::new())).await, @"timeouts has no limit; set start, finish or both");
 }
 
 /// P-079, P-086, P-087.
 #[tokio::test]
 async fn t61_p079_p086_p087_the_rest_and_all_at_once() {
-    assert!(registered(with(Config::new().retries(20))).await.is_ok());
-    let config = Config::new().retries(21).priority("(").singleton(Singleton::skip().key(" "));
+    assert!(registered(with(config().retries(20))).await.is_ok());
+    let config = config().retries(21).priority("(").singleton(Singleton::skip().key(" "));
     insta::assert_snapshot!(mistakes(config).await, @r"
     retries is 21; at most 20
     singleton.key ` ` is no expression: it is empty

@@ -2,7 +2,8 @@
 
 use http::Method;
 use inngest::{
-    Concurrency, Config, Context, Endpoint, EventData, Failure, Function, OnFailure, Result,
+    App, Concurrency, Config, Context, Endpoint, EventData, FailureContext, Function, OnFailure,
+    Result,
 };
 use serde_json::{Value, json};
 
@@ -19,20 +20,20 @@ impl EventData for Order {
 struct Charge;
 
 impl Function for Charge {
-    const ID: &'static str = "charge";
     type Event = Order;
     type Output = ();
-    fn config(&self) -> Config {
-        Config::new().name("Charge").retries(7).concurrency(Concurrency::limit(1))
+    type OnFailure = Self;
+    fn config() -> Config {
+        Config::id("charge").name("Charge").retries(7).concurrency(Concurrency::limit(1))
     }
-    async fn run(&self, _: Context<'_, Order>) -> Result<()> {
+    async fn run(&self, _: Context<'_, Self>) -> Result<()> {
         Ok(())
     }
 }
 
 impl OnFailure for Charge {
-    async fn on_failure(&self, cx: Context<'_, Failure<Order>>) -> Result<()> {
-        let failure = &cx.event.data;
+    async fn on_failure(&self, cx: FailureContext<'_, Self>) -> Result<()> {
+        let failure = &cx.failure;
         let told = json!({
             "function": failure.function_id, "run": failure.run_id, "name": failure.error.name,
             "message": failure.error.message, "stack": failure.error.stack,
@@ -45,7 +46,7 @@ impl OnFailure for Charge {
 }
 
 fn app(api: FakeApi) -> Endpoint {
-    Endpoint::builder("app", client(dev(), api)).function_with_on_failure(Charge).build().unwrap()
+    App::new("app", client(dev(), api)).function(Charge).build().unwrap()
 }
 
 async fn told(data: Value) -> Answer {
@@ -127,17 +128,19 @@ async fn t67_the_handler_runs_also_for_an_event_or_error_that_cannot_be_read() {
 async fn p188_a_function_that_takes_the_handlers_id_is_refused() {
     struct Taken;
     impl Function for Taken {
-        const ID: &'static str = "charge-failure";
         type Event = Order;
         type Output = ();
-        async fn run(&self, _: Context<'_, Order>) -> Result<()> {
+        type OnFailure = ();
+
+        fn config() -> Config {
+            Config::id("charge-failure")
+        }
+        async fn run(&self, _: Context<'_, Self>) -> Result<()> {
             Ok(())
         }
     }
-    let built = Endpoint::builder("app", client(dev(), FakeApi::default()))
-        .function(Taken)
-        .function_with_on_failure(Charge)
-        .build();
+    let built =
+        App::new("app", client(dev(), FakeApi::default())).function(Taken).function(Charge).build();
     insta::assert_snapshot!(built.err().unwrap(), @"function `charge-failure`: another function has this id; `<id>-failure` is that of a failure handler");
 }
 

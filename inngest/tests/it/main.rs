@@ -22,9 +22,12 @@ mod middleware;
 mod outputs;
 #[cfg(feature = "axum")]
 mod over_axum;
+mod plain;
 mod programs;
 mod races;
 mod replay;
+#[cfg(feature = "axum")]
+mod served;
 mod signatures;
 mod simulator;
 mod steps;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use inngest::middleware::{CallInfo, Input, Middleware, Output};
-use inngest::{Client, Context, Endpoint, Function, NewEvent, Result, SendError};
+use inngest::{App, Client, Config, Context, Endpoint, Function, NewEvent, Result, SendError};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
@@ -50,15 +50,19 @@ impl Middleware for Noting {
 struct Watched(Log);
 
 impl Function for Watched {
-    const ID: &'static str = "fn";
     type Event = Any;
     type Output = Value;
+    type OnFailure = ();
+
+    fn config() -> Config {
+        Config::id("fn")
+    }
 
     fn middleware(&self) -> Vec<Arc<dyn Middleware>> {
         vec![Arc::new(Noting { name: "function", log: Arc::clone(&self.0) })]
     }
 
-    async fn run(&self, cx: Context<'_, Any>) -> Result<Value> {
+    async fn run(&self, cx: Context<'_, Self>) -> Result<Value> {
         let a = cx.step.run("a", async || Ok(json!("executed"))).await?;
         assert_ne!(cx.event.data.0["n"], 13, "unlucky");
         let seen = cx.extensions.get::<&'static str>().copied();
@@ -67,7 +71,7 @@ impl Function for Watched {
 }
 
 fn app(client: Client, log: &Log) -> Endpoint {
-    Endpoint::builder("app", client).function(Watched(Arc::clone(log))).build().unwrap()
+    App::new("app", client).function(Watched(Arc::clone(log))).build().unwrap()
 }
 
 #[tokio::test]
@@ -187,15 +191,19 @@ async fn p189_events_can_be_changed_before_they_leave() {
 async fn p040_a_trace_goes_on() {
     struct Tells;
     impl Function for Tells {
-        const ID: &'static str = "fn";
         type Event = Any;
         type Output = Option<String>;
-        async fn run(&self, cx: Context<'_, Any>) -> Result<Option<String>> {
+        type OnFailure = ();
+
+        fn config() -> Config {
+            Config::id("fn")
+        }
+        async fn run(&self, cx: Context<'_, Self>) -> Result<Option<String>> {
             Ok(cx.run.traceparent.map(str::to_owned))
         }
     }
     let client = client(dev(), FakeApi::default());
-    let endpoint = Endpoint::builder("app", client).function(Tells).build().unwrap();
+    let endpoint = App::new("app", client).function(Tells).build().unwrap();
     assert_eq!(call(&endpoint, &body()).await.text, "null");
 
     let parent = "00-3b97412f0aa0f47e80757159b60c73e4-8b328b34c67d597e-01";

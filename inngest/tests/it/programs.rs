@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all, select_all, try_join_all};
 use inngest::{
-    Checkpointing, Client, Config, Context, Endpoint, Error, Function, Result, ResultExt as _, Step,
+    App, Checkpointing, Client, Config, Context, Error, Function, Result, ResultExt as _, Step,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -172,22 +172,20 @@ impl<'a> Run<'a> {
 
 struct Interpreter {
     program: Program,
-    checkpointing: Option<Checkpointing>,
     successes: Successes,
     failures: Successes,
 }
 
 impl Function for Interpreter {
-    const ID: &'static str = "fn";
     type Event = Any;
     type Output = Value;
+    type OnFailure = ();
 
-    fn config(&self) -> Config {
-        self.checkpointing
-            .map_or_else(Config::new, |settings| Config::new().checkpointing(settings))
+    fn config() -> Config {
+        Config::id("fn")
     }
 
-    async fn run(&self, cx: Context<'_, Any>) -> Result<Value> {
+    async fn run(&self, cx: Context<'_, Self>) -> Result<Value> {
         let run = Run { step: cx.step, successes: &self.successes, failures: &self.failures };
         run.go(&self.program, String::new()).await
     }
@@ -207,12 +205,17 @@ fn on_a_server(
     let successes = Successes::default();
     let function = Interpreter {
         program: program.clone(),
-        checkpointing,
         successes: Arc::clone(&successes),
         failures: Successes::default(),
     };
     let client = Client::with_sources(dev(), api.clone(), clock(), |_| ());
-    let endpoint = Endpoint::builder("app", client).function(function).build().expect("an app");
+    let config = Interpreter::config();
+    let config = match checkpointing {
+        Some(settings) => config.checkpointing(settings),
+        None => config,
+    };
+    let endpoint =
+        App::new("app", client).function(config.function(function)).build().expect("an app");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)

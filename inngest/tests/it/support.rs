@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use inngest::signing::{SigningKey, SigningKeys};
 use inngest::{
-    Client, Clock, Config, Context, Endpoint, EventData, Function, Result, Settings, Step,
+    App, Client, Clock, Config, Context, Endpoint, EventData, Function, Result, Settings, Step,
     Transport, TransportError, TransportFuture,
 };
 use serde_json::{Value, json};
@@ -115,15 +115,15 @@ where
         + Sync
         + 'static,
 {
-    const ID: &'static str = "fn";
     type Event = Any;
     type Output = Value;
+    type OnFailure = ();
 
-    fn config(&self) -> Config {
-        Config::new()
+    fn config() -> Config {
+        Config::id("fn")
     }
 
-    async fn run(&self, cx: Context<'_, Any>) -> Result<Value> {
+    async fn run(&self, cx: Context<'_, Self>) -> Result<Value> {
         (self.0)(cx.step, cx.event.data.0).await
     }
 }
@@ -146,7 +146,7 @@ where
         + Sync
         + 'static,
 {
-    Endpoint::builder("app", client).function(Scripted(script)).build().expect("a valid app")
+    App::new("app", client).function(Scripted(script)).build().expect("a valid app")
 }
 
 /// Returns the event's data.

@@ -1,7 +1,7 @@
 //! T20, T58-T60, T63: registering the functions.
 
 use http::Method;
-use inngest::{Config, Context, Endpoint, Function, Result};
+use inngest::{App, Config, Context, Endpoint, Function, Result};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -11,15 +11,15 @@ use crate::support::{
 struct Simple;
 
 impl Function for Simple {
-    const ID: &'static str = "fn";
     type Event = Any;
     type Output = ();
+    type OnFailure = ();
 
-    fn config(&self) -> Config {
-        Config::new().name("Simple function").retries(3)
+    fn config() -> Config {
+        Config::id("fn").name("Simple function").retries(3)
     }
 
-    async fn run(&self, _: Context<'_, Any>) -> Result<()> {
+    async fn run(&self, _: Context<'_, Self>) -> Result<()> {
         Ok(())
     }
 }
@@ -28,7 +28,7 @@ const REGISTERED: &str = r#"{"ok":true,"modified":true,"sync_id":"s","app_id":"a
 const BODY: &str = r#"{"url":"http://app.example:3000/api/inngest"}"#;
 
 fn app(settings: inngest::Settings, api: &FakeApi) -> Endpoint {
-    Endpoint::builder("app", client(settings, api.clone())).function(Simple).build().unwrap()
+    App::new("app", client(settings, api.clone())).function(Simple).build().unwrap()
 }
 
 async fn sync(
@@ -195,10 +195,8 @@ async fn t59_every_failure_is_told_in_time() {
             Box::pin(std::future::pending())
         }
     }
-    let endpoint = Endpoint::builder("app", inngest::Client::new(dev(), Silent))
-        .function(Simple)
-        .build()
-        .unwrap();
+    let endpoint =
+        App::new("app", inngest::Client::new(dev(), Silent)).function(Simple).build().unwrap();
     let started = tokio::time::Instant::now();
     let answer = send(&endpoint, request(Method::PUT, "/api/inngest", BODY)).await;
     assert_eq!(answer.json()["message"], "the Inngest API did not answer within 8 s");
@@ -281,17 +279,17 @@ async fn in_band_the_answer_is_the_registration() {
 async fn t61_mistakes_are_found_when_the_app_is_built() {
     struct Bad;
     impl Function for Bad {
-        const ID: &'static str = "with space";
         type Event = Any;
         type Output = ();
-        fn config(&self) -> Config {
-            Config::new().name("").retries(21)
+        type OnFailure = ();
+        fn config() -> Config {
+            Config::id("with space").name("").retries(21)
         }
-        async fn run(&self, _: Context<'_, Any>) -> Result<()> {
+        async fn run(&self, _: Context<'_, Self>) -> Result<()> {
             Ok(())
         }
     }
-    let built = Endpoint::builder("", client(dev(), FakeApi::default()))
+    let built = App::new("", client(dev(), FakeApi::default()))
         .function(Simple)
         .function(Simple)
         .function(Bad)
@@ -308,7 +306,7 @@ async fn t61_mistakes_are_found_when_the_app_is_built() {
 #[tokio::test]
 async fn t61_an_app_without_functions_is_registered_all_the_same() {
     let api = FakeApi::default().answer(200, REGISTERED);
-    let empty = Endpoint::builder("app", client(dev(), api.clone())).build().unwrap();
+    let empty = App::new("app", client(dev(), api.clone())).build().unwrap();
     assert_eq!(send(&empty, request(Method::PUT, "/api/inngest", "")).await.status, 200);
     assert_eq!(payload(&api)["functions"], json!([]));
 }

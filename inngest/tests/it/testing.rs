@@ -25,15 +25,15 @@ impl Pipeline {
 }
 
 impl Function for Pipeline {
-    const ID: &'static str = "pipeline";
     type Event = Any;
     type Output = Value;
+    type OnFailure = ();
 
-    fn config(&self) -> Config {
-        Config::new().retries(2)
+    fn config() -> Config {
+        Config::id("pipeline").retries(2)
     }
 
-    async fn run(&self, cx: Context<'_, Any>) -> Result<Value> {
+    async fn run(&self, cx: Context<'_, Self>) -> Result<Value> {
         let fetch = async |name: &'static str| {
             cx.step
                 .run("fetch", async || {
@@ -121,10 +121,14 @@ async fn failures_outside_steps_are_told_with_their_attempts() {
 
     struct Panics;
     impl Function for Panics {
-        const ID: &'static str = "panics";
         type Event = Any;
         type Output = ();
-        async fn run(&self, _: Context<'_, Any>) -> Result<()> {
+        type OnFailure = ();
+
+        fn config() -> Config {
+            Config::id("panics")
+        }
+        async fn run(&self, _: Context<'_, Self>) -> Result<()> {
             panic!("on purpose")
         }
     }
@@ -138,13 +142,13 @@ async fn failures_outside_steps_are_told_with_their_attempts() {
 async fn several_events_are_a_batch_and_mistakes_end_the_run() {
     struct Count;
     impl Function for Count {
-        const ID: &'static str = "count";
         type Event = Any;
         type Output = usize;
-        fn config(&self) -> Config {
-            Config::new().batch(Batch::new(5, Duration::from_secs(1)))
+        type OnFailure = ();
+        fn config() -> Config {
+            Config::id("count").batch(Batch::new(5, Duration::from_secs(1)))
         }
-        async fn run(&self, cx: Context<'_, Any>) -> Result<usize> {
+        async fn run(&self, cx: Context<'_, Self>) -> Result<usize> {
             Ok(cx.events()?.len())
         }
     }
@@ -153,10 +157,14 @@ async fn several_events_are_a_batch_and_mistakes_end_the_run() {
 
     struct Bad;
     impl Function for Bad {
-        const ID: &'static str = "no good id";
         type Event = Any;
         type Output = ();
-        async fn run(&self, _: Context<'_, Any>) -> Result<()> {
+        type OnFailure = ();
+
+        fn config() -> Config {
+            Config::id("no good id")
+        }
+        async fn run(&self, _: Context<'_, Self>) -> Result<()> {
             Ok(())
         }
     }
@@ -169,10 +177,14 @@ async fn several_events_are_a_batch_and_mistakes_end_the_run() {
 async fn what_leaves_the_process_needs_a_mock() {
     struct Invokes;
     impl Function for Invokes {
-        const ID: &'static str = "invokes";
         type Event = Any;
         type Output = Value;
-        async fn run(&self, cx: Context<'_, Any>) -> Result<Value> {
+        type OnFailure = ();
+
+        fn config() -> Config {
+            Config::id("invokes")
+        }
+        async fn run(&self, cx: Context<'_, Self>) -> Result<Value> {
             Ok(cx.step.invoke_id("score", "other-score", &json!({ "n": 1 })).await?)
         }
     }

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use inngest::{Batch, Config, Context, Endpoint, EventData, Function, Result, Scheduled, Trigger};
+use inngest::{
+    App, AsyncFunction, Batch, Config, Context, Endpoint, Event, EventData, Function, Result,
+    Scheduled, Serve, Step, Trigger,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::config::{Configured, registered};
-use crate::support::{Answer, Any, FakeApi, body, call, client, dev};
+use crate::config::{config, registered, with};
+use crate::support::{Answer, FakeApi, body, call, client, dev};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,22 +34,16 @@ inngest::events! {
 }
 
 /// Tells what it was given.
-struct Orders(Vec<Trigger>);
+async fn tell(event: Event<Order>, _: Step<'_>) -> Result<Value> {
+    Ok(match event.data {
+        Order::Placed(placed) => json!({ "placed": placed.order }),
+        Order::Paid(paid) => json!({ "paid": paid.amount }),
+        Order::Nightly(at) => json!({ "cron": at.cron, "at": at.scheduled_at }),
+    })
+}
 
-impl Function for Orders {
-    const ID: &'static str = "fn";
-    type Event = Order;
-    type Output = Value;
-    fn triggers(&self) -> Vec<Trigger> {
-        self.0.clone()
-    }
-    async fn run(&self, cx: Context<'_, Order>) -> Result<Value> {
-        Ok(match cx.event.data {
-            Order::Placed(placed) => json!({ "placed": placed.order }),
-            Order::Paid(paid) => json!({ "paid": paid.amount }),
-            Order::Nightly(at) => json!({ "cron": at.cron, "at": at.scheduled_at }),
-        })
-    }
+fn orders(triggers: Vec<Trigger>) -> AsyncFunction<Order> {
+    triggers.into_iter().fold(config(), Config::trigger).run(tell)
 }
 
 fn triggers() -> Vec<Trigger> {
@@ -57,12 +54,12 @@ fn triggers() -> Vec<Trigger> {
     ]
 }
 
-fn serve<F: Function>(function: F) -> Endpoint {
+fn serve(function: impl Serve) -> Endpoint {
     let client = client(dev(), FakeApi::default());
-    Endpoint::builder("app", client).function(function).build().unwrap()
+    App::new("app", client).function(function).build().unwrap()
 }
 
-async fn given<F: Function>(function: F, event: Value) -> Answer {
+async fn given(function: impl Serve, event: Value) -> Answer {
     let mut body = body();
     body["event"] = event.clone();
     body["events"] = json!([event]);
@@ -71,7 +68,7 @@ async fn given<F: Function>(function: F, event: Value) -> Answer {
 
 #[tokio::test]
 async fn p077_several_triggers_are_registered_in_order() {
-    let function = registered(Orders(triggers())).await.unwrap();
+    let function = registered(orders(triggers())).await.unwrap();
     assert_eq!(
         function["triggers"],
         json!([
@@ -84,7 +81,7 @@ async fn p077_several_triggers_are_registered_in_order() {
 
 #[tokio::test]
 async fn t57_each_event_is_read_as_its_own_type() {
-    let orders = || Orders(triggers());
+    let orders = || orders(triggers());
     let placed = json!({ "name": "shop/placed", "data": { "order": 7 } });
     assert_eq!(given(orders(), placed).await.json(), json!({ "placed": 7 }));
     let paid = json!({ "name": "shop/paid", "data": { "amount": 5 } });
@@ -114,10 +111,9 @@ async fn t57_each_event_is_read_as_its_own_type() {
 async fn t57_p114_an_invoked_run_gets_its_payload_without_the_servers_part() {
     let invoked = |data: Value| json!({ "name": "inngest/function.invoked", "data": data });
     let data = json!({ "order": 7, "_inngest": { "fn_id": "x", "gid": "y" } });
-    assert_eq!(given(Orders(triggers()), invoked(data)).await.json(), json!({ "placed": 7 }));
+    assert_eq!(given(orders(triggers()), invoked(data)).await.json(), json!({ "placed": 7 }));
 
-    let untyped = Configured { config: Config::new(), triggers: vec![Trigger::event::<Any>()] };
-    assert_eq!(given(untyped, invoked(json!({ "_inngest": {} }))).await.status, 200);
+    assert_eq!(given(with(config()), invoked(json!({ "_inngest": {} }))).await.status, 200);
     let echo = crate::support::echo(dev());
     let mut body = body();
     body["event"] = invoked(json!({ "b": 1, "a": [2], "_inngest": { "fn_id": "x" } }));
@@ -132,13 +128,13 @@ async fn t57_p114_an_invoked_run_gets_its_payload_without_the_servers_part() {
 struct Sum;
 
 impl Function for Sum {
-    const ID: &'static str = "fn";
     type Event = Paid;
     type Output = u32;
-    fn config(&self) -> Config {
-        Config::new().batch(Batch::new(3, Duration::from_secs(5)))
+    type OnFailure = ();
+    fn config() -> Config {
+        Config::id("fn").batch(Batch::new(3, Duration::from_secs(5)))
     }
-    async fn run(&self, cx: Context<'_, Paid>) -> Result<u32> {
+    async fn run(&self, cx: Context<'_, Self>) -> Result<u32> {
         Ok(cx.events()?.iter().map(|event| event.data.amount).sum())
     }
 }
@@ -164,38 +160,76 @@ async fn t57_a_batch_is_typed_and_a_bad_event_names_its_position() {
     );
 }
 
-struct Nightly(Vec<Trigger>);
-
-impl Function for Nightly {
-    const ID: &'static str = "fn";
-    type Event = Scheduled;
-    type Output = String;
-    fn triggers(&self) -> Vec<Trigger> {
-        self.0.clone()
-    }
-    async fn run(&self, cx: Context<'_, Scheduled>) -> Result<String> {
-        Ok(cx.event.data.cron)
-    }
+async fn nightly(event: Event<Scheduled>, _: Step<'_>) -> Result<String> {
+    Ok(event.data.cron)
 }
 
 #[tokio::test]
 async fn t57_a_scheduled_function_can_be_invoked_by_hand() {
-    let nightly = || Nightly(vec![Trigger::cron("0 3 * * *")]);
+    let nightly = || config().cron("0 3 * * *").run(nightly);
     assert_eq!(registered(nightly()).await.unwrap()["triggers"], json!([{ "cron": "0 3 * * *" }]));
     let by_hand = json!({ "name": "inngest/function.invoked", "data": { "_inngest": {} } });
     assert_eq!(given(nightly(), by_hand).await.json(), json!(""));
 }
 
+/// Schedules come beside the events of the type; an event that is named takes their place.
+#[tokio::test]
+async fn t57_what_is_named_replaces_events_and_joins_schedules() {
+    async fn paid(_: Event<Paid>, _: Step<'_>) -> Result<()> {
+        Ok(())
+    }
+    let placed = json!({ "event": "shop/placed" });
+    for (config, expected) in [
+        (config(), json!([{ "event": "shop/paid" }])),
+        (
+            config().trigger(Trigger::event::<Paid>().matching("true")),
+            json!([{ "event": "shop/paid", "expression": "true" }]),
+        ),
+        (config().only_invoked(), json!([])),
+    ] {
+        assert_eq!(registered(config.run(paid)).await.unwrap()["triggers"], expected);
+    }
+    let scheduled = registered(config().cron("* * * * *").run(tell)).await.unwrap();
+    let cron = json!({ "cron": "* * * * *" });
+    assert_eq!(scheduled["triggers"], json!([placed, { "event": "shop/paid" }, cron]));
+}
+
+/// For a schedule that may also be asked for, and for whatever else is not looked at.
+#[tokio::test]
+async fn t57_a_function_that_does_not_look_at_its_event_takes_any() {
+    async fn reconcile(event: Event<()>, _: Step<'_>) -> Result<String> {
+        Ok(event.name)
+    }
+    let reconcile = || config().cron("*/5 * * * *").event("app/reconcile").run(reconcile);
+    assert_eq!(
+        registered(reconcile()).await.unwrap()["triggers"],
+        json!([{ "cron": "*/5 * * * *" }, { "event": "app/reconcile" }])
+    );
+    for event in [
+        json!({ "name": "app/reconcile" }),
+        json!({ "name": "inngest/scheduled.timer", "data": { "cron": "*/5 * * * *" } }),
+        json!({ "name": "inngest/function.invoked", "data": [5] }),
+    ] {
+        assert_eq!(given(reconcile(), event.clone()).await.json(), event["name"]);
+    }
+}
+
 async fn problem(triggers: Vec<Trigger>) -> String {
-    registered(Orders(triggers)).await.expect_err("a mistake").replace("function `fn`: ", "")
+    registered(orders(triggers)).await.expect_err("a mistake").replace("function `fn`: ", "")
 }
 
 #[tokio::test]
 async fn t61_p077_triggers_are_checked() {
-    let unscheduled = registered(Nightly(vec![])).await.unwrap_err();
-    insta::assert_snapshot!(unscheduled, @"function `fn`: triggers have no schedule; name one in `triggers()`, its event is `Scheduled`");
+    let unscheduled = registered(config().run(nightly)).await.unwrap_err();
+    insta::assert_snapshot!(unscheduled, @"function `fn`: triggers are missing: name an event or a schedule, or say `only_invoked`");
+    let half = registered(config().run(tell)).await.unwrap_err();
+    insta::assert_snapshot!(half, @"function `fn`: triggers have no schedule, which the function's event expects; name one with `cron`");
+    let both = config().cron("* * * * *").only_invoked().run(nightly);
+    insta::assert_snapshot!(registered(both).await.unwrap_err(), @"function `fn`: only_invoked contradicts a trigger");
+    let not_taken = registered(with(config().cron("* * * * *"))).await.unwrap_err();
+    insta::assert_snapshot!(not_taken, @"function `fn`: triggers have a schedule, but the function's event is no `Scheduled`");
 
-    let many = (0..11).map(|minute| Trigger::cron(format!("{minute} * * * *"))).collect();
+    let many = (0..9).map(|minute| Trigger::cron(format!("{minute} * * * *"))).collect();
     assert_eq!(problem(many).await, "triggers has 11 entries; at most 10");
     let bad = vec![
         Trigger::event::<Paid>(),
@@ -226,14 +260,8 @@ async fn t61_p077_triggers_are_checked() {
     impl EventData for Long {
         const NAME: &'static str = "";
     }
-    struct OfLong;
-    impl Function for OfLong {
-        const ID: &'static str = "fn";
-        type Event = Long;
-        type Output = ();
-        async fn run(&self, _: Context<'_, Long>) -> Result<()> {
-            Ok(())
-        }
+    async fn of_long(_: Event<Long>, _: Step<'_>) -> Result<()> {
+        Ok(())
     }
-    insta::assert_snapshot!(registered(OfLong).await.unwrap_err(), @"function `fn`: the name of its event has 0 characters; 1 to 255 are allowed");
+    insta::assert_snapshot!(registered(config().run(of_long)).await.unwrap_err(), @"function `fn`: the name of its event has 0 characters; 1 to 255 are allowed");
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use functions::ports::{self, Retry};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -54,22 +55,19 @@ impl ApiError {
     }
 
     /// Whether trying again can help, and when.
-    pub(in crate::amocrm) fn decide(&self, error: inngest::Error) -> inngest::Error {
+    pub(in crate::amocrm) fn retry(&self) -> Retry {
         match self {
-            Self::Token(token) => match token.retry_after() {
-                Some(delay) => error.retry_after(delay),
-                None => error,
-            },
-            Self::Paused { wait, .. } => error.retry_after(*wait),
-            Self::Refused(_) | Self::Forbidden(_) | Self::Mismatch(_) => error.no_retry(),
-            Self::Unauthorized(_) | Self::Unavailable(_) | Self::Unreadable(_) => error,
+            Self::Token(token) => token.retry(),
+            Self::Paused { wait, .. } => Retry::NotBefore(*wait),
+            Self::Refused(_) | Self::Forbidden(_) | Self::Mismatch(_) => Retry::Never,
+            Self::Unauthorized(_) | Self::Unavailable(_) | Self::Unreadable(_) => Retry::Again,
         }
     }
+}
 
-    /// The error as Inngest needs it: with the decision whether to try again.
-    pub fn into_inngest(self) -> inngest::Error {
-        let error = inngest::Error::new(self.clone());
-        self.decide(error)
+impl From<ApiError> for ports::Error {
+    fn from(error: ApiError) -> Self {
+        Self::new(error.retry(), error)
     }
 }
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use functions::ports::{AmoCrm, Authorization, Lead};
+use functions::ports::{self, AmoCrm, Authorization, Lead};
 use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use jiff::Timestamp;
@@ -234,14 +234,14 @@ impl From<StoredTokenPair> for Access {
 }
 
 impl<S: TokenStore> AmoCrm for AmoCrmClient<S> {
-    async fn authorize(&self) -> inngest::Result<Authorization> {
-        let access = self.access().await.map_err(TokenError::into_inngest)?;
+    async fn authorize(&self) -> ports::Result<Authorization> {
+        let access = self.access().await?;
         Ok(Authorization { expires_at: access.expires_at.map(|end| format!("{end:.3}")) })
     }
 
-    async fn lead(&self, lead_id: u64) -> inngest::Result<Option<Lead>> {
+    async fn lead(&self, lead_id: u64) -> ports::Result<Option<Lead>> {
         let lead = self.read_lead(lead_id).await;
-        lead.map_err(|source| LeadError { lead_id, source }.into_inngest())
+        Ok(lead.map_err(|source| LeadError { lead_id, source })?)
     }
 }
 

@@ -1,4 +1,4 @@
-use functions::ports::Lead;
+use functions::ports::{self, Lead};
 use serde::Deserialize;
 use serde_json::Number;
 
@@ -14,11 +14,9 @@ pub struct LeadError {
     pub source: ApiError,
 }
 
-impl LeadError {
-    /// The error as Inngest needs it: with the decision whether to try again.
-    pub fn into_inngest(self) -> inngest::Error {
-        let source = self.source.clone();
-        source.decide(inngest::Error::new(self))
+impl From<LeadError> for ports::Error {
+    fn from(error: LeadError) -> Self {
+        Self::new(error.source.retry(), error)
     }
 }
 

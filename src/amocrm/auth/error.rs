@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use functions::ports::{self, Retry};
 use jiff::{SignedDuration, Timestamp};
 
 /// How long to leave alone what only a person can put right.
@@ -73,7 +74,7 @@ impl TokenError {
     }
 
     /// How long Inngest should wait before it tries again; `None` leaves that to its back-off.
-    pub(in crate::amocrm) fn retry_after(&self) -> Option<Duration> {
+    fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Transient { retry_after, .. } => *retry_after,
             Self::Ambiguous { .. } => Some(Duration::from_secs(60)),
@@ -84,14 +85,9 @@ impl TokenError {
         }
     }
 
-    /// The error as Inngest needs it. It is always retriable: deals wait for a token, they are not dropped.
-    pub fn into_inngest(self) -> inngest::Error {
-        let delay = self.retry_after();
-        let error = inngest::Error::new(self);
-        match delay {
-            Some(delay) => error.retry_after(delay),
-            None => error,
-        }
+    /// Always again: deals wait for a token, they are not dropped.
+    pub(in crate::amocrm) fn retry(&self) -> Retry {
+        self.retry_after().map_or(Retry::Again, Retry::NotBefore)
     }
 
     /// The error of a second attempt, when nobody knows what the first one did.
@@ -113,5 +109,11 @@ impl TokenError {
             Self::NeedsReauth { reason, .. } => Self::NeedsReauth { reason, remedy },
             other => other,
         }
+    }
+}
+
+impl From<TokenError> for ports::Error {
+    fn from(error: TokenError) -> Self {
+        Self::new(error.retry(), error)
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use functions::ports::Retry;
 use functions::ports::{AmoCrm as _, Lead};
-use inngest::Retry;
 use prometei_flow::amocrm::Account;
 use prometei_flow::outbound::USER_AGENT;
 use sandbox::AmoCrmFailure;
@@ -113,7 +113,7 @@ async fn a_new_token_that_is_refused_as_well_is_not_replaced_again() {
     bench.amocrm.fail_next(2, answer(401, refusal));
     let error = bench.client().lead(LEAD).await.unwrap_err();
 
-    assert_eq!(error.retry(), Retry::Backoff);
+    assert_eq!(error.retry(), Retry::Again);
     assert_eq!(
         error.to_string(),
         "amoCRM lead 45721053 could not be read: amoCRM refuses a new access token (HTTP 401, Unauthorized: \
@@ -125,21 +125,21 @@ async fn a_new_token_that_is_refused_as_well_is_not_replaced_again() {
 
 #[tokio::test]
 async fn every_failure_says_whether_and_when_to_try_again() {
-    let seconds = |seconds| Retry::After(Duration::from_secs(seconds));
+    let seconds = |seconds| Retry::NotBefore(Duration::from_secs(seconds));
     let page = "<html><h1>nginx</h1></html>";
     for (failure, retry, says) in [
         (AmoCrmFailure::TooManyRequests { retry_after: None }, seconds(5), "slow down"),
         (AmoCrmFailure::TooManyRequests { retry_after: Some(17) }, seconds(17), "slow down"),
         (answer(402, page), seconds(1800), "not paid for"),
         (AmoCrmFailure::Blocked, seconds(1800), "ask its support"),
-        (answer(500, page), Retry::Backoff, "HTTP 500, nginx"),
-        (answer(502, page), Retry::Backoff, "HTTP 502"),
-        (answer(504, ""), Retry::Backoff, "HTTP 504"),
+        (answer(500, page), Retry::Again, "HTTP 500, nginx"),
+        (answer(502, page), Retry::Again, "HTTP 502"),
+        (answer(504, ""), Retry::Again, "HTTP 504"),
         (answer(400, r#"{"title":"Bad Request"}"#), Retry::Never, "HTTP 400, Bad Request"),
         (answer(404, page), Retry::Never, "AMOCRM_SUBDOMAIN"),
-        (answer(200, page), Retry::Backoff, "cannot be read"),
-        (answer(200, r#"{"id":"x"}"#), Retry::Backoff, "cannot be read"),
-        (AmoCrmFailure::Hang, Retry::Backoff, "no answer within 500ms"),
+        (answer(200, page), Retry::Again, "cannot be read"),
+        (answer(200, r#"{"id":"x"}"#), Retry::Again, "cannot be read"),
+        (AmoCrmFailure::Hang, Retry::Again, "no answer within 500ms"),
     ] {
         let bench = Bench::new().await.with(impatient);
         bench.amocrm.fail_next(1, failure.clone());
@@ -158,7 +158,7 @@ async fn while_amocrm_asks_for_a_pause_no_call_is_made() {
     client.lead(LEAD).await.unwrap_err();
     bench.clock.advance(Duration::from_secs(600));
     let error = client.lead(LEAD).await.unwrap_err();
-    assert_eq!(error.retry(), Retry::After(Duration::from_secs(1200)));
+    assert_eq!(error.retry(), Retry::NotBefore(Duration::from_secs(1200)));
     assert_eq!(bench.amocrm.api_calls(), 1);
 
     bench.clock.advance(Duration::from_secs(1200));
@@ -184,7 +184,7 @@ async fn an_amocrm_that_is_not_there_is_tried_again() {
         settings.base_url = prometei_flow::amocrm::BaseUrl::new(url).unwrap();
     });
     let error = bench.client().lead(LEAD).await.unwrap_err();
-    assert_eq!(error.retry(), Retry::Backoff);
+    assert_eq!(error.retry(), Retry::Again);
     assert!(error.to_string().contains("Connection refused"), "{error}");
 }
 

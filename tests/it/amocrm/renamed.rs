@@ -1,7 +1,7 @@
 //! An account that was renamed is found again, at amoCRM and nowhere else, without a token being spent for it.
 
 use functions::ports::AmoCrm as _;
-use inngest::Retry;
+use functions::ports::Retry;
 
 use super::{Bench, DAY};
 
@@ -50,7 +50,7 @@ async fn another_account_or_another_host_is_not_believed() {
         let client = bench.client();
         let error = client.authorize().await.unwrap_err();
         assert!(error.to_string().contains("AMOCRM_SUBDOMAIN"), "{error}");
-        assert!(matches!(error.retry(), Retry::After(_)));
+        assert!(matches!(error.retry(), Retry::NotBefore(_)));
         assert_eq!(bench.generation(), Some(1));
 
         let asked = bench.amocrm.requests().len();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::amocrm::MemoryTokenStore;
+use functions::ports::Retry;
 use functions::ports::{AmoCrm as _, Authorization};
-use inngest::Retry;
 use prometei_flow::amocrm::{AmoCrmPort, MissingAmoCrm, TokenError, TokenPair, TokenStore as _};
 use prometei_flow::clock::Clock as _;
 use prometei_flow::outbound::USER_AGENT;
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::{Bench, DAY, impatient};
 
-const HALF_AN_HOUR: Retry = Retry::After(Duration::from_secs(1800));
+const HALF_AN_HOUR: Retry = Retry::NotBefore(Duration::from_secs(1800));
 
 fn until(end: &str) -> Authorization {
     Authorization { expires_at: Some(end.to_owned()) }
@@ -137,7 +137,7 @@ async fn a_pair_that_cannot_be_stored_is_not_used_and_not_lost() {
         let error = client.authorize().await.unwrap_err();
         assert_eq!(
             (error.retry(), error.to_string().as_str()),
-            (Retry::Backoff, "the token store failed: disk full")
+            (Retry::Again, "the token store failed: disk full")
         );
     }
     bench.store.set_broken(false);
@@ -247,10 +247,10 @@ async fn a_pair_lost_on_the_way_is_named_as_such() {
 async fn trouble_at_the_token_endpoint_is_told_apart() {
     let answer = |status, body: &str| AmoCrmFailure::Answer { status, body: body.to_owned() };
     for (failure, retry, says) in [
-        (answer(503, "<h1>nginx</h1>"), Retry::Backoff, "HTTP 503, nginx; it is tried again"),
+        (answer(503, "<h1>nginx</h1>"), Retry::Again, "HTTP 503, nginx; it is tried again"),
         (
             AmoCrmFailure::TooManyRequests { retry_after: Some(9) },
-            Retry::After(Duration::from_secs(9)),
+            Retry::NotBefore(Duration::from_secs(9)),
             "HTTP 429",
         ),
         (AmoCrmFailure::Blocked, HALF_AN_HOUR, "amoCRM blocks this server"),

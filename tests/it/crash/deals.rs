@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use functions::ports::Retry;
 use functions::ports::{Created, Deal, Erp as _};
-use inngest::Retry;
 use prometei_flow::deals::Resolution;
 use prometei_flow::deals::key;
 use sandbox::{ErpFailure, FakeErp};
@@ -106,7 +106,11 @@ async fn every_crash(script: Vec<ErpFailure>, marked: bool) -> usize {
 }
 
 /// A run of the step, until it succeeds or has failed for good. Time passes as its errors ask for.
-async fn in_inngest(bench: &Bench, deal: &Deal, context: &str) -> inngest::Result<Created> {
+async fn in_inngest(
+    bench: &Bench,
+    deal: &Deal,
+    context: &str,
+) -> functions::ports::Result<Created> {
     let mut last = None;
     for _ in 0..ATTEMPTS {
         let error = match bench.ledger().create(deal).await {
@@ -118,8 +122,8 @@ async fn in_inngest(bench: &Bench, deal: &Deal, context: &str) -> inngest::Resul
                 quiet(&bench.erp).await;
                 return Err(error);
             }
-            Retry::After(wait) => wait,
-            Retry::Backoff => Duration::from_secs(15),
+            Retry::NotBefore(wait) => wait,
+            Retry::Again => Duration::from_secs(15),
         };
         assert!(wait <= Duration::from_secs(121), "{context}: {error}");
         quiet(&bench.erp).await;
@@ -134,7 +138,7 @@ async fn judge(
     bench: &Bench,
     deal: &Deal,
     lead_id: u64,
-    runs: [&inngest::Result<Created>; 2],
+    runs: [&functions::ports::Result<Created>; 2],
     context: &str,
 ) {
     bench.erp.finish_late_inserts();

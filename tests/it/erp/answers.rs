@@ -1,7 +1,7 @@
 //! What an answer means for the deal.
 
 use functions::ports::Deal;
-use inngest::Retry;
+use functions::ports::Retry;
 use prometei_flow::erp::{Body, Failure};
 use sandbox::{ErpFailure, ErpVersion, FakeErpSettings};
 
@@ -17,9 +17,9 @@ async fn every_answer_is_either_safe_to_repeat_or_not_repeated() {
     let answer = |status, body: &str| ErpFailure::Answer { status, body: body.to_owned() };
     let after = |status, body: &str| ErpFailure::InsertThenAnswer { status, body: body.to_owned() };
     for (failure, retry, rows, says) in [
-        (ErpFailure::NoDatabase, Retry::Backoff, 0, "Nothing was created"),
-        (error("429", "Too many requests"), Retry::Backoff, 0, "Nothing was created"),
-        (error("500", "API Key mismatch"), Retry::Backoff, 0, "Check CRM_API_KEY"),
+        (ErpFailure::NoDatabase, Retry::Again, 0, "Nothing was created"),
+        (error("429", "Too many requests"), Retry::Again, 0, "Nothing was created"),
+        (error("500", "API Key mismatch"), Retry::Again, 0, "Check CRM_API_KEY"),
         (error("500", "field_9 not exist in entity 70"), Retry::Never, 0, "Check CRM_ENTITY_ID"),
         (error("login_fail", "No match"), Retry::Never, 0, "wrong username or password"),
         (ErpFailure::Unavailable { retry_after: None }, Retry::Never, 0, "may or may not exist"),
@@ -86,7 +86,7 @@ async fn wrong_credentials_can_be_corrected_while_deals_wait() {
             settings.password = "not-the-password".into();
         });
         let error = bench.create(&run_deal()).await.unwrap_err();
-        assert_eq!(error.retry(), Retry::Backoff, "{version:?}: {error}");
+        assert_eq!(error.retry(), Retry::Again, "{version:?}: {error}");
         assert!(error.to_string().contains("CRM_API_PASSWORD"), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! The record that exists already, and how it is looked up.
 
 use functions::ports::Created;
-use inngest::Retry;
+use functions::ports::Retry;
 use prometei_flow::erp::{Failure, MarkerLookup};
 use sandbox::{ErpFailure, FakeErpSettings};
 
@@ -62,7 +62,7 @@ async fn a_duplicate_is_looked_up_again_when_the_look_up_fails() {
     bench.erp.fail_next(1, ErpFailure::Answer { status: 200, body: warning.to_owned() });
     bench.erp.fail_next(1, ErpFailure::BadGateway);
     let error = bench.create(&lead_deal(7)).await.unwrap_err();
-    assert_eq!(error.retry(), Retry::Backoff, "nothing was created by either call: {error}");
+    assert_eq!(error.retry(), Retry::Again, "nothing was created by either call: {error}");
 }
 
 #[tokio::test]

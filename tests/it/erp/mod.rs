@@ -53,7 +53,7 @@ impl Bench {
         ErpClient::new(self.settings.clone(), Outbound::new(), Arc::new(SystemClock))
     }
 
-    async fn create(&self, deal: &Deal) -> inngest::Result<Created> {
+    async fn create(&self, deal: &Deal) -> functions::ports::Result<Created> {
         self.client().create(deal).await
     }
 

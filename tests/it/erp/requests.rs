@@ -1,7 +1,7 @@
 //! What is sent.
 
+use functions::ports::Retry;
 use functions::ports::{Created, Deal};
-use inngest::Retry;
 use prometei_flow::erp::Body;
 use prometei_flow::outbound::USER_AGENT;
 use sandbox::{ErpVersion, FakeErpSettings};

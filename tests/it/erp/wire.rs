@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use functions::ports::Erp as _;
-use inngest::Retry;
+use functions::ports::Retry;
 use prometei_flow::clock::SystemClock;
 use prometei_flow::erp::{ErpClient, Failure, Inserted};
 use prometei_flow::outbound::Outbound;
@@ -143,7 +143,7 @@ async fn a_request_that_never_left_can_be_sent_again() {
 async fn an_erp_that_is_not_there_was_not_told_anything() {
     let client = client(format!("http://{NOBODY}/api/rest.php").parse().unwrap());
     let error = client.create(&run_deal()).await.unwrap_err();
-    assert_eq!(error.retry(), Retry::Backoff);
+    assert_eq!(error.retry(), Retry::Again);
     assert_eq!(
         error.to_string(),
         "the ERP could not take deal \"Поставка окон\" (run 01JRUN): no connection: Connection refused (os error \

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use inngest::{
-    CancelOn, Checkpointing, Config, Context, EventData, Failure, Function, NewEvent, OnFailure,
-    Result, ResultExt as _, StepError,
+    CancelOn, Checkpointing, Config, Context, EventData, FailureContext, Function, NewEvent,
+    OnFailure, Result, ResultExt as _, StepError,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -48,15 +48,15 @@ impl EventData for Answer {
 pub(crate) struct PlainProgram(pub(crate) Journal);
 
 impl Function for PlainProgram {
-    const ID: &'static str = "plain";
     type Event = Plain;
     type Output = Value;
+    type OnFailure = Self;
 
-    fn config(&self) -> Config {
-        Config::new().retries(2).cancel_on(cancel_on())
+    fn config() -> Config {
+        Config::id("plain").retries(2).cancel_on(cancel_on())
     }
 
-    async fn run(&self, cx: Context<'_, Plain>) -> Result<Value> {
+    async fn run(&self, cx: Context<'_, Self>) -> Result<Value> {
         let output = perform(&self.0, &cx, &cx.event.data.0).await?;
         self.0.returns(cx.run.id, &output);
         Ok(output)
@@ -66,16 +66,16 @@ impl Function for PlainProgram {
 pub(crate) struct CheckpointedProgram(pub(crate) Journal);
 
 impl Function for CheckpointedProgram {
-    const ID: &'static str = "checkpointed";
     type Event = Checkpointed;
     type Output = Value;
+    type OnFailure = Self;
 
-    fn config(&self) -> Config {
-        let config = Config::new().retries(2).cancel_on(cancel_on());
+    fn config() -> Config {
+        let config = Config::id("checkpointed").retries(2).cancel_on(cancel_on());
         config.checkpointing(Checkpointing::new())
     }
 
-    async fn run(&self, cx: Context<'_, Checkpointed>) -> Result<Value> {
+    async fn run(&self, cx: Context<'_, Self>) -> Result<Value> {
         let output = perform(&self.0, &cx, &cx.event.data.0).await?;
         self.0.returns(cx.run.id, &output);
         Ok(output)
@@ -87,16 +87,16 @@ fn cancel_on() -> CancelOn {
 }
 
 impl OnFailure for PlainProgram {
-    async fn on_failure(&self, cx: Context<'_, Failure<Plain>>) -> Result<()> {
-        let failure = &cx.event.data;
+    async fn on_failure(&self, cx: FailureContext<'_, Self>) -> Result<()> {
+        let failure = &cx.failure;
         self.0.failed(&failure.run_id, &failure.error.message);
         Ok(())
     }
 }
 
 impl OnFailure for CheckpointedProgram {
-    async fn on_failure(&self, cx: Context<'_, Failure<Checkpointed>>) -> Result<()> {
-        let failure = &cx.event.data;
+    async fn on_failure(&self, cx: FailureContext<'_, Self>) -> Result<()> {
+        let failure = &cx.failure;
         self.0.failed(&failure.run_id, &failure.error.message);
         Ok(())
     }
@@ -115,11 +115,15 @@ impl EventData for Number {
 pub(crate) struct Double;
 
 impl Function for Double {
-    const ID: &'static str = "double";
     type Event = Number;
     type Output = i64;
+    type OnFailure = ();
 
-    async fn run(&self, cx: Context<'_, Number>) -> Result<i64> {
+    fn config() -> Config {
+        Config::id("double")
+    }
+
+    async fn run(&self, cx: Context<'_, Self>) -> Result<i64> {
         let n = cx.event.data.n;
         if n < 0 {
             return Err("negative").no_retry();
@@ -128,7 +132,11 @@ impl Function for Double {
     }
 }
 
-async fn perform<E>(journal: &Journal, cx: &Context<'_, E>, order: &Order) -> Result<Value> {
+async fn perform<F: Function>(
+    journal: &Journal,
+    cx: &Context<'_, F>,
+    order: &Order,
+) -> Result<Value> {
     let (step, run) = (cx.step, cx.run.id);
     let ran = |id: &str| journal.body(run, id);
     let value = async |id: &'static str, value: i64| -> Result<i64, StepError> {

@@ -26,16 +26,16 @@ impl EventData for Item {
 pub(crate) struct Gather(pub(crate) Journal);
 
 impl Function for Gather {
-    const ID: &'static str = "gather";
     type Event = Item;
     type Output = Value;
+    type OnFailure = ();
 
-    fn config(&self) -> Config {
+    fn config() -> Config {
         let batch = Batch::new(2, Duration::from_secs(60)).key("event.data.group");
-        Config::new().batch(batch)
+        Config::id("gather").batch(batch)
     }
 
-    async fn run(&self, cx: Context<'_, Item>) -> Result<Value> {
+    async fn run(&self, cx: Context<'_, Self>) -> Result<Value> {
         let mut items: Vec<u32> = cx.events()?.iter().map(|event| event.data.n).collect();
         // The server may mix them up (P-104).
         items.sort_unstable();
@@ -49,15 +49,15 @@ impl Function for Gather {
 pub(crate) struct EveryMinute(pub(crate) Journal);
 
 impl Function for EveryMinute {
-    const ID: &'static str = "every-minute";
     type Event = Scheduled;
     type Output = ();
+    type OnFailure = ();
 
-    fn triggers(&self) -> Vec<Trigger> {
-        vec![Trigger::cron("* * * * *").time_zone("Europe/Paris")]
+    fn config() -> Config {
+        Config::id("every-minute").trigger(Trigger::cron("* * * * *").time_zone("Europe/Paris"))
     }
 
-    async fn run(&self, cx: Context<'_, Scheduled>) -> Result<()> {
+    async fn run(&self, cx: Context<'_, Self>) -> Result<()> {
         self.0.returns("cron", &json!(cx.event.data.cron));
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use inngest::{Client, Endpoint, ReqwestTransport, Settings};
+use inngest::{App, Client, ReqwestTransport, Settings};
 use inngest_dev_server::{Clock, DevServer, Observation, SystemClock};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -79,15 +79,14 @@ impl World {
         };
         let journal = Journal::default();
         let settings = Settings::dev().with_origin(server.url());
-        let endpoint =
-            Endpoint::builder("e2e", Client::new(settings, ReqwestTransport::new(client())))
-                .function_with_on_failure(PlainProgram(journal.clone()))
-                .function_with_on_failure(CheckpointedProgram(journal.clone()))
-                .function(Gather(journal.clone()))
-                .function(EveryMinute(journal.clone()))
-                .function(Double)
-                .build()
-                .unwrap();
+        let endpoint = App::new("e2e", Client::new(settings, ReqwestTransport::new(client())))
+            .function(PlainProgram(journal.clone()))
+            .function(CheckpointedProgram(journal.clone()))
+            .function(Gather(journal.clone()))
+            .function(EveryMinute(journal.clone()))
+            .function(Double)
+            .build()
+            .unwrap();
         let router = endpoint.into_router("/api/inngest");
         let stopped = stop.clone().cancelled_owned();
         tokio::spawn(

@@ -7,7 +7,7 @@ const MONTHS: [&str; 12] =
 const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /// What keeps `schedule` from being one; `None` when it is good.
-pub(crate) fn flaw(schedule: &str) -> Option<String> {
+pub(super) fn flaw(schedule: &str) -> Option<String> {
     let fields: [(&str, RangeInclusive<u8>, u8, &[&str]); 5] = [
         ("minute", 0..=59, 0, &[]),
         ("hour", 0..=23, 0, &[]),

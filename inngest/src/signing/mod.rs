@@ -11,12 +11,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use claim::Claim;
-
-/// How far a signature's timestamp may lie from our clock, in either direction.
-///
-/// Five minutes into the past are the rule (P-054). The future is bounded too, or a captured clock
-/// error would stay replayable until that future arrives.
-pub const TOLERANCE_SECONDS: i64 = 300;
+pub use claim::{SignatureError, TOLERANCE_SECONDS};
 
 /// Largest body for which the canonical-JSON fallback is tried. Only syncs need it, and they hold one URL: the server
 /// signs its calls as it sends them (P-050). For a byte of body the canonical form costs up to a hundred times what its
@@ -78,23 +73,6 @@ impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SigningKey(..)")
     }
-}
-
-/// Why a request was not believed. For the log only: the caller learns nothing but 401.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SignatureError {
-    /// No `X-Inngest-Signature` header.
-    #[error("the request carries no signature")]
-    Missing,
-    /// The header is not `t=<integer>&s=<64 hexadecimal digits>` with each part once.
-    #[error("the signature header cannot be read")]
-    Malformed,
-    /// The timestamp is more than [`TOLERANCE_SECONDS`] away from our clock.
-    #[error("the signature is {0} s away from this machine's clock; at most 300 s are accepted")]
-    Stale(i64),
-    /// No key we hold makes this signature.
-    #[error("the signature was made with another key or for another body")]
-    Mismatch,
 }
 
 /// The keys a request may be signed with: the primary one, then the fallback during a rotation.

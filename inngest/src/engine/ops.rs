@@ -4,8 +4,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::slots::{Executed, Found, Work};
+use super::step_id::StepId;
 use crate::Error;
-use crate::engine::{Executed, Found, Kind, StepId};
 
 /// One operation. `data` is always written, also as `null` (P-207).
 #[derive(Serialize)]
@@ -93,9 +94,9 @@ impl<'a> Op<'a> {
 
     /// A step that waits for the server's decision.
     pub(crate) fn found(found: &'a Found) -> Self {
-        let (op, label, asked) = match &found.kind {
-            Kind::Run { label } => ("StepPlanned", Some(*label), None),
-            Kind::Ask { op, opts } => (*op, None, Some(opts)),
+        let (op, label, asked) = match &found.work {
+            Work::Run { label } => ("StepPlanned", Some(*label), None),
+            Work::Ask { op, opts } => (*op, None, Some(opts)),
         };
         Self {
             opts: Opts::new(label, asked, found.race).unless_empty(),
@@ -109,7 +110,7 @@ impl<'a> Op<'a> {
     /// would come to the same as a final `StepError` (P-129), but older servers and the checkpoint API do not
     /// take it, and on the last attempt the server turns a `StepError` into the same saved error by itself.
     pub(crate) fn executed(executed: &'a Executed) -> Self {
-        let label = Some(executed.label).filter(|&label| label != Kind::STEP_RUN);
+        let label = Some(executed.label).filter(|&label| label != Work::STEP_RUN);
         let (op, data, error) = match &executed.result {
             Ok(data) => ("StepRun", Some(&**data), None),
             Err(error) => ("StepError", None, Some(OpError::from(error))),

@@ -4,27 +4,26 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::Mistakes;
+use super::{EventData, cron};
+use crate::check::Mistakes;
 use crate::duration::{serialize_wire_option, wire_duration};
-use crate::{EventData, cron};
 
 /// One event or one schedule that starts a function (P-077).
 ///
-/// A function needs none of its own while [`Function::Event`](crate::Function::Event) says it all. It names them in
-/// [`Function::triggers`](crate::Function::triggers) to add a condition or a schedule.
+/// A function needs none of its own while [`Function::Event`](crate::Function::Event) says it all. It names them in its
+/// [`Config`](crate::Config::trigger) to add a condition or a schedule.
 ///
 /// ```
 /// # use std::time::Duration;
-/// use inngest::{EventData, Trigger};
+/// use inngest::{Config, EventData, Trigger};
 ///
 /// #[derive(serde::Deserialize)]
 /// struct SignedUp { plan: String }
 /// impl EventData for SignedUp { const NAME: &'static str = "user/signed.up"; }
 ///
-/// let triggers = vec![
-///     Trigger::event::<SignedUp>().matching("event.data.plan == 'pro'"),
-///     Trigger::cron("0 12 * * 5").time_zone("Europe/Paris").jitter(Duration::from_secs(60)),
-/// ];
+/// let config = Config::id("welcome")
+///     .trigger(Trigger::event::<SignedUp>().matching("event.data.plan == 'pro'"))
+///     .trigger(Trigger::cron("0 12 * * 5").time_zone("Europe/Paris").jitter(Duration::from_secs(60)));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Trigger(Kind);

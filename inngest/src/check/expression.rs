@@ -1,7 +1,7 @@
 //! Expressions in the Common Expression Language, as far as they can be judged without compiling them.
 
 /// What keeps `expression` from being one; `None` when nothing is seen. The server compiles it and has the last word.
-pub(crate) fn flaw(expression: &str) -> Option<String> {
+pub(super) fn flaw(expression: &str) -> Option<String> {
     if expression.trim().is_empty() {
         return Some("it is empty".to_owned());
     }

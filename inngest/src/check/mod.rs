@@ -3,12 +3,15 @@
 //! The server answers "at least one function is invalid" to some mistakes (P-070), and accepts others only to hang
 //! on them later (P-084, P-085). So they are found here, each with the function and the setting it is in.
 
+mod expression;
+
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::expression::flaw;
 use crate::duration::wire_duration;
+use expression::flaw;
+pub(crate) use expression::quoted;
 
 /// The mistakes of one function.
 pub(crate) struct Mistakes<'a> {

@@ -1,7 +1,8 @@
 //! What the functions need from the world. The service implements these; tests use fakes.
 //!
-//! An implementation decides in its error whether a retry can help: a plain error is retried, one marked
-//! with `no_retry` or `retry_after` is not, or not before that time.
+//! An implementation decides in its [`Error`] whether to ask it again: yes, not before some time, or never.
+
+mod error;
 
 use std::future::Future;
 
@@ -9,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
 use crate::webhook::Action;
+pub use error::{Error, Result, Retry};
 
 /// The ERP, as far as deals are concerned.
 pub trait Erp: Send + Sync + 'static {
     /// Creates one record for `deal`, at most once per [`DealKey`].
-    fn create(&self, deal: &Deal) -> impl Future<Output = inngest::Result<Created>> + Send;
+    fn create(&self, deal: &Deal) -> impl Future<Output = Result<Created>> + Send;
 
     /// Notes, where people look for it, that the run `run_id` ended without a record for `key`, and why. A deal that
     /// has its record is left alone. Does nothing by default.
@@ -22,7 +24,7 @@ pub trait Erp: Send + Sync + 'static {
         key: &DealKey,
         run_id: &str,
         reason: &str,
-    ) -> impl Future<Output = inngest::Result<()>> + Send {
+    ) -> impl Future<Output = Result<()>> + Send {
         let _ = (key, run_id, reason);
         std::future::ready(Ok(()))
     }
@@ -31,10 +33,10 @@ pub trait Erp: Send + Sync + 'static {
 /// The sales CRM.
 pub trait AmoCrm: Send + Sync + 'static {
     /// Makes sure that a valid access token is at hand, refreshing it where necessary.
-    fn authorize(&self) -> impl Future<Output = inngest::Result<Authorization>> + Send;
+    fn authorize(&self) -> impl Future<Output = Result<Authorization>> + Send;
 
     /// Reads one lead. `None` when amoCRM knows no such lead, deleted it, or does not show it to us.
-    fn lead(&self, lead_id: u64) -> impl Future<Output = inngest::Result<Option<Lead>>> + Send;
+    fn lead(&self, lead_id: u64) -> impl Future<Output = Result<Option<Lead>>> + Send;
 }
 
 /// A deal on its way into the ERP.
@@ -98,39 +100,30 @@ pub struct Lead {
 /// amoCRM's own record of what happened to leads.
 pub trait LeadFeed: Send + Sync + 'static {
     /// One page, from 1, of the events in `window` that can put a lead into a stage.
-    fn page(
-        &self,
-        window: &FeedWindow,
-        page: u32,
-    ) -> impl Future<Output = inngest::Result<FeedPage>> + Send;
+    fn page(&self, window: &FeedWindow, page: u32)
+    -> impl Future<Output = Result<FeedPage>> + Send;
 
     /// The (pipeline, status) that a lead is in now; `None` when amoCRM shows no such lead.
-    fn stage(
-        &self,
-        lead_id: u64,
-    ) -> impl Future<Output = inngest::Result<Option<(u64, u64)>>> + Send;
+    fn stage(&self, lead_id: u64) -> impl Future<Output = Result<Option<(u64, u64)>>> + Send;
 }
 
 /// What reconciliation remembers, durably.
 pub trait ReconcileLog: Send + Sync + 'static {
     /// What the next run shall read: from before where the last one ended.
-    fn window(&self) -> impl Future<Output = inngest::Result<FeedWindow>> + Send;
+    fn window(&self) -> impl Future<Output = Result<FeedWindow>> + Send;
 
-    /// Those of `events` that are not settled, and of whose lead nobody has told us since.
-    fn news(
-        &self,
-        events: Vec<LeadEvent>,
-    ) -> impl Future<Output = inngest::Result<Vec<LeadEvent>>> + Send;
+    /// Those of `events` that are not settled, and of whose lead no webhook has told since.
+    fn news(&self, events: Vec<LeadEvent>) -> impl Future<Output = Result<Vec<LeadEvent>>> + Send;
 
     /// Settles events that turned out to be of no concern.
-    fn dismiss(&self, events: &[LeadEvent]) -> impl Future<Output = inngest::Result<()>> + Send;
+    fn dismiss(&self, events: &[LeadEvent]) -> impl Future<Output = Result<()>> + Send;
 
     /// `window` was read to its end, and `missed` were sent on. May be called twice.
     fn reconciled(
         &self,
         window: &FeedWindow,
         missed: &[LeadEvent],
-    ) -> impl Future<Output = inngest::Result<()>> + Send;
+    ) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// A stretch of time, both ends included.

@@ -16,8 +16,8 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// The mode that `INNGEST_DEV` asks for; cloud when it is unset or empty.
-    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+    /// The mode that `INNGEST_DEV` asks for, read through `lookup`; cloud when it is unset or empty.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, VariableMistake> {
         let value = lookup("INNGEST_DEV").unwrap_or_default();
         match value.trim() {
             "" => Ok(Self::Cloud),
@@ -67,14 +67,35 @@ pub struct Settings {
     pub in_band_sync: bool,
 }
 
+/// Every variable that cannot be used, one line each.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct SettingsError {
+    /// One for each variable.
+    pub mistakes: Vec<VariableMistake>,
+}
+
 /// One variable that cannot be used, and what to do about it. Holds no value that could be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {problem}")]
-pub struct SettingsError {
+pub struct VariableMistake {
     /// The variable.
     pub variable: &'static str,
     /// What is wrong with it and how to mend it.
     pub problem: String,
+}
+
+impl VariableMistake {
+    fn new(variable: &'static str, problem: impl Into<String>) -> Self {
+        Self { variable, problem: problem.into() }
+    }
+}
+
+impl SettingsError {
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn of(variable: &'static str, problem: &str) -> Self {
+        Self { mistakes: vec![VariableMistake::new(variable, problem)] }
+    }
 }
 
 const DEV_ORIGIN: &str = "http://localhost:8288";

@@ -2,19 +2,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{CallInfo, Input, Middleware, Output};
 use crate::Error;
 use crate::engine::Outcome;
+use crate::middleware::{CallInfo, Input, Middleware, Output};
 
 /// The middleware of one call: the client's, then the function's.
 #[derive(Clone, Copy)]
-pub(crate) struct Chain<'a> {
-    pub(crate) client: &'a [Arc<dyn Middleware>],
-    pub(crate) function: &'a [Arc<dyn Middleware>],
+pub(super) struct Chain<'a> {
+    pub(super) client: &'a [Arc<dyn Middleware>],
+    pub(super) function: &'a [Arc<dyn Middleware>],
 }
 
 impl Chain<'_> {
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.client.is_empty() && self.function.is_empty()
     }
 
@@ -22,19 +22,22 @@ impl Chain<'_> {
         self.client.iter().chain(self.function).map(|middleware| &**middleware)
     }
 
-    pub(crate) fn transform_input(&self, call: &mut CallInfo<'_>, input: &mut Input<'_>) {
+    pub(super) fn transform_input(&self, call: &mut CallInfo<'_>, input: &mut Input<'_>) {
         self.all().for_each(|middleware| middleware.transform_input(call, input));
     }
 
-    pub(crate) fn before_execution(&self, call: &mut CallInfo<'_>) {
+    pub(super) fn before_execution(&self, call: &mut CallInfo<'_>) {
         self.all().for_each(|middleware| middleware.before_execution(call));
     }
 
-    pub(crate) fn after_execution(&self, call: &mut CallInfo<'_>) {
+    pub(super) fn after_execution(&self, call: &mut CallInfo<'_>) {
         self.all().for_each(|middleware| middleware.after_execution(call));
     }
 
-    pub(crate) fn transform_output(&self, call: &mut CallInfo<'_>, outcome: &mut Outcome) {
+    pub(super) fn transform_output(&self, call: &mut CallInfo<'_>, outcome: &mut Outcome) {
+        if self.is_empty() {
+            return;
+        }
         if let Outcome::Panicked(message) = outcome {
             *outcome = Outcome::Finished(Err(Error::from(std::mem::take(message))));
         }
@@ -56,7 +59,7 @@ impl Chain<'_> {
         self.all().for_each(|middleware| middleware.transform_output(call, output));
     }
 
-    pub(crate) fn before_response(
+    pub(super) fn before_response(
         &self,
         call: &mut CallInfo<'_>,
         response: &mut http::Response<Bytes>,

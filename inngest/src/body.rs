@@ -8,7 +8,7 @@ use http_body_util::BodyExt as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-use crate::MAX_BODY_BYTES;
+use crate::limits::MAX_BODY_BYTES;
 
 /// What each body may take without asking: ordinary calls fit, and so never wait for those of strangers.
 const FREE: usize = 64 * 1024;
@@ -18,7 +18,7 @@ const TIME_TO_ARRIVE: Duration = Duration::from_secs(30);
 
 /// Why a body was not read.
 #[derive(Debug)]
-pub(super) enum Unread {
+pub(crate) enum Unread {
     TooLarge,
     /// It did not arrive in time, or there was no room for it.
     GivenUp,
@@ -29,7 +29,7 @@ pub(super) enum Unread {
 pub(crate) struct Room(Semaphore);
 
 /// Dropped when the body is verified or refused.
-pub(super) type Held<'r> = Option<SemaphorePermit<'r>>;
+pub(crate) type Held<'r> = Option<SemaphorePermit<'r>>;
 
 impl Room {
     pub(crate) fn of(bytes: usize) -> Self {
@@ -37,7 +37,7 @@ impl Room {
     }
 
     /// The whole body of at most so many bytes, and the room that it takes.
-    pub(super) async fn read(&self, body: Body, most: usize) -> Result<(Bytes, Held<'_>), Unread> {
+    pub(crate) async fn read(&self, body: Body, most: usize) -> Result<(Bytes, Held<'_>), Unread> {
         let read = timeout(TIME_TO_ARRIVE, self.read_in_time(body, most)).await;
         read.unwrap_or(Err(Unread::GivenUp))
     }

@@ -1,0 +1,93 @@
+//! What is told of a run that has failed for good.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::event::RawEvent;
+use crate::{Event, EventSet, Result, ResultExt as _};
+
+/// A run that has failed for good (P-186).
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Failure<E> {
+    /// The function, as `<app>-<function>`.
+    pub function_id: String,
+    /// The failed run. [`Run::id`](crate::Run::id) is that of the handler's own.
+    pub run_id: String,
+    /// Why it failed.
+    pub error: FailureCause,
+    /// The event that started it; of a batch the first. Where it could not be read, which may be why the run failed,
+    /// the handler runs all the same.
+    pub event: Result<Event<E>, String>,
+    /// All its events.
+    pub events: Vec<Result<Event<E>, String>>,
+}
+
+/// The error that ended a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FailureCause {
+    /// Its kind, mostly `Error`.
+    pub name: String,
+    /// What happened.
+    pub message: String,
+    /// Where, if the app told.
+    pub stack: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct WireFailure<'a> {
+    function_id: String,
+    run_id: String,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    event: &'a RawValue,
+    #[serde(borrow, default)]
+    events: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct WireCause {
+    #[serde(default)]
+    name: Option<String>,
+    message: String,
+    #[serde(default)]
+    stack: Option<String>,
+}
+
+impl FailureCause {
+    /// The app may have answered anything, and the server hands it on (P-118).
+    fn read(raw: Option<&RawValue>) -> Self {
+        let text = raw.map_or("no reason given", RawValue::get);
+        let wire = serde_json::from_str(text).unwrap_or_else(|_| WireCause {
+            name: None,
+            message: text.to_owned(),
+            stack: None,
+        });
+        let name = wire.name.unwrap_or_else(|| "Error".to_owned());
+        Self { name, message: wire.message, stack: wire.stack }
+    }
+}
+
+impl<E: EventSet> Failure<E> {
+    /// Reads the data of the event that tells of a failed run.
+    pub(super) fn read(data: Option<&RawValue>) -> Result<Self> {
+        let text = data.map_or("null", RawValue::get);
+        let wire: WireFailure<'_> = serde_json::from_str(text)
+            .map_err(|error| format!("the failure event cannot be read: {error}"))
+            .no_retry()?;
+        let event = |raw: &RawValue| {
+            RawEvent::read(raw)
+                .and_then(|event| event.typed().map_err(|mismatch| mismatch.to_string()))
+        };
+        let events = wire.events.unwrap_or_else(|| vec![wire.event]);
+        Ok(Self {
+            function_id: wire.function_id,
+            run_id: wire.run_id,
+            error: FailureCause::read(wire.error),
+            event: event(wire.event),
+            events: events.into_iter().map(event).collect(),
+        })
+    }
+}

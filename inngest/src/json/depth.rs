@@ -1,0 +1,39 @@
+//! How deep JSON nests.
+
+/// The depth of valid JSON text.
+pub(crate) fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = json.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => loop {
+                match bytes.next() {
+                    Some(b'\\') => {
+                        bytes.next();
+                    }
+                    Some(b'"') | None => break,
+                    Some(_) => {}
+                }
+            },
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::depth;
+
+    #[test]
+    fn brackets_inside_strings_do_not_nest() {
+        assert_eq!(depth(r#"{"a":[1,{"b":"[[[\"[["}]}"#), 3);
+        assert_eq!(depth("5"), 0);
+        assert_eq!(depth(r#""\\""#), 0);
+    }
+}
