@@ -1,15 +1,15 @@
-//! What must survive a crash: webhooks on their way to Inngest, the deal ledger and the OAuth token pair.
+//! The database: opened, brought up to date, and changed in transactions. It knows no table of any feature.
 //!
 //! An SQLite file by default, PostgreSQL where several replicas run. There is one set of queries for both: `$1`,
-//! `ON CONFLICT`, `RETURNING`, times as milliseconds. What differs is in `connect`.
+//! `ON CONFLICT`, `RETURNING`, times as milliseconds.
 
-pub(crate) mod connect;
 mod file;
-pub(crate) mod ids;
+mod ids;
+mod pools;
 mod postgres;
 mod schema;
 mod sqlite;
-pub(crate) mod transaction;
+mod transaction;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -20,17 +20,19 @@ use sqlx::AnyPool;
 
 use crate::clock::SharedClock;
 use crate::inbox::Group;
-use connect::{Kind, Pools};
-use transaction::{Statement, Transaction};
+use ids::Ids;
+use pools::Dialect;
+pub(crate) use pools::Pools;
+use transaction::Statement;
+pub(crate) use transaction::Transaction;
 
 /// The database. Clones share it.
 #[derive(Clone)]
 pub struct Db {
-    pub(crate) pools: Pools,
-    pub(crate) clock: SharedClock,
-    pub(crate) ids: Arc<ids::Ids>,
-    /// What this process calls itself where it claims something; unique, and of no other meaning.
-    pub(crate) process: Arc<String>,
+    pools: Pools,
+    clock: SharedClock,
+    ids: Arc<Ids>,
+    process: Arc<str>,
     pub(crate) group: Group,
     /// Held by a service on an SQLite file, for as long as any clone lives.
     _lock: Option<Arc<File>>,
@@ -45,9 +47,9 @@ impl Db {
 
     /// The same for a service. An SQLite file can have one at a time: a second one is refused.
     pub async fn open_for_service(url: &str, clock: SharedClock) -> anyhow::Result<Self> {
-        match Kind::of(url)? {
-            Kind::Postgres => Self::open(url, clock).await,
-            Kind::Sqlite => {
+        match Dialect::of(url)? {
+            Dialect::Postgres => Self::open(url, clock).await,
+            Dialect::Sqlite => {
                 let lock = file::lock(url)?;
                 let store = Self::open_with(url, clock, Some(Arc::new(lock))).await?;
                 store.forget_claims().await?;
@@ -61,19 +63,23 @@ impl Db {
         clock: SharedClock,
         lock: Option<Arc<File>>,
     ) -> anyhow::Result<Self> {
-        let pools = connect::open(url).await?;
-        let ids: Arc<ids::Ids> = Arc::default();
-        let process = Arc::new(ids.next(clock.now()));
+        sqlx::any::install_default_drivers();
+        let pools = match Dialect::of(url)? {
+            Dialect::Sqlite => sqlite::open(url).await?,
+            Dialect::Postgres => postgres::open(url).await?,
+        };
+        let ids: Arc<Ids> = Arc::default();
+        let process = ids.next(clock.now()).into();
         let group = Group::start(pools.clone());
-        let store = Self { pools, clock, ids, process, group, _lock: lock };
-        store.migrate().await.context("the database could not be brought up to date")?;
-        Ok(store)
+        let db = Self { pools, clock, ids, process, group, _lock: lock };
+        db.migrate().await.context("the database could not be brought up to date")?;
+        Ok(db)
     }
 
     async fn migrate(&self) -> anyhow::Result<()> {
         // Under a lock, so that of several processes that start at once one creates the tables.
         let mut transaction = self.begin().await?;
-        schema::migrate(&mut transaction, self.pools.kind).await?;
+        schema::migrate(&mut transaction, self.pools.dialect).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -103,7 +109,7 @@ impl Db {
 
     /// Whether other replicas may work on the same database.
     pub fn is_shared(&self) -> bool {
-        self.pools.kind == Kind::Postgres
+        self.pools.dialect == Dialect::Postgres
     }
 
     /// Begins a transaction that will write. Nothing else changes data.
@@ -124,9 +130,24 @@ impl Db {
         &self.pools.reader
     }
 
+    /// The clock that the database was opened with.
+    pub(crate) fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
     /// The time now, as stored.
     pub(crate) fn now(&self) -> i64 {
         self.clock.now().as_millisecond()
+    }
+
+    /// An id for a new row: a ULID, greater than every earlier one of this process.
+    pub(crate) fn next_id(&self) -> String {
+        self.ids.next(self.clock.now())
+    }
+
+    /// What this process calls itself where it claims something; unique, and of no other meaning.
+    pub(crate) fn process(&self) -> &str {
+        &self.process
     }
 }
 

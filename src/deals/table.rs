@@ -79,7 +79,7 @@ impl Db {
     /// Claims a deal. A first claim commits at once that it is being sent; a later one tells what is known of the
     /// earlier ones.
     pub async fn claim_deal(&self, deal: DealRef<'_>, lease: Lease) -> anyhow::Result<Claim> {
-        let now = self.clock.now();
+        let now = self.clock().now();
         let claim = sqlx::query_as(
             "INSERT INTO deals (deal_key, account_id, lead_id, run_id, payload_hash, state, attempt, fence, \
                                 claimed_by, claimed_until, look_after, created_at, updated_at) \
@@ -96,7 +96,7 @@ impl Db {
         .bind(signed(deal.lead_id)?)
         .bind(deal.run_id)
         .bind(deal.payload_hash)
-        .bind(self.process.as_str())
+        .bind(self.process())
         .bind((now + lease.holds).as_millisecond())
         .bind((now + lease.unknown).as_millisecond())
         .bind(now.as_millisecond());
@@ -131,7 +131,7 @@ impl Db {
 
     /// Commits that another insert is about to be sent. `false`: the claim is no longer ours, send nothing.
     pub async fn deal_sending(&self, deal: &ClaimedDeal, lease: Lease) -> anyhow::Result<bool> {
-        let now = self.clock.now();
+        let now = self.clock().now();
         let sending = sqlx::query(
             "UPDATE deals SET state = 'sending', attempt = attempt + 1, claimed_until = $3, look_after = $4, \
              updated_at = $5 WHERE deal_key = $1 AND fence = $2 AND state <> 'done'",

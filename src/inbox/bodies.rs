@@ -18,9 +18,8 @@ impl Db {
         leads: &[AmoCrmWebhook],
         problem: Option<&str>,
     ) -> anyhow::Result<Vec<String>> {
-        let now = self.clock.now();
-        let leads: Vec<_> =
-            leads.iter().map(|lead| self.row(lead, now)).collect::<Result<_, _>>()?;
+        let now = self.clock().now();
+        let leads: Vec<_> = leads.iter().map(|lead| self.row(lead)).collect::<Result<_, _>>()?;
         let ids = leads.iter().map(|lead| lead.id.clone()).collect();
         let state = if problem.is_some() { "partly" } else { "read" };
         self.group.store(self.body(now, content, state, problem, leads)).await?;
@@ -29,7 +28,7 @@ impl Db {
 
     /// Keeps a body in which nothing could be read, for a person to look at.
     pub async fn store_unparsable(&self, content: &[u8], reason: &str) -> anyhow::Result<()> {
-        let now = self.clock.now();
+        let now = self.clock().now();
         self.group.store(self.body(now, content, "unparsable", Some(reason), Vec::new())).await
     }
 
@@ -44,9 +43,9 @@ impl Db {
         self.commit(purge).await
     }
 
-    fn row(&self, lead: &AmoCrmWebhook, now: Timestamp) -> anyhow::Result<AcceptedLead> {
+    fn row(&self, lead: &AmoCrmWebhook) -> anyhow::Result<AcceptedLead> {
         Ok(AcceptedLead {
-            id: self.ids.next(now),
+            id: self.next_id(),
             lead_id: i64::try_from(lead.lead_id).context("the lead's id is out of range")?,
             payload: serde_json::to_string(lead)?,
         })
@@ -60,7 +59,7 @@ impl Db {
         problem: Option<&str>,
         leads: Vec<AcceptedLead>,
     ) -> Accepted {
-        let (id, problem) = (self.ids.next(received_at), problem.map(plain));
+        let (id, problem) = (self.next_id(), problem.map(plain));
         Accepted { id, received_at, content: content.to_vec(), state, problem, leads }
     }
 }

@@ -11,8 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::db::connect::Pools;
-use crate::db::transaction::Transaction;
+use crate::db::{Pools, Transaction};
 use crate::reconcile::note_leads;
 
 /// The most webhooks in one transaction, which bounds how long it holds the write lock.

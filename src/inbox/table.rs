@@ -79,7 +79,7 @@ impl Db {
     /// Claims the next leads to send, oldest first. No other replica gets them for [`CLAIM`]; who has not removed them
     /// by then has crashed, and they are due again.
     pub async fn claim_batch(&self, limit: u32) -> anyhow::Result<Vec<InboxRow>> {
-        let now = self.clock.now();
+        let now = self.clock().now();
         // The condition is asked twice: of two replicas that pick the same rows the second one waits for the first, and
         // then looks at what the first has made of them.
         let claim = sqlx::query_as(

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::db::transaction::Transaction;
-use crate::db::{Db, only, timestamp};
+use crate::db::{Db, Transaction, only, timestamp};
 
 /// How far reconciliation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,7 @@ impl Db {
         getrandom::fill(&mut random)
             .map_err(|error| anyhow::anyhow!("no random bytes from the system: {error}"))?;
         let state = hex::encode(random);
-        let now = self.clock.now();
+        let now = self.clock().now();
         let mut transaction = self.begin().await?;
         let expired = sqlx::query("DELETE FROM oauth_states WHERE expires_at <= $1");
         transaction.execute(expired.bind(now.as_millisecond())).await?;
