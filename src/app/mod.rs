@@ -23,7 +23,7 @@ use crate::db::Db;
 use crate::deals::Ledger;
 use crate::erp::{ErpClient, ErpPort, ErpSettings};
 use crate::http::{self, Limits, admin_router, public_router};
-use crate::inbox::{Forwarder, InngestEvents, Intake, Pace, purge_daily};
+use crate::inbox::{Forwarder, InngestEvents, Intake, Pace, purge_daily, webhook_router};
 use crate::metrics::Metrics;
 use crate::outbound::{Outbound, inngest_client};
 use crate::reconcile::{self, AmoCrmFeed, StoredReconcileLog};
@@ -157,7 +157,8 @@ impl App {
             ),
             AmoCrmPort::Missing(_) => (None, None),
         };
-        let public = public_router(endpoint, intake).merge(oauth_router(consent));
+        let public = webhook_router(intake, endpoint).merge(oauth_router(consent));
+        let public = public_router(public);
         let admin = admin_router(db.clone(), metrics);
         Ok(Self { clock, db, amocrm, erp, health_check, forwarder, public, admin })
     }

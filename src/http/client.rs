@@ -1,12 +1,13 @@
 //! Who is calling: the client for which limits are counted.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use http::HeaderMap;
 use http::request::Parts;
 
+use super::listener::client_key;
 use crate::net::is_nearby;
 
 /// Written by proxies; each appends the address that has called it.
@@ -34,17 +35,7 @@ fn of(peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let header = headers.get_all(FORWARDED_FOR).iter().next_back()?;
         address(header.to_str().ok()?.rsplit(',').next()?.trim())
     };
-    key(if is_nearby(peer) { forwarded().unwrap_or(peer) } else { peer })
-}
-
-/// Under which address a client is counted: who has one IPv6 address has a network of them.
-pub(crate) fn key(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
-        }
-        v4 => v4,
-    }
+    client_key(if is_nearby(peer) { forwarded().unwrap_or(peer) } else { peer })
 }
 
 /// Some proxies write the port too.

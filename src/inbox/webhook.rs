@@ -5,21 +5,20 @@ use std::sync::Arc;
 
 use axum::body::to_bytes;
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Uri};
 use tokio::sync::Semaphore;
 
 use super::answer::IntakeAnswer;
 use super::intake::{BODY_LIMIT, Intake};
-use crate::http::json;
 use crate::logging::Tally;
 
 /// Bytes of bodies that are held at once, of all webhooks together.
 const IN_FLIGHT: usize = 16 * 1024 * 1024;
 
 /// Takes webhooks out of requests.
-pub(crate) struct Webhooks {
+pub(super) struct Webhooks {
     intake: Arc<Intake>,
     /// A permit for each byte.
     room: Semaphore,
@@ -27,13 +26,14 @@ pub(crate) struct Webhooks {
 }
 
 impl Webhooks {
-    pub(crate) fn new(intake: Arc<Intake>) -> Self {
+    pub(super) fn new(intake: Arc<Intake>) -> Self {
         Self { intake, room: Semaphore::new(IN_FLIGHT), forged: Tally::default() }
     }
 
-    pub(crate) async fn receive(&self, request: Request) -> Response {
+    pub(super) async fn receive(&self, request: Request) -> Response {
         let IntakeAnswer { status, body, .. } = self.answer(request).await;
-        json(status, &body)
+        let json = [(CONTENT_TYPE, "application/json")];
+        (status, json, body.to_string()).into_response()
     }
 
     async fn answer(&self, request: Request) -> IntakeAnswer {
@@ -77,7 +77,7 @@ fn is_over_limit(error: &axum::Error) -> bool {
     cause.is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
 }
 
-pub(crate) fn has_parameter(uri: &Uri, name: &str) -> bool {
+pub(super) fn has_parameter(uri: &Uri, name: &str) -> bool {
     parameter(uri, name).is_some()
 }
 

@@ -10,7 +10,7 @@ use inngest::{App, Client, Settings, Transport, TransportError, TransportFuture}
 use prometei_flow::clock::{Clock as _, SystemClock};
 use prometei_flow::db::Db;
 use prometei_flow::http::{admin_router, public_router};
-use prometei_flow::inbox::{BODY_LIMIT, Intake};
+use prometei_flow::inbox::{BODY_LIMIT, Intake, webhook_router};
 use prometei_flow::metrics::Metrics;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -61,7 +61,7 @@ impl Service {
         let key = inngest::signing::SigningKey::new("signkey-test-0123456789abcdef");
         let client = Client::new(Settings::cloud("event-key", key), Nowhere);
         let endpoint = App::new("app", client).build().unwrap();
-        let public = public_router(endpoint, Arc::new(intake));
+        let public = public_router(webhook_router(Arc::new(intake), endpoint));
         let admin = admin_router(store.clone(), metrics);
         Self { public, admin, store, _folder: folder }
     }

@@ -1,9 +1,9 @@
 //! A listener that holds against strangers. `axum::serve` has no limits on time and number, so the loop that accepts
 //! connections is here; the timers and the shutdown are hyper's.
 
-mod body;
 mod connections;
-mod limits;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,11 +23,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-pub use self::limits::Limits;
-
-use self::connections::{Connections, Slot};
 use crate::clock::SharedClock;
 use crate::logging::Tally;
+pub(super) use connections::client_key;
+use connections::{Connections, Slot};
 
 /// The largest head of a request, its URL included, rounded up to what was read at once; a larger one, or one of more
 /// than a hundred headers, is answered 431. It is also the most that is read from a connection before it is looked at, so
@@ -41,6 +40,40 @@ const BACKLOG: i32 = 4096;
 /// How long to wait after the system had no connection to give: descriptors are short, and trying at once would take
 /// the processor that frees them.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// What those who call may hold, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at once. When they are all taken, a new one takes the place of one that waits for its client: the
+    /// longest-waiting one of the client that has most.
+    pub connections: usize,
+    /// From the connection to the end of its first request's head.
+    pub head: Duration,
+    /// From the end of a request's head to the end of its body.
+    pub body: Duration,
+    /// From an answer to the end of the next request's head.
+    pub idle: Duration,
+}
+
+impl Limits {
+    /// Of the public listener in a process that may open so many descriptors (`ulimit -n`). The rest is for the database,
+    /// for calls to the outside and for the admin listener.
+    pub fn public(descriptors: usize) -> Self {
+        Self {
+            connections: (descriptors / 2).min(512),
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(15),
+            // Longer than common proxies keep a connection that they do not use: one that we close first could lose a
+            // request that is just being sent.
+            idle: Duration::from_secs(150),
+        }
+    }
+
+    /// Of the admin listener in such a process.
+    pub fn admin(descriptors: usize) -> Self {
+        Self { connections: (descriptors / 16).min(64), ..Self::public(descriptors) }
+    }
+}
 
 /// Listens on `address`.
 pub async fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
@@ -122,7 +155,7 @@ fn connection(
     let (router, slot) = (router.clone(), Arc::clone(slot));
     let answer = service_fn(move |request: Request<Incoming>| {
         let (router, slot) = (router.clone(), Arc::clone(&slot));
-        let mut request = request.map(|body| body::timed(body, limits.body, &slot));
+        let mut request = request.map(|body| slot.timed(body, limits.body));
         request.extensions_mut().insert(ConnectInfo(peer));
         async move {
             let answer = router.oneshot(request).await;
