@@ -98,7 +98,7 @@ impl Metrics {
             amocrm_subscription: Gauge::default(),
             amocrm_token_days: Gauge::default(),
         };
-        // Until they are known, both are fine as far as anybody has seen.
+        // Unknown until the first health check.
         metrics.amocrm_subscription.set(-1);
         metrics.amocrm_token_days.set(-1);
         let mut registry = Registry::with_prefix("prometei_flow");
@@ -108,8 +108,8 @@ impl Metrics {
         counter("leads_stored", "Leads taken from webhooks into the inbox", &metrics.leads_stored);
         counter("events_sent", "Events that Inngest accepted", &metrics.events_sent);
         counter("events_parked", "Events that Inngest refused for good", &metrics.events_parked);
-        counter("event_send_failures", "Sends to try again", &metrics.send_failures);
-        let help = "Looks through what happened in amoCRM";
+        counter("event_send_failures", "Failed sends, to be tried again", &metrics.send_failures);
+        let help = "Runs of reconciliation";
         counter("reconcile_runs", help, &metrics.reconcile_runs);
         let help = "Leads that no webhook told of, found by reconciliation";
         counter("leads_missed_by_webhooks", help, &metrics.leads_missed);

@@ -17,8 +17,8 @@ use super::world::{self, LEAD_NAME, LEAD_PRICE, WEBHOOK};
 use super::{serve, watch};
 use crate::app::Listeners;
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{Config, LogSettings};
-use crate::logging;
+use crate::config::Config;
+use crate::logging::{self, LogSettings};
 use crate::outbound::{self, Limits, Outbound, inngest_client};
 use sandbox::{ErpFailure, ErpRow, FakeErp};
 

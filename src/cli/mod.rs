@@ -41,7 +41,7 @@ enum Command {
     SendDeal(send_deal::SendDeal),
     /// Checks everything that can be wrong before a deal is lost.
     Doctor(doctor::Doctor),
-    /// Lets this service into amoCRM, and amoCRM's webhooks into this service.
+    /// Connects this service and amoCRM: the consent, and the webhook.
     #[command(name = "amocrm")]
     AmoCrm(amocrm::AmoCrm),
 }

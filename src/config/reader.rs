@@ -1,4 +1,4 @@
-//! Reads variables and gathers every mistake on the way, instead of stopping at the first.
+//! Reads variables and collects every mistake, instead of stopping at the first.
 
 use std::collections::BTreeSet;
 
@@ -52,7 +52,7 @@ impl<'e> Reader<'e> {
         self.exact(variable).map(SecretString::from)
     }
 
-    /// A value that `parse` accepts. What it answers otherwise must say what to write.
+    /// A value that `parse` accepts. Its error must say what to write instead.
     pub(super) fn parsed<T>(
         &mut self,
         variable: &'static str,
@@ -62,7 +62,7 @@ impl<'e> Reader<'e> {
         parse(&value).map_err(|problem| self.error(variable, problem)).ok()
     }
 
-    /// Says that `value` must be set, unless it is or its mistake was told already.
+    /// Reports that `value` must be set, unless it is set or its mistake was reported already.
     pub(super) fn required<T>(
         &mut self,
         variable: &'static str,

@@ -1,4 +1,4 @@
-//! Inngest: whether it can be reached, and whether it knows our keys.
+//! Inngest: whether it can be reached, and whether it accepts our keys.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(super) async fn examine(
     outbound: &Outbound,
     clock: &SharedClock,
 ) -> Vec<Finding> {
-    // The client that the service sends with: what it is told here, the service is told too.
+    // The client that the service sends with: its answers here are those that the service gets.
     let client = inngest_client(settings.clone(), outbound.clone(), clock);
     let (api, events) = tokio::join!(api(&client), events(&client));
     vec![api, events]

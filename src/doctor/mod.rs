@@ -1,7 +1,7 @@
-//! Looks at everything that can be wrong before a deal is lost.
+//! Checks everything that can be wrong before a deal is lost.
 //!
-//! Each part of the world has a file; all are looked at side by side, and each has a limit, so that the slowest does not
-//! keep the others from being told.
+//! One file for each counterpart. All are checked at the same time, each within a limit, so that a slow one does not hide
+//! what was found about the others.
 
 mod amocrm;
 mod database;
@@ -23,15 +23,15 @@ use crate::db::Db;
 use crate::erp::ErpClient;
 use crate::outbound::{Outbound, Redactor};
 
-/// How long one part may take. Together with what must not be cut short it is under 15 s.
+/// How long one counterpart may take. Together with what must not be cut short it is under 15 s.
 const LIMIT: Duration = Duration::from_secs(12);
 
-/// Looks at everything that `env` configures. The findings show no secret.
+/// Checks everything that `env` configures. The findings show no secret.
 pub async fn examine(env: &dyn Env, clock: SharedClock) -> Vec<Finding> {
     examine_within(LIMIT, env, clock).await
 }
 
-/// The same with another limit for each part.
+/// The same with another limit for each counterpart.
 pub async fn examine_within(limit: Duration, env: &dyn Env, clock: SharedClock) -> Vec<Finding> {
     let config = match Config::load(env) {
         Ok(config) => config,
@@ -108,11 +108,11 @@ async fn in_time(
     examining: impl Future<Output = Vec<Finding>>,
 ) -> Vec<Finding> {
     tokio::time::timeout(limit, examining).await.unwrap_or_else(|_| {
-        let message = format!("could not be examined within {limit:?}");
+        let message = format!("could not be checked within {limit:?}");
         vec![Finding::error(
             check,
             message,
-            "check the network between here and there, then try again",
+            "check the network between this machine and the other side, then try again",
         )]
     })
 }

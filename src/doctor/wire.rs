@@ -1,4 +1,4 @@
-//! The way to the others: certificates, and clocks.
+//! The network between this machine and the others: certificates and clocks.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const LIMITS: Limits = Limits { timeout: Duration::from_secs(8), body: 1024 };
 
 /// Inngest's signatures live for five minutes.
 const TOO_FAR: SignedDuration = SignedDuration::from_secs(240);
-/// Enough to look at.
+/// Enough for a warning.
 const FAR: SignedDuration = SignedDuration::from_secs(30);
 
 pub(super) async fn examine(
@@ -56,7 +56,7 @@ struct Probe {
     ahead: Option<SignedDuration>,
 }
 
-/// Fetches the front page, without a key: what is on it does not matter.
+/// Fetches the front page, without a key. Its content does not matter.
 async fn probe(url: Option<Url>, outbound: &Outbound, clock: &SharedClock) -> Option<Probe> {
     let mut url = url?;
     url.set_path("/");
@@ -125,7 +125,7 @@ fn skew(probes: &[(&'static str, Probe)]) -> Finding {
             fix,
         );
     };
-    // One server with a wrong clock is its own affair; when even the nearest is far off, ours is wrong.
+    // One server may have a wrong clock; where even the nearest of all is far off, ours is wrong.
     let (seconds, side) =
         (ahead.abs().as_secs(), if ahead.is_positive() { "behind" } else { "ahead of" });
     let fix = "set this machine's clock, and keep it right with NTP";

@@ -12,7 +12,7 @@ use super::json;
 use crate::db::Db;
 use crate::metrics::{METRICS_CONTENT_TYPE, Metrics};
 
-/// How long the proof that a webhook would be stored may take.
+/// How long the write that proves it may take.
 const PROOF_LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
@@ -21,8 +21,8 @@ struct Admin {
     metrics: Metrics,
 }
 
-/// What only operators may reach: readiness and metrics. No login is asked for, so it listens on this machine alone
-/// unless told otherwise.
+/// What only operators may reach: readiness and metrics. It asks for no login, so it listens on this machine alone by
+/// default.
 pub fn admin_router(store: Db, metrics: Metrics) -> Router {
     Router::new()
         .route("/readyz", get(ready))

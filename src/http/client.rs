@@ -1,4 +1,4 @@
-//! Who is calling: the client for which limits are counted.
+//! The client of a request, for which limits are counted.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -28,8 +28,8 @@ impl<S: Sync> FromRequestParts<S> for Client {
 
 /// The client behind `peer`, the other end of the connection.
 ///
-/// Only a proxy on this machine or in the private network is believed, and of what it says only the last address, which
-/// is the one it has seen itself: all before it comes from the client, who could be another one with each request.
+/// Only a proxy on this machine or in the private network is trusted, and of its header only the last address, which it
+/// has seen itself: those before it come from the client, which could name another one with each request.
 fn of(peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let forwarded = || {
         let header = headers.get_all(FORWARDED_FOR).iter().next_back()?;
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_word_of_the_proxy_it_is_the_client_itself() {
+    fn a_proxy_without_a_usable_header_is_the_client_itself() {
         for said in [&[] as &[&str], &[""], &["unknown"], &["203.0.113.7, _hidden"]] {
             assert_eq!(client("10.1.2.3", said), "10.1.2.3", "{said:?}");
         }

@@ -1,4 +1,4 @@
-//! Who holds a connection and for how long, and who gives one up when there are too many.
+//! Which connections are open and since when each waits for its client, and which one is closed when there are too many.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -220,7 +220,7 @@ impl Drop for TimedBody {
     }
 }
 
-/// Under which address a client is counted: who has one IPv6 address has a network of them.
+/// The address under which a client is counted: a client with one IPv6 address has a network of them.
 pub(in crate::http) fn client_key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

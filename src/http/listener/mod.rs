@@ -1,5 +1,5 @@
-//! A listener that holds against strangers. `axum::serve` has no limits on time and number, so the loop that accepts
-//! connections is here; the timers and the shutdown are hyper's.
+//! A listener with limits. `axum::serve` has none on time and on the number of connections, so the loop that accepts
+//! them is here; the timers and the shutdown are hyper's.
 
 mod connections;
 #[cfg(test)]
@@ -41,7 +41,7 @@ const BACKLOG: i32 = 4096;
 /// the processor that frees them.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// What those who call may hold, and for how long.
+/// What clients may hold, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Connections at once. When they are all taken, a new one takes the place of one that waits for its client: the
@@ -108,18 +108,21 @@ pub async fn serve(
             Ok((stream, peer)) => {
                 let (slot, is_crowded) = connections.admit(peer.ip());
                 if is_crowded && let Some(times) = crowded.count(clock.now()) {
-                    tracing::warn!(times, "all connections are taken: one that waited was closed");
+                    tracing::warn!(
+                        times,
+                        "the limit on connections is reached: one that waited for its client was closed"
+                    );
                 }
                 let slot = Arc::new(slot);
                 let served =
                     graceful.watch(connection(&http, stream, peer, &router, &slot, limits));
                 running.spawn(hold(served, slot, limits.head));
             }
-            Err(error) if is_the_clients(&error) => {}
+            Err(error) if was_given_up(&error) => {}
             Err(error) => {
                 connections.make_room();
                 if let Some(times) = exhausted.count(clock.now()) {
-                    tracing::error!(%error, times, "a connection could not be accepted");
+                    tracing::error!(%error, times, "a connection could not be accepted; some that waited for their clients were closed");
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
@@ -128,7 +131,7 @@ pub async fn serve(
     drop(listener);
     tokio::select! {
         () = graceful.shutdown() => {}
-        // Strangers do not hold up a shutdown: whatever still waits for its client then is closed.
+        // No client delays a shutdown: what still waits for one then is closed.
         () = async {
             tokio::time::sleep(limits.head).await;
             connections.close_waiting();
@@ -177,14 +180,14 @@ async fn hold(served: impl Future<Output = hyper::Result<()>>, slot: Arc<Slot>, 
     tokio::select! {
         biased;
         () = slot.closed() => {}
-        // What goes wrong on a connection is its client's affair, and could be provoked at will.
+        // An error of a connection is not logged: clients can cause it at will.
         _ = served => {}
         () = late => {}
     }
 }
 
-/// Whether a connection was gone before it was accepted.
-fn is_the_clients(error: &io::Error) -> bool {
+/// Whether the client gave a connection up before it was accepted.
+fn was_given_up(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
