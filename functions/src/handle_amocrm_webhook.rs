@@ -31,7 +31,7 @@ pub struct HandleAmoCrmWebhook<A, E> {
     pub erp: E,
     /// Which leads of a webhook make a deal, for webhooks that reach Inngest without passing our intake.
     pub filter: LeadFilter,
-    /// Tells when a lead was processed.
+    /// The clock for the time at which a lead was processed.
     pub clock: Clock,
 }
 

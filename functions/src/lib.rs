@@ -1,6 +1,6 @@
 //! The Inngest functions of prometei-flow: what should happen to a deal.
 //!
-//! One file is one function: its event, its steps, its result. What a function needs from the world it takes
+//! One file is one function: its event, its steps, its result. What a function needs from outside it takes
 //! through [`ports`]. `docs/adding-a-function.md` adds one, step by step.
 
 mod create_crm_deal;

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use inngest::{Concurrency, Config, Context, NewEvent, Result, ResultExt as _};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ports::{FeedWindow, LeadEvent, LeadFeed, ReconcileLog};
@@ -12,20 +13,20 @@ const LONGEST: u32 = 200;
 /// The most events in one request to Inngest.
 const BATCH: usize = 100;
 
-/// The event that asks for a look before the schedule does.
+/// The event that starts a run outside the schedule.
 pub const RECONCILE_NOW: &str = "prometei-flow/reconcile";
 
 /// Every five minutes: a deal that its webhook lost is late by no more than that.
 const SCHEDULE: &str = "*/5 * * * *";
 
-/// Reads what happened in amoCRM and sends `amocrm/webhook` for leads that no webhook told of.
+/// Reads what happened in amoCRM and sends `amocrm/webhook` for leads that no webhook reported.
 ///
-/// amoCRM sends a pipeline's hook once and never again, so a hook that is lost is a deal that is lost, unless
-/// this function looks. Every run looks back further than the one before came; what was seen already is recognised by its event id.
+/// amoCRM sends a pipeline's hook once and never again, so without this function a hook that is lost is a deal that is
+/// lost. Every run begins before the end of the last one; an event that was handled is recognised by its id.
 pub struct ReconcileLeads<F, L> {
     /// amoCRM's record of what happened.
     pub feed: F,
-    /// What earlier runs have settled, and of which leads webhooks told.
+    /// What earlier runs have handled, and which leads webhooks reported.
     pub log: L,
     /// The (pipeline, status) pairs that make a deal.
     pub stages: Vec<(u64, u64)>,
@@ -42,7 +43,7 @@ impl<F: LeadFeed, L: ReconcileLog> inngest::Function for ReconcileLeads<F, L> {
             .event(RECONCILE_NOW)
             .cron(SCHEDULE)
             .retries(3)
-            // One at a time: two that read the same stretch of time would only do everything twice.
+            // One at a time: two that read the same window would only do everything twice.
             .concurrency(Concurrency::limit(1))
     }
 
@@ -78,7 +79,7 @@ impl<F: LeadFeed, L: ReconcileLog> inngest::Function for ReconcileLeads<F, L> {
 }
 
 impl<F: LeadFeed, L: ReconcileLog> ReconcileLeads<F, L> {
-    /// One page, narrowed to the leads that entered one of our stages and that no webhook told of.
+    /// One page, narrowed to the leads that entered one of our stages and that no webhook reported.
     async fn read(&self, window: &FeedWindow, page: u32) -> Result<FoundPage> {
         let read = self.feed.page(window, page).await?;
         let events = read.events.len();
@@ -86,7 +87,7 @@ impl<F: LeadFeed, L: ReconcileLog> ReconcileLeads<F, L> {
         let candidates = read.events.into_iter().filter(ours).collect();
         let (mut missed, mut dismissed) = (Vec::new(), Vec::new());
         for mut event in self.log.news(candidates).await? {
-            // Only a change of status says which stage the lead entered. Of the others the lead itself must tell.
+            // Only a change of status says which stage the lead entered. For the others the lead is read.
             if event.stage.is_none() {
                 event.stage = self.feed.stage(event.lead_id).await?;
             }
@@ -131,8 +132,8 @@ struct FoundPage {
 /// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reconciled {
-    from: String,
-    to: String,
+    from: Timestamp,
+    to: Timestamp,
     events: usize,
     missed: Vec<u64>,
 }

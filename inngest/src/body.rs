@@ -1,4 +1,4 @@
-//! Reading bodies before it is known whose they are.
+//! Reading bodies before their signature is verified.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::limits::MAX_BODY_BYTES;
 
-/// What each body may take without asking: ordinary calls fit, and so never wait for those of strangers.
+/// What each body may take without a permit: ordinary calls fit, and so never wait for the bodies of untrusted clients.
 const FREE: usize = 64 * 1024;
 const DEFAULT_ROOM: usize = 2 * MAX_BODY_BYTES;
 /// For a whole body, the wait for room included.
@@ -54,6 +54,10 @@ impl Room {
             }
             if length == most && read.is_empty() && length <= FREE {
                 return Ok((data, None));
+            }
+            if read.is_empty() {
+                // Once and as much as it takes: growing by doubling would cost each slow body twice that.
+                read.reserve(most.min(FREE));
             }
             if length > FREE && held.is_none() {
                 let kib = u32::try_from((most - FREE).div_ceil(1024)).unwrap_or(u32::MAX);

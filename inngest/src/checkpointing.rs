@@ -15,7 +15,7 @@ const LONGEST_CALL: Duration = Duration::from_secs(2 * 60 * 60);
 /// this way is reported the ordinary way, so a server without the checkpoint API runs the function just as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Checkpointing {
-    // The server is told under these names, for information (P-088).
+    // The server gets them under these names, for information (P-088).
     #[serde(rename = "batch_steps")]
     pub(crate) steps_per_save: usize,
     #[serde(rename = "batch_interval", serialize_with = "serialize_wire")]

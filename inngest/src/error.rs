@@ -92,7 +92,7 @@ impl Error {
         self.retry
     }
 
-    /// The same error with a name, by which code that catches the step's error can tell it apart, and people in
+    /// The same error with a name, by which code that catches the step's error can recognise it, and people in
     /// the Inngest dashboard (P-119).
     #[must_use]
     pub fn named(self, name: impl Into<Cow<'static, str>>) -> Self {

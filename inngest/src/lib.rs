@@ -1,13 +1,13 @@
 //! An Inngest SDK core for Rust: durable functions, served over HTTP, with steps that are plain futures.
 //!
 //! - A [`Function`] is started by an event and made of steps; one that needs nothing else is a plain `async fn`.
-//!   [`Config`] has its id, what else starts it, and how it shall be run.
+//!   [`Config`] has its id, what else starts it, and how it is run.
 //! - [`Step`] has the steps: code that runs once, pauses, waits for events and signals, invocations, requests that the
 //!   server makes.
 //! - An [`App`] holds the functions and serves them. What it builds is an [`Endpoint`], which answers `http` requests and
-//!   knows no server; with the feature `axum` it makes a router. Everything that is wrong with an app is told then.
-//! - A [`Client`] sends events. [`Settings`] tell it where Inngest is, and which calls are believed.
-//! - [`middleware`] looks at calls and events as they pass; [`OnFailure`] is told of runs that have failed.
+//!   knows no server; with the feature `axum` it makes a router. Every mistake in an app is reported then.
+//! - A [`Client`] sends events. [`Settings`] say where Inngest is, and which calls are trusted.
+//! - [`middleware`] looks at calls and events as they pass; [`OnFailure`] handles runs that have failed.
 //!
 //! [`guide`] has what does not fit at one item: [determinism](guide::determinism), [errors](guide::errors), testing (with
 //! the feature `testing`) and [deployment](guide::deployment).

@@ -3,7 +3,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A step that has failed for good: its attempts are used up, or its error was final.
+/// A step that has finally failed: its attempts are used up, or its error was final.
 ///
 /// It can be matched on and compensated for; passed on with `?` it ends the run without another retry.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,9 +1,36 @@
-//! An amoCRM and an ERP for the demo, for development and for tests. They behave like the real ones, quirks
-//! included, keep everything in memory and record every request.
-mod amocrm;
-mod erp;
-mod server;
+//! Everything around the service, for the demo, for development and for every test: an amoCRM and an ERP that behave
+//! like the real ones, quirks included, keep everything in memory and record every request; an Inngest; a clock.
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! use sandbox::World;
+//!
+//! let world = World::new()
+//!     .lead(45_721_053, "Ремонт офиса", 46_333)
+//!     .variable("CRM_DEDUPE", "event")
+//!     .start(async |launch| Ok(drop(launch))) // here the service is started
+//!     .await?;
+//! assert!(world.erp.rows().is_empty());
+//! # Ok(())
+//! # }
+//! ```
 
-pub use amocrm::{AmoCrmFailure, FakeAmoCrm, FakeAmoCrmSettings};
+mod amocrm;
+mod clock;
+mod crash;
+mod database;
+mod erp;
+mod gate;
+mod ports;
+mod server;
+mod world;
+
+pub use amocrm::{AmoCrmFailure, FakeAmoCrm, FakeAmoCrmSettings, webhook_of};
+pub use clock::ManualClock;
+pub use crash::{crash_after, crash_rounds};
+pub use database::Database;
 pub use erp::{ErpFailure, ErpRow, ErpVersion, FakeErp, FakeErpSettings};
+pub use gate::Gate;
+pub use ports::free_port;
 pub use server::RecordedRequest;
+pub use world::{Launch, Replica, RunningWorld, Variables, World};

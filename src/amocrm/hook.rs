@@ -1,46 +1,46 @@
-//! The webhook that amoCRM must have for this service: what is wrong with it, and putting it right.
+//! The webhook that amoCRM must have for this service: what is wrong with it, and its repair.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use crate::amocrm::{AmoCrmClient, ApiError, SETTINGS, TokenStore, Webhook};
+use super::api::{AmoCrmClient, ApiError, SETTINGS, Webhook};
 
 /// The path that amoCRM calls.
 const PATH: &str = "/api/amocrm-webhook";
 
-/// The address that amoCRM shall call. Its `Debug` hides the secret in it.
+/// The address that amoCRM must call. Its `Debug` hides the secret in it.
 #[derive(Clone)]
-pub struct Destination {
+pub(crate) struct Destination {
     /// Without the secret, for people to read.
     shown: Url,
     full: SecretString,
 }
 
-/// What amoCRM has for our address.
+/// The state of the webhook for our address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Health {
-    /// All as it should be.
+pub(crate) enum Health {
+    /// It is there, on, and called about all of [`SETTINGS`].
     Good,
     /// There is no webhook for our address.
     Missing,
     /// amoCRM has switched it off, after too many answers other than 2xx.
     Disabled,
-    /// It is there and on, but amoCRM does not call about these.
-    Drift(Vec<&'static str>),
+    /// It is there and on, but not called about these.
+    Incomplete(Vec<&'static str>),
 }
 
-/// What amoCRM has for this service.
+/// The webhooks that amoCRM has for this service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subscription {
-    /// The webhook for our address.
-    pub health: Health,
-    /// Webhooks for our address with another secret, which are answered 401: left from before a change.
-    pub stale: usize,
+pub(crate) struct Subscription {
+    /// The one for our address.
+    pub(crate) health: Health,
+    /// How many there are for our address with another secret, which are answered 401: left from before a change.
+    pub(crate) stale: usize,
 }
 
 impl Subscription {
     /// Whether nothing needs to be done.
-    pub fn is_good(&self) -> bool {
+    pub(crate) fn is_good(&self) -> bool {
         self.health == Health::Good && self.stale == 0
     }
 }
@@ -53,8 +53,8 @@ impl std::fmt::Display for Subscription {
             Health::Disabled => {
                 write!(f, "amoCRM has switched the webhook off, after too many failed calls")?;
             }
-            Health::Drift(missing) => {
-                write!(f, "the webhook does not tell of {}", missing.join(", "))?;
+            Health::Incomplete(missing) => {
+                write!(f, "the webhook is not called about {}", missing.join(", "))?;
             }
         }
         match self.stale {
@@ -66,7 +66,7 @@ impl std::fmt::Display for Subscription {
 
 impl Destination {
     /// The address below `origin`, or `origin` itself where it has a path, with `secret`.
-    pub fn new(origin: &Url, secret: Option<&SecretString>) -> Self {
+    pub(crate) fn new(origin: &Url, secret: Option<&SecretString>) -> Self {
         let mut shown = origin.clone();
         if shown.path() == "/" {
             shown.set_path(PATH);
@@ -81,61 +81,61 @@ impl Destination {
     }
 
     /// The address without its secret.
-    pub fn shown(&self) -> &Url {
+    pub(crate) fn shown(&self) -> &Url {
         &self.shown
     }
 
-    /// Whether `webhook` is for this very address, secret included.
-    fn is_of(&self, webhook: &Webhook) -> bool {
+    /// Whether `webhook` is for this address, secret included.
+    fn is_for(&self, webhook: &Webhook) -> bool {
         webhook.destination == self.full.expose_secret()
     }
 
-    /// Whether `webhook` calls the same page with another secret.
-    fn was_of(&self, webhook: &Webhook) -> bool {
+    /// Whether `webhook` is for this address with another secret.
+    fn is_stale(&self, webhook: &Webhook) -> bool {
         let same_page = |mut url: Url| {
             url.set_query(None);
             url.set_fragment(None);
             url == self.shown
         };
-        !self.is_of(webhook) && Url::parse(&webhook.destination).is_ok_and(same_page)
+        !self.is_for(webhook) && Url::parse(&webhook.destination).is_ok_and(same_page)
     }
 }
 
-/// Looks at what amoCRM has.
-pub async fn check<S: TokenStore>(
-    client: &AmoCrmClient<S>,
+/// Reads which webhooks amoCRM has.
+pub(crate) async fn check(
+    client: &AmoCrmClient,
     destination: &Destination,
 ) -> Result<Subscription, ApiError> {
-    Ok(judge(&client.webhooks().await?, destination))
+    Ok(assess(&client.webhooks().await?, destination))
 }
 
 /// Creates or repairs the webhook, and removes those for our address with another secret. Returns what was found,
 /// and what there is now.
-pub async fn repair<S: TokenStore>(
-    client: &AmoCrmClient<S>,
+pub(crate) async fn repair(
+    client: &AmoCrmClient,
     destination: &Destination,
 ) -> Result<(Subscription, Subscription), ApiError> {
     let webhooks = client.webhooks().await?;
-    let found = judge(&webhooks, destination);
+    let found = assess(&webhooks, destination);
     if found.health != Health::Good {
         client.subscribe(destination.full.expose_secret()).await?;
     }
     // Last, so that there is no moment without any.
-    for stale in webhooks.iter().filter(|webhook| destination.was_of(webhook)) {
+    for stale in webhooks.iter().filter(|webhook| destination.is_stale(webhook)) {
         client.unsubscribe(&stale.destination).await?;
     }
     Ok((found, check(client, destination).await?))
 }
 
-fn judge(webhooks: &[Webhook], destination: &Destination) -> Subscription {
-    let stale = webhooks.iter().filter(|webhook| destination.was_of(webhook)).count();
-    let health = match webhooks.iter().find(|webhook| destination.is_of(webhook)) {
+fn assess(webhooks: &[Webhook], destination: &Destination) -> Subscription {
+    let stale = webhooks.iter().filter(|webhook| destination.is_stale(webhook)).count();
+    let health = match webhooks.iter().find(|webhook| destination.is_for(webhook)) {
         None => Health::Missing,
         Some(webhook) if webhook.disabled => Health::Disabled,
         Some(webhook) => {
-            let told = |setting: &&str| webhook.settings.iter().any(|told| told == setting);
-            let missing: Vec<_> = SETTINGS.into_iter().filter(|setting| !told(setting)).collect();
-            if missing.is_empty() { Health::Good } else { Health::Drift(missing) }
+            let is_set = |setting: &&str| webhook.settings.iter().any(|set| set == setting);
+            let missing: Vec<_> = SETTINGS.into_iter().filter(|setting| !is_set(setting)).collect();
+            if missing.is_empty() { Health::Good } else { Health::Incomplete(missing) }
         }
     };
     Subscription { health, stale }

@@ -1,20 +1,20 @@
-//! The amoCRM side: OAuth and the leads API.
+//! The amoCRM side: OAuth, the API, the webhook that amoCRM must have for us, and the health of all that.
 //!
 //! The host comes from configuration alone, a refresh token is spent once and its successor is stored before it
 //! is used, and amoCRM's limits are kept here, so that no caller has to know them.
 mod api;
 mod auth;
-pub mod hook;
+pub(crate) mod hook;
+mod pages;
 mod port;
 mod settings;
-pub mod watch;
+#[cfg(test)]
+mod tests;
+pub(crate) mod watch;
 
-pub(crate) use api::answer;
-pub(crate) use api::call;
-pub use api::{Account, AmoCrmClient, ApiError, LeadError, SETTINGS, Webhook};
-pub use auth::{
-    Consent, ExchangeLock, StoredTokenPair, TokenError, TokenPair, TokenStore, consent_link,
-    is_our_account, is_signed, oauth_router,
-};
-pub use port::{AmoCrmPort, MissingAmoCrm};
+pub use api::SETTINGS;
+pub(crate) use api::{AmoCrmClient, ApiError};
+pub(crate) use auth::{begin_consent, consent_link};
+pub(crate) use pages::oauth_router;
+pub(crate) use port::AmoCrmPort;
 pub use settings::{AmoCrmAuth, AmoCrmSettings, BaseUrl, InvalidBaseUrl, OAuthApp, Timeouts};

@@ -5,10 +5,10 @@ use url::Url;
 
 use crate::net::stays_here;
 
-/// Which account, and how to get in. Its `Debug` shows no secret.
+/// Which account, and how calls of it are authorised. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]
 pub struct AmoCrmSettings {
-    /// `AMOCRM_BASE_URL`: the one host that gets to see a token.
+    /// `AMOCRM_BASE_URL`: the one host that tokens are sent to.
     pub base_url: BaseUrl,
     /// How calls are authorised.
     pub auth: AmoCrmAuth,
@@ -39,7 +39,7 @@ pub struct OAuthApp {
     pub client_secret: SecretString,
     /// `AMOCRM_REDIRECT_URI`, byte for byte as registered; so it is kept as text.
     pub redirect_uri: String,
-    /// `AMOCRM_REFRESH_TOKEN`: buys the first pair. Once a pair is stored it is not looked at again.
+    /// `AMOCRM_REFRESH_TOKEN`: exchanged for the first pair. Once a pair is stored it is not used again.
     pub first_refresh_token: Option<SecretString>,
 }
 
@@ -50,7 +50,7 @@ pub struct Timeouts {
     pub api: Duration,
     /// One exchange of tokens.
     pub oauth: Duration,
-    /// How long to wait for another process to store the pair that it got for a token that we find spent.
+    /// How long to wait for another process to store its new pair, where our refresh token turns out to be spent.
     pub handover: Duration,
 }
 

@@ -9,24 +9,23 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use functions::ReconcileLeads;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::amocrm::watch::{CarePace, Caretaker};
-use crate::amocrm::{AmoCrmClient, AmoCrmPort, AmoCrmSettings, Consent, oauth_router};
+use crate::amocrm::watch::HealthCheck;
+use crate::amocrm::{AmoCrmPort, oauth_router};
 use crate::clock::SharedClock;
-use crate::config::{Config, Dedupe};
+use crate::config::Config;
 use crate::db::Db;
-use crate::deals::Ledger;
-use crate::erp::{ErpClient, ErpPort, ErpSettings};
+use crate::deals::{self, Ledger};
+use crate::erp::ErpClient;
 use crate::http::{self, Limits, admin_router, public_router};
 use crate::inbox::{Forwarder, InngestEvents, Intake, Pace, purge_daily, webhook_router};
 use crate::metrics::Metrics;
 use crate::outbound::{Outbound, inngest_client};
-use crate::reconcile::{self, AmoCrmFeed, StoredReconcileLog};
+use crate::reconcile;
 use tasks::Tasks;
 
 /// How long all that is under way at shutdown may still take together: requests, a delivery to Inngest, calls of the ERP,
@@ -84,9 +83,9 @@ pub async fn run(
 struct App {
     clock: SharedClock,
     db: Db,
-    amocrm: AmoCrmPort<Db>,
-    erp: ErpPort<Ledger>,
-    health_check: Option<Caretaker<Db>>,
+    amocrm: AmoCrmPort,
+    ledger: Ledger,
+    health_check: Option<HealthCheck>,
     forwarder: Forwarder<InngestEvents>,
     public: Router,
     admin: Router,
@@ -96,36 +95,31 @@ struct App {
 struct Running {
     tasks: Tasks,
     db: Db,
-    amocrm: AmoCrmPort<Db>,
-    erp: ErpPort<Ledger>,
+    amocrm: AmoCrmPort,
+    ledger: Ledger,
 }
 
 impl App {
     async fn build(config: Config, clock: SharedClock) -> anyhow::Result<Self> {
         let db = Db::open_for_service(&config.database.url, Arc::clone(&clock)).await?;
+        deals::forget_claims(&db).await?;
         // Where amoCRM is a stand-in on this machine, it is not asked to call back.
         let destination = config.webhook_destination();
         let destination = destination.filter(|address| address.shown().scheme() == "https");
         let (outbound, metrics, wake) = (Outbound::new(), Metrics::new(), Arc::new(Notify::new()));
         let inngest = inngest_client(config.inngest, outbound.clone(), &clock);
-        let amocrm = amocrm(config.amocrm, &db, &outbound, &clock);
-        let erp = erp(config.erp, config.dedupe, &db, &outbound, &clock);
+        let amocrm = AmoCrmPort::new(config.amocrm, &db, &outbound);
+        let erp = config.erp.map(|erp| ErpClient::new(erp, outbound.clone(), Arc::clone(&clock)));
+        let ledger = Ledger::new(db.clone(), erp, config.dedupe, Arc::clone(&clock));
 
         let filter = &config.webhook.filter;
-        let reconcile = filter.trigger_statuses.clone().map(|stages| ReconcileLeads {
-            feed: AmoCrmFeed(amocrm.clone()),
-            log: StoredReconcileLog {
-                store: db.clone(),
-                clock: Arc::clone(&clock),
-                metrics: metrics.clone(),
-                grace: reconcile::grace(config.dedupe),
-            },
-            stages,
+        let reconcile = filter.trigger_statuses.clone().map(|stages| {
+            reconcile::function(amocrm.clone(), db.clone(), metrics.clone(), config.dedupe, stages)
         });
         let endpoint = functions::endpoint(
             inngest.clone(),
             amocrm.clone(),
-            erp.clone(),
+            ledger.clone(),
             filter.clone(),
             reconcile,
         )
@@ -145,27 +139,18 @@ impl App {
             metrics: metrics.clone(),
             pace: Pace::default(),
         };
-        let (consent, health_check) = match &amocrm {
-            AmoCrmPort::Configured(client) => (
-                Consent::new(client.clone(), db.clone(), Arc::clone(&clock)),
-                Some(Caretaker::new(
-                    client.clone(),
-                    destination,
-                    Arc::clone(&clock),
-                    metrics.clone(),
-                )),
-            ),
-            AmoCrmPort::Missing(_) => (None, None),
-        };
-        let public = webhook_router(intake, endpoint).merge(oauth_router(consent));
-        let public = public_router(public);
+        let health_check = amocrm.client().ok().map(|client| {
+            HealthCheck::new(client.clone(), destination, Arc::clone(&clock), metrics.clone())
+        });
+        let oauth = oauth_router(&amocrm, db.clone(), Arc::clone(&clock));
+        let public = public_router(webhook_router(intake, endpoint).merge(oauth));
         let admin = admin_router(db.clone(), metrics);
-        Ok(Self { clock, db, amocrm, erp, health_check, forwarder, public, admin })
+        Ok(Self { clock, db, amocrm, ledger, health_check, forwarder, public, admin })
     }
 
     /// Starts every loop and listener.
     fn spawn(self, listeners: Listeners, stop: &CancellationToken) -> anyhow::Result<Running> {
-        let Self { clock, db, amocrm, erp, health_check, forwarder, public, admin } = self;
+        let Self { clock, db, amocrm, ledger, health_check, forwarder, public, admin } = self;
         tracing::info!(
             address = %listeners.public.local_addr()?,
             admin = %listeners.admin.local_addr()?,
@@ -184,9 +169,9 @@ impl App {
             purge_daily(db.clone(), Arc::clone(&clock), stop.clone()),
         );
         if let Some(check) = health_check {
-            tasks.spawn("health check of amoCRM", check.run(CarePace::default(), stop.clone()));
+            tasks.spawn("health check of amoCRM", check.run(stop.clone()));
         }
-        Ok(Running { tasks, db, amocrm, erp })
+        Ok(Running { tasks, db, amocrm, ledger })
     }
 }
 
@@ -218,40 +203,10 @@ impl Running {
     async fn finish(&mut self) {
         while self.tasks.next_end().await.is_some() {}
         // Calls of the ERP and exchanges of tokens go on when their caller is gone.
-        if let AmoCrmPort::Configured(client) = &self.amocrm {
-            client.settle().await;
-        }
-        if let ErpPort::Configured(ledger) = &self.erp {
-            ledger.settle().await;
-        }
+        self.amocrm.drain().await;
+        self.ledger.drain().await;
         self.db.close().await;
     }
-}
-
-fn amocrm(
-    settings: Option<AmoCrmSettings>,
-    db: &Db,
-    outbound: &Outbound,
-    clock: &SharedClock,
-) -> AmoCrmPort<Db> {
-    let client =
-        |settings| AmoCrmClient::new(settings, db.clone(), outbound.clone(), Arc::clone(clock));
-    settings.map_or_else(
-        || AmoCrmPort::Missing(Default::default()),
-        |settings| AmoCrmPort::Configured(client(settings)),
-    )
-}
-
-fn erp(
-    settings: Option<ErpSettings>,
-    dedupe: Dedupe,
-    db: &Db,
-    outbound: &Outbound,
-    clock: &SharedClock,
-) -> ErpPort<Ledger> {
-    let Some(settings) = settings else { return ErpPort::Missing(Default::default()) };
-    let erp = ErpClient::new(settings, outbound.clone(), Arc::clone(clock));
-    ErpPort::Configured(Ledger::new(db.clone(), erp, dedupe, Arc::clone(clock)))
 }
 
 /// How many files and connections the system lets this process have open.

@@ -13,11 +13,9 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{App, Listeners, Running};
-use crate::amocrm::TokenStore as _;
 use crate::clock::SystemClock;
 use crate::config::{Config, EnvMap};
-use crate::db::Db;
-use crate::deals::DealCounts;
+use crate::deals::{self, DealCounts};
 
 /// When a test gives up.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -29,7 +27,7 @@ struct Service {
     /// Two permits let both be answered.
     answers: Arc<Semaphore>,
     stop: CancellationToken,
-    database: String,
+    config: Config,
     _folder: tempfile::TempDir,
     _counterpart: DropGuard,
 }
@@ -54,16 +52,17 @@ impl Service {
             ("CRM_API_USERNAME", "user"),
             ("CRM_API_PASSWORD", "password"),
         ]);
-        let app = App::build(Config::load(&env).unwrap(), Arc::new(SystemClock)).await.unwrap();
+        let config = Config::load(&env).unwrap();
+        let app = App::build(config.clone(), Arc::new(SystemClock)).await.unwrap();
         let stop = CancellationToken::new();
         let listeners = Listeners { public: free_port().await, admin: free_port().await };
         let running = app.spawn(listeners, &stop).unwrap();
 
-        let (erp, amocrm) = (running.erp.clone(), running.amocrm.clone());
+        let (erp, amocrm) = (running.ledger.clone(), running.amocrm.clone());
         leave_after_one(&asked, tokio::spawn(async move { erp.create(&deal()).await })).await;
         leave_after_one(&asked, tokio::spawn(async move { amocrm.authorize().await })).await;
         let _counterpart = counterpart.drop_guard();
-        Self { running, answers, stop, database, _folder: folder, _counterpart }
+        Self { running, answers, stop, config, _folder: folder, _counterpart }
     }
 }
 
@@ -117,10 +116,11 @@ async fn what_is_under_way_is_finished_before_the_service_ends() {
     assert!(timeout(SOON, &mut drained).await.is_err(), "both are waited for");
     service.answers.add_permits(2);
     in_time(drained).await;
-    let db = Db::open(&service.database, Arc::new(SystemClock)).await.unwrap();
+
+    let app = App::build(service.config, Arc::new(SystemClock)).await.unwrap();
     let done = DealCounts { done: 1, failed: 0, in_doubt: 0 };
-    assert_eq!(db.deal_counts().await.unwrap(), done);
-    assert!(db.load().await.unwrap().is_some(), "the new tokens are stored");
+    assert_eq!(deals::counts(&app.db).await.unwrap(), done);
+    in_time(app.amocrm.authorize()).await.expect("with the tokens that were stored");
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use url::Url;
 
 use super::serve;
 use crate::amocrm::hook::{self, Destination};
-use crate::amocrm::{AmoCrmAuth, AmoCrmClient, consent_link};
-use crate::clock::SystemClock;
+use crate::amocrm::{AmoCrmAuth, AmoCrmClient, begin_consent, consent_link};
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Env};
 use crate::db::Db;
 use crate::outbound::Outbound;
@@ -53,7 +53,7 @@ impl AmoCrm {
             Command::Authorize { code } => authorize(&config, &client, &store, code, out).await,
             Command::Subscribe { url } => subscribe(&config, &client, url, out).await,
         };
-        client.settle().await;
+        client.auth().wait_for_exchange().await;
         store.close().await;
         done
     }
@@ -61,7 +61,7 @@ impl AmoCrm {
 
 async fn authorize(
     config: &Config,
-    client: &AmoCrmClient<Db>,
+    client: &AmoCrmClient,
     store: &Db,
     code: Option<String>,
     out: &mut impl Write,
@@ -79,7 +79,7 @@ async fn authorize(
             std::io::stdin().read_line(&mut code).context("no code on standard input")?;
         }
         let code = code.trim();
-        let end = client.adopt_code(SecretString::from(code)).await?;
+        let end = client.auth().redeem_code(SecretString::from(code)).await?;
         writeln!(out, "amoCRM is connected; the first access token lives until {end:.0}.")?;
         match client.account().await {
             Ok(account) => writeln!(
@@ -93,7 +93,7 @@ async fn authorize(
         writeln!(out, "Next: prometei-flow amocrm subscribe")?;
         return Ok(());
     }
-    let state = store.begin_consent().await?;
+    let state = begin_consent(store, SystemClock.now()).await?;
     let link = consent_link(&settings.base_url, &app.client_id, &state);
     writeln!(
         out,
@@ -113,7 +113,7 @@ async fn authorize(
 
 async fn subscribe(
     config: &Config,
-    client: &AmoCrmClient<Db>,
+    client: &AmoCrmClient,
     url: Option<Url>,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {

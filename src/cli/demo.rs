@@ -6,29 +6,20 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use functions::CreateDeal;
-use inngest::NewEvent;
-use inngest::signing::SigningKey;
-use inngest_dev_server::{DevServer, Observation};
+use inngest::{NewEvent, Settings};
+use inngest_dev_server::Observation;
+use sandbox::{ErpFailure, ErpRow, FakeErp, World};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
-use tokio_util::sync::CancellationToken;
 
-use super::world::{self, LEAD_NAME, LEAD_PRICE, WEBHOOK};
-use super::{serve, watch};
-use crate::app::Listeners;
+use super::watch;
+use super::world::{self, LEAD_ID, LEAD_NAME, LEAD_PRICE};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::Config;
 use crate::logging::{self, LogSettings};
 use crate::outbound::{self, Limits, Outbound, inngest_client};
-use sandbox::{ErpFailure, ErpRow, FakeErp};
 
 /// The whole demo takes about a second; this is for a machine that does other things.
 const LIMIT: Duration = Duration::from_secs(30);
-
-// Not secrets: they sign what never leaves this machine, between parts of this process.
-const SIGNING_KEY: &str = "signkey-demo-70726f6d657465692d666c6f772064656d6f206b6579";
-const EVENT_KEY: &str = "demo-event-key";
-const WEBHOOK_SECRET: &str = "demo-webhook-secret";
 
 /// The functions that the demo's two deals run.
 const DEALS: [&str; 2] = ["prometei-flow-amocrm-webhook", "prometei-flow-create-crm-deal"];
@@ -43,82 +34,64 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) async fn run(self, out: &mut impl Write) -> anyhow::Result<()> {
         logging::start(&LogSettings { format: None, filter: "error".to_owned() });
-        let stop = CancellationToken::new();
-        let played = tokio::time::timeout(LIMIT, self.play(out, &stop)).await;
-        stop.cancel();
+        let played = tokio::time::timeout(LIMIT, self.play(out)).await;
         let arrived =
             played.with_context(|| format!("the demo did not finish within {LIMIT:?}"))??;
         writeln!(out, "\n{arrived} deals, {arrived} records: each arrived exactly once.")?;
         Ok(())
     }
 
-    async fn play(&self, out: &mut impl Write, stop: &CancellationToken) -> anyhow::Result<usize> {
-        let amocrm = world::fake_amocrm(stop).await?;
-        let erp = world::fake_erp(stop).await?;
+    async fn play(&self, out: &mut impl Write) -> anyhow::Result<usize> {
+        let mut world = World::new()
+            .signed()
+            .lead(LEAD_ID, LEAD_NAME, LEAD_PRICE)
+            .inngest(|server| server.retry_interval(Duration::from_millis(500)))
+            .start(world::start)
+            .await?;
         if self.erp_refuses {
             let message = "field_1039 not exist in entity 70".to_owned();
-            erp.fail_next(100, ErpFailure::Error { code: "500".to_owned(), message });
+            world.erp.fail_next(100, ErpFailure::Error { code: "500".to_owned(), message });
         }
-        let listeners =
-            Listeners { public: world::free_port().await?, admin: world::free_port().await? };
-        let service = format!("http://{}", listeners.public.local_addr()?);
-        let inngest = DevServer::builder()
-            .app(format!("{service}/api/inngest").parse()?)
-            .signing_key(SigningKey::new(SIGNING_KEY))
-            .event_key(EVENT_KEY)
-            .retry_interval(Duration::from_millis(500))
-            .serve(world::free_port().await?, stop.clone())?;
-        let mut observations = inngest.subscribe();
-
-        let folder = tempfile::tempdir().context("no temporary folder for the database")?;
-        let mut variables = vec![
-            ("INNGEST_BASE_URL", inngest.url().as_str().trim_end_matches('/').to_owned()),
-            ("INNGEST_SIGNING_KEY", SIGNING_KEY.to_owned()),
-            ("INNGEST_EVENT_KEY", EVENT_KEY.to_owned()),
-            ("AMOCRM_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
-            ("DATABASE_URL", format!("sqlite://{}", folder.path().join("demo.db").display())),
-        ];
-        variables.extend(world::amocrm_variables(&amocrm));
-        variables.extend(world::erp_variables(&erp));
-        let config = Config::load(&world::env_map(&variables))?;
-        let settings = config.inngest.clone();
-        let (_, running) = serve::spawn(config, listeners, stop.clone()).await?;
 
         writeln!(
             out,
-            "A real prometei-flow at {service}, signed; around it, on this machine only:"
+            "A real prometei-flow at {}, signed; around it, on this machine only:",
+            world.url
         )?;
-        writeln!(out, "  a fake amoCRM at {}", amocrm.url())?;
-        writeln!(out, "  a fake ERP at {}", erp.url())?;
-        writeln!(out, "  an Inngest-compatible dev server at {}\n", inngest.url())?;
-        inngest.sync_now().await.context("the service could not register its functions")?;
+        writeln!(out, "  a fake amoCRM at {}", world.amocrm.url())?;
+        writeln!(out, "  a fake ERP at {}", world.erp.url())?;
+        writeln!(out, "  an Inngest-compatible dev server at {}\n", world.inngest.url())?;
+        world.register().await?;
 
-        post_webhook(&service).await?;
+        post_webhook(world.webhook_url("/api/inngest")).await?;
         let deal = CreateDeal {
             deal_name: Some("Новая сделка".to_owned()),
             amount: Some(15_000.into()),
             entity_id: Some(70),
         };
+        let settings = Settings::from_lookup(|name| world.variables.get(name).cloned())?;
         let clock: SharedClock = Arc::new(SystemClock);
         let client = inngest_client(settings, Outbound::new(), &clock);
         client.send(&[NewEvent::new(&deal)?]).await?;
 
-        let failed = follow(&mut observations, out).await?;
-        stop.cancel();
-        running.await.context("the service crashed")??;
-        inngest.shutdown().await;
+        let failed = follow(&mut world.observations, out).await?;
+        world.stop.cancel();
+        for replica in world.replicas {
+            replica.service.await.context("the service crashed")??;
+        }
+        world.inngest.shutdown().await;
 
-        print_rows(&erp.rows(), out)?;
+        print_rows(&world.erp.rows(), out)?;
         ensure!(failed.is_empty(), "{}", failed.join("\n"));
-        check(&erp)
+        check(&world.erp)
     }
 }
 
-async fn post_webhook(service: &str) -> anyhow::Result<()> {
-    let url = format!("{service}/api/inngest?secret={WEBHOOK_SECRET}").parse()?;
-    let request = Outbound::new().request(http::Method::POST, url)?;
+async fn post_webhook(url: String) -> anyhow::Result<()> {
+    let request = Outbound::new().request(http::Method::POST, url.parse()?)?;
     let form = "application/x-www-form-urlencoded";
-    let request = request.header(http::header::CONTENT_TYPE, form).body(WEBHOOK);
+    let request =
+        request.header(http::header::CONTENT_TYPE, form).body(sandbox::webhook_of(LEAD_ID));
     let limits = Limits { timeout: Duration::from_secs(5), body: 1024 };
     let answer = outbound::send(request, limits).await?;
     ensure!(answer.status == 200, "the webhook was answered {}", answer.status);

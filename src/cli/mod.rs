@@ -9,7 +9,7 @@ mod send_deal;
 mod serve;
 mod signals;
 mod watch;
-mod world;
+pub mod world;
 
 use std::io::Write as _;
 use std::path::Path;

@@ -1,7 +1,5 @@
 use std::sync::Arc;
 
-use anyhow::Context as _;
-
 use super::signals::stop_on_signal;
 use crate::app::{self, Listeners};
 use crate::clock::SystemClock;
@@ -34,24 +32,4 @@ pub(super) fn load(env: &dyn Env) -> anyhow::Result<Config> {
             "the configuration has mistakes; .env.example explains each variable\n{errors}"
         )
     })
-}
-
-/// `127.0.0.1` for an address that means "all": something to put into a URL.
-pub(super) fn reachable(address: std::net::SocketAddr) -> String {
-    if address.ip().is_unspecified() {
-        format!("127.0.0.1:{}", address.port())
-    } else {
-        address.to_string()
-    }
-}
-
-/// Starts the service in the background.
-pub(super) async fn spawn(
-    config: Config,
-    listeners: Listeners,
-    stop: tokio_util::sync::CancellationToken,
-) -> anyhow::Result<(String, tokio::task::JoinHandle<anyhow::Result<()>>)> {
-    let address = listeners.public.local_addr().context("the listener has no address")?;
-    let running = tokio::spawn(app::run(config, listeners, Arc::new(SystemClock), stop));
-    Ok((format!("http://{}", reachable(address)), running))
 }

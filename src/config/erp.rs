@@ -3,17 +3,9 @@
 use ::inngest::Mode;
 
 use super::reader::{Reader, id, web_url};
+use crate::deals::Dedupe;
 use crate::erp::{Body, ErpSettings, TIMEOUT};
 use crate::net::stays_here;
-
-/// When two deals are the same one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dedupe {
-    /// One record for each lead, for ever.
-    Lead,
-    /// One record for each event.
-    Event,
-}
 
 const GROUP: [&str; 4] = ["CRM_API_URL", "CRM_API_KEY", "CRM_API_USERNAME", "CRM_API_PASSWORD"];
 

@@ -14,7 +14,6 @@ mod webhook;
 
 pub use database::DatabaseSettings;
 pub use env::{Env, EnvMap, ProcessEnv};
-pub use erp::Dedupe;
 pub use error::{ConfigError, ConfigErrors};
 pub use listen::ListenSettings;
 pub use webhook::WebhookSettings;
@@ -22,6 +21,7 @@ pub use webhook::WebhookSettings;
 use ::inngest::Mode;
 
 use crate::amocrm::AmoCrmSettings;
+pub use crate::deals::Dedupe;
 use crate::erp::ErpSettings;
 use crate::logging::LogSettings;
 use reader::Reader;

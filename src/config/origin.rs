@@ -23,7 +23,7 @@ impl Config {
     }
 
     /// The address that amoCRM should call, where it is known and amoCRM can reach it.
-    pub fn webhook_destination(&self) -> Option<Destination> {
+    pub(crate) fn webhook_destination(&self) -> Option<Destination> {
         let amocrm = self.amocrm.as_ref()?;
         let origin = self.public_origin()?;
         let reachable = origin.scheme() == "https" || amocrm.base_url.is_local();

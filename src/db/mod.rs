@@ -9,6 +9,8 @@ mod pools;
 mod postgres;
 mod schema;
 mod sqlite;
+#[cfg(test)]
+pub(crate) mod testing;
 mod transaction;
 
 use std::fs::File;
@@ -32,7 +34,6 @@ pub struct Db {
     pools: Pools,
     clock: SharedClock,
     ids: Arc<Ids>,
-    process: Arc<str>,
     pub(crate) group: Group,
     /// Held by a service on an SQLite file, for as long as any clone lives.
     _lock: Option<Arc<File>>,
@@ -68,10 +69,9 @@ impl Db {
             Dialect::Sqlite => sqlite::open(url).await?,
             Dialect::Postgres => postgres::open(url).await?,
         };
-        let ids: Arc<Ids> = Arc::default();
-        let process = ids.next(clock.now()).into();
+        let ids = Arc::default();
         let group = Group::start(pools.clone());
-        let db = Self { pools, clock, ids, process, group, _lock: lock };
+        let db = Self { pools, clock, ids, group, _lock: lock };
         db.migrate().await.context("the database could not be brought up to date")?;
         Ok(db)
     }
@@ -85,14 +85,9 @@ impl Db {
 
     /// The service that claimed something in this file before is gone: no need to wait for its leases.
     async fn forget_claims(&self) -> anyhow::Result<()> {
-        let mut transaction = self.begin().await?;
-        for query in [
-            "UPDATE inbox SET claimed_until = NULL WHERE claimed_until IS NOT NULL",
-            "UPDATE deals SET claimed_until = NULL WHERE claimed_until IS NOT NULL",
-        ] {
-            transaction.execute(sqlx::query(query)).await?;
-        }
-        Ok(transaction.commit().await?)
+        let query = "UPDATE inbox SET claimed_until = NULL WHERE claimed_until IS NOT NULL";
+        self.commit(sqlx::query(query)).await?;
+        Ok(())
     }
 
     /// Waits for running queries and closes the database. Queries after that fail.
@@ -143,11 +138,6 @@ impl Db {
     /// An id for a new row: a ULID, greater than every earlier one of this process.
     pub(crate) fn next_id(&self) -> String {
         self.ids.next(self.clock.now())
-    }
-
-    /// What this process calls itself where it claims something; unique, and of no other meaning.
-    pub(crate) fn process(&self) -> &str {
-        &self.process
     }
 }
 

@@ -1,55 +1,55 @@
 //! What makes two deals the same one.
 
 use functions::ports::{Deal, DealKey};
-use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
-use crate::config::Dedupe;
+use crate::erp::stored_name;
+
+/// When two deals are the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dedupe {
+    /// One record for each lead, for ever.
+    Lead,
+    /// One record for each event.
+    Event,
+}
 
 /// A deal as the ledger knows it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entry {
     /// The row's key.
     pub(super) key: String,
-    pub(super) account_id: Option<u64>,
+    /// The amoCRM lead, if it comes from one.
     pub(super) lead_id: Option<u64>,
-    /// A fingerprint of what the record will hold.
-    pub(super) payload_hash: String,
+    /// The deal as a person would look for it.
+    pub(super) name: String,
     /// What is sent. With one record per event it carries no marker: the marker is one per lead.
     pub(super) deal: Deal,
 }
 
 impl Entry {
     pub(super) fn of(deal: &Deal, dedupe: Dedupe) -> Self {
-        let account_id = match &deal.key {
-            DealKey::Lead { account_id, .. } => *account_id,
-            DealKey::Run(_) => None,
-        };
-        let (key, lead_id) = of(&deal.key, &deal.run_id, dedupe);
+        let (key, lead_id) = identity(&deal.key, &deal.run_id, dedupe);
         let mut sent = deal.clone();
         if lead_id.is_some() && dedupe == Dedupe::Event {
             sent.key = DealKey::Run(deal.run_id.clone());
         }
-        Self { key, account_id, lead_id, payload_hash: fingerprint(deal), deal: sent }
+        Self { key, lead_id, name: describe(deal), deal: sent }
     }
 }
 
-/// The row that the run `run_id` works on, and its lead.
-pub(super) fn of(deal: &DealKey, run_id: &str, dedupe: Dedupe) -> (String, Option<u64>) {
-    match (deal, dedupe) {
-        (DealKey::Lead { lead_id, .. }, Dedupe::Lead) => {
-            (key(Some(*lead_id), None), Some(*lead_id))
-        }
-        (DealKey::Lead { lead_id, .. }, Dedupe::Event) => {
-            (key(Some(*lead_id), Some(run_id)), Some(*lead_id))
-        }
-        (DealKey::Run(run), _) => (key(None, Some(run)), None),
-    }
+/// The key of the row that the run `run_id` works on, and its lead.
+pub(super) fn identity(deal: &DealKey, run_id: &str, dedupe: Dedupe) -> (String, Option<u64>) {
+    let (lead_id, run_id) = match (deal, dedupe) {
+        (DealKey::Lead { lead_id, .. }, Dedupe::Lead) => (Some(*lead_id), None),
+        (DealKey::Lead { lead_id, .. }, Dedupe::Event) => (Some(*lead_id), Some(run_id)),
+        (DealKey::Run(run_id), _) => (None, Some(run_id.as_str())),
+    };
+    (key(lead_id, run_id), lead_id)
 }
 
 /// The key of a row. A lead alone does not name its account: one database serves one account, and webhooks do not
 /// always tell which it is.
-pub fn key(lead_id: Option<u64>, run_id: Option<&str>) -> String {
+pub(crate) fn key(lead_id: Option<u64>, run_id: Option<&str>) -> String {
     match (lead_id, run_id) {
         (Some(lead), None) => format!("lead:{lead}"),
         (Some(lead), Some(run)) => format!("lead:{lead}:run:{run}"),
@@ -57,17 +57,21 @@ pub fn key(lead_id: Option<u64>, run_id: Option<&str>) -> String {
     }
 }
 
-fn fingerprint(deal: &Deal) -> String {
-    let payload = json!([deal.name, deal.amount, deal.entity_id]).to_string();
-    Sha256::digest(payload).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+/// The deal as a person would look for it.
+pub(super) fn describe(deal: &Deal) -> String {
+    const LONGEST_NAME: usize = 80;
+    let name: String = stored_name(&deal.name).chars().take(LONGEST_NAME).collect();
+    match &deal.key {
+        DealKey::Lead { lead_id, .. } => format!("deal \"{name}\" (amoCRM lead {lead_id})"),
+        DealKey::Run(run) => format!("deal \"{name}\" (run {run})"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use functions::ports::{Deal, DealKey};
 
-    use super::Entry;
-    use crate::config::Dedupe;
+    use super::{Dedupe, Entry};
 
     fn deal(key: DealKey) -> Deal {
         Deal { key, run_id: "R1".to_owned(), name: "A".to_owned(), amount: None, entity_id: None }
@@ -83,6 +87,7 @@ mod tests {
         let entry = Entry::of(&account(None), Dedupe::Event);
         assert_eq!((entry.key.as_str(), entry.lead_id), ("lead:7:run:R1", Some(7)));
         assert_eq!(entry.deal.key, DealKey::Run("R1".to_owned()), "no marker is sent");
+        assert_eq!(entry.name, "deal \"A\" (amoCRM lead 7)", "a person looks for the lead");
     }
 
     #[test]

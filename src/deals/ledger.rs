@@ -1,187 +1,221 @@
 //! The deal ledger: at most one ERP record for each deal, whatever crashes in between.
 //!
-//! The ERP knows no idempotency key, so our own database is the truth. A row says `sending` before the ERP is called;
-//! a run that finds it so after a crash looks the record up by its marker, and only when it is absent sends it again.
-//! Where there is no marker nothing is guessed: the run fails, says what to check, and the row stays in doubt until a
-//! person has decided.
+//! The ERP has no idempotency key: the same insert sent twice makes two records. So our own database decides:
+//! 1. Nothing is sent without a claim. One run holds it, of all replicas, and a deal that is `done` is not claimed again.
+//! 2. That a deal is being sent (`sending`) is on the disk before the ERP is called. So whatever crashes, a call that may
+//!    have been made can be seen afterwards.
+//! 3. Where `sending` is found, nothing is sent before the ERP has shown that it holds no record of the deal. Where it
+//!    cannot show that, a person must look.
+//! 4. An answer changes the row by what it proves and no more. What proves nothing leaves the deal in doubt.
+//!
+//! This rests on two things: a commit that was reported survives (`db::transaction`), and an answer that is taken as "not
+//! created" is one (`erp::response`). It does not cover a process that is stopped between the commit of `sending` and
+//! the call for so long that another one has looked, found nothing, and sent the deal.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use functions::ports::{self, Created, Deal, DealKey, Erp};
+use serde_json::Value;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use super::breaker::Breaker;
+use super::circuit_breaker::CircuitBreaker;
 use super::error::LedgerError;
-use super::key::{self, Entry};
-use super::outcome;
-use super::turns::Turns;
+use super::key::{self, Dedupe, Entry};
+use super::keyed_lock::KeyedLock;
+use super::table::{self, Claim, Claimed, Lease, Past, Release};
 use crate::clock::SharedClock;
-use crate::config::Dedupe;
 use crate::db::Db;
-use crate::deals::{Claim, ClaimedDeal, Lease, Unsent};
-use crate::erp::{ErpClient, Inserted, MarkerLookup, label};
+use crate::erp::{ErpClient, ErpError, Insertion, MarkerLookup, reply_with_id};
 
-/// How long after an ambiguous answer the record may still appear: the ERP finishes a request
-/// also when its caller has gone.
-pub const SETTLING: Duration = Duration::from_secs(60);
+/// How long after a call of unknown outcome the record may still appear: the ERP finishes a request also when its caller
+/// has gone. A look-up that finds nothing sooner than this proves nothing.
+const RECORD_MAY_APPEAR: Duration = Duration::from_secs(60);
 
-/// What a claim lasts beyond one call: time to commit, and clocks of replicas that differ.
+/// What a lease lasts beyond one call: time to commit, and clocks of replicas that differ.
 const LEASE_MARGIN: Duration = Duration::from_secs(15);
 
-/// Creates records through an [`ErpClient`], at most one for each deal. Cheap to clone.
+/// Creates records in the ERP, at most one for each deal. Clones share everything.
 #[derive(Clone)]
-pub struct Ledger(pub(super) Arc<Inner>);
-
-pub(super) struct Inner {
-    store: Db,
-    pub(super) erp: ErpClient,
+pub struct Ledger {
+    db: Db,
+    erp: Option<ErpClient>,
     dedupe: Dedupe,
-    pub(super) clock: SharedClock,
-    turns: Turns,
-    pub(super) breaker: Breaker,
+    clock: SharedClock,
+    locks: Arc<KeyedLock>,
+    breaker: Arc<CircuitBreaker>,
     running: TaskTracker,
 }
 
 impl Ledger {
-    /// A ledger in `store` for the records in `erp`.
-    pub fn new(store: Db, erp: ErpClient, dedupe: Dedupe, clock: SharedClock) -> Self {
-        let (turns, breaker, running) = Default::default();
-        Self(Arc::new(Inner { store, erp, dedupe, clock, turns, breaker, running }))
-    }
-
-    /// Creates the record of `deal`, unless it exists. Dropped half-way, it leaves a deal in doubt, as a crash does;
-    /// [`Erp::create`] is not dropped with its caller.
-    pub async fn record(&self, deal: &Deal) -> Result<Created, LedgerError> {
-        let entry = Entry::of(deal, self.0.dedupe);
-        let _turn = self.0.turns.take(&entry.key).await;
-        let claim = self.0.store.claim_deal(entry.row(), self.lease()).await;
-        match claim.map_err(|source| entry.store_failed(source))? {
-            Claim::Done(reply) => entry.duplicate(&reply),
-            Claim::Busy(until) => Err(entry.busy(until, self.0.clock.now())),
-            Claim::Mine(claim) => self.claimed(&entry, &claim).await,
-        }
+    /// A ledger in `db` for the records in `erp`. Without an ERP every deal fails, visibly, and says what to set.
+    pub fn new(db: Db, erp: Option<ErpClient>, dedupe: Dedupe, clock: SharedClock) -> Self {
+        let (locks, breaker, running) = Default::default();
+        Self { db, erp, dedupe, clock, locks, breaker, running }
     }
 
     /// Waits for the calls that are under way. A process that ends within one leaves its deal in doubt.
-    pub async fn settle(&self) {
-        self.0.running.close();
-        self.0.running.wait().await;
-        self.0.running.reopen();
+    pub(crate) async fn drain(&self) {
+        self.running.close();
+        self.running.wait().await;
     }
 
-    fn lease(&self) -> Lease {
-        let call = self.0.erp.settings().timeout;
-        Lease { holds: call + LEASE_MARGIN, unknown: call + SETTLING }
-    }
+    /// Creates the record of `deal`, unless it exists. Dropped half-way, it leaves the deal in doubt, as a crash does.
+    pub(super) async fn record(&self, deal: &Deal) -> Result<Created, LedgerError> {
+        let entry = Entry::of(deal, self.dedupe);
+        let Some(erp) = &self.erp else { return Err(LedgerError::NoErp { deal: entry.name }) };
+        // Two webhooks of a lead often come together. In one process the second one waits here, and finds the record
+        // instead of a claim that is held. It saves errors and retries; what keeps the deal single is the claim.
+        let _lock = self.locks.lock(&entry.key).await;
 
-    async fn claimed(&self, entry: &Entry, claim: &ClaimedDeal) -> Result<Created, LedgerError> {
-        if !claim.fresh {
-            if let Some(created) = self.look_before_resending(entry, claim).await? {
-                return Ok(created);
+        // First the claim, in the database, because replicas share nothing else. It is a lease and no lock: the claim of
+        // a process that died must end by itself. It lasts longer than an insert can take. Where it ends too early all
+        // the same, the next claim finds `sending`, and has to wait and look like any other.
+        let call = erp.settings().timeout;
+        let lease = Lease { holds: call + LEASE_MARGIN, look_after: call + RECORD_MAY_APPEAR };
+        let claimed = table::claim(&self.db, &entry, lease).await;
+        // After a database error the claim may be committed. Nothing was sent, and the lease ends it.
+        let claim = match claimed.map_err(|source| LedgerError::db(&entry, source))? {
+            Claimed::Granted(claim) => claim,
+            Claimed::Done(reply) => return Ok(Created { reply, duplicate: true }),
+            Claimed::Held(until) => {
+                return Err(LedgerError::busy(&entry, until, self.clock.now()));
             }
-            let sending = self.0.store.deal_sending(claim, self.lease()).await;
-            if !sending.map_err(|source| entry.store_failed(source))? {
-                return Err(entry.busy(self.0.clock.now() + LEASE_MARGIN, self.0.clock.now()));
-            }
-        }
-        if let Err(failure) = self.0.breaker.pass(&self.0.erp).await {
-            let error = LedgerError::Erp(self.0.erp.error(failure, &entry.deal));
-            return Err(self.unsent(claim, Unsent::NotSent, error).await);
-        }
-        match self.0.erp.insert(&entry.deal).await {
-            Ok(Inserted::Created { reply }) => {
-                let created = Created { reply, duplicate: false };
-                self.0.breaker.clear();
-                self.done(entry, &created).await;
-                Ok(created)
-            }
-            Ok(Inserted::AlreadyExists { fields }) => {
-                match self.0.erp.existing(&entry.deal, &fields).await {
-                    Ok(created) => {
-                        self.done(entry, &created).await;
-                        Ok(created)
-                    }
-                    Err(error) => {
-                        Err(self.unsent(claim, Unsent::Refused, LedgerError::Erp(error)).await)
-                    }
-                }
-            }
-            Err(error) => {
-                let (how, error) = self.after_insert(entry, error);
-                Err(self.unsent(claim, how, error).await)
-            }
-        }
-    }
-
-    /// The record of an earlier attempt, if there is one; `None`: it is safe to send.
-    async fn look_before_resending(
-        &self,
-        entry: &Entry,
-        claim: &ClaimedDeal,
-    ) -> Result<Option<Created>, LedgerError> {
-        let Some(lead_id) = self.0.erp.marked_lead(&entry.deal) else {
-            if !claim.in_doubt {
-                return Ok(None);
-            }
-            let reason = "an earlier attempt was sent, and what came of it is not known".to_owned();
-            let error = self.unresolved(entry, reason);
-            return Err(self.unsent(claim, Unsent::Untouched, error).await);
         };
-        if !claim.in_doubt && claim.attempt == 0 {
-            return Ok(None);
+
+        // The first claim of a deal creates its row, and the row says `sending` from the start. There was no row, so no
+        // earlier call: a look-up could only find nothing, and there is nothing left to commit. Every later claim finds
+        // out what the earlier ones did, and commits `sending` anew.
+        if claim.past != Past::FirstClaim {
+            match self.earlier_record(erp, &entry, claim.past).await {
+                Ok(Some(id)) => return Ok(self.done(&entry, &id, reply_with_id(&id), true).await),
+                Ok(None) => {}
+                // Nothing was sent and nothing learnt: the row goes on saying what it said.
+                Err(error) => return Err(self.give_back(&claim, Release::Unchanged, error).await),
+            }
+            let sending = table::mark_sending(&self.db, &claim, lease).await;
+            // Committed before the call: after a crash or a database error a call may be looked up that was never made.
+            // In the other order a call might be made twice.
+            if !sending.map_err(|source| LedgerError::db(&entry, source))? {
+                // The fence: while we looked, our lease has ended and another run has claimed the deal. It may be
+                // sending it by now.
+                let now = self.clock.now();
+                return Err(LedgerError::busy(&entry, now + LEASE_MARGIN, now));
+            }
         }
-        let now = self.0.clock.now();
-        if let Some(early) = claim.look_after.filter(|after| claim.in_doubt && now < *after) {
-            let reason = "what came of an earlier attempt is not known";
-            let error = entry.in_doubt(reason, early, now);
-            return Err(self.unsent(claim, Unsent::Untouched, error).await);
+
+        match self.send(erp, &entry).await {
+            Ok(created) => Ok(created),
+            Err((release, error)) => Err(self.give_back(&claim, release, error).await),
         }
-        let found = self.0.erp.find_by_marker(lead_id, entry.deal.entity_id).await;
-        match found {
+    }
+
+    /// The id of the record that an earlier claim has made. `None`: there is none, and the deal may be sent.
+    async fn earlier_record(
+        &self,
+        erp: &ErpClient,
+        entry: &Entry,
+        past: Past,
+    ) -> Result<Option<String>, LedgerError> {
+        let (now, entity) = (self.clock.now(), erp.entity_of(&entry.deal));
+        let lead_id = match (past, erp.marked_lead(&entry.deal)) {
+            // The ERP has never seen the deal.
+            (Past::FirstClaim | Past::NotSent, _) => return Ok(None),
+            // The API checks everything before it stores anything, so there is no record. Where there is a marker one
+            // more call makes sure of it, against refusals that we know nothing of.
+            (Past::Refused, None) => return Ok(None),
+            // By name and amount our record cannot be told from another one. Nothing is guessed.
+            (Past::InDoubt(_), None) => {
+                let reason = "an earlier attempt was sent, and what came of it is not known";
+                return Err(LedgerError::unresolved(entry, reason, entity));
+            }
+            // Too early: the record may be about to appear.
+            (Past::InDoubt(after), Some(_)) if now < after => {
+                let reason = "what came of an earlier attempt is not known";
+                return Err(LedgerError::in_doubt(entry, reason, after, now));
+            }
+            (Past::Refused | Past::InDoubt(_), Some(lead_id)) => lead_id,
+        };
+        match erp.find_by_marker(lead_id, entry.deal.entity_id).await {
             Ok(MarkerLookup::Absent) => Ok(None),
             Ok(MarkerLookup::Found(id)) => {
                 tracing::info!(deal = entry.key, erp_id = id, "the record exists already");
-                let created = outcome::existing(&id);
-                self.done(entry, &created).await;
-                Ok(Some(created))
+                Ok(Some(id))
             }
+            // The ERP skips a filter that it does not like, and shows other records. That ours is not among them proves
+            // nothing, now or later.
             Ok(MarkerLookup::Untrusted(reason)) => {
                 let reason = format!("the record cannot be looked up: {reason}");
-                let error = self.unresolved(entry, reason);
-                Err(self.unsent(claim, Unsent::Untouched, error).await)
+                Err(LedgerError::unresolved(entry, reason, entity))
             }
-            Err(failure) => {
-                let error = LedgerError::NotLookedUp { deal: label(&entry.deal), failure };
-                Err(self.unsent(claim, Unsent::Untouched, error).await)
+            Err(error) => Err(LedgerError::NotLookedUp { deal: entry.name.clone(), error }),
+        }
+    }
+
+    /// Sends the deal, once. An error comes with what it proves: how the claim is given back.
+    async fn send(
+        &self,
+        erp: &ErpClient,
+        entry: &Entry,
+    ) -> Result<Created, (Release, LedgerError)> {
+        if let Err(error) = self.breaker.pass(erp).await {
+            return Err((Release::NotSent, LedgerError::not_created(entry, error)));
+        }
+        match erp.insert(&entry.deal).await {
+            Ok(Insertion::Created { id, reply }) => {
+                self.breaker.close();
+                Ok(self.done(entry, &id, reply, false).await)
+            }
+            // The ERP itself keeps the marker unique, and holds a record that this call did not make.
+            Ok(Insertion::AlreadyExists { fields }) => {
+                match erp.existing(&entry.deal, &fields).await {
+                    Ok(id) => Ok(self.done(entry, &id, reply_with_id(&id), true).await),
+                    // This call made no record. Whose the other one is could not be found out.
+                    Err(error) => Err((Release::Refused, LedgerError::not_created(entry, error))),
+                }
+            }
+            // Timeouts, connections that broke, pages of servers in between: the record may be there or may still
+            // appear. `sending` stays, and the minute begins now, when the call has ended.
+            Ok(Insertion::Unknown { reason }) => {
+                self.breaker.unclear_answer();
+                let (now, entity) = (self.clock.now(), erp.entity_of(&entry.deal));
+                let after = now + RECORD_MAY_APPEAR;
+                let error = match erp.marked_lead(&entry.deal) {
+                    Some(_) => LedgerError::in_doubt(entry, reason, after, now),
+                    None => LedgerError::unresolved(entry, reason, entity),
+                };
+                Err((Release::InDoubt(after), error))
+            }
+            // The ERP acted on the insert and said no. Sent again as it is, it is refused again.
+            Err(error @ ErpError::Refused { .. }) => {
+                Err((Release::Refused, LedgerError::not_created(entry, error)))
+            }
+            // The ERP never acted on it: the deal may be sent again at once.
+            Err(error @ (ErpError::NoAccess { .. } | ErpError::Unavailable { .. })) => {
+                Err((Release::NotSent, LedgerError::not_created(entry, error)))
             }
         }
     }
 
-    /// The record exists. That it cannot be noted is no reason to say otherwise: the next attempt looks it up.
-    async fn done(&self, entry: &Entry, created: &Created) {
-        let id = outcome::erp_id(&created.reply);
-        let reply = created.reply.to_string();
-        match self.0.store.deal_done(&entry.key, &id, &reply).await {
+    /// Notes the record, whichever claim is the newest now: that it exists is true in any case. A record that was noted
+    /// before is not overwritten: it is the one that later runs were given. Where the note fails the run succeeds all
+    /// the same, and the row still says `sending`: the next one looks the record up.
+    async fn done(&self, entry: &Entry, erp_id: &str, reply: Value, duplicate: bool) -> Created {
+        let deal = entry.key.as_str();
+        match table::mark_done(&self.db, deal, erp_id, &reply).await {
             Ok(true) => {}
-            Ok(false) => {
-                tracing::error!(deal = entry.key, erp_id = id, "the deal had a record already");
-            }
-            Err(error) => tracing::error!(
-                deal = entry.key,
-                erp_id = id,
-                error = format!("{error:#}"),
-                "a record was created and could not be noted"
-            ),
+            Ok(false) => tracing::error!(deal, erp_id, "the deal had a record already"),
+            Err(error) => tracing::error!(deal, erp_id, "a record could not be noted: {error:#}"),
         }
+        Created { reply, duplicate }
     }
 
-    /// Gives the claim back, with the reason. Where that fails, the lease ends it.
-    async fn unsent(&self, claim: &ClaimedDeal, how: Unsent, error: LedgerError) -> LedgerError {
-        if let Err(problem) = self.0.store.deal_unsent(claim, how, &error.to_string()).await {
-            let problem = format!("{problem:#}");
-            tracing::error!(deal = claim.key, problem, "why a deal failed could not be noted");
+    /// Gives the claim back, with the reason. Where that fails, the lease ends it and the row stays `sending`: then a
+    /// deal that was not sent is looked up for nothing.
+    async fn give_back(&self, claim: &Claim, how: Release, error: LedgerError) -> LedgerError {
+        if let Err(problem) = table::release(&self.db, claim, how, &error.to_string()).await {
+            tracing::error!(deal = claim.key, "why it failed could not be noted: {problem:#}");
         }
         error
     }
@@ -189,22 +223,23 @@ impl Ledger {
 
 impl Erp for Ledger {
     async fn create(&self, deal: &Deal) -> ports::Result<Created> {
-        // In a task of its own: Inngest hanging up must not turn a call that goes well into a deal in doubt.
+        // In a task of its own: when Inngest hangs up, the future of its call is dropped. A call of the ERP that goes
+        // well would then never be noted, and the deal would be in doubt for nothing.
         let (ledger, owned) = (self.clone(), deal.clone());
         let work = async move { ledger.record(&owned).await }.in_current_span();
-        match self.0.running.spawn(work).await {
+        match self.running.spawn(work).await {
             Ok(created) => Ok(created?),
-            Err(error) => {
-                let deal = label(deal);
-                Err(ports::Error::again(format!("creating {deal} was cut short: {error}")))
+            Err(cut_short) => {
+                let text = format!("creating {} was cut short: {cut_short}", key::describe(deal));
+                Err(ports::Error::again(text))
             }
         }
     }
 
     async fn note_failure(&self, deal: &DealKey, run_id: &str, reason: &str) -> ports::Result<()> {
-        let (key, lead_id) = key::of(deal, run_id, self.0.dedupe);
+        let (key, lead_id) = key::identity(deal, run_id, self.dedupe);
         tracing::error!(deal = key, run_id, reason, "a deal got no record");
-        let noted = self.0.store.note_deal_failure(&key, lead_id, run_id, reason).await;
+        let noted = table::note_failure(&self.db, &key, lead_id, run_id, reason).await;
         noted.map_err(ports::Error::again)
     }
 }

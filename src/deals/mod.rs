@@ -1,17 +1,21 @@
-//! One ERP record for each deal: the ledger, who may send a deal now, and what a person decides about it.
+//! One ERP record for each deal.
+//!
+//! `ledger.rs` decides when a deal is sent to the ERP and when not again; `review.rs` is what a person sees of the deals
+//! that have no record, and what a person decides about them. `table.rs` holds their rows, and no other file its SQL.
 
-mod breaker;
+mod circuit_breaker;
 mod error;
 mod key;
+mod keyed_lock;
 mod ledger;
-mod outcome;
+pub(crate) mod notices;
 mod review;
 mod table;
-mod turns;
+#[cfg(test)]
+mod tests;
 
-pub use breaker::UNCLEAR_ANSWERS;
-pub use error::LedgerError;
-pub use key::key;
-pub use ledger::{Ledger, SETTLING};
-pub use review::{DealCounts, FailedDeal, Resolution};
-pub use table::{Claim, ClaimedDeal, DealRef, Lease, Unsent};
+pub use key::Dedupe;
+pub(crate) use key::key;
+pub use ledger::Ledger;
+pub use review::{DealCounts, FailedDeal, counts, failed};
+pub(crate) use review::{Resolution, forget_claims, resolve};

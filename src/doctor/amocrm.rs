@@ -3,7 +3,7 @@
 use super::Finding;
 use crate::amocrm::hook::{self, Destination, Health};
 use crate::amocrm::watch::token_ends;
-use crate::amocrm::{AmoCrmClient, ApiError, TokenStore};
+use crate::amocrm::{AmoCrmClient, ApiError};
 use crate::clock::SharedClock;
 
 pub(super) fn missing() -> Finding {
@@ -15,8 +15,8 @@ pub(super) fn missing() -> Finding {
     )
 }
 
-pub(super) async fn examine<S: TokenStore>(
-    client: &AmoCrmClient<S>,
+pub(super) async fn examine(
+    client: &AmoCrmClient,
     destination: Option<&Destination>,
     reconciles: bool,
     clock: &SharedClock,
@@ -28,7 +28,7 @@ pub(super) async fn examine<S: TokenStore>(
         }
     };
     let mut findings = vec![Finding::ok("amocrm token", "amoCRM accepts it")];
-    if let Some(end) = client.long_lived_until() {
+    if let Some(end) = client.auth().long_lived_until() {
         let days = end.duration_since(clock.now()).as_hours().div_euclid(24);
         let fix = "create the next one before that";
         match days {
@@ -58,11 +58,7 @@ pub(super) async fn examine<S: TokenStore>(
     findings
 }
 
-async fn webhook<S: TokenStore>(
-    client: &AmoCrmClient<S>,
-    destination: &Destination,
-    reconciles: bool,
-) -> Finding {
+async fn webhook(client: &AmoCrmClient, destination: &Destination, reconciles: bool) -> Finding {
     let check = "amocrm webhook";
     let repair = "run `prometei-flow amocrm subscribe`";
     let found = match hook::check(client, destination).await {
@@ -99,7 +95,7 @@ async fn webhook<S: TokenStore>(
             message,
             format!("{repair}; if it stays off, switch it on in amoCRM's settings and save"),
         ),
-        Health::Drift(_) => Finding::error(check, message, repair),
+        Health::Incomplete(_) => Finding::error(check, message, repair),
     }
 }
 
@@ -116,5 +112,6 @@ fn remedy(error: &ApiError) -> &'static str {
             "correct AMOCRM_SUBDOMAIN or AMOCRM_BASE_URL"
         }
         ApiError::Forbidden(_) => "use the token of an administrator",
+        ApiError::Database(_) => "see the finding about the database",
     }
 }

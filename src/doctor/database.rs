@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use super::Finding;
 use crate::clock::SharedClock;
 use crate::db::Db;
+use crate::deals;
 
 /// Inngest usually has a webhook within a second.
 const LONG: SignedDuration = SignedDuration::from_mins(10);
@@ -20,7 +21,7 @@ pub(super) async fn examine(store: &anyhow::Result<Db>, clock: &SharedClock) -> 
         Ok(store) => store,
         Err(error) => return failed(error),
     };
-    let (counts, deals) = match tokio::try_join!(store.inbox_counts(), store.deal_counts()) {
+    let (counts, deals) = match tokio::try_join!(store.inbox_counts(), deals::counts(store)) {
         Ok(counts) => counts,
         Err(error) => return failed(&error),
     };

@@ -1,7 +1,7 @@
 //! The ERP: the login, the entity and its fields, and the marker field.
 
 use super::Finding;
-use crate::erp::{ErpClient, Failure, MarkerLookup};
+use crate::erp::{ErpClient, ErpError, MarkerLookup};
 
 /// No lead has this id. Looking it up shows whether the ERP applies the filter.
 const NO_LEAD: u64 = 9_000_000_000_000_000_001;
@@ -16,8 +16,8 @@ pub(super) fn missing() -> Finding {
 
 pub(super) async fn examine(erp: &ErpClient) -> Vec<Finding> {
     // One after the other: the ERP logs the user in anew for each call, and is slow at it.
-    if let Err(failure) = erp.probe().await {
-        return vec![Finding::error("erp login", failure.to_string(), remedy(&failure))];
+    if let Err(error) = erp.probe().await {
+        return vec![Finding::error("erp login", error.to_string(), remedy(&error))];
     }
     let entity = erp.settings().entity_id;
     vec![
@@ -42,8 +42,8 @@ async fn fields(erp: &ErpClient) -> Finding {
             "correct CRM_ENTITY_ID, CRM_FIELD_DEAL_NAME, CRM_FIELD_AMOUNT or CRM_FIELD_EXTERNAL_ID",
         ),
         Ok(None) => Finding::warning(check, "the ERP's list of fields cannot be read", by_hand),
-        Err(failure) => {
-            let message = format!("the ERP does not list its fields: {failure}");
+        Err(error) => {
+            let message = format!("the ERP does not list its fields: {error}");
             Finding::warning(check, message, by_hand)
         }
     }
@@ -72,18 +72,18 @@ async fn marker(erp: &ErpClient) -> Finding {
             reason,
             "correct CRM_FIELD_EXTERNAL_ID; without a look-up that works, unclear inserts stop and wait for a person",
         ),
-        Err(failure) => Finding::error(check, failure.to_string(), remedy(&failure)),
+        Err(error) => Finding::error(check, error.to_string(), remedy(&error)),
     }
 }
 
-fn remedy(failure: &Failure) -> &'static str {
-    match failure {
-        Failure::Refused { .. } => "correct CRM_API_URL, CRM_API_KEY, CRM_ENTITY_ID or CRM_BODY",
-        Failure::Credentials { .. } => {
+fn remedy(error: &ErpError) -> &'static str {
+    match error {
+        ErpError::Refused { .. } => "correct CRM_API_URL, CRM_API_KEY, CRM_ENTITY_ID or CRM_BODY",
+        ErpError::NoAccess { .. } => {
             "check CRM_API_KEY, CRM_API_USERNAME, CRM_API_PASSWORD, the user's rights and the ERP's list of allowed \
              addresses"
         }
-        Failure::Unavailable { .. } | Failure::Unknown { .. } => {
+        ErpError::Unavailable { .. } => {
             "check CRM_API_URL and the network. Rukovoditel 3.6 also answers an empty HTTP 500 to a wrong username or \
              password: check CRM_API_USERNAME and CRM_API_PASSWORD"
         }

@@ -8,6 +8,8 @@ mod database;
 mod erp;
 mod finding;
 mod inngest;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::time::Duration;
@@ -32,7 +34,7 @@ pub async fn examine(env: &dyn Env, clock: SharedClock) -> Vec<Finding> {
 }
 
 /// The same with another limit for each counterpart.
-pub async fn examine_within(limit: Duration, env: &dyn Env, clock: SharedClock) -> Vec<Finding> {
+async fn examine_within(limit: Duration, env: &dyn Env, clock: SharedClock) -> Vec<Finding> {
     let config = match Config::load(env) {
         Ok(config) => config,
         Err(errors) => {
@@ -94,7 +96,7 @@ async fn examine_world(config: &Config, clock: SharedClock, limit: Duration) -> 
     );
     if let Some(client) = client {
         // A token that is being exchanged must be stored before the process ends, whatever the limit says.
-        client.settle().await;
+        client.auth().wait_for_exchange().await;
     }
     if let Ok(store) = store {
         store.close().await;

@@ -6,7 +6,6 @@ use serde::{Serialize, Serializer};
 use serde_json::Number;
 
 use super::settings::{Body, ErpSettings};
-use super::text;
 
 /// One call: an action with its parameters, in the order in which they are sent.
 pub(super) struct Call<'a> {
@@ -27,7 +26,7 @@ impl<'a> Call<'a> {
     /// Creates the record of `deal`.
     pub(super) fn insert(settings: &'a ErpSettings, deal: &Deal) -> Self {
         let mut items =
-            vec![(settings.field_deal_name.clone(), Value::Text(text::normalise(&deal.name)))];
+            vec![(settings.field_deal_name.clone(), Value::Text(stored_name(&deal.name)))];
         if let Some(amount) = deal.amount.clone().filter(|amount| amount.as_f64() != Some(0.0)) {
             items.push((settings.field_amount.clone(), Value::Number(amount)));
         }
@@ -83,11 +82,6 @@ impl<'a> Call<'a> {
         Self { settings, action, entity_id, parameters: Vec::new() }
     }
 
-    /// The entity that the call is about.
-    pub(super) fn entity_id(&self) -> u64 {
-        self.entity_id
-    }
-
     /// The content type and the body. The body holds the key and the password: it is for the wire only.
     pub(super) fn encode(&self) -> serde_json::Result<(&'static str, Vec<u8>)> {
         match self.settings.body {
@@ -126,7 +120,32 @@ fn append(form: &mut form_urlencoded::Serializer<'_, String>, name: &str, value:
     }
 }
 
-/// Filters and answers call a field by its bare number.
+/// `name` as the ERP stores it: one line, no control characters, of limited length. The same name always gives the same
+/// text. That it is one line also keeps it from looking like an answer of the ERP (`response`).
+pub(crate) fn stored_name(name: &str) -> String {
+    /// In characters: what the ERP's field takes.
+    const LONGEST: usize = 255;
+    let mut line = String::with_capacity(name.len());
+    let mut broken = false;
+    for character in name.chars() {
+        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
+            broken = true;
+            continue;
+        }
+        if std::mem::take(&mut broken) && !line.ends_with(' ') {
+            line.push(' ');
+        }
+        line.push(character);
+    }
+    let capped: String = line.trim().chars().take(LONGEST).collect();
+    match capped.trim_end() {
+        // The ERP would store SQL's NULL, or the time of day.
+        name @ ("null" | "now()") => format!("\"{name}\""),
+        name => name.to_owned(),
+    }
+}
+
+/// Filters and replies call a field by its bare number.
 pub(super) fn column(field: &str) -> &str {
     field.strip_prefix("field_").unwrap_or(field)
 }

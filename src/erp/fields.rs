@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::call::column;
-use super::reply::text_of;
+use super::response::text_of;
 use super::settings::ErpSettings;
 
 /// Those of the configured fields that are not in the list; `None` when there is nothing in it that looks like a field.

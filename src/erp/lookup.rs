@@ -4,11 +4,11 @@
 use serde_json::Value;
 
 use super::call::column;
-use super::reply::{record_id, text_of};
+use super::response::{record_id, text_of};
 
 /// What is known of the record of a lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MarkerLookup {
+pub(crate) enum MarkerLookup {
     /// It exists: the ERP's id of it, the lowest one if there are several.
     Found(String),
     /// It does not exist, as far as the ERP shows us its records.

@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use url::Url;
 
 /// How long one call may take. The ERP sends mail and runs its own processes within an insert.
-pub const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where the ERP is, how to log in, and where a deal goes. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub struct ErpSettings {
     pub field_amount: String,
     /// `CRM_FIELD_EXTERNAL_ID`: the unique marker field that holds the amoCRM lead's id.
     pub field_external_id: Option<String>,
-    /// How long one call may take; [`TIMEOUT`] outside tests.
+    /// How long one call may take; 30 s outside tests.
     pub timeout: Duration,
 }
 

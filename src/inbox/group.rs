@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::db::{Pools, Transaction};
-use crate::reconcile::note_leads;
+use crate::deals::notices::note_leads;
 
 /// The most webhooks in one transaction, which bounds how long it holds the write lock.
 const LARGEST_GROUP: usize = 128;

@@ -1,55 +1,25 @@
-//! amoCRM's events feed: what happened to leads, whether or not a webhook told of it.
+//! amoCRM's events feed: what happened to leads, whether or not a webhook reported it.
 
-use http::StatusCode;
+use functions::ports::{self, FeedPage, FeedWindow, LeadEvent, LeadFeed};
+use functions::webhook::Action;
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
-use crate::amocrm::answer::{self as api, ApiError};
-use crate::amocrm::call::ApiCall;
-use crate::amocrm::{AmoCrmClient, TokenStore};
+use crate::amocrm::AmoCrmPort;
 
 /// The kinds of events that can put a lead into a stage.
-pub const LEAD_EVENTS: [&str; 3] = ["lead_status_changed", "lead_added", "lead_restored"];
+const KINDS: [(&str, Action); 3] = [
+    ("lead_status_changed", Action::Status),
+    ("lead_added", Action::Add),
+    ("lead_restored", Action::Restore),
+];
 
-/// The most that amoCRM gives on one page.
+/// The most events that amoCRM gives on one page.
 const PAGE: &str = "100";
 
-/// Which events to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FeedQuery {
-    /// Not before this time.
-    pub from: Timestamp,
-    /// Not after this time.
-    pub to: Timestamp,
-    /// The page, from 1.
-    pub page: u32,
-}
-
-/// One page of the feed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EventPage {
-    /// The events on it that are about leads and within the window, whatever else amoCRM has sent.
-    pub events: Vec<FeedEvent>,
-    /// There is another page.
-    pub more: bool,
-}
-
-/// Something that happened to a lead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FeedEvent {
-    /// amoCRM's id of the event: the same however often it is read.
-    pub id: String,
-    /// What happened, one of [`LEAD_EVENTS`].
-    pub kind: String,
-    /// The lead.
-    pub lead_id: u64,
-    /// The account, where amoCRM says so.
-    pub account_id: Option<u64>,
-    /// When.
-    pub at: Timestamp,
-    /// The (pipeline, status) that the lead entered; only a change of status says so.
-    pub stage: Option<(u64, u64)>,
-}
+/// amoCRM's feed, for reconciliation.
+pub(crate) struct AmoCrmFeed(pub(super) AmoCrmPort);
 
 #[derive(Deserialize)]
 struct WirePage {
@@ -59,6 +29,7 @@ struct WirePage {
     embedded: Embedded,
 }
 
+/// `next` is only asked whether it is there: no address is taken from an answer.
 #[derive(Default, Deserialize)]
 struct Links {
     next: Option<serde::de::IgnoredAny>,
@@ -78,64 +49,67 @@ struct WireEvent {
     entity_type: String,
     created_at: i64,
     account_id: Option<u64>,
-    /// Its form depends on the kind; only `lead_status` is looked for.
+    /// Its form depends on the kind; only `lead_status` is read.
     #[serde(default)]
-    value_after: serde_json::Value,
+    value_after: Value,
 }
 
-impl<S: TokenStore> AmoCrmClient<S> {
-    /// One page of the feed. `links.next` is only asked whether it is there: no address is taken from an answer.
-    pub async fn events(&self, query: &FeedQuery) -> Result<EventPage, ApiError> {
-        let mut pairs = vec![
-            ("limit".to_owned(), PAGE.to_owned()),
-            ("page".to_owned(), query.page.to_string()),
-            ("filter[entity][]".to_owned(), "lead".to_owned()),
-            ("filter[created_at][from]".to_owned(), query.from.as_second().to_string()),
-            ("filter[created_at][to]".to_owned(), query.to.as_second().to_string()),
-        ];
-        for kind in LEAD_EVENTS {
-            pairs.push(("filter[type][]".to_owned(), kind.to_owned()));
-        }
-        let answer = self.send(&ApiCall::get("/api/v4/events").query(pairs)).await?;
-        if answer.status == StatusCode::NO_CONTENT {
-            return Ok(EventPage::default());
-        }
-        let page: WirePage = api::json(&answer)?;
-        let events = page.embedded.events.into_iter().filter_map(|event| event.checked(query));
-        Ok(EventPage { events: events.collect(), more: page.links.next.is_some() })
+/// Where a lead is.
+#[derive(Deserialize)]
+struct WireLead {
+    id: u64,
+    pipeline_id: u64,
+    status_id: u64,
+    #[serde(default)]
+    is_deleted: bool,
+}
+
+impl LeadFeed for AmoCrmFeed {
+    async fn page(&self, window: &FeedWindow, page: u32) -> ports::Result<FeedPage> {
+        let client = self.0.client()?;
+        let read: Option<WirePage> = client.get("/api/v4/events", query(window, page)).await?;
+        let Some(page) = read else { return Ok(FeedPage::default()) };
+        let events = page.embedded.events.into_iter();
+        let events = events.filter_map(|event| event.checked(window)).collect();
+        Ok(FeedPage { events, more: page.links.next.is_some() })
     }
 
-    /// The (pipeline, status) that a lead is in now; `None` when there is no such lead to be seen.
-    pub async fn stage(&self, lead_id: u64) -> Result<Option<(u64, u64)>, ApiError> {
-        #[derive(Deserialize)]
-        struct Place {
-            id: u64,
-            pipeline_id: u64,
-            status_id: u64,
-            #[serde(default)]
-            is_deleted: bool,
-        }
+    async fn stage(&self, lead_id: u64) -> ports::Result<Option<(u64, u64)>> {
         let path = format!("/api/v4/leads/{lead_id}");
-        let answer = self.send(&ApiCall::get(&path)).await?;
-        if answer.status == StatusCode::NO_CONTENT {
-            return Ok(None);
-        }
-        let place: Place = api::json(&answer)?;
-        let usable = place.id == lead_id && !place.is_deleted;
-        Ok(usable.then_some((place.pipeline_id, place.status_id)))
+        let lead: Option<WireLead> = self.0.client()?.get(&path, Vec::new()).await?;
+        let lead = lead.filter(|lead| lead.id == lead_id && !lead.is_deleted);
+        Ok(lead.map(|lead| (lead.pipeline_id, lead.status_id)))
     }
+}
+
+fn query(window: &FeedWindow, page: u32) -> Vec<(String, String)> {
+    let mut query = vec![
+        ("limit".to_owned(), PAGE.to_owned()),
+        ("page".to_owned(), page.to_string()),
+        ("filter[entity][]".to_owned(), "lead".to_owned()),
+        ("filter[created_at][from]".to_owned(), window.from.as_second().to_string()),
+        ("filter[created_at][to]".to_owned(), window.to.as_second().to_string()),
+    ];
+    query.extend(KINDS.map(|(kind, _)| ("filter[type][]".to_owned(), kind.to_owned())));
+    query
 }
 
 impl WireEvent {
-    /// amoCRM is known to skip filters without a word, so each event is looked at again.
-    fn checked(self, query: &FeedQuery) -> Option<FeedEvent> {
-        let at = Timestamp::from_second(self.created_at).ok()?;
-        let asked_for = self.entity_type == "lead"
-            && LEAD_EVENTS.contains(&self.kind.as_str())
-            && (query.from.as_second()..=query.to.as_second()).contains(&self.created_at);
+    /// The event, provided that it is one that was asked for: amoCRM is known to ignore filters without an error.
+    fn checked(self, window: &FeedWindow) -> Option<LeadEvent> {
+        let (_, action) = KINDS.into_iter().find(|(kind, _)| *kind == self.kind)?;
+        let within = window.from.as_second()..=window.to.as_second();
+        if self.entity_type != "lead" || !within.contains(&self.created_at) {
+            return None;
+        }
         let status = &self.value_after[0]["lead_status"];
-        let stage = status["pipeline_id"].as_u64().zip(status["id"].as_u64());
-        let Self { id, kind, entity_id: lead_id, account_id, .. } = self;
-        asked_for.then_some(FeedEvent { id, kind, lead_id, account_id, at, stage })
+        Some(LeadEvent {
+            id: self.id,
+            action,
+            lead_id: self.entity_id,
+            account_id: self.account_id,
+            at: Timestamp::from_second(self.created_at).ok()?,
+            stage: status["pipeline_id"].as_u64().zip(status["id"].as_u64()),
+        })
     }
 }

@@ -1,116 +1,79 @@
-//! Reconciliation, with amoCRM's feed on one side and the store on the other.
+//! What reconciliation remembers, and what follows from it for the next run.
 
-use functions::ports::{self, FeedPage, FeedWindow, LeadEvent, LeadFeed, ReconcileLog};
-use functions::webhook::Action;
+use functions::ports::{self, FeedWindow, LeadEvent, ReconcileLog};
 use jiff::{SignedDuration, Timestamp};
 
-use super::feed::{FeedEvent, FeedQuery};
-use crate::amocrm::{AmoCrmPort, TokenStore};
-use crate::clock::SharedClock;
+use super::table;
 use crate::config::Dedupe;
 use crate::db::Db;
+use crate::deals::notices;
 use crate::metrics::Metrics;
 
 /// How far behind its last end a run begins: events appear in the feed with a delay.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
-/// How far the daily look back goes.
+/// How far the daily look-back goes.
 const SWEEP: SignedDuration = SignedDuration::from_hours(48);
 /// How much time one run covers when there is much to catch up on.
 const STRIDE: SignedDuration = SignedDuration::from_hours(6);
-/// Clocks differ: a webhook may seem to come before what it tells of.
+/// Clocks differ: a webhook may seem to come before what it reports.
 const CLOCKS: SignedDuration = SignedDuration::from_mins(5);
 
-/// How long a webhook is given before its lead counts as missed.
-///
-/// One record for each lead makes a webhook that comes late harmless. One record for each webhook does not, so then
-/// all of amoCRM's own attempts are waited for, 95 minutes.
-pub fn grace(dedupe: Dedupe) -> SignedDuration {
-    match dedupe {
-        Dedupe::Lead => SignedDuration::from_mins(2),
-        Dedupe::Event => SignedDuration::from_mins(100),
-    }
+/// The log of reconciliation, in the database.
+pub(crate) struct StoredLog {
+    db: Db,
+    metrics: Metrics,
+    /// How long a webhook is waited for before its lead counts as missed.
+    grace: SignedDuration,
 }
 
-/// amoCRM's feed, for reconciliation.
-#[derive(Debug, Clone)]
-pub struct AmoCrmFeed<S>(pub AmoCrmPort<S>);
-
-/// What reconciliation remembers.
-#[derive(Clone)]
-pub struct StoredReconcileLog {
-    /// Where it is remembered.
-    pub store: Db,
-    /// Tells how far a run may look.
-    pub clock: SharedClock,
-    /// Counts what webhooks missed.
-    pub metrics: Metrics,
-    /// How long a webhook is given before its lead counts as missed.
-    pub grace: SignedDuration,
-}
-
-impl<S: TokenStore> LeadFeed for AmoCrmFeed<S> {
-    async fn page(&self, window: &FeedWindow, page: u32) -> ports::Result<FeedPage> {
-        let client = self.0.client()?;
-        let query = FeedQuery { from: time(&window.from)?, to: time(&window.to)?, page };
-        let read = client.events(&query).await?;
-        let events = read.events.into_iter().filter_map(lead_event).collect();
-        Ok(FeedPage { events, more: read.more })
+impl StoredLog {
+    pub(super) fn new(db: Db, metrics: Metrics, dedupe: Dedupe) -> Self {
+        let grace = match dedupe {
+            // With one record for each lead a webhook that comes late is harmless.
+            Dedupe::Lead => SignedDuration::from_mins(2),
+            // With one for each webhook it is not, so all of amoCRM's own attempts are waited for, 95 minutes.
+            Dedupe::Event => SignedDuration::from_mins(100),
+        };
+        Self { db, metrics, grace }
     }
 
-    async fn stage(&self, lead_id: u64) -> ports::Result<Option<(u64, u64)>> {
-        Ok(self.0.client()?.stage(lead_id).await?)
-    }
-}
-
-fn lead_event(event: FeedEvent) -> Option<LeadEvent> {
-    let action = match event.kind.as_str() {
-        "lead_status_changed" => Action::Status,
-        "lead_added" => Action::Add,
-        "lead_restored" => Action::Restore,
-        _ => return None,
-    };
-    let FeedEvent { id, lead_id, account_id, at, stage, .. } = event;
-    Some(LeadEvent { id, action, lead_id, account_id, at: at.to_string(), stage })
-}
-
-impl StoredReconcileLog {
-    /// What the next run shall read.
-    async fn next(&self) -> anyhow::Result<(Timestamp, Timestamp, bool)> {
-        let cursor = self.store.reconcile_cursor().await?;
-        let now = self.clock.now();
+    async fn next_window(&self) -> anyhow::Result<FeedWindow> {
+        let now = self.now();
+        let cursor = table::cursor(&self.db, now).await?;
         let latest = now.saturating_sub(self.grace)?;
-        let to = latest.min(cursor.cursor_at.saturating_add(STRIDE)?).max(cursor.cursor_at);
-        // First what lies between, then what was read before.
+        let to = latest.min(cursor.read_to.saturating_add(STRIDE)?).max(cursor.read_to);
+        // First what was never read, then what was read before.
         let sweep = to >= latest && now.duration_since(cursor.swept_at) >= SWEEP / 2;
         let back =
-            if sweep { now.saturating_sub(SWEEP)?.min(cursor.cursor_at) } else { cursor.cursor_at };
-        // What happened before this service was switched on is not ours: the records exist, made by other means.
+            if sweep { now.saturating_sub(SWEEP)?.min(cursor.read_to) } else { cursor.read_to };
+        // What happened before reconciliation was switched on is not ours: the records exist, made by other means.
         let from = back.saturating_sub(OVERLAP)?.max(cursor.started_at).min(to);
-        Ok((from, to, sweep))
+        Ok(FeedWindow { from, to, sweep })
     }
 
-    async fn settle(&self, events: &[LeadEvent], leads: &[u64]) -> ports::Result<()> {
-        let mut settled = Vec::with_capacity(events.len());
-        for event in events {
-            settled.push((event.id.as_str(), time(&event.at)?));
+    /// Whether no run has handled the event, and no webhook has reported its lead since.
+    async fn is_news(&self, event: &LeadEvent) -> anyhow::Result<bool> {
+        if table::is_handled(&self.db, &event.id).await? {
+            return Ok(false);
         }
-        self.store.settle_events(&settled, leads).await.map_err(|error| store_failed(&error))
+        let since = event.at.saturating_sub(CLOCKS)?;
+        Ok(!notices::noted_since(&self.db, event.lead_id, since).await?)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.db.clock().now()
     }
 }
 
-impl ReconcileLog for StoredReconcileLog {
+impl ReconcileLog for StoredLog {
     async fn window(&self) -> ports::Result<FeedWindow> {
-        let (from, to, sweep) = self.next().await.map_err(|error| store_failed(&error))?;
-        Ok(FeedWindow { from: from.to_string(), to: to.to_string(), sweep })
+        self.next_window().await.map_err(|error| database_failed(&error))
     }
 
     async fn news(&self, events: Vec<LeadEvent>) -> ports::Result<Vec<LeadEvent>> {
         let mut news = Vec::new();
         for event in events {
-            let told_since =
-                time(&event.at)?.saturating_sub(CLOCKS).map_err(ports::Error::again)?;
-            let is_news = self.store.is_news(&event.id, event.lead_id, told_since).await;
-            if is_news.map_err(|error| store_failed(&error))? {
+            if self.is_news(&event).await.map_err(|error| database_failed(&error))? {
                 news.push(event);
             }
         }
@@ -118,27 +81,27 @@ impl ReconcileLog for StoredReconcileLog {
     }
 
     async fn dismiss(&self, events: &[LeadEvent]) -> ports::Result<()> {
-        if events.is_empty() { Ok(()) } else { self.settle(events, &[]).await }
+        if events.is_empty() {
+            return Ok(());
+        }
+        let dismissed = table::mark_handled(&self.db, events, &[], self.now()).await;
+        dismissed.map_err(|error| database_failed(&error))
     }
 
     async fn reconciled(&self, window: &FeedWindow, missed: &[LeadEvent]) -> ports::Result<()> {
         let leads: Vec<u64> = missed.iter().map(|event| event.lead_id).collect();
-        self.settle(missed, &leads).await?;
-        let advanced = self.store.advance_reconcile_cursor(time(&window.to)?, window.sweep).await;
-        advanced.map_err(|error| store_failed(&error))?;
+        let handled = table::mark_handled(&self.db, missed, &leads, self.now()).await;
+        handled.map_err(|error| database_failed(&error))?;
+        let advanced = table::advance(&self.db, window, self.now()).await;
+        advanced.map_err(|error| database_failed(&error))?;
         self.metrics.reconciled(missed.len());
         if !missed.is_empty() {
-            tracing::warn!(?leads, "no webhook told of these leads; reconciliation sent them on");
+            tracing::warn!(?leads, "no webhook reported these leads; reconciliation sent them on");
         }
         Ok(())
     }
 }
 
-fn store_failed(error: &anyhow::Error) -> ports::Error {
-    ports::Error::again(format!("the database failed: {error:#}"))
-}
-
-/// A time as the functions keep it.
-fn time(text: &str) -> ports::Result<Timestamp> {
-    text.parse().map_err(ports::Error::again)
+fn database_failed(error: &anyhow::Error) -> ports::Error {
+    ports::Error::again(format!("the database failed: {error:#}; it is tried again"))
 }

@@ -1,118 +1,81 @@
 //! `doctor` finds each fault, says what to do, and shows no secret.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use axum::Router;
-use inngest::signing::SigningKey;
-use inngest::{NewEvent, Settings};
-use inngest_dev_server::DevServer;
-use prometei_flow::amocrm::SETTINGS;
-use prometei_flow::clock::{SharedClock, SystemClock};
-use prometei_flow::config::EnvMap;
-use prometei_flow::doctor::{Finding, Status, examine, examine_within};
-use prometei_flow::outbound::{Outbound, inngest_client};
-use sandbox::{ErpFailure, FakeAmoCrm, FakeAmoCrmSettings, FakeErp, FakeErpSettings};
-use tempfile::TempDir;
-use tokio::net::TcpListener;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use sandbox::free_port;
+use serde::Deserialize;
+use serde_json::Value;
 
-const SIGNING_KEY: &str = "signkey-prod-8ee2262a15ac8d3c42d6a840db7af3de2aab08ef632b32a37a687f24";
-const EVENT_KEY: &str = "event-key-5ecret";
-const WEBHOOK_SECRET: &str = "webhook-5ecret-of-the-test";
-const HOOK: &str = "https://deals.example.org/api/amocrm-webhook?secret=webhook-5ecret-of-the-test";
+use crate::world::{Begin as _, NOWHERE, World, given};
 
-/// A world in which all is well.
-struct World {
-    amocrm: FakeAmoCrm,
-    erp: FakeErp,
-    variables: Vec<(String, String)>,
-    _folder: TempDir,
-    _stop: DropGuard,
+/// The events of a lead for which the service needs webhooks.
+const EVENTS: [&str; 3] = ["status_lead", "add_lead", "restore_lead"];
+
+/// One thing that was looked at.
+#[derive(Debug, Deserialize)]
+struct Finding {
+    check: String,
+    status: String,
+    message: String,
+    fix: Option<String>,
 }
 
-impl World {
-    async fn new() -> Self {
-        let stop = CancellationToken::new();
-        let port = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let fake = FakeAmoCrmSettings::default();
-        let amocrm = FakeAmoCrm::start(port().await, stop.clone(), fake.clone()).unwrap();
-        amocrm.set_webhook(HOOK, &SETTINGS, false);
-        let settings = FakeErpSettings::default();
-        let erp = FakeErp::start(port().await, stop.clone(), settings.clone()).unwrap();
-        let inngest = DevServer::builder()
-            .signing_key(SigningKey::new(SIGNING_KEY))
-            .event_key(EVENT_KEY)
-            .serve(port().await, stop.clone())
-            .unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let database = format!("sqlite://{}/flow.db", folder.path().display());
-        let variables = [
-            ("INNGEST_BASE_URL", inngest.url().as_str().trim_end_matches('/')),
-            ("INNGEST_SIGNING_KEY", SIGNING_KEY),
-            ("INNGEST_EVENT_KEY", EVENT_KEY),
-            ("INNGEST_SERVE_ORIGIN", "https://deals.example.org"),
-            ("DATABASE_URL", &database),
-            ("AMOCRM_WEBHOOK_SECRET", WEBHOOK_SECRET),
-            ("AMOCRM_BASE_URL", amocrm.url().as_str()),
-            ("AMOCRM_CLIENT_ID", &fake.client_id),
-            ("AMOCRM_CLIENT_SECRET", &fake.client_secret),
-            ("AMOCRM_REDIRECT_URI", &fake.redirect_uri),
-            ("AMOCRM_REFRESH_TOKEN", &fake.refresh_token),
-            ("AMOCRM_ACCOUNT_ID", "32452514"),
-            ("CRM_API_URL", erp.url().as_str()),
-            ("CRM_API_KEY", &settings.key),
-            ("CRM_API_USERNAME", &settings.username),
-            ("CRM_API_PASSWORD", &settings.password),
-            ("CRM_FIELD_EXTERNAL_ID", "field_1041"),
-        ];
-        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        Self { amocrm, erp, variables, _folder: folder, _stop: stop.drop_guard() }
-    }
+/// A world in which all is well.
+async fn all_is_well() -> World<()> {
+    let world = given()
+        .signed()
+        .variable("INNGEST_SERVE_ORIGIN", "https://deals.example.org")
+        .variable("AMOCRM_ACCOUNT_ID", "32452514")
+        .variable("CRM_FIELD_EXTERNAL_ID", "field_1041");
+    let world = world.unserved().await;
+    world.amocrm.set_webhook(&hook(&world), &EVENTS, false);
+    world
+}
 
+/// The address of the service's webhook in amoCRM.
+fn hook(world: &World<()>) -> String {
+    let secret = &world.variables["AMOCRM_WEBHOOK_SECRET"];
+    format!("https://deals.example.org/api/amocrm-webhook?secret={secret}")
+}
+
+impl World<()> {
     /// What is found with these variables changed.
     async fn findings(&self, changes: &[(&str, &str)]) -> Vec<Finding> {
-        let variables = self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let env: EnvMap = variables.chain(changes.iter().copied()).collect();
-        let findings = examine(&env, Arc::new(SystemClock)).await;
+        let said = self.command_with(&["doctor", "--json"], changes).await;
+        let mut report: Value =
+            serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{said:?}"));
+        let findings: Vec<Finding> = serde_json::from_value(report["checks"].take()).unwrap();
         for finding in &findings {
-            let line = finding.to_string();
-            assert!(!line.contains('\n'), "one line each: {line}");
-            assert_eq!(finding.status == Status::Ok, finding.fix.is_none(), "{line}");
-            for secret in [
-                SIGNING_KEY,
-                EVENT_KEY,
-                WEBHOOK_SECRET,
-                "fake-amocrm-secret",
-                "fake-refresh",
-                "fake-access",
-            ] {
-                assert!(!line.contains(secret), "{line}");
-            }
+            let lines =
+                format!("{} {}", finding.message, finding.fix.as_deref().unwrap_or_default());
+            assert!(!lines.contains('\n'), "one line each: {finding:?}");
+            assert_eq!(finding.status == "ok", finding.fix.is_none(), "{finding:?}");
         }
+        let fails = findings.iter().any(|finding| finding.status == "error");
+        assert_eq!((said.code, &report["ok"]), (Some(i32::from(fails)), &Value::from(!fails)));
         findings
     }
 
     /// The status of `check`, with what it says.
-    async fn finds(&self, changes: &[(&str, &str)], check: &str) -> (Status, String) {
+    async fn finds(&self, changes: &[(&str, &str)], check: &str) -> (String, String) {
         let findings = self.findings(changes).await;
         let found = findings.iter().find(|finding| finding.check == check);
         let found = found.unwrap_or_else(|| panic!("no {check} in {findings:#?}"));
-        (found.status, found.to_string())
+        let fix = found.fix.as_ref().map(|fix| format!(" -> {fix}")).unwrap_or_default();
+        (found.status.clone(), format!("{}{fix}", found.message))
     }
 }
 
-fn assert_found(found: &(Status, String), status: Status, says: &str) {
-    assert!(found.0 == status && found.1.contains(says), "{found:?}, not {status:?} {says}");
+fn assert_found(found: &(String, String), status: &str, says: &str) {
+    assert!(found.0 == status && found.1.contains(says), "{found:?}, not {status} {says}");
 }
 
 #[tokio::test]
 async fn where_all_is_well_every_line_says_so() {
-    let world = World::new().await;
+    let world = all_is_well().await;
     let findings = world.findings(&[]).await;
-    let bad: Vec<_> = findings.iter().filter(|finding| finding.status != Status::Ok).collect();
+    let bad: Vec<_> = findings.iter().filter(|finding| finding.status != "ok").collect();
     assert!(bad.is_empty(), "{bad:#?}");
-    let checks: Vec<_> = findings.iter().map(|finding| finding.check).collect();
+    let checks: Vec<_> = findings.iter().map(|finding| finding.check.as_str()).collect();
     assert_eq!(
         checks,
         [
@@ -135,56 +98,49 @@ async fn where_all_is_well_every_line_says_so() {
 }
 
 #[tokio::test]
-async fn every_mistake_in_the_variables_is_told() {
-    let world = World::new().await;
+async fn every_mistake_in_the_variables_is_reported() {
+    let world = all_is_well().await;
     let changes = [("CRM_API_URL", ""), ("PORT", "many"), ("INNGEST_EVENT_KEY", "")];
     let findings = world.findings(&changes).await;
     assert_eq!(findings.len(), 3, "{findings:#?}");
-    assert!(findings.iter().all(|finding| finding.status == Status::Error));
+    assert!(findings.iter().all(|finding| finding.status == "error"));
     assert!(world.amocrm.requests().is_empty());
 }
 
 #[tokio::test]
 async fn keys_that_inngest_does_not_know_are_found() {
-    let world = World::new().await;
+    let world = all_is_well().await;
     let other = [("INNGEST_SIGNING_KEY", "signkey-prod-00112233")];
     let found = world.finds(&other, "inngest api").await;
-    assert_found(&found, Status::Error, "refuses the signing key");
+    assert_found(&found, "error", "refuses the signing key");
     let found = world.finds(&[("INNGEST_EVENT_KEY", "another")], "inngest events").await;
-    assert_found(&found, Status::Error, "refuses the event key");
-    let found = world.finds(&[("INNGEST_BASE_URL", "http://127.0.0.1:1")], "inngest api").await;
-    assert_found(&found, Status::Error, "cannot be reached");
+    assert_found(&found, "error", "refuses the event key");
+    let found = world.finds(&[("INNGEST_BASE_URL", NOWHERE)], "inngest api").await;
+    assert_found(&found, "error", "cannot be reached");
 }
 
 #[tokio::test]
 async fn the_event_key_is_accepted_here_when_it_is_accepted_from_the_service() {
-    let world = World::new().await;
+    let world = given().event_key("event-key-5ecret").unserved().await;
     for (key, accepted) in [
-        (EVENT_KEY, true),
+        ("event-key-5ecret", true),
         ("event-key-5ecret\n", true),
         ("event%2Dkey-5ecret", false),
         ("event-key/5ecret", false),
     ] {
-        let found = world.finds(&[("INNGEST_EVENT_KEY", key)], "inngest events").await;
-        assert_eq!(found.0 == Status::Ok, accepted, "{key}: {found:?}");
-        let base = &world.variables[0].1;
-        let settings = Settings::from_lookup(|name| match name {
-            "INNGEST_BASE_URL" => Some(base.clone()),
-            "INNGEST_EVENT_KEY" => Some(key.to_owned()),
-            _ => None,
-        });
-        let clock: SharedClock = Arc::new(SystemClock);
-        let client = inngest_client(settings.unwrap(), Outbound::new(), &clock);
-        let sent = client.send(&[NewEvent::named("app/event", serde_json::json!({}))]).await;
-        assert_eq!(sent.is_ok(), accepted, "{key}: {sent:?}");
+        let key = [("INNGEST_EVENT_KEY", key)];
+        let found = world.finds(&key, "inngest events").await;
+        assert_eq!(found.0 == "ok", accepted, "{key:?}: {found:?}");
+        let sent = world.command_with(&["send-deal", "--name", "A"], &key).await;
+        assert_eq!(sent.code == Some(0), accepted, "{key:?}: {sent:?}");
     }
     let found = world.finds(&[("INNGEST_EVENT_KEY", "event-key/5ecret")], "variables").await;
-    assert_found(&found, Status::Warning, "INNGEST_EVENT_KEY: has a `/`");
+    assert_found(&found, "warning", "INNGEST_EVENT_KEY: has a `/`");
 }
 
 #[tokio::test]
 async fn what_stands_before_inngest_is_not_taken_for_inngest() {
-    let world = World::new().await;
+    let world = all_is_well().await;
     for (status, says) in [
         (404, "not how Inngest refuses an event"),
         (403, "proxy or firewall"),
@@ -194,38 +150,38 @@ async fn what_stands_before_inngest_is_not_taken_for_inngest() {
         let page = Router::new().fallback(move || async move {
             (http::StatusCode::from_u16(status).unwrap(), "<html><h1>Hello</h1></html>")
         });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = free_port().await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, page).await });
         let changes = [("INNGEST_BASE_URL", url.as_str())];
         let found = world.finds(&changes, "inngest events").await;
-        assert_found(&found, Status::Error, says);
-        assert_ne!(world.finds(&changes, "inngest api").await.0, Status::Ok, "HTTP {status}");
+        assert_found(&found, "error", says);
+        assert_ne!(world.finds(&changes, "inngest api").await.0, "ok", "HTTP {status}");
     }
 }
 
 #[tokio::test]
 async fn a_token_that_amocrm_refuses_is_found() {
-    let world = World::new().await;
+    let world = all_is_well().await;
     world.amocrm.revoke();
     let found = world.finds(&[], "amocrm token").await;
-    assert_found(&found, Status::Error, "amocrm authorize");
-    let found = world.finds(&[("AMOCRM_BASE_URL", "http://127.0.0.1:1")], "amocrm token").await;
-    assert_found(&found, Status::Error, "no connection");
+    assert_found(&found, "error", "amocrm authorize");
+    let found = world.finds(&[("AMOCRM_BASE_URL", NOWHERE)], "amocrm token").await;
+    assert_found(&found, "error", "no connection");
 }
 
 #[tokio::test]
 async fn a_token_of_another_account_is_found() {
-    let world = World::new().await;
+    let world = all_is_well().await;
     let found = world.finds(&[("AMOCRM_ACCOUNT_ID", "7")], "amocrm account").await;
-    assert_found(&found, Status::Error, "AMOCRM_ACCOUNT_ID says 7");
+    assert_found(&found, "error", "AMOCRM_ACCOUNT_ID says 7");
 }
 
 #[tokio::test]
 async fn a_long_lived_token_that_ends_soon_is_found() {
-    let world = World::new().await;
+    let world = all_is_well().await;
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
-    for (days, status) in [(400, Status::Ok), (20, Status::Warning), (0, Status::Error)] {
+    for (days, status) in [(400, "ok"), (20, "warning"), (0, "error")] {
         let end = i64::try_from(now + days * 86_400 + 3600).unwrap();
         let token = world.amocrm.issue_long_lived_token(end);
         let found = world.finds(&[("AMOCRM_ACCESS_TOKEN", &token)], "amocrm token").await;
@@ -235,39 +191,31 @@ async fn a_long_lived_token_that_ends_soon_is_found() {
 
 #[tokio::test]
 async fn a_webhook_that_is_not_as_it_should_be_is_found() {
-    let world = World::new().await;
-    world.amocrm.set_webhook(HOOK, &SETTINGS, true);
-    assert_found(
-        &world.finds(&[], "amocrm webhook").await,
-        Status::Error,
-        "switched the webhook off",
-    );
-    world.amocrm.set_webhook(HOOK, &SETTINGS[..1], false);
-    assert_found(
-        &world.finds(&[], "amocrm webhook").await,
-        Status::Error,
-        "add_lead, restore_lead",
-    );
+    let world = all_is_well().await;
+    world.amocrm.set_webhook(&hook(&world), &EVENTS, true);
+    assert_found(&world.finds(&[], "amocrm webhook").await, "error", "switched the webhook off");
+    world.amocrm.set_webhook(&hook(&world), &EVENTS[..1], false);
+    assert_found(&world.finds(&[], "amocrm webhook").await, "error", "add_lead, restore_lead");
 
     let secret = [("AMOCRM_WEBHOOK_SECRET", "another-secret-of-the-test")];
-    assert_found(&world.finds(&secret, "amocrm webhook").await, Status::Error, "no webhook for");
+    assert_found(&world.finds(&secret, "amocrm webhook").await, "error", "no webhook for");
     let other = [("INNGEST_SERVE_ORIGIN", "https://other.example.org")];
-    assert_found(&world.finds(&other, "amocrm webhook").await, Status::Error, "no webhook for");
+    assert_found(&world.finds(&other, "amocrm webhook").await, "error", "no webhook for");
     let stages = [other[0], ("AMOCRM_TRIGGER_STATUSES", "1:142")];
-    assert_found(&world.finds(&stages, "amocrm webhook").await, Status::Warning, "reconciliation");
+    assert_found(&world.finds(&stages, "amocrm webhook").await, "warning", "reconciliation");
 }
 
 #[tokio::test]
 async fn rights_that_are_missing_are_found() {
-    let world = World::new().await;
+    let world = all_is_well().await;
     world.amocrm.configure(|amocrm| amocrm.is_admin = false);
     let found = world.finds(&[], "amocrm webhook").await;
-    assert_found(&found, Status::Warning, "use the token of an administrator");
+    assert_found(&found, "warning", "use the token of an administrator");
 }
 
 #[tokio::test]
-async fn an_erp_that_does_not_let_us_in_is_found() {
-    let world = World::new().await;
+async fn an_erp_that_refuses_access_is_found() {
+    let world = all_is_well().await;
     for (variable, value, says) in [
         ("CRM_API_KEY", "wrong-key", "API Key mismatch"),
         ("CRM_API_PASSWORD", "wrong-password", "HTTP 500 without a body"),
@@ -275,48 +223,50 @@ async fn an_erp_that_does_not_let_us_in_is_found() {
         ("CRM_API_URL", "http://127.0.0.1:1/api/rest.php", "no connection"),
     ] {
         let found = world.finds(&[(variable, value)], "erp login").await;
-        assert_found(&found, Status::Error, says);
+        assert_found(&found, "error", says);
     }
 }
 
 #[tokio::test]
 async fn a_field_that_the_entity_does_not_have_is_found() {
-    let world = World::new().await;
+    let world = all_is_well().await;
     let found = world.finds(&[("CRM_FIELD_AMOUNT", "field_77")], "erp fields").await;
-    assert_found(&found, Status::Error, "entity 70 has no field_77");
+    assert_found(&found, "error", "entity 70 has no field_77");
 }
 
 #[tokio::test]
 async fn a_marker_field_that_cannot_be_relied_on_is_found() {
-    let world = World::new().await;
+    let world = all_is_well().await;
     let found = world.finds(&[("CRM_FIELD_EXTERNAL_ID", "")], "erp marker field").await;
-    assert_found(&found, Status::Warning, "none is configured");
+    assert_found(&found, "warning", "none is configured");
 
     world.erp.add_row([("field_1041", "7")]);
     world.erp.configure(|erp| erp.ignores_filters = true);
     let found = world.finds(&[], "erp marker field").await;
-    assert_found(&found, Status::Error, "returned a record with");
+    assert_found(&found, "error", "returned a record with");
 }
 
 #[tokio::test]
 async fn a_database_that_cannot_be_opened_is_found() {
-    let world = World::new().await;
+    let world = all_is_well().await;
     let found = world.finds(&[("DATABASE_URL", "sqlite:///nowhere/flow.db")], "database").await;
-    assert_found(&found, Status::Error, "cannot create the database");
+    assert_found(&found, "error", "cannot create the database");
 }
 
 #[tokio::test]
-async fn what_hangs_does_not_keep_the_rest_from_being_told() {
-    let world = World::new().await;
-    world.findings(&[]).await;
-    world.erp.fail_next(9, ErpFailure::Hang);
-    let variables = world.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let (env, clock) = (variables.collect::<EnvMap>(), Arc::new(SystemClock));
-    let findings = examine_within(Duration::from_secs(2), &env, clock).await;
-    let status =
-        |check: &str| findings.iter().find(|found| found.check == check).map(|found| found.status);
-    assert_eq!(status("erp"), Some(Status::Error));
-    for unharmed in ["inngest api", "amocrm webhook", "database"] {
-        assert_eq!(status(unharmed), Some(Status::Ok), "{unharmed}");
-    }
+async fn without_json_each_finding_is_a_line() {
+    let world = all_is_well().await;
+    let said = world.command_with(&["doctor"], &[("INNGEST_BASE_URL", NOWHERE)]).await;
+    assert_eq!(said.code, Some(1));
+    assert!(said.out.contains("\nerror    inngest api"), "{}", said.out);
+    assert!(said.out.contains("\nok       erp login"), "{}", said.out);
+    assert!(said.err.starts_with("error: doctor found "), "{}", said.err);
+}
+
+#[tokio::test]
+async fn a_dev_server_that_is_not_running_is_found_and_an_erp_that_is_not_configured() {
+    let world = given().without_erp().inngest_at(NOWHERE).unserved().await;
+    let found = world.finds(&[], "inngest api").await;
+    assert_found(&found, "error", "start the dev server");
+    assert_eq!(world.finds(&[], "erp login").await.0, "warning");
 }

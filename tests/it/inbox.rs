@@ -5,13 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use functions::webhook::{Action, AmoCrmWebhook};
-use prometei_flow::amocrm::{TokenPair, TokenStore as _};
 use prometei_flow::clock::{Clock as _, ManualClock};
 use prometei_flow::db::Db;
 use prometei_flow::inbox::InboxCounts;
 use prometei_flow::inbox::{EventSink, Forwarder, OutgoingEvent, Pace, SendError};
 use prometei_flow::metrics::Metrics;
-use secrecy::ExposeSecret as _;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -329,37 +327,4 @@ async fn a_database_that_cannot_be_opened_says_which_one() {
         let text = format!("{error:#}");
         assert!(text.contains(expected) && !text.contains("sesame"), "{text}");
     }
-}
-
-fn pair(access_token: &str, obtained_at: &str) -> TokenPair {
-    let obtained_at = obtained_at.parse().unwrap();
-    TokenPair {
-        access_token: access_token.into(),
-        refresh_token: format!("refresh of {access_token}").into(),
-        obtained_at,
-        expires_at: obtained_at + Duration::from_secs(86_400),
-    }
-}
-
-#[tokio::test]
-async fn of_two_token_pairs_for_the_same_predecessor_one_is_stored() {
-    let service = Service::new().await;
-    let other = service.database.open(service.clock.clone()).await;
-    assert!(service.store.load().await.unwrap().is_none());
-    let first = pair("first", "2026-11-22T10:00:00Z");
-    assert!(service.store.replace(None, &first).await.unwrap());
-    assert!(!other.replace(None, &pair("late", "2026-11-22T10:00:01Z")).await.unwrap());
-
-    let (mine, theirs) =
-        (pair("mine", "2026-11-23T10:00:00Z"), pair("theirs", "2026-11-23T10:00:00Z"));
-    let (a, b) =
-        tokio::join!(service.store.replace(Some(1), &mine), other.replace(Some(1), &theirs));
-    let (a, b) = (a.unwrap(), b.unwrap());
-    assert!(a != b, "one of them and only one");
-    let stored = other.load().await.unwrap().unwrap();
-    let token = stored.pair.access_token.expose_secret();
-    assert_eq!((stored.generation, token), (2, if a { "mine" } else { "theirs" }));
-    assert_eq!(stored.pair.expires_at, "2026-11-24T10:00:00Z".parse().unwrap());
-    assert!(!service.store.replace(Some(1), &mine).await.unwrap());
-    assert!(service.store.replace(Some(2), &mine).await.unwrap());
 }

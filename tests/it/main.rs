@@ -1,28 +1,20 @@
 //! What the service does, seen from outside its modules.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
-mod amocrm;
+mod attack;
 mod bodies;
-mod care;
 mod cli;
-mod cli_amocrm;
-mod cli_deals;
 mod config;
-mod consent;
 mod crash;
 mod database;
 mod doctor;
 mod e2e;
-mod erp;
 mod full_disk;
 mod http;
 mod inbox;
 mod kill;
-mod ledger;
 mod ports;
-mod reconcile_log;
 mod refusals;
 mod replicas;
-mod strangers;
-mod subscription;
 mod webhook;
+mod world;

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_tells_the_causes_too() {
+    fn the_text_includes_the_causes() {
         #[derive(Debug, thiserror::Error)]
         #[error("lead 7 could not be read")]
         struct NotRead(#[source] io::Error);

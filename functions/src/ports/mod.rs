@@ -6,6 +6,7 @@ mod error;
 
 use std::future::Future;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
@@ -78,12 +79,12 @@ pub struct Created {
     pub duplicate: bool,
 }
 
-/// What may be told of an access token.
+/// What may be shown of an access token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Authorization {
-    /// When the token ends, ISO 8601. Absent when the token does not say.
-    pub expires_at: Option<String>,
+    /// When the token expires. Absent when the token does not say.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// A lead as amoCRM holds it now.
@@ -109,13 +110,13 @@ pub trait LeadFeed: Send + Sync + 'static {
 
 /// What reconciliation remembers, durably.
 pub trait ReconcileLog: Send + Sync + 'static {
-    /// What the next run shall read: from before where the last one ended.
+    /// What the next run must read: from before the end of the last one.
     fn window(&self) -> impl Future<Output = Result<FeedWindow>> + Send;
 
-    /// Those of `events` that are not settled, and of whose lead no webhook has told since.
+    /// Those of `events` that no run has handled, and whose lead no webhook has reported since.
     fn news(&self, events: Vec<LeadEvent>) -> impl Future<Output = Result<Vec<LeadEvent>>> + Send;
 
-    /// Settles events that turned out to be of no concern.
+    /// Marks events as handled that turned out to be of no concern.
     fn dismiss(&self, events: &[LeadEvent]) -> impl Future<Output = Result<()>> + Send;
 
     /// `window` was read to its end, and `missed` were sent on. May be called twice.
@@ -129,10 +130,10 @@ pub trait ReconcileLog: Send + Sync + 'static {
 /// A stretch of time, both ends included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedWindow {
-    /// ISO 8601.
-    pub from: String,
-    /// ISO 8601.
-    pub to: String,
+    /// Its beginning.
+    pub from: Timestamp,
+    /// Its end.
+    pub to: Timestamp,
     /// This is the long look back that is taken once a day.
     pub sweep: bool,
 }
@@ -158,8 +159,8 @@ pub struct LeadEvent {
     pub lead_id: u64,
     /// The account.
     pub account_id: Option<u64>,
-    /// When, ISO 8601.
-    pub at: String,
+    /// When.
+    pub at: Timestamp,
     /// The (pipeline, status) that the lead entered, where the event says so.
     pub stage: Option<(u64, u64)>,
 }

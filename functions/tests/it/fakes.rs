@@ -1,4 +1,4 @@
-//! An amoCRM and an ERP that answer what they were told to, and remember what they were asked.
+//! An amoCRM and an ERP that give prepared answers and record the requests.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ pub(crate) fn clock() -> Clock {
 #[derive(Clone, Default)]
 pub(crate) struct FakeErp {
     pub(crate) created: Arc<Mutex<Vec<Deal>>>,
-    /// Deals whose name contains this are refused for good.
+    /// Deals whose name contains this are refused, without another retry.
     pub(crate) refuses: Option<&'static str>,
     pub(crate) knows_them_all: bool,
 }
@@ -58,7 +58,7 @@ impl FakeAmoCrm {
 
 impl AmoCrm for FakeAmoCrm {
     async fn authorize(&self) -> Result<Authorization> {
-        Ok(Authorization { expires_at: Some("2023-11-15T00:00:00Z".to_owned()) })
+        Ok(Authorization { expires_at: Some("2023-11-15T00:00:00Z".parse().unwrap()) })
     }
 
     async fn lead(&self, lead_id: u64) -> Result<Option<Lead>> {

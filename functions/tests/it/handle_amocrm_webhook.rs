@@ -48,7 +48,7 @@ async fn a_lead_becomes_a_record() {
 }
 
 #[tokio::test]
-async fn a_record_that_existed_is_told_as_a_duplicate() {
+async fn a_record_that_existed_is_reported_as_a_duplicate() {
     let erp = FakeErp { knows_them_all: true, ..FakeErp::default() };
     let done = with(&FakeAmoCrm::with(&[(1, "a", 0)]), &erp, ours(1)).await;
     assert_eq!(done.output().unwrap()["duplicate"], true);
@@ -110,7 +110,7 @@ async fn one_lead_that_fails_does_not_take_the_others_with_it() {
 }
 
 #[tokio::test]
-async fn several_leads_are_told_in_the_order_of_the_event() {
+async fn several_leads_are_reported_in_the_order_of_the_event() {
     let amocrm = FakeAmoCrm::with(&[(1, "first", 1), (2, "", 2), (3, "third", 3)]);
     let erp = FakeErp::default();
     let done = with(&amocrm, &erp, three()).await;

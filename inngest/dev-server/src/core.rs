@@ -38,7 +38,7 @@ impl Core {
         if self.signing_key.is_some() { "cloud" } else { "dev" }
     }
 
-    /// Changes the state, tells subscribers what happened, and wakes the executor.
+    /// Changes the state, notifies subscribers, and wakes the executor.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State, &Env) -> T) -> T {
         let mut state = self.state();
         let result = change(&mut state, &self.env);
@@ -48,7 +48,7 @@ impl Core {
         result
     }
 
-    /// Tells subscribers what happened, in the order in which it did.
+    /// Notifies subscribers, in the order in which things happened.
     pub(crate) fn publish(&self, state: &mut State) {
         for observation in state.seen.drain(..) {
             tracing::debug!(?observation);

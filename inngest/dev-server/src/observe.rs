@@ -1,4 +1,4 @@
-//! What the server tells its subscribers, as it happens.
+//! What the server reports to its subscribers, as it happens.
 
 use std::time::Duration;
 
@@ -146,7 +146,7 @@ pub enum Observation {
         /// Id of the function, as registered.
         function_id: String,
     },
-    /// A run failed for good.
+    /// A run failed, without another retry.
     RunFailed {
         /// The run.
         run_id: String,

@@ -52,7 +52,7 @@ fuzz_target!(|input: &[u8]| {
     let answer = answer(&endpoint, request);
     // Nothing in the input can hold a signature of a key that the fuzzer does not know.
     if mode == "cloud" && method == Method::POST && !too_large {
-        assert_eq!(answer.status, 401, "an unsigned call was believed");
+        assert_eq!(answer.status, 401, "an unsigned call was accepted");
     }
     if method == Method::POST && [400, 500].contains(&answer.status.as_u16()) {
         assert!(answer.body["message"].is_string(), "P-119: {}", answer.body);

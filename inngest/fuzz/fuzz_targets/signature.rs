@@ -25,7 +25,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// Whatever is believed must be what our own keys sign, now.
+/// Whatever is accepted must be what our own keys sign, now.
 fn arbitrary(header: &str, body: &[u8]) {
     let keys = keys();
     let Ok(key) = keys.verify(Some(header), body, NOW) else { return };
@@ -43,7 +43,7 @@ fn arbitrary(header: &str, body: &[u8]) {
     assert!(signature.len() == 64 && (signs(body) || canonical().is_some_and(|body| signs(&body))));
 }
 
-/// A good header is believed within the tolerance; with one byte changed it is not, except for the case of a
+/// A good header is accepted within the tolerance; with one byte changed it is not, except for the case of a
 /// hexadecimal digit (T16).
 fn changed(key: &SigningKey, body: &[u8], age: i64, position: usize, change: u8) {
     let (keys, good) = (keys(), key.sign(body, NOW - age));

@@ -85,7 +85,7 @@ impl Answer {
         self.body.as_array().expect("a list of operations")
     }
 
-    /// The run is over for good, and the message says why.
+    /// The run has ended, and the message says why.
     pub fn final_error(&self) -> &str {
         assert_eq!((self.status.as_u16(), self.no_retry()), (400, Some("true")), "{}", self.body);
         self.body["message"].as_str().expect("a message")

@@ -3,7 +3,7 @@ use crate::{Client, Mode, ReqwestTransport, Settings, SettingsError};
 
 impl App {
     /// The app `id` with the Inngest that the `INNGEST_*` variables name: see [`Settings::from_env`]. In cloud mode a
-    /// signing key must be among them, because without one no call can be believed.
+    /// signing key must be among them, because without one no signature can be verified.
     pub fn from_env(id: impl Into<String>) -> Result<Self, AppError> {
         Self::of_settings(id, Settings::from_env()?)
     }
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_told_on_a_line_of_its_own() {
+    fn every_mistake_is_reported_on_a_line_of_its_own() {
         let mistakes = app(&[("INNGEST_DEV", "off"), ("INNGEST_SERVE_PATH", "inngest")]);
         let text = mistakes.err().unwrap().to_string();
         let lines: Vec<_> = text.lines().collect();

@@ -41,7 +41,7 @@ impl App {
     }
 
     /// Adds a [`Function`](crate::Function), or what [`Config`](crate::Config::run) makes of a plain `async fn`. The
-    /// order of functions is the order in which Inngest hears of them.
+    /// order of functions is the order in which they are registered.
     pub fn function(mut self, function: impl Serve) -> Self {
         self.functions.extend(Served::of(function.erased(), &self.id));
         self
@@ -52,7 +52,7 @@ impl App {
         &self.functions
     }
 
-    /// Tells Inngest which version of the app this is.
+    /// Sets the version of the app, which Inngest shows.
     pub fn version(self, version: impl Into<String>) -> Self {
         Self { version: Some(version.into()), ..self }
     }

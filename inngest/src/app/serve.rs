@@ -2,7 +2,7 @@ use tokio::net::{TcpListener, ToSocketAddrs};
 
 use super::{App, AppError};
 
-/// Where the dev server looks for an app that is not told to it.
+/// Where the dev server looks for an app by default.
 const PATH: &str = "/api/inngest";
 
 impl App {

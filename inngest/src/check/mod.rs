@@ -1,4 +1,4 @@
-//! Gathers what is wrong with a function, so that all of it can be told at once.
+//! Collects the mistakes of a function, so that all are reported at once.
 //!
 //! The server answers "at least one function is invalid" to some mistakes (P-070), and accepts others only to hang
 //! on them later (P-084, P-085). So they are found here, each with the function and the setting it is in.

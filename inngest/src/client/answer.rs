@@ -22,7 +22,7 @@ struct Body {
 
 impl Body {
     /// The events that were accepted, from the first one on. The server fills the list up with an empty text where it
-    /// has no id (I2).
+    /// has no id (P-174).
     fn accepted(&self) -> Vec<String> {
         let ids = self.ids.iter().flatten();
         ids.take_while(|id| !id.is_empty()).cloned().collect()

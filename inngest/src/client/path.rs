@@ -42,8 +42,8 @@ pub(crate) fn path(segments: &[&str], query: Option<(&str, &str)>) -> String {
 /// One segment, so that Inngest's server compares it as it was before.
 ///
 /// That server looks at the decoded path only where the path came exactly as Go itself would have escaped it, and
-/// otherwise at the path as it came (I1). So what can stand in a path goes unescaped; and a text of which something must
-/// be escaped is escaped as Go does it. A `/` can reach the server in neither way.
+/// otherwise at the path as it came (P-172). So what can stand in a path goes unescaped; and a text of which something
+/// must be escaped is escaped as Go does it. A `/` can reach the server in neither way.
 fn segment(text: &str) -> String {
     let plain = utf8_percent_encode(text, RESERVED).to_string();
     if plain == text { plain } else { utf8_percent_encode(text, RESERVED_IN_GO).to_string() }

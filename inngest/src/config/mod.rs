@@ -1,4 +1,4 @@
-//! How the server shall run a function.
+//! How the server runs a function.
 
 mod batch;
 mod cancel_on;
@@ -28,7 +28,7 @@ const MAX_RETRIES: u8 = 20;
 const MAX_CONCURRENCY: usize = 2;
 const MAX_CANCEL: usize = 5;
 
-/// A function as the server shall know it: its id and name, what starts it, how it is run. What is not set is left out
+/// A function as the server knows it: its id and name, what starts it, how it is run. What is not set is left out
 /// of the registration, and so to the server (T62).
 ///
 /// All of it is checked when the endpoint is built.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::check::Mistakes;
 use crate::duration::{DAY, serialize_wire};
 
-/// How many events may start a run; those over it are passed over for good (P-082).
+/// How many events may start a run; those over it are dropped (P-082).
 ///
 /// ```
 /// # use std::time::Duration;

@@ -100,7 +100,7 @@ impl Endpoint {
     }
 }
 
-/// A call that was believed, for a function that there is.
+/// A call whose signature is verified, for a function that exists.
 struct Call<'r> {
     endpoint: &'r Endpoint,
     served: &'r Served,

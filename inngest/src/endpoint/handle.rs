@@ -11,7 +11,7 @@ use super::trust::Admission;
 use crate::limits::{MAX_BODY_BYTES, MAX_OTHER_BODY_BYTES, body_limit};
 
 impl Endpoint {
-    /// Answers one request. The path is not looked at: mount the endpoint where it shall live, `/api/inngest`
+    /// Answers one request. The path is not looked at: mount the endpoint where you want it, `/api/inngest`
     /// unless there is a reason.
     ///
     /// An adapter to a web server asks [`refusal`](Self::refusal) before it reads the body.
@@ -26,7 +26,7 @@ impl Endpoint {
     /// The answer to a request that is refused whatever its body holds: its method is none of ours, it announces a
     /// body that is too large, or it lacks a signature that is well formed and fresh, unless this is dev mode.
     ///
-    /// Adapters call it before they read the body, so that strangers cannot make them hold one. It costs no more than
+    /// Adapters call it before they read the body, so that untrusted clients cannot make them hold one. It costs no more than
     /// reading a header.
     pub fn refusal(&self, parts: &Parts) -> Option<http::Response<Bytes>> {
         let announced = content_length(parts).unwrap_or(0);

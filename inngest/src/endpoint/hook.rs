@@ -7,7 +7,7 @@ use futures_util::future::{BoxFuture, Shared};
 
 use super::reply::Reply;
 
-/// A stranger can send such requests without end; each registration is a request of ours to the Inngest API.
+/// Any client can send such requests without end, and each registration is a request to the Inngest API.
 const SECONDS_BETWEEN: u64 = 10;
 
 pub(super) type SharedReply = Shared<BoxFuture<'static, Reply>>;

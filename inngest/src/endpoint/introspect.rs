@@ -14,8 +14,8 @@ pub(super) fn capabilities() -> Value {
 }
 
 impl Endpoint {
-    /// `GET`: what this app is. In cloud mode only a signed request comes so far: strangers learn nothing (P-098). In
-    /// dev mode every caller is told what the dev server needs to find the app (P-094).
+    /// `GET`: what this app is. In cloud mode only a signed request gets this far: untrusted clients learn nothing (P-098). In
+    /// dev mode every caller gets what the dev server needs to find the app (P-094).
     pub(super) fn introspect(&self, trusted: &Trusted<'_>) -> Reply {
         if trusted.signed_by.is_some() {
             Reply::json(StatusCode::OK, &self.inspection()).signed_by(trusted.signed_by)

@@ -80,7 +80,7 @@ impl Endpoint {
         Self { inner: Arc::new(inner) }
     }
 
-    /// How many requests were refused since the endpoint was built, for your metrics. The log tells of them once a
+    /// How many requests were refused since the endpoint was built, for your metrics. They are logged once a
     /// minute.
     pub fn refused(&self) -> Refused {
         self.inner.refusals.so_far()

@@ -1,4 +1,4 @@
-//! Requests that were refused: counted, and logged once a minute. A line each would let a stranger fill the log.
+//! Requests that were refused: counted, and logged once a minute. With a line for each, any client could fill the log.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -39,7 +39,7 @@ pub(super) struct Refusals(Mutex<Counts>);
 #[derive(Default)]
 struct Counts {
     all: Refused,
-    told: Refused,
+    logged: Refused,
     last_line: Option<i64>,
     last_distance: i64,
 }
@@ -67,7 +67,7 @@ impl Refusals {
         counts.log_if_due(now);
     }
 
-    /// For requests that are believed: what was refused in the minute before shall not wait for the next refusal.
+    /// For accepted requests: what was refused in the minute before must not wait for the next refusal to be logged.
     pub(super) fn log_if_due(&self, now: i64) {
         self.counts().log_if_due(now);
     }
@@ -82,16 +82,16 @@ impl Counts {
         // A clock that was set back must not silence the log, so the distance counts.
         let too_soon =
             self.last_line.is_some_and(|last| now.abs_diff(last) < SECONDS_BETWEEN_LINES);
-        if self.all == self.told || too_soon {
+        if self.all == self.logged || too_soon {
             return;
         }
-        let (all, told) = (self.all, self.told);
-        let unsigned = all.unsigned - told.unsigned;
-        let malformed = all.malformed - told.malformed;
-        let stale = all.stale - told.stale;
-        let forged = all.forged - told.forged;
-        let without_key = all.without_key - told.without_key;
-        let unread = all.unread - told.unread;
+        let (all, logged) = (self.all, self.logged);
+        let unsigned = all.unsigned - logged.unsigned;
+        let malformed = all.malformed - logged.malformed;
+        let stale = all.stale - logged.stale;
+        let forged = all.forged - logged.forged;
+        let without_key = all.without_key - logged.without_key;
+        let unread = all.unread - logged.unread;
         let hints = [
             (without_key, "cloud mode needs INNGEST_SIGNING_KEY, or INNGEST_DEV=1 for development"),
             (
@@ -119,7 +119,7 @@ impl Counts {
             "refused requests that Inngest cannot be shown to have sent: {}",
             hints.join("; ")
         );
-        self.told = all;
+        self.logged = all;
         self.last_line = Some(now);
     }
 }

@@ -1,4 +1,4 @@
-//! The registration with Inngest: what the app tells the API of itself.
+//! The registration with Inngest: what the app says to the API about itself.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const REGISTER_LIMIT: Duration = Duration::from_secs(8);
 
 /// What one registration says beside the functions.
 pub(super) struct Registration {
-    /// Where Inngest shall call.
+    /// The URL that Inngest calls.
     pub(super) url: Url,
     pub(super) deploy_id: Option<String>,
     /// What kind of server asked for it; the API refuses that of another kind (P-046).
@@ -131,7 +131,7 @@ pub(super) fn failed(status: StatusCode, message: &str) -> Reply {
     Reply::json(status, &json!({ "message": message, "modified": false }))
 }
 
-/// A function as the server stores it (facts 4.2). Unset settings are left out, never null (T62).
+/// A function as the server stores it (P-075..P-079). Unset settings are left out, never null (T62).
 fn registered(served: &Served, url: &Url) -> Value {
     let config = &served.config;
     let mut url = url.clone();

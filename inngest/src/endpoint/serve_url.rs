@@ -15,7 +15,7 @@ const MAX_BYTES: usize = 2048;
 /// Where an endpoint is unless the settings say otherwise (P-094).
 const DEFAULT_PATH: &str = "/api/inngest";
 
-/// The URL to register on the word of a stranger: what the settings say, and nothing else.
+/// The URL to register for an unsigned request: what the settings say, and nothing else.
 ///
 /// `None` where they do not say it: no origin, or no path for a request that went elsewhere than to the usual one. A
 /// trailing slash makes no difference to us and may make one to a proxy, so it is not taken over.
@@ -27,10 +27,10 @@ pub(super) fn of_settings(settings: &Settings, requested_path: &str) -> Option<U
     Some(url)
 }
 
-/// The URL to register for a believed request.
+/// The URL to register for a request whose signature is verified.
 ///
-/// `signed` is the URL that the server says it used, where a signature covers it. Such a request is taken at that word
-/// alone: the signature does not cover host, path and query, which a replay can change. Else the URL is as the request
+/// `signed` is the URL that the server says it used, where a signature covers it. Then that URL alone
+/// counts: the signature does not cover host, path and query, which a replay can change. Else the URL is as the request
 /// was addressed. The settings go before both.
 pub(super) fn of_request(
     settings: &Settings,

@@ -1,4 +1,4 @@
-//! `PUT` that is believed: Inngest asks what functions there are.
+//! A verified `PUT`: Inngest asks which functions there are.
 
 use http::StatusCode;
 use http::request::Parts;
@@ -37,7 +37,7 @@ impl Endpoint {
         reply.signed_by(trusted.signed_by)
     }
 
-    /// Whether the answer itself shall be the registration (P-091).
+    /// Whether the answer itself is the registration (P-091).
     pub(super) fn is_in_band(&self, parts: &Parts) -> bool {
         self.inner.client.settings().in_band_sync
             && parts.headers.get(headers::SYNC_KIND).is_some_and(|kind| kind == "in_band")

@@ -1,4 +1,4 @@
-//! Who may be believed. A [`Trusted`] value is the only way into a call, and only [`Endpoint::trust`] makes one.
+//! Which requests are trusted. A [`Trusted`] value is the only way into a call, and only [`Endpoint::trust`] makes one.
 
 use http::request::Parts;
 use http::{Method, StatusCode};
@@ -26,7 +26,7 @@ pub(crate) enum Admission<'r> {
     Hook(Url),
 }
 
-/// The keys, and a header that is well formed and fresh. `None` in dev mode, where every request is believed.
+/// The keys, and a header that is well formed and fresh. `None` in dev mode, where every request is trusted.
 pub(crate) struct Unverified<'r>(Option<(&'r SigningKeys, &'r str)>);
 
 /// Why a request is not answered as asked.

@@ -1,4 +1,4 @@
-//! Polls a function until it is quiet, then says what the server shall hear.
+//! Polls a function until it is quiet, then says what to report to the server.
 //!
 //! Steps are futures that stay pending until their result is saved on the server, so a function stops where it
 //! needs one, and ordinary combinators work over steps. The driver only ever looks at a function that cannot go
@@ -211,7 +211,7 @@ fn found(call: &CallState<'_>) -> Vec<Found> {
         .collect()
 }
 
-/// Tells whether the function was woken, and wakes the task that drives it when that task sleeps. While it drives, it
+/// Records whether the function was woken, and wakes the task that drives it when that task sleeps. While it drives, it
 /// looks at the flag by itself: handing out a thousand results must not wake it a thousand times.
 #[derive(Default)]
 struct Woken {

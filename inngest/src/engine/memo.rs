@@ -84,7 +84,7 @@ struct Shape<'a> {
     error: Option<&'a RawValue>,
 }
 
-/// Tells `"data":null`, which is a result, from an absent key.
+/// Distinguishes `"data":null`, which is a result, from an absent key.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }

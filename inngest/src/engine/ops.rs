@@ -135,7 +135,7 @@ impl From<&Error> for OpError {
     }
 }
 
-/// The body that tells the server's users which steps there are instead of the one it asked for (P-161).
+/// The body that lists the existing steps in place of the one that the server asked for (P-161).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StepNotFound<'a> {

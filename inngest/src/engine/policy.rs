@@ -34,7 +34,7 @@ mod tests {
     use crate::{Error, Retry};
 
     #[test]
-    fn the_last_attempt_is_final_and_the_others_wait_as_told() {
+    fn the_last_attempt_is_final_and_the_others_wait_as_configured() {
         let policy = RetryPolicy {
             max_attempts: Some(3),
             backoff: Some(|attempts| Duration::from_secs(u64::from(attempts) * 10)),

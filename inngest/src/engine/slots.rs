@@ -38,7 +38,7 @@ impl Work {
 pub(super) struct Slot {
     pub(super) step: StepId,
     pub(super) work: Work,
-    /// The server shall call again as soon as this one is done, without waiting for its siblings (P-164).
+    /// The server must call again as soon as this one is done, without waiting for its siblings (P-164).
     pub(super) race: bool,
     pub(super) phase: Phase,
     /// The result of a step that was run and saved within this call.
@@ -119,7 +119,7 @@ pub(super) struct Slots {
     pub(super) resolved: usize,
     /// Steps without a result, in the order in which the function reached them.
     pub(super) found: Vec<usize>,
-    /// A step was told to run its code; the call ends with what comes of it.
+    /// A step runs its code; the call ends with its outcome.
     pub(super) running: bool,
     /// A step's code is being polled right now.
     pub(super) inside_step: bool,
@@ -132,7 +132,7 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    /// Whether the server shall call again as soon as this step is done. A step after a race must say so too, or
+    /// Whether the server must call again as soon as this step is done. A step after a race must say so too, or
     /// the next call waits for the losers.
     pub(super) fn races(&self, slot: &Slot) -> bool {
         slot.race || self.race_lost

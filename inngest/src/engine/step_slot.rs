@@ -14,7 +14,7 @@ use super::step_id::StepId;
 use crate::Error;
 use crate::clock::Clock;
 
-/// Whether a step has its result or shall produce it.
+/// Whether a step has its result or must produce it.
 pub(crate) enum Decision<'a> {
     /// Use the result that the server sent.
     Memo(&'a RawValue),
@@ -48,7 +48,7 @@ impl<'a> StepSlot<'a> {
         self.call
     }
 
-    /// Whether the server has a result, so that nothing needs to be told about the step.
+    /// Whether the server has a result, so that the step needs no report.
     pub(crate) fn is_saved(&self) -> bool {
         self.call.memo.is_finished(&self.step.hash)
     }

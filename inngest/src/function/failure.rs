@@ -1,4 +1,4 @@
-//! What is told of a run that has failed for good.
+//! What a failure handler gets: the failed run.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::event::RawEvent;
 use crate::{Event, EventSet, Result, ResultExt as _};
 
-/// A run that has failed for good (P-186).
+/// A run that has failed, without another retry (P-186).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Failure<E> {
@@ -31,7 +31,7 @@ pub struct FailureCause {
     pub name: String,
     /// What happened.
     pub message: String,
-    /// Where, if the app told.
+    /// Where, if the app said so.
     pub stack: Option<String>,
 }
 
@@ -71,7 +71,7 @@ impl FailureCause {
 }
 
 impl<E: EventSet> Failure<E> {
-    /// Reads the data of the event that tells of a failed run.
+    /// Reads the data of the event that reports a failed run.
     pub(super) fn read(data: Option<&RawValue>) -> Result<Self> {
         let text = data.map_or("null", RawValue::get);
         let wire: WireFailure<'_> = serde_json::from_str(text)

@@ -86,7 +86,7 @@ impl Config {
 }
 
 impl<E: EventSet> AsyncFunction<E> {
-    /// Has `handler` told of each run that has failed, as [`OnFailure`](super::OnFailure) is: an
+    /// Calls `handler` for each run that has failed, as [`OnFailure`](super::OnFailure) does: an
     /// `async fn(Failure<E>, Step<'_>) -> Result<()>`.
     #[must_use]
     pub fn on_failure<H>(mut self, handler: H) -> Self

@@ -65,10 +65,10 @@ pub trait Function: Send + Sync + Sized + 'static {
     type Event: EventSet;
     /// What it returns, as JSON.
     type Output: Serialize + Send;
-    /// What is told of a run that has failed: `Self`, which then is [`OnFailure`], or nothing, `()`.
+    /// What handles a run that has failed: `Self`, which then is [`OnFailure`], or nothing, `()`.
     type OnFailure: FailureHandler<Self>;
 
-    /// Its id and name, what starts it and how the server shall run it.
+    /// Its id and name, what starts it and how the server runs it.
     ///
     /// It is the same for every value of the type, so that [`Step::invoke`] knows a function by its type. Settings
     /// that only a value knows are added where it is served: [`Config::function`].
@@ -117,7 +117,7 @@ impl<F: Function> Context<'_, F> {
     }
 }
 
-/// A function that is told when a run of it has failed for good: its attempts are used up, its error was final, or
+/// A function with a handler for its failed runs: the attempts are used up, the error was final, or
 /// the app could not be reached.
 ///
 /// The handler is a function of its own at Inngest, `<id>-failure`, with one retry and none of the other settings

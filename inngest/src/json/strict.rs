@@ -7,7 +7,7 @@ use serde::ser::{self, Error as _, Serialize, Serializer};
 
 use super::key::Keys;
 
-/// The largest integer up to which an IEEE double, and so canonical JSON, tells all integers apart.
+/// The largest integer up to which an IEEE double, and so canonical JSON, distinguishes all integers.
 pub(super) const MAX_INTEGER: u64 = 1 << 53;
 
 pub(super) fn inexact(value: impl Display) -> String {

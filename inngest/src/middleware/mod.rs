@@ -35,7 +35,7 @@ use crate::{NewEvent, SendError};
 /// Where there is middleware, steps are reported one by one and not [checkpointed](crate::Checkpointing), so that no
 /// output passes it by.
 pub trait Middleware: Send + Sync + 'static {
-    /// A call has come in and was believed. Event and results of steps may be changed, and
+    /// A call has come in and is trusted. Event and results of steps may be changed, and
     /// [`extensions`](CallInfo::extensions) given to the function.
     fn transform_input(&self, call: &mut CallInfo<'_>, input: &mut Input<'_>) {
         let _ = (call, input);
@@ -51,7 +51,7 @@ pub trait Middleware: Send + Sync + 'static {
         let _ = call;
     }
 
-    /// The function or a step has ended in this call, and Inngest is about to hear of it. Not called when steps were
+    /// The function or a step has ended in this call, and is about to be reported to Inngest. Not called when steps were
     /// only found.
     fn transform_output(&self, call: &mut CallInfo<'_>, output: &mut Output<'_>) {
         let _ = (call, output);

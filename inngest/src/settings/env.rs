@@ -8,7 +8,7 @@ use super::{
 };
 use crate::signing::{SigningKey, SigningKeys};
 
-/// Where hosting platforms tell the branch, in the order in which the TypeScript SDK looks.
+/// Where hosting platforms name the branch, in the order in which the TypeScript SDK looks.
 const BRANCH_VARIABLES: [&str; 6] = [
     "BRANCH_NAME",
     "VERCEL_GIT_COMMIT_REF",
@@ -81,7 +81,7 @@ impl Settings {
         let unsigned_sync = flag("INNGEST_ENABLE_UNAUTHED_SYNC");
         let in_band_sync = flag("INNGEST_ALLOW_IN_BAND_SYNC").unwrap_or(true);
         if (mode, unsigned_sync) == (Mode::Cloud, Some(true)) && serve_origin.is_none() {
-            mistakes.push(VariableMistake::new("INNGEST_ENABLE_UNAUTHED_SYNC", "needs INNGEST_SERVE_ORIGIN, the URL to register; a stranger could choose it otherwise"));
+            mistakes.push(VariableMistake::new("INNGEST_ENABLE_UNAUTHED_SYNC", "needs INNGEST_SERVE_ORIGIN, the URL to register; any client could choose it otherwise"));
         }
         let serve_path = get("INNGEST_SERVE_PATH");
         if serve_path.as_deref().is_some_and(|path| !path.starts_with('/')) {

@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::signing::{SigningKey, SigningKeys};
 
-/// Who is believed, and where Inngest is.
+/// Which requests are trusted, and where Inngest is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// The dev server on this machine; signatures are not checked.
@@ -49,13 +49,13 @@ pub struct Settings {
     pub api_origin: String,
     /// Where events are sent, without a trailing slash.
     pub event_origin: String,
-    /// `INNGEST_SERVE_ORIGIN`: where Inngest finds this app, if the request cannot tell.
+    /// `INNGEST_SERVE_ORIGIN`: where Inngest finds this app, if the request does not show it.
     pub serve_origin: Option<String>,
     /// `INNGEST_SERVE_PATH`: the path of the endpoint, where a proxy changes it.
     pub serve_path: Option<String>,
     /// `INNGEST_ENABLE_UNAUTHED_SYNC`: whether a `PUT` without a signature, such as that of a deploy hook, may make this
     /// app register itself in cloud mode (P-058). True by default, and without effect where
-    /// [`serve_origin`](Self::serve_origin) is not set: taken from the request, the URL would be the stranger's choice,
+    /// [`serve_origin`](Self::serve_origin) is not set: taken from the request, the URL would be any client's choice,
     /// and so would be where the calls go.
     ///
     /// What is registered is `serve_origin` with [`serve_path`](Self::serve_path), or with `/api/inngest` where the

@@ -101,7 +101,7 @@ fn p058_p091_switches_for_syncs() {
     assert_eq!(
         read(&[asked_for]).unwrap_err(),
         [
-            "INNGEST_ENABLE_UNAUTHED_SYNC: needs INNGEST_SERVE_ORIGIN, the URL to register; a stranger could choose it otherwise"
+            "INNGEST_ENABLE_UNAUTHED_SYNC: needs INNGEST_SERVE_ORIGIN, the URL to register; any client could choose it otherwise"
         ]
     );
     assert!(

@@ -6,7 +6,7 @@
 /// error would stay replayable until that future arrives.
 pub const TOLERANCE_SECONDS: i64 = 300;
 
-/// Why a request was not believed. For the log only: the caller learns nothing but 401.
+/// Why a signature was not accepted. For the log only: the caller gets 401 and no reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// No `X-Inngest-Signature` header.

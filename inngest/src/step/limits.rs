@@ -8,7 +8,7 @@ use crate::duration::{DAY, wire_duration};
 /// The longest sleep and wait (P-131); more fails the run.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-/// How long a step waits that was told no time: as long as the server lets it, with a margin for its clock.
+/// How long a step waits by default: as long as the server allows, with a margin for its clock.
 pub(super) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A duration in the server's words.

@@ -71,7 +71,7 @@ impl<'a> Step<'a> {
         Self { race: true, ..self }
     }
 
-    /// Makes steps that fail for good after `attempts` attempts, where the function's own `retries` do not end
+    /// Makes steps that finally fail after `attempts` attempts, where the function's own `retries` do not end
     /// them sooner. 0 counts as 1.
     ///
     /// ```

@@ -39,7 +39,7 @@ impl Sleep<'_> {
     fn describe(&self) -> Result<Work, String> {
         let duration = match self.until {
             Until::Elapsed(duration) => limits::duration("sleep", duration),
-            // The server tells a date from a duration by itself.
+            // The server distinguishes a date from a duration.
             Until::Time(time) => limits::time(time, self.slot.call().clock().now()),
         };
         let opts = Map::from_iter([("duration".to_owned(), Value::String(duration?))]);

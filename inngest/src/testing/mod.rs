@@ -144,14 +144,14 @@ impl TestRun {
         self
     }
 
-    /// Lets the step fail for good with this message.
+    /// Lets the step finally fail with this message.
     pub fn mock_error(mut self, step: &str, message: &str) -> Self {
         let error = json!({ "error": { "name": "Error", "message": message } });
         self.mocks.insert(step.to_owned(), error);
         self
     }
 
-    /// The event that tells a handler of the failed run (P-186).
+    /// The event that gives a handler the failed run (P-186).
     fn of_failure(mut self, message: &str) -> Self {
         let data = json!({
             "function_id": self.function_id, "run_id": "01HF7YAT00FAILFAILFAILFAIL",

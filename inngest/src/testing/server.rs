@@ -117,7 +117,7 @@ impl Server {
         None
     }
 
-    /// Runs a step's code until it succeeds, or fails for good.
+    /// Runs a step's code until it succeeds or finally fails.
     async fn execute(&mut self, planned: Op) -> Option<Ended> {
         let (mut attempt, mut delays) = (0, Vec::new());
         loop {

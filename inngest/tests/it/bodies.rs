@@ -101,7 +101,7 @@ async fn a_deploy_hook_is_answered_without_its_body() {
     assert_eq!(read.load(Ordering::Relaxed), 0);
 }
 
-/// Syncs and probes are tiny; only a call may be as large as the server makes it. What announces more is told so, signed
+/// Syncs and probes are tiny; only a call may be as large as the server makes it. What announces more is refused, signed
 /// or not, and is not read.
 #[tokio::test(start_paused = true)]
 async fn only_calls_may_be_large() {
@@ -153,7 +153,7 @@ async fn large_unverified_bodies_share_a_budget_and_ordinary_calls_need_none_of_
     }
     let most = 2 * MAX_BODY_BYTES + 16 * (64 * 1024 + CHUNK);
     let taken = read.load(Ordering::Relaxed);
-    assert!(taken <= most, "{taken} bytes of strangers are held, at most {most} may be");
+    assert!(taken <= most, "{taken} bytes of untrusted clients are held, at most {most} may be");
 
     let call = http::Request::post(CALL).header("host", "app.example");
     let call = signed(call.body(Bytes::from(body().to_string())).unwrap(), KEY, NOW);

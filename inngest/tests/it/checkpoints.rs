@@ -11,7 +11,7 @@ use crate::support::{
     Answer, Any, FakeApi, NOW, body, body_with, call, call_step, client, dev, hash, serving_with,
 };
 
-/// Runs `a`, `b` and `c` one after the other, sleeps where it is told to, and returns what they gave.
+/// Runs `a`, `b` and `c` one after the other, sleeps where the event says so, and returns their results.
 struct Chain {
     ran: Arc<AtomicUsize>,
 }

@@ -25,7 +25,7 @@ pub(crate) fn with(config: Config) -> AsyncFunction<Any> {
     config.run(idle)
 }
 
-/// What the server is told of a function, or what is wrong with it.
+/// A function as it is registered, or its mistakes.
 pub(crate) async fn registered(function: impl Serve) -> std::result::Result<Value, String> {
     let api = FakeApi::default().answer(200, r#"{"ok":true,"modified":true}"#);
     let endpoint = App::new("app", client(dev(), api.clone())).function(function).build();

@@ -129,7 +129,7 @@ fn every_file_and_test_that_is_named_exists() {
 }
 
 #[test]
-fn ranges_and_look_alikes_are_told_apart() {
+fn ranges_and_look_alikes_are_recognised() {
     let numbers = |text| cited(text).into_iter().collect::<Vec<_>>();
     assert_eq!(
         numbers("T01-T03, (P-075..P-077)"),

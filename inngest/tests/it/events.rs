@@ -130,7 +130,7 @@ async fn an_empty_id_is_no_id_of_an_accepted_event() {
 const PAGE: &str = "<html><head><title>Sorry</title></head><body><h1>Sorry</h1></body></html>";
 
 #[tokio::test]
-async fn only_inngests_own_words_are_a_refusal_of_an_event() {
+async fn only_inngests_own_json_is_a_refusal_of_an_event() {
     let own = r#"{"ids":[""],"status":413,"error":"Event is over the max size"}"#;
     let api = FakeApi::default().answer(413, own);
     let error = client(cloud(), api).send(&[event(1)]).await.unwrap_err();
@@ -186,7 +186,7 @@ async fn an_answer_that_quotes_the_path_does_not_bring_the_key_into_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_wait_that_an_answer_asks_for_is_told_and_kept() {
+async fn the_wait_that_an_answer_asks_for_is_reported_and_kept() {
     let asking = |wait: &str| {
         let response = http::Response::builder().status(429).header("retry-after", wait);
         response.body("slow down".into()).unwrap()

@@ -34,13 +34,13 @@ impl Function for Charge {
 impl OnFailure for Charge {
     async fn on_failure(&self, cx: FailureContext<'_, Self>) -> Result<()> {
         let failure = &cx.failure;
-        let told = json!({
+        let noted = json!({
             "function": failure.function_id, "run": failure.run_id, "name": failure.error.name,
             "message": failure.error.message, "stack": failure.error.stack,
             "event": failure.event.as_ref().map(|event| event.data.id),
             "events": failure.events.iter().map(|event| event.as_ref().map(|event| event.data.id)).collect::<Vec<_>>(),
         });
-        cx.step.run("tell", async || Ok(told.clone())).await.map(drop)?;
+        cx.step.run("tell", async || Ok(noted.clone())).await.map(drop)?;
         Ok(())
     }
 }
@@ -49,7 +49,7 @@ fn app(api: FakeApi) -> Endpoint {
     App::new("app", client(dev(), api)).function(Charge).build().unwrap()
 }
 
-async fn told(data: Value) -> Answer {
+async fn handled(data: Value) -> Answer {
     let mut body = body();
     body["event"] =
         json!({ "name": "inngest/function.failed", "id": "01F", "ts": 1, "data": data });
@@ -93,7 +93,7 @@ async fn t67_p184_p185_the_handler_is_a_function_of_its_own() {
 #[tokio::test]
 async fn t67_p186_the_handler_is_given_the_error_and_the_typed_event() {
     let order = json!({ "name": "shop/order", "data": { "id": 7 }, "id": "01E", "ts": 5 });
-    let answer = told(json!({
+    let answer = handled(json!({
         "function_id": "app-charge", "run_id": "01R", "event": order, "events": [order],
         "error": { "error": "NonRetriableError", "name": "Error", "message": "card declined" },
         "result": {}, "_inngest": { "status": "Failed" },
@@ -110,7 +110,7 @@ async fn t67_p186_the_handler_is_given_the_error_and_the_typed_event() {
 #[tokio::test]
 async fn t67_the_handler_runs_also_for_an_event_or_error_that_cannot_be_read() {
     let strange = json!({ "name": "shop/order", "data": { "id": "seven" } });
-    let answer = told(json!({
+    let answer = handled(json!({
         "function_id": "app-charge", "run_id": "01R", "event": strange, "error": "EOF",
     }))
     .await;
@@ -120,7 +120,7 @@ async fn t67_the_handler_runs_also_for_an_event_or_error_that_cannot_be_read() {
         json!({ "function": "app-charge", "run": "01R", "name": "Error", "message": "\"EOF\"",
                 "stack": null, "event": { "Err": reason }, "events": [{ "Err": reason }] })
     );
-    let nonsense = told(json!({ "run_id": 5 })).await;
+    let nonsense = handled(json!({ "run_id": 5 })).await;
     assert_eq!((nonsense.status.as_u16(), nonsense.no_retry()), (400, Some("true")));
 }
 
@@ -149,7 +149,10 @@ async fn the_test_kit_runs_handlers_too() {
     let order = json!({ "id": 7 });
     let done = inngest::testing::run_on_failure(Charge, "card declined").event(order).await;
     assert_eq!(done.output(), Some(&Value::Null));
-    let told = done.step("tell").unwrap().result.clone().unwrap();
-    assert_eq!((&told["message"], &told["event"]), (&json!("card declined"), &json!({ "Ok": 7 })));
-    assert_eq!(told["function"], "test-charge");
+    let noted = done.step("tell").unwrap().result.clone().unwrap();
+    assert_eq!(
+        (&noted["message"], &noted["event"]),
+        (&json!("card declined"), &json!({ "Ok": 7 }))
+    );
+    assert_eq!(noted["function"], "test-charge");
 }

@@ -151,7 +151,7 @@ async fn p119_names_and_data_of_errors_travel() {
 }
 
 #[tokio::test]
-async fn p108_a_failed_step_tells_its_cause() {
+async fn p108_a_failed_step_has_its_cause() {
     let endpoint = serving(dev(), |step, _| {
         Box::pin(async move {
             let failed = step.invoke_id::<Value>("s", "other-fn", &()).await.expect_err("failed");

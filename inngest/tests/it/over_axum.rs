@@ -94,7 +94,7 @@ async fn t03_large_bodies_are_read_and_larger_ones_refused() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_harms_nobody() {
+async fn a_body_that_breaks_off_harms_no_other_request() {
     let server = start(echo(dev())).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let head = format!("POST {CALL} HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nhalf");

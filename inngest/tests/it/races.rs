@@ -71,7 +71,7 @@ async fn p171_after_a_race_the_run_neither_waits_for_losers_nor_runs_anything_tw
         })
     });
     // The server calls in the middle of a race as if nothing else were under way. So a step after it is planned:
-    // another call may have planned it already. It says that the server shall not wait for the loser.
+    // another call may have planned it already. It says that the server must not wait for the loser.
     let decided = body_with(&[("a", done("a"))]);
     let answer = call(&endpoint, &decided).await;
     assert_eq!(answer.ops(), planned(&["after"]));

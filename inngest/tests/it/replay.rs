@@ -86,7 +86,7 @@ async fn a_line_outside_steps_is_logged_once_per_run() {
     assert_eq!(once.lines(), ["end"]);
     assert!(!inngest::is_replaying());
 
-    // A step that shall run again makes what follows it new.
+    // A step that runs again makes what follows it new.
     let again = body_with(&[("a", json!({ "input": [] }))]);
     call(&endpoint, &again).await;
     assert_eq!(once.lines(), ["begin", "in a"]);

@@ -39,7 +39,7 @@ async fn an_app_serves_itself_where_inngest_looks_for_it() {
 }
 
 #[tokio::test]
-async fn mistakes_and_a_port_in_use_are_told_before_anything_is_served() {
+async fn mistakes_and_a_port_in_use_are_reported_before_anything_is_served() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let error = app().serve(taken.local_addr().unwrap()).await.unwrap_err().to_string();
     assert!(error.starts_with("the app cannot listen: "), "{error}");

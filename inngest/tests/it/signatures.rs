@@ -1,4 +1,4 @@
-//! T16-T25 and T02: who is believed in cloud mode.
+//! T16-T25 and T02: which requests are trusted in cloud mode.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ async fn t19_a_body_whose_keys_were_reordered_is_still_the_signed_one() {
 }
 
 #[tokio::test]
-async fn t21_the_fallback_key_is_believed_and_others_are_not() {
+async fn t21_the_fallback_key_is_accepted_and_others_are_not() {
     let fallback = "signkey-test-0badcafe";
     let endpoint = echo(cloud_with_fallback(fallback));
     let answer = send(&endpoint, signed(call_request(), fallback, NOW)).await;
@@ -137,7 +137,7 @@ async fn a_deploy_hook_may_start_a_sync_where_the_settings_tell_the_url() {
     assert_refused(&send(&endpoint, in_band).await);
 }
 
-/// P-058: where the settings tell the URL, or never. The TypeScript SDK also takes it from the request.
+/// P-058: where the settings have the URL, or never. The TypeScript SDK also takes it from the request.
 #[tokio::test]
 async fn p058_an_unsigned_sync_is_the_settings_to_decide() {
     for (unsigned_sync, origin, status) in [
@@ -210,7 +210,7 @@ async fn t23_cloud_mode_without_a_key_refuses_everything_and_dev_mode_checks_not
 }
 
 #[tokio::test]
-async fn t24_no_answer_tells_a_key_or_its_hash() {
+async fn t24_no_answer_reveals_a_key_or_its_hash() {
     let endpoint = echo(cloud_with_fallback("signkey-test-0badcafe"));
     let hashes = [KEY, "signkey-test-0badcafe"]
         .map(|key| inngest::signing::SigningKey::new(key).api_token().unwrap());
@@ -232,7 +232,7 @@ async fn t24_no_answer_tells_a_key_or_its_hash() {
 }
 
 #[tokio::test]
-async fn a_signed_get_is_told_everything_but_the_keys() {
+async fn a_signed_get_shows_everything_but_the_keys() {
     let endpoint = echo(cloud());
     let answer = send(&endpoint, signed(request(Method::GET, "/api/inngest", ""), KEY, NOW)).await;
     assert_eq!(answer.status, 200);
@@ -266,7 +266,7 @@ async fn a_signed_get_is_told_everything_but_the_keys() {
 }
 
 #[tokio::test]
-async fn an_unsigned_get_in_dev_mode_is_told_what_the_dev_server_needs() {
+async fn an_unsigned_get_in_dev_mode_shows_what_the_dev_server_needs() {
     let answer = send(&echo(dev()), request(Method::GET, "/api/inngest", "")).await;
     assert_eq!(answer.status, 200);
     insta::assert_json_snapshot!(answer.json(), @r#"

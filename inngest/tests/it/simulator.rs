@@ -103,7 +103,7 @@ pub(crate) struct Server<'e> {
     choices: Choices,
     queue: Vec<Item>,
     planned: HashSet<String>,
-    /// The call under way shall run nothing but what it was sent for.
+    /// The call under way must run nothing but what it was sent for.
     plan_only: bool,
 }
 
@@ -113,7 +113,7 @@ impl<'e> Server<'e> {
         Self { endpoint, api, choices, queue, planned: HashSet::new(), plan_only: false }
     }
 
-    /// Calls the function until the run ends, and once more: what was saved must lead to the same end, whoever
+    /// Calls the function until the run ends, and once more: what was saved must lead to the same end, whichever process
     /// won the races (P-151).
     pub(crate) async fn run(mut self) -> Ended {
         let ended = self.calls().await;

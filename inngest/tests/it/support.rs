@@ -26,7 +26,7 @@ pub(crate) fn clock() -> Clock {
 
 type ApiAnswer = std::result::Result<Response<Bytes>, TransportError>;
 
-/// An Inngest API that answers what it was told to, and remembers what it was asked.
+/// An Inngest API that gives prepared answers and records the requests.
 #[derive(Clone, Default)]
 pub(crate) struct FakeApi {
     answers: Arc<Mutex<VecDeque<ApiAnswer>>>,

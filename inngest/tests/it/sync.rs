@@ -152,7 +152,7 @@ async fn p045_requests_to_the_api_say_who_asks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t59_every_failure_is_told_in_time() {
+async fn t59_every_failure_is_reported_in_time() {
     for (api, status, message) in [
         (
             FakeApi::default().answer(
@@ -204,7 +204,7 @@ async fn t59_every_failure_is_told_in_time() {
 }
 
 #[tokio::test]
-async fn t20_a_sync_signed_over_its_canonical_form_is_believed() {
+async fn t20_a_sync_signed_over_its_canonical_form_is_accepted() {
     let sent = r#"{"url":"http://app.example:3000/api/inngest?a=1\u0026b=2"}"#;
     let canonical = r#"{"url":"http://app.example:3000/api/inngest?a=1&b=2"}"#;
     for signed_text in [sent, canonical] {

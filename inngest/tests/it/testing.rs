@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::Any;
 
-/// Fetches, waits, tells and adds up.
+/// Fetches, waits, sends an event and adds up.
 #[derive(Clone, Default)]
 struct Pipeline {
     failures_left: Arc<AtomicU32>,
@@ -69,7 +69,7 @@ async fn a_run_goes_through_all_its_steps_in_order() {
 }
 
 #[tokio::test]
-async fn retries_follow_each_other_and_their_delays_are_told() {
+async fn retries_follow_each_other_and_their_delays_are_recorded() {
     let done = run(Pipeline::failing(2)).event(json!({})).await;
     let fetch = done.step("fetch").unwrap();
     assert_eq!(fetch.attempts, 3);
@@ -113,7 +113,7 @@ async fn a_run_can_begin_after_a_crash() {
 }
 
 #[tokio::test]
-async fn failures_outside_steps_are_told_with_their_attempts() {
+async fn failures_outside_steps_are_reported_with_their_attempts() {
     let bad = Pipeline { ends_badly: true, ..Pipeline::default() };
     let failed = run(bad).event(json!({})).await;
     let error = failed.error().unwrap();

@@ -33,8 +33,8 @@ inngest::events! {
     enum Order { Placed(Placed), Paid(Paid), Nightly(Scheduled) }
 }
 
-/// Tells what it was given.
-async fn tell(event: Event<Order>, _: Step<'_>) -> Result<Value> {
+/// Returns what it was given.
+async fn echo(event: Event<Order>, _: Step<'_>) -> Result<Value> {
     Ok(match event.data {
         Order::Placed(placed) => json!({ "placed": placed.order }),
         Order::Paid(paid) => json!({ "paid": paid.amount }),
@@ -43,7 +43,7 @@ async fn tell(event: Event<Order>, _: Step<'_>) -> Result<Value> {
 }
 
 fn orders(triggers: Vec<Trigger>) -> AsyncFunction<Order> {
-    triggers.into_iter().fold(config(), Config::trigger).run(tell)
+    triggers.into_iter().fold(config(), Config::trigger).run(echo)
 }
 
 fn triggers() -> Vec<Trigger> {
@@ -189,7 +189,7 @@ async fn t57_what_is_named_replaces_events_and_joins_schedules() {
     ] {
         assert_eq!(registered(config.run(paid)).await.unwrap()["triggers"], expected);
     }
-    let scheduled = registered(config().cron("* * * * *").run(tell)).await.unwrap();
+    let scheduled = registered(config().cron("* * * * *").run(echo)).await.unwrap();
     let cron = json!({ "cron": "* * * * *" });
     assert_eq!(scheduled["triggers"], json!([placed, { "event": "shop/paid" }, cron]));
 }
@@ -222,7 +222,7 @@ async fn problem(triggers: Vec<Trigger>) -> String {
 async fn t61_p077_triggers_are_checked() {
     let unscheduled = registered(config().run(nightly)).await.unwrap_err();
     insta::assert_snapshot!(unscheduled, @"function `fn`: triggers are missing: name an event or a schedule, or say `only_invoked`");
-    let half = registered(config().run(tell)).await.unwrap_err();
+    let half = registered(config().run(echo)).await.unwrap_err();
     insta::assert_snapshot!(half, @"function `fn`: triggers have no schedule, which the function's event expects; name one with `cron`");
     let both = config().cron("* * * * *").only_invoked().run(nightly);
     insta::assert_snapshot!(registered(both).await.unwrap_err(), @"function `fn`: only_invoked contradicts a trigger");

@@ -188,9 +188,9 @@ async fn p180_a_signal_is_sent_in_a_step() {
     assert_eq!(request.uri().path(), "/v1/signals");
     assert_eq!(request.body(), r#"{"data":{"ok":1},"signal":"task/1"}"#);
 
-    let nobody =
+    let unheard =
         FakeApi::default().answer(404, r#"{"error":"No signal found","data":null,"status":404}"#);
-    assert_eq!(call(&sending(nobody), &body()).await.json()[0]["data"], Value::Null);
+    assert_eq!(call(&sending(unheard), &body()).await.json()[0]["data"], Value::Null);
     let refused = FakeApi::default()
         .answer(400, r#"{"error":"Invalid signal data","data":null,"status":400}"#);
     assert_eq!(call(&sending(refused), &body()).await.no_retry(), Some("true"));

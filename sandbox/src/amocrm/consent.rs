@@ -1,4 +1,4 @@
-//! The page on which an administrator gives consent. This one always does.
+//! The page on which an administrator gives consent. Here consent is always given.
 
 use axum::response::Response;
 use http::Uri;

@@ -1,7 +1,26 @@
-//! The events feed, newest first, a hundred events on a page.
+//! What amoCRM reports about its leads: by webhooks, and by the event feed, newest first, a hundred events on a page.
 
 use http::Uri;
 use serde_json::{Value, json};
+
+use super::STAGE;
+
+/// The webhook that a digital pipeline sends for a lead that has moved: ids alone.
+pub fn webhook_of(lead_id: u64) -> String {
+    let (pipeline, status) = STAGE;
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in [
+        ("id", lead_id),
+        ("status_id", status),
+        ("pipeline_id", pipeline),
+        ("old_status_id", 77_186_754),
+        ("old_pipeline_id", pipeline),
+    ] {
+        form.append_pair(&format!("leads[status][0][{name}]"), &value.to_string());
+    }
+    form.append_pair("account[id]", "32452514").append_pair("account[subdomain]", "oooprometei");
+    form.finish()
+}
 
 /// What happened in the account.
 #[derive(Debug)]
@@ -65,7 +84,7 @@ impl Events {
         let rest = events.get((page - 1) * limit..).filter(|rest| !rest.is_empty())?;
         let mut links = json!({"self": {"href": uri.to_string()}});
         if rest.len() > limit {
-            // Another host: nobody may call an address for standing in an answer.
+            // Another host: an address in an answer must not be called.
             links["next"] = json!({"href": format!("https://evil.example/?page={}", page + 1)});
         }
         let events: Vec<&Value> = rest.iter().take(limit).copied().collect();

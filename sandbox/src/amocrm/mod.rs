@@ -20,10 +20,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+pub use events::webhook_of;
 pub use failure::AmoCrmFailure;
 use failure::{Timing, timing};
 
 use super::server::{RecordedRequest, lock, serve};
+
+/// The default stage of a lead: pipeline and status.
+const STAGE: (u64, u64) = (9_679_730, 77_186_758);
 
 /// How the fake amoCRM is set up. The default is what the demo uses.
 #[derive(Debug, Clone)]
@@ -34,7 +38,7 @@ pub struct FakeAmoCrmSettings {
     pub client_secret: String,
     /// The integration's redirect URI; must be repeated byte for byte.
     pub redirect_uri: String,
-    /// A refresh token that can be spent, once.
+    /// A refresh token that can be used, once.
     pub refresh_token: String,
     /// The account's id.
     pub account_id: u64,
@@ -135,7 +139,7 @@ impl FakeAmoCrm {
         self.set_lead_json(
             id,
             json!({
-                "id": id, "name": name.into(), "price": price, "status_id": 77_186_758, "pipeline_id": 9_679_730,
+                "id": id, "name": name.into(), "price": price, "status_id": STAGE.1, "pipeline_id": STAGE.0,
                 "is_deleted": false, "custom_fields_values": null, "account_id": account_id,
                 "_embedded": {"tags": [], "companies": []},
             }),
@@ -152,7 +156,7 @@ impl FakeAmoCrm {
         lock(&self.state).leads.remove(&id);
     }
 
-    /// The account has this webhook, whoever made it.
+    /// The account has this webhook.
     pub fn set_webhook(&self, destination: &str, settings: &[&str], disabled: bool) {
         let mut state = lock(&self.state);
         let webhook = api::webhook(&state, destination, &json!(settings), disabled);
@@ -166,12 +170,12 @@ impl FakeAmoCrm {
         on.map(|(destination, _)| destination.clone()).collect()
     }
 
-    /// Something happened to a lead: the events feed tells of it. A `stage` is (pipeline, status).
+    /// Adds an event of a lead to the event feed. A `stage` is (pipeline, status).
     pub fn add_event(&self, kind: &str, lead_id: u64, at: i64, stage: Option<(u64, u64)>) {
         lock(&self.state).events.push(kind, lead_id, at, stage);
     }
 
-    /// The events feed skips every filter without a word, as the real one has been seen to do with others.
+    /// The event feed silently ignores every filter, as the real one does with some.
     pub fn ignore_event_filters(&self) {
         lock(&self.state).events.ignores_filters = true;
     }
@@ -197,7 +201,7 @@ impl FakeAmoCrm {
         lock(&self.state).access_tokens.clear();
     }
 
-    /// The integration is disconnected: no token is worth anything.
+    /// The integration is disconnected: no token is valid any more.
     pub fn revoke(&self) {
         let mut state = lock(&self.state);
         state.access_tokens.clear();
@@ -237,7 +241,7 @@ impl FakeAmoCrm {
         self.requests().iter().filter(|sent| sent.uri.path() != oauth::PATH).count()
     }
 
-    /// How many times somebody presented a refresh token that was spent before.
+    /// How often a refresh token was used that had been used before.
     pub fn refresh_tokens_spent_twice(&self) -> usize {
         lock(&self.state).spent_twice
     }
@@ -249,7 +253,7 @@ impl FakeAmoCrm {
 }
 
 impl State {
-    /// A token that no other one equals.
+    /// A new token.
     fn new_token(&mut self, kind: &str) -> String {
         self.issued += 1;
         format!("fake-{kind}-token-{}", self.issued)

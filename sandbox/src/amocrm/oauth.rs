@@ -1,4 +1,4 @@
-//! The token endpoint. A code and a refresh token can be spent once; nothing forgives a second time.
+//! The token endpoint. A code and a refresh token can be used once; a second use is refused.
 
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ fn problem(status: u16, hint: Option<&str>, title: &str) -> Value {
     problem
 }
 
-/// A token in the form of a JWT, unsigned for all that anybody checks.
+/// A token in the form of a JWT, with a signature that is not checked.
 pub(super) fn long_lived_token(id: &str, expires_at: i64) -> String {
     jwt(id, &json!({"jti": id, "exp": expires_at, "scopes": ["crm"]}))
 }

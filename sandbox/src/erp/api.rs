@@ -13,7 +13,7 @@ use super::{ErpFailure, ErpRow, ErpVersion, FakeErpSettings, State};
 /// The id of the first record.
 const FIRST_ID: u64 = 119;
 
-/// What the API answers when it says no: a code, which may be a word, and a text.
+/// How the API refuses: a code, which may be a word, and a text.
 struct ApiError(String, String);
 
 impl ApiError {
@@ -162,7 +162,7 @@ fn select(state: &State, parameters: &Map<String, Value>) -> Value {
     }
     let known: Vec<&str> = state.settings.fields.iter().map(|field| column(field)).collect();
     let mut filters = fields(parameters, "filters");
-    // Unknown fields, empty values and numbers where a text belongs: skipped without a word.
+    // Unknown fields, empty values and numbers where a text belongs are silently skipped.
     filters.retain(|field, value| {
         known.contains(&field.as_str()) && value.as_str().is_some_and(|value| !value.is_empty())
     });

@@ -33,7 +33,7 @@ pub enum ErpFailure {
         /// `error_message`.
         message: String,
     },
-    /// HTTP 307 to this address: a client that follows repeats the request there, password and all.
+    /// HTTP 307 to this address: a client that follows it repeats the request there, with the password.
     Redirect(String),
     /// Any status and body; nothing was inserted.
     Answer {
@@ -42,7 +42,7 @@ pub enum ErpFailure {
         /// The body.
         body: String,
     },
-    /// Any status and body, after the record was inserted: a worker that is killed then makes Apache say 503.
+    /// Any status and body, after the record was inserted: Apache answers 503 when a worker is killed then.
     InsertThenAnswer {
         /// The HTTP status.
         status: u16,

@@ -47,11 +47,11 @@ pub struct FakeErpSettings {
     pub entity_id: u64,
     /// The entity's fields, for instance `field_1039`.
     pub fields: Vec<String>,
-    /// The field among them that is unique. None is by default: this ERP does not keep our own mistakes from showing.
+    /// The field among them that is unique. None by default: this ERP does not hide mistakes of the service.
     pub unique_field: Option<String>,
     /// PHP's `display_errors`: what is an empty 500 without it becomes a page with HTTP 200.
     pub display_errors: bool,
-    /// The trap: `select` skips its filters without a word and returns everything.
+    /// A trap of the real ERP: `select` silently ignores its filters and returns everything.
     pub ignores_filters: bool,
     /// The API user sees only records assigned to it, so none.
     pub hides_rows: bool,

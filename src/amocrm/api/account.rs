@@ -1,24 +1,23 @@
 use serde::Deserialize;
 
-use super::answer::{self as api, ApiError};
-use super::call::ApiCall;
+use super::answer::ApiError;
 use super::client::AmoCrmClient;
-use crate::amocrm::auth::TokenStore;
 
 /// The account that the token opens.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Account {
+pub(crate) struct Account {
     /// Its id, for `AMOCRM_ACCOUNT_ID`.
-    pub id: u64,
+    pub(crate) id: u64,
     /// Its subdomain, for `AMOCRM_SUBDOMAIN`.
-    pub subdomain: Option<String>,
+    pub(crate) subdomain: Option<String>,
     /// Its name.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
-impl<S: TokenStore> AmoCrmClient<S> {
+impl AmoCrmClient {
     /// The account that the token opens.
-    pub async fn account(&self) -> Result<Account, ApiError> {
-        self.send(&ApiCall::get("/api/v4/account")).await.and_then(|answer| api::json(&answer))
+    pub(crate) async fn account(&self) -> Result<Account, ApiError> {
+        let account = self.get("/api/v4/account", Vec::new()).await?;
+        account.ok_or_else(|| ApiError::Unreadable("it names no account".to_owned()))
     }
 }

@@ -11,9 +11,9 @@ use super::call::ApiCall;
 use crate::amocrm::auth::{FOR_A_PERSON, TokenError};
 use crate::outbound::{Answer, CallError, Redactor};
 
-/// Why a call of the API brought nothing. The texts carry no token.
+/// Why a call of the API failed. The texts carry no token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ApiError {
+pub(crate) enum ApiError {
     /// There is no access token to call with.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -34,7 +34,7 @@ pub enum ApiError {
     /// amoCRM could not answer.
     #[error("amoCRM does not answer: {0}; it is tried again")]
     Unavailable(String),
-    /// amoCRM answered something that makes no sense.
+    /// amoCRM answered something other than what its documents say.
     #[error("amoCRM's answer cannot be read: {0}; it is tried again")]
     Unreadable(String),
     /// amoCRM refuses the call as such.
@@ -46,21 +46,27 @@ pub enum ApiError {
     /// The answer is about something else than what was asked for.
     #[error("{0}")]
     Mismatch(String),
+    /// The database, which the replicas take turns on, failed.
+    #[error("the database failed, so amoCRM was not called: {0}; it is tried again")]
+    Database(String),
 }
 
 impl ApiError {
-    pub(in crate::amocrm) fn unanswered(error: &CallError) -> Self {
+    pub(super) fn unanswered(error: &CallError) -> Self {
         // The calls read, or may be repeated, so it does not matter how far they got.
         Self::Unavailable(error.to_string())
     }
 
     /// Whether trying again can help, and when.
-    pub(in crate::amocrm) fn retry(&self) -> Retry {
+    pub(super) fn retry(&self) -> Retry {
         match self {
             Self::Token(token) => token.retry(),
             Self::Paused { wait, .. } => Retry::NotBefore(*wait),
             Self::Refused(_) | Self::Forbidden(_) | Self::Mismatch(_) => Retry::Never,
-            Self::Unauthorized(_) | Self::Unavailable(_) | Self::Unreadable(_) => Retry::Again,
+            Self::Unauthorized(_)
+            | Self::Unavailable(_)
+            | Self::Unreadable(_)
+            | Self::Database(_) => Retry::Again,
         }
     }
 }
@@ -71,18 +77,18 @@ impl From<ApiError> for ports::Error {
     }
 }
 
-/// What a status stands for, besides success.
-pub(in crate::amocrm) enum Status {
-    Fine,
+/// What the status of an answer means.
+pub(super) enum Status {
+    Success,
     Unauthorized(String),
     TooMany,
-    /// No call can succeed for a while; a person should look.
-    Closed(String, Duration),
+    /// No call can succeed for a while, until a person has acted.
+    Blocked(String, Duration),
     Failed(ApiError),
 }
 
 /// Reads a body that must be there.
-pub(crate) fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> {
+pub(super) fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> {
     if !answer.complete {
         return Err(ApiError::Unreadable("it broke off or is too long".to_owned()));
     }
@@ -90,16 +96,12 @@ pub(crate) fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> 
 }
 
 /// Reads the status. Pages of HTML are as good as problem documents.
-pub(in crate::amocrm) fn status(
-    answer: &Answer,
-    call: &ApiCall<'_>,
-    token: &SecretString,
-) -> Status {
+pub(super) fn status(answer: &Answer, call: &ApiCall<'_>, token: &SecretString) -> Status {
     let code = answer.status.as_u16();
     if answer.status.is_success() {
-        return Status::Fine;
+        return Status::Success;
     }
-    let said = words(answer, call, token);
+    let said = message(answer, call, token);
     let reason =
         if said.is_empty() { format!("HTTP {code}") } else { format!("HTTP {code}, {said}") };
     match code {
@@ -107,13 +109,13 @@ pub(in crate::amocrm) fn status(
             Status::Unauthorized(if said.is_empty() { "no reason given".to_owned() } else { said })
         }
         402 => {
-            Status::Closed(format!("the amoCRM account is not paid for ({reason})"), FOR_A_PERSON)
+            Status::Blocked(format!("the amoCRM account is not paid for ({reason})"), FOR_A_PERSON)
         }
         // A page is the firewall's; a problem document is about this one call.
         403 if call.needs_rights && serde_json::from_slice::<Value>(&answer.body).is_ok() => {
             Status::Failed(ApiError::Forbidden(reason))
         }
-        403 => Status::Closed(
+        403 => Status::Blocked(
             format!(
                 "amoCRM blocks this account or this server ({reason}): check the list of allowed addresses in \
                  amoCRM, or ask its support"
@@ -126,8 +128,8 @@ pub(in crate::amocrm) fn status(
     }
 }
 
-/// What amoCRM has to say, in one line.
-fn words(answer: &Answer, call: &ApiCall<'_>, token: &SecretString) -> String {
+/// What amoCRM says about it, in one line.
+fn message(answer: &Answer, call: &ApiCall<'_>, token: &SecretString) -> String {
     let redactor = Redactor::new(call.hidden.iter().chain([token]));
     let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let part = |name: &str| problem[name].as_str().filter(|text| !text.is_empty());

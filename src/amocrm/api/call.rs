@@ -6,36 +6,36 @@ use url::Url;
 use crate::amocrm::settings::BaseUrl;
 
 /// One call of the API, without its token. Every call must be safe to repeat.
-pub(crate) struct ApiCall<'a> {
-    pub(crate) method: Method,
-    pub(crate) path: &'a str,
-    pub(crate) query: Vec<(String, String)>,
-    pub(crate) body: Option<Value>,
-    /// What amoCRM may quote in its answer and nobody shall read in a log.
-    pub(crate) hidden: Vec<SecretString>,
+pub(super) struct ApiCall<'a> {
+    pub(super) method: Method,
+    pub(super) path: &'a str,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) body: Option<Value>,
+    /// What amoCRM may quote in its answer and no log may show.
+    pub(super) hidden: Vec<SecretString>,
     /// Only an administrator's token may make it: a refusal says nothing about other calls.
-    pub(crate) needs_rights: bool,
+    pub(super) needs_rights: bool,
 }
 
 impl<'a> ApiCall<'a> {
     /// Reads `path`.
-    pub(crate) fn get(path: &'a str) -> Self {
+    pub(super) fn get(path: &'a str) -> Self {
         let (query, hidden) = (Vec::new(), Vec::new());
         Self { method: Method::GET, path, query, body: None, hidden, needs_rights: false }
     }
 
     /// Changes something by sending `body`.
-    pub(crate) fn sending(method: Method, path: &'a str, body: Value) -> Self {
+    pub(super) fn sending(method: Method, path: &'a str, body: Value) -> Self {
         Self { method, body: Some(body), ..Self::get(path) }
     }
 
     /// With these parameters.
-    pub(crate) fn query(self, query: Vec<(String, String)>) -> Self {
+    pub(super) fn query(self, query: Vec<(String, String)>) -> Self {
         Self { query, ..self }
     }
 
     /// Hides the values in the query of `address`, however they are written there.
-    pub(crate) fn hiding(mut self, address: &str) -> Self {
+    pub(super) fn hiding(mut self, address: &str) -> Self {
         if let Ok(url) = Url::parse(address) {
             self.hidden.extend(url.query_pairs().map(|(_, value)| value.into_owned().into()));
         }
@@ -43,12 +43,12 @@ impl<'a> ApiCall<'a> {
     }
 
     /// For administrators only.
-    pub(crate) fn needing_rights(self) -> Self {
+    pub(super) fn needing_rights(self) -> Self {
         Self { needs_rights: true, ..self }
     }
 
     /// Its address at `base`.
-    pub(crate) fn url(&self, base: &BaseUrl) -> Url {
+    pub(super) fn url(&self, base: &BaseUrl) -> Url {
         let mut url = base.at(self.path);
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.query);

@@ -1,4 +1,4 @@
-//! Keeps amoCRM's limits: seven calls a second per integration. Who ignores a 429 gets the whole account blocked.
+//! Keeps amoCRM's limits: seven calls a second per integration. Ignoring a 429 gets the whole account blocked.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,21 +11,23 @@ use tokio::time::Instant;
 const CALLS: usize = 5;
 const WINDOW: Duration = Duration::from_secs(1);
 /// Between two calls of all replicas together.
-pub(in crate::amocrm) const SPACING: Duration = Duration::from_millis(200);
-/// Whoever would wait longer for a turn is sent away and comes back through Inngest.
-pub(in crate::amocrm) const LONGEST_WAIT: Duration = Duration::from_secs(10);
+pub(super) const SPACING: Duration = Duration::from_millis(200);
+/// A call that would wait longer for its turn fails, and Inngest makes it again later.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// Why no call may pass after a 429.
+pub(super) const TOO_MANY: &str = "amoCRM asked us to slow down (HTTP 429)";
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Lets calls pass at a steady rate, and none while amoCRM has asked for a pause.
 #[derive(Debug, Default)]
-pub(in crate::amocrm) struct Gate(Mutex<State>);
+pub(super) struct Gate(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
     /// The turns given away last, oldest first; the newest may lie ahead.
     turns: VecDeque<Instant>,
-    /// When the one that was sent away last shall come back.
+    /// When the call that was refused last shall be made again.
     queue_end: Option<Instant>,
     closed: Option<Closed>,
     /// How often in a row amoCRM has said "too many".
@@ -34,21 +36,21 @@ struct State {
 
 /// Why no call may pass, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::amocrm) struct Closed {
+pub(super) struct Closed {
     until: Timestamp,
-    pub(in crate::amocrm) reason: String,
+    pub(super) reason: String,
 }
 
 impl Closed {
     /// How long it lasts from `now`.
-    pub(in crate::amocrm) fn remaining(&self, now: Timestamp) -> Duration {
+    pub(super) fn remaining(&self, now: Timestamp) -> Duration {
         Duration::try_from(self.until.duration_since(now)).unwrap_or_default()
     }
 }
 
 impl Gate {
     /// Waits for a turn.
-    pub(in crate::amocrm) async fn enter(&self, now: Timestamp) -> Result<(), Closed> {
+    pub(super) async fn enter(&self, now: Timestamp) -> Result<(), Closed> {
         let turn = self.turn(now, Instant::now())?;
         tokio::time::sleep_until(turn).await;
         Ok(())
@@ -68,7 +70,7 @@ impl Gate {
         };
         let wait = turn.duration_since(instant);
         if wait > LONGEST_WAIT {
-            // Each comes back at a time of its own: all at once, most of them would be sent away again, until their
+            // Each comes back at a time of its own: all at once, most of them would be refused again, until their
             // attempts are used up.
             let back = state.queue_end.map_or(turn, |end| turn.max(end));
             state.queue_end = Some(back + WINDOW / CALLS as u32);
@@ -84,7 +86,7 @@ impl Gate {
     }
 
     /// amoCRM said "too many": no call for as long as it asked, or for longer each time.
-    pub(in crate::amocrm) fn too_many(&self, now: Timestamp, asked: Option<Duration>) -> Duration {
+    pub(super) fn too_many(&self, now: Timestamp, asked: Option<Duration>) -> Duration {
         let mut state = self.state();
         if let Some(closed) = state.closed.as_ref().filter(|closed| now < closed.until) {
             // Sent before the pause began; it says nothing new.
@@ -94,18 +96,18 @@ impl Gate {
         state.refusals = state.refusals.saturating_add(1);
         drop(state);
         let pause = asked.unwrap_or(own).max(Duration::from_secs(1));
-        self.close(now, pause, "amoCRM asked us to slow down (HTTP 429)".to_owned());
+        self.close(now, pause, TOO_MANY.to_owned());
         pause
     }
 
     /// No call for `pause`.
-    pub(in crate::amocrm) fn close(&self, now: Timestamp, pause: Duration, reason: String) {
+    pub(super) fn close(&self, now: Timestamp, pause: Duration, reason: String) {
         let until = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
         self.state().closed = Some(Closed { until, reason });
     }
 
     /// A call went through.
-    pub(in crate::amocrm) fn passed(&self) {
+    pub(super) fn passed(&self) {
         self.state().refusals = 0;
     }
 
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_queues_for_longer_than_ten_seconds() {
+    fn no_call_queues_for_longer_than_ten_seconds() {
         let gate = Gate::default();
         let start = Instant::now();
         let refused = std::iter::repeat_with(|| gate.turn(Timestamp::UNIX_EPOCH, start))

@@ -3,15 +3,16 @@ use serde::Deserialize;
 use serde_json::Number;
 
 use super::answer::ApiError;
+use super::client::AmoCrmClient;
 
 /// A lead that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("amoCRM lead {lead_id} could not be read")]
-pub struct LeadError {
+pub(in crate::amocrm) struct LeadError {
     /// Which one.
-    pub lead_id: u64,
+    pub(in crate::amocrm) lead_id: u64,
     /// Why.
-    pub source: ApiError,
+    pub(in crate::amocrm) source: ApiError,
 }
 
 impl From<LeadError> for ports::Error {
@@ -30,27 +31,29 @@ struct WireLead {
     account_id: Option<u64>,
 }
 
-/// Reads the answer to a request for lead `lead_id` of account `account_id`.
-pub(in crate::amocrm) fn read(
-    body: &[u8],
-    lead_id: u64,
-    account_id: Option<u64>,
-) -> Result<Option<Lead>, ApiError> {
-    let lead: WireLead =
-        serde_json::from_slice(body).map_err(|error| ApiError::Unreadable(error.to_string()))?;
-    if lead.id != lead_id {
-        let other = lead.id;
-        return Err(ApiError::Mismatch(format!("amoCRM answered with another lead, {other}")));
+impl AmoCrmClient {
+    /// Reads one lead; `None` when amoCRM knows no such lead, deleted it, or does not show it to us.
+    pub(in crate::amocrm) async fn lead(&self, lead_id: u64) -> Result<Option<Lead>, LeadError> {
+        let read = self.get(&format!("/api/v4/leads/{lead_id}"), Vec::new()).await;
+        let lead = read.and_then(|lead| self.checked(lead_id, lead));
+        lead.map_err(|source| LeadError { lead_id, source })
     }
-    if let (Some(ours), Some(theirs)) = (account_id, lead.account_id)
-        && ours != theirs
-    {
-        return Err(ApiError::Mismatch(format!(
-            "it belongs to account {theirs}, and AMOCRM_ACCOUNT_ID says {ours}"
-        )));
+
+    /// The lead that amoCRM answered with, provided that it is the one that was asked for.
+    fn checked(&self, lead_id: u64, lead: Option<WireLead>) -> Result<Option<Lead>, ApiError> {
+        let Some(lead) = lead else { return Ok(None) };
+        if lead.id != lead_id {
+            let other = lead.id;
+            return Err(ApiError::Mismatch(format!("amoCRM answered with another lead, {other}")));
+        }
+        if let (Some(ours), Some(theirs)) = (self.settings().account_id, lead.account_id)
+            && ours != theirs
+        {
+            return Err(ApiError::Mismatch(format!(
+                "it belongs to account {theirs}, and AMOCRM_ACCOUNT_ID says {ours}"
+            )));
+        }
+        let exists = lead.is_deleted != Some(true);
+        Ok(exists.then_some(Lead { id: lead.id, name: lead.name, price: lead.price }))
     }
-    if lead.is_deleted == Some(true) {
-        return Ok(None);
-    }
-    Ok(Some(Lead { id: lead.id, name: lead.name, price: lead.price }))
 }

@@ -1,15 +1,15 @@
 //! amoCRM's API: one client, at a pace that amoCRM allows, and what is read and written with it.
 
-mod account;
-pub(crate) mod answer;
-pub(crate) mod call;
+pub(super) mod account;
+mod answer;
+mod call;
 mod client;
 mod gate;
 mod lead;
+pub(super) mod table;
 mod webhooks;
 
-pub use account::Account;
-pub use answer::ApiError;
-pub use client::AmoCrmClient;
-pub use lead::LeadError;
-pub use webhooks::{SETTINGS, Webhook};
+pub(crate) use answer::ApiError;
+pub(crate) use client::AmoCrmClient;
+pub use webhooks::SETTINGS;
+pub(super) use webhooks::Webhook;

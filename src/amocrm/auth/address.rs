@@ -10,7 +10,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::consent::is_account_host;
-use crate::amocrm::auth::jwt;
+use super::jwt;
 use crate::amocrm::settings::{AmoCrmSettings, BaseUrl};
 use crate::outbound::{self, Limits, Outbound};
 
@@ -18,7 +18,7 @@ const LONGEST_ANSWER: usize = 16 * 1024;
 
 /// The account's address: the configured one until it turns out to have moved. Clones share it.
 #[derive(Clone)]
-pub(in crate::amocrm) struct Address {
+pub(super) struct Address {
     current: Arc<Mutex<BaseUrl>>,
     account_id: Option<u64>,
     timeout: Duration,
@@ -33,20 +33,20 @@ struct Place {
 }
 
 impl Address {
-    pub(in crate::amocrm) fn new(settings: &AmoCrmSettings, outbound: Outbound) -> Self {
+    pub(super) fn new(settings: &AmoCrmSettings, outbound: Outbound) -> Self {
         let current = Arc::new(Mutex::new(settings.base_url.clone()));
         let timeout = settings.timeouts.oauth;
         Self { current, account_id: settings.account_id, timeout, outbound }
     }
 
     /// Where calls go.
-    pub(in crate::amocrm) fn current(&self) -> BaseUrl {
+    pub(super) fn current(&self) -> BaseUrl {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether an access token may be of our account, as far as it says. Tokens of another one, from a consent that
-    /// somebody gave elsewhere, must not take the place of good ones.
-    pub(in crate::amocrm) fn is_of_our_account(&self, access: &SecretString) -> bool {
+    /// was given elsewhere, must not replace good ones.
+    pub(super) fn is_of_our_account(&self, access: &SecretString) -> bool {
         let claimed =
             jwt::claims(access.expose_secret()).and_then(|claims| claims["account_id"].as_u64());
         self.account_id.zip(claimed).is_none_or(|(ours, theirs)| ours == theirs)
@@ -55,12 +55,8 @@ impl Address {
     /// Asks amoCRM for the account's new address, at the host that the last access token names. Returns whether there
     /// is one. The refresh token is shown and not spent.
     ///
-    /// Nothing is believed but what leads to an amoCRM account of the same id.
-    pub(in crate::amocrm) async fn look_up(
-        &self,
-        access: &SecretString,
-        refresh: &SecretString,
-    ) -> bool {
+    /// No answer is accepted but one that leads to an amoCRM account of the same id.
+    pub(super) async fn look_up(&self, access: &SecretString, refresh: &SecretString) -> bool {
         match self.find(access, refresh).await {
             Some(moved) => {
                 tracing::warn!(
@@ -110,7 +106,7 @@ mod tests {
     use super::{BaseUrl, host};
 
     #[test]
-    fn only_an_amocrm_host_is_believed() {
+    fn only_an_amocrm_host_is_accepted() {
         let base = |url: &str| BaseUrl::new(url.parse().unwrap()).unwrap();
         let real = base("https://example.amocrm.ru");
         assert_eq!(host("new.amocrm.ru", &real), Some(base("https://new.amocrm.ru")));

@@ -8,7 +8,7 @@ use crate::amocrm::settings::BaseUrl;
 const ACCOUNT_DOMAINS: [&str; 3] = ["amocrm.ru", "amocrm.com", "kommo.com"];
 
 /// Where an administrator of the account at `base` gives consent; amoCRM echoes `state` to the callback.
-pub fn consent_link(base: &BaseUrl, client_id: &str, state: &str) -> Url {
+pub(crate) fn consent_link(base: &BaseUrl, client_id: &str, state: &str) -> Url {
     let mut url = if base.is_local() {
         base.at("/oauth")
     } else {
@@ -28,13 +28,13 @@ pub fn consent_link(base: &BaseUrl, client_id: &str, state: &str) -> Url {
     url
 }
 
-/// Whether `referer`, which anybody can write into a callback, is the account that we are configured for.
-pub fn is_our_account(base: &BaseUrl, referer: &str) -> bool {
+/// Whether `referer`, which any caller can write into a callback, is the account that we are configured for.
+pub(in crate::amocrm) fn is_our_account(base: &BaseUrl, referer: &str) -> bool {
     (base.is_local() || is_account_host(referer)) && referer == base.authority()
 }
 
 /// Whether `host` can be an amoCRM account: one label below a known domain, and not the vendor's own site.
-pub(in crate::amocrm) fn is_account_host(host: &str) -> bool {
+pub(super) fn is_account_host(host: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let Some((label, domain)) = host.split_once('.') else { return false };
     (1..=63).contains(&label.len())

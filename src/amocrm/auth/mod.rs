@@ -1,20 +1,23 @@
-//! OAuth with amoCRM: consent, the token pair and its exchange, and where amoCRM's account lives.
+//! OAuth with amoCRM: the token pair and its exchange, the states of consents, and where amoCRM's account lives.
 
-pub(super) mod address;
+mod access;
+mod address;
 mod consent;
-mod disabled;
 mod error;
-pub(super) mod jwt;
-pub(super) mod oauth;
-mod pages;
+mod jwt;
+mod oauth;
+pub(super) mod pair;
+mod signature;
 mod states;
-mod store;
-mod table;
-pub(super) mod tokens;
+pub(super) mod table;
+mod tokens;
 
-pub use consent::{consent_link, is_our_account};
-pub use disabled::is_signed;
+pub(super) use access::AccessToken;
+pub(crate) use access::Auth;
+pub(crate) use consent::consent_link;
+pub(super) use consent::is_our_account;
 pub(super) use error::FOR_A_PERSON;
-pub use error::TokenError;
-pub use pages::{Consent, oauth_router};
-pub use store::{ExchangeLock, StoredTokenPair, TokenPair, TokenStore};
+pub(crate) use error::TokenError;
+pub(super) use signature::is_signed;
+pub(crate) use states::begin_consent;
+pub(super) use states::redeem_consent;

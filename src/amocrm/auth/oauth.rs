@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
-use super::error::TokenError;
-use super::store::TokenPair;
+use super::error::{AUTHORISE, TokenError};
+use super::pair::TokenPair;
 use crate::amocrm::settings::OAuthApp;
 use crate::clock::SharedClock;
 use crate::outbound::{self, Answer, CallError, Limits, Outbound, Redactor};
@@ -16,9 +16,9 @@ use crate::outbound::{self, Answer, CallError, Limits, Outbound, Redactor};
 /// The answers are two tokens and a number; errors may be a page of HTML.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
-/// Buys token pairs for one integration.
+/// The token endpoint, for one integration.
 #[derive(Clone)]
-pub(in crate::amocrm) struct OAuthClient {
+pub(super) struct OAuthClient {
     app: OAuthApp,
     address: Address,
     timeout: std::time::Duration,
@@ -26,9 +26,9 @@ pub(in crate::amocrm) struct OAuthClient {
     clock: SharedClock,
 }
 
-/// What a token pair is bought with. Each can be spent once.
+/// What is exchanged for a token pair. Each can be spent once.
 #[derive(Clone, Copy)]
-pub(in crate::amocrm) enum Grant<'a> {
+pub(super) enum Grant<'a> {
     /// From a consent.
     Code(&'a SecretString),
     /// From the pair before.
@@ -66,7 +66,7 @@ struct Problem {
 }
 
 impl OAuthClient {
-    pub(in crate::amocrm) fn new(
+    pub(super) fn new(
         app: OAuthApp,
         address: Address,
         timeout: std::time::Duration,
@@ -77,15 +77,12 @@ impl OAuthClient {
     }
 
     /// The refresh token from the configuration.
-    pub(in crate::amocrm) fn first_refresh_token(&self) -> Option<&SecretString> {
+    pub(super) fn first_refresh_token(&self) -> Option<&SecretString> {
         self.app.first_refresh_token.as_ref()
     }
 
     /// Spends the refresh token of `pair`, at the account's new address where it was renamed.
-    pub(in crate::amocrm) async fn refresh(
-        &self,
-        pair: &TokenPair,
-    ) -> Result<TokenPair, TokenError> {
+    pub(super) async fn refresh(&self, pair: &TokenPair) -> Result<TokenPair, TokenError> {
         let TokenPair { access_token, refresh_token, .. } = pair;
         let refused = match self.exchange(Grant::Refresh(refresh_token)).await {
             Err(error @ TokenError::Config { .. }) => error,
@@ -99,10 +96,7 @@ impl OAuthClient {
     }
 
     /// Spends `grant`. The caller must store the pair before anything else is done with it.
-    pub(in crate::amocrm) async fn exchange(
-        &self,
-        grant: Grant<'_>,
-    ) -> Result<TokenPair, TokenError> {
+    pub(super) async fn exchange(&self, grant: Grant<'_>) -> Result<TokenPair, TokenError> {
         let (grant_type, secret) = match grant {
             Grant::Code(code) => ("authorization_code", code),
             Grant::Refresh(token) => ("refresh_token", token),
@@ -150,7 +144,7 @@ impl OAuthClient {
             });
         }
         // From here on the grant is spent, most likely; the body itself may hold tokens and is not quoted.
-        let unusable = |what: &str| TokenError::Ambiguous {
+        let unusable = |what: &str| TokenError::OutcomeUnknown {
             reason: format!("HTTP {} {what}", answer.status.as_u16()),
         };
         let tokens: Tokens = serde_json::from_slice(&answer.body)
@@ -174,7 +168,7 @@ fn unanswered(error: CallError) -> TokenError {
         CallError::NotSent(_) => {
             TokenError::Transient { reason: error.to_string(), retry_after: None }
         }
-        CallError::OutcomeUnknown(reason) => TokenError::Ambiguous { reason },
+        CallError::OutcomeUnknown(reason) => TokenError::OutcomeUnknown { reason },
     }
 }
 
@@ -206,10 +200,6 @@ fn classify(status: u16, body: &[u8], redactor: &Redactor) -> TokenError {
     }
 }
 
-/// What to do about a dead token pair.
-pub(in crate::amocrm) const AUTHORISE: &str =
-    "Run `prometei-flow amocrm authorize`; deals wait until then";
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -223,8 +213,8 @@ mod tests {
             TokenError::NeedsReauth { .. } => "needs reauth",
             TokenError::Config { .. } => "config",
             TokenError::Blocked { .. } => "blocked",
-            TokenError::Ambiguous { .. } => "ambiguous",
-            TokenError::Db { .. } => "store",
+            TokenError::OutcomeUnknown { .. } => "outcome unknown",
+            TokenError::Database { .. } => "database",
         }
     }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::SHOWN;
 use crate::db::Db;
-use crate::deals::FailedDeal;
+use crate::deals::{self, FailedDeal};
 use crate::inbox::HeldRow;
 use crate::inbox::ParkedRow;
 
@@ -59,7 +59,7 @@ impl Report {
         let (parked, held, failed, counts) = tokio::try_join!(
             store.parked(SHOWN + 1),
             store.held(None, SHOWN + 1),
-            store.failed_deals(SHOWN + 1),
+            deals::failed(store, SHOWN + 1),
             store.inbox_counts(),
         )?;
         let shown = SHOWN as usize;

@@ -4,8 +4,7 @@ use anyhow::bail;
 use clap::Args;
 
 use crate::db::Db;
-use crate::deals::Resolution;
-use crate::deals::key;
+use crate::deals::{self, Resolution};
 
 #[derive(Debug, Args)]
 pub(super) struct Resolve {
@@ -25,12 +24,12 @@ pub(super) struct Resolve {
 
 impl Resolve {
     pub(super) async fn run(self, store: &Db, out: &mut impl Write) -> anyhow::Result<()> {
-        let key = key(self.lead, self.run.as_deref());
+        let key = deals::key(self.lead, self.run.as_deref());
         let found = match self.erp_id {
             Some(id) => Resolution::Exists(id.to_string()),
             None => Resolution::Absent,
         };
-        if !store.resolve_deal(&key, &found).await? {
+        if !deals::resolve(store, &key, &found).await? {
             bail!(
                 "nothing was changed: {key} is not known, has its record, or is being sent at this moment; \
                  `prometei-flow deals list` shows the deals that need a person"

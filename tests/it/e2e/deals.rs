@@ -3,11 +3,11 @@
 use sandbox::ErpFailure;
 use serde_json::json;
 
-use super::world::World;
+use crate::world::{Begin as _, given};
 
 #[tokio::test]
 async fn a_deal_becomes_one_request_and_its_reply_the_result() {
-    let world = World::start().await;
+    let world = given().end_to_end().await;
     let deal = json!({ "dealName": "Новая сделка", "amount": 15000, "entityId": 70 });
     let run = world.run_of("crm/create-deal", deal).await;
     assert_eq!(run.status, "Completed");
@@ -24,7 +24,7 @@ async fn a_deal_becomes_one_request_and_its_reply_the_result() {
 
 #[tokio::test]
 async fn without_amount_and_entity_the_configured_entity_gets_the_name_alone() {
-    let world = World::start().await;
+    let world = given().end_to_end().await;
     for data in [json!({ "dealName": "A" }), json!({ "dealName": "B", "amount": 0 })] {
         assert_eq!(world.run_of("crm/create-deal", data).await.status, "Completed");
     }
@@ -39,8 +39,8 @@ async fn without_amount_and_entity_the_configured_entity_gets_the_name_alone() {
 }
 
 #[tokio::test]
-async fn a_deal_that_cannot_be_one_fails_after_one_call() {
-    let world = World::start().await;
+async fn an_invalid_deal_fails_after_one_call() {
+    let mut world = given().end_to_end().await;
     for (data, message) in [
         (json!({ "amount": 15000 }), "dealName is required"),
         (json!({ "dealName": " " }), "dealName is required"),
@@ -49,12 +49,12 @@ async fn a_deal_that_cannot_be_one_fails_after_one_call() {
         (json!({ "dealName": "A", "entityId": 7.5 }), "at `entityId`"),
         (json!({ "dealName": "A", "entityId": -1 }), "at `entityId`"),
     ] {
-        world.calls().await;
+        world.calls();
         let run = world.run_of("crm/create-deal", data).await;
         assert_eq!(run.status, "Failed");
         let said = run.output["message"].as_str().unwrap();
         assert!(said.contains(message), "{said}");
-        if let Some(calls) = world.calls().await {
+        if let Some(calls) = world.calls() {
             assert_eq!(calls, 1);
         }
     }
@@ -63,8 +63,8 @@ async fn a_deal_that_cannot_be_one_fails_after_one_call() {
 }
 
 #[tokio::test]
-async fn an_erp_that_is_away_twice_gets_the_deal_the_third_time() {
-    let world = World::start().await;
+async fn an_erp_that_is_down_twice_gets_the_deal_the_third_time() {
+    let world = given().end_to_end().await;
     world.erp.fail_next(2, ErpFailure::NoDatabase);
     let run = world.run_of("crm/create-deal", json!({ "dealName": "A" })).await;
     assert_eq!(run.status, "Completed");
@@ -73,8 +73,8 @@ async fn an_erp_that_is_away_twice_gets_the_deal_the_third_time() {
 }
 
 #[tokio::test]
-async fn an_outcome_that_nobody_knows_is_not_tried_again() {
-    let world = World::start().await;
+async fn an_outcome_in_doubt_is_not_tried_again() {
+    let world = given().end_to_end().await;
     for failure in [
         ErpFailure::InsertThenAnswer { status: 503, body: "<h1>Service Unavailable</h1>".into() },
         ErpFailure::InsertThenBadGateway,
@@ -94,7 +94,7 @@ async fn an_outcome_that_nobody_knows_is_not_tried_again() {
 
 #[tokio::test]
 async fn what_the_erp_refuses_fails_the_run_with_its_words() {
-    let world = World::start().await;
+    let world = given().end_to_end().await;
     let message = "field_1039 not exist in entity 70".to_owned();
     world.erp.fail_next(1, ErpFailure::Error { code: "500".to_owned(), message });
     let run = world.run_of("crm/create-deal", json!({ "dealName": "A" })).await;

@@ -6,6 +6,5 @@ mod deals;
 mod keys;
 mod reconcile;
 mod webhooks;
-mod world;
 
-pub(crate) use world::eventually;
+pub(crate) use crate::world::eventually;

@@ -2,26 +2,25 @@
 
 use serde_json::{Value, json};
 
-use super::world::{World, eventually};
 use crate::bodies;
+use crate::world::{Begin as _, eventually, given};
 
 const LEAD: u64 = 45_721_053;
 
 #[tokio::test]
 async fn the_originals_webhook_becomes_one_record_on_either_url() {
     for path in ["/api/inngest", "/api/amocrm-webhook"] {
-        let world = World::start().await;
-        world.amocrm.set_lead(LEAD, "Ремонт офиса", 46_333);
-        assert_eq!(world.webhook(path, bodies::ORIGINAL).await, (200, json!({ "accepted": 1 })));
+        let world = given().lead(LEAD, "Ремонт офиса", 46_333).end_to_end().await;
+        let answer = world.post_webhook(path, bodies::ORIGINAL).await;
+        assert_eq!(answer, (200, json!({ "accepted": 1 })));
         assert_eq!(world.records(1).await, [(json!("Ремонт офиса"), json!(46_333))]);
         world.end().await;
     }
 }
 
 #[tokio::test]
-async fn the_result_tells_the_lead_and_the_record() {
-    let world = World::start().await;
-    world.amocrm.set_lead(LEAD, "Ремонт офиса", 46_333);
+async fn the_result_has_the_lead_and_the_record() {
+    let world = given().lead(LEAD, "Ремонт офиса", 46_333).end_to_end().await;
     let run = world.run_of("amocrm/webhook", json!({ "leadId": LEAD })).await;
     assert_eq!(run.status, "Completed");
     let mut output = run.output;
@@ -41,10 +40,7 @@ async fn the_result_tells_the_lead_and_the_record() {
 
 #[tokio::test]
 async fn the_shape_of_inngest_clouds_webhook_intake_is_understood() {
-    let world = World::start().await;
-    for lead in 1..=2 {
-        world.amocrm.set_lead(lead, "Лид", 100);
-    }
+    let world = given().lead(1, "Лид", 100).lead(2, "Лид", 100).end_to_end().await;
     let pairs = json!({
         "leads[status][0][id]": ["1"], "leads[status][1][id]": "2", "account[subdomain]": ["oooprometei"],
     });
@@ -60,12 +56,10 @@ async fn the_shape_of_inngest_clouds_webhook_intake_is_understood() {
 
 #[tokio::test]
 async fn every_lead_of_a_body_gets_its_record() {
-    let world = World::start().await;
-    for lead in 1..=3 {
-        world.amocrm.set_lead(lead, "Лид", i64::try_from(lead).unwrap() * 100);
-    }
-    let (status, answer) = world.webhook("/api/amocrm-webhook", bodies::SEVERAL).await;
-    assert_eq!((status, answer), (200, json!({ "accepted": 3 })));
+    let world = given().lead(1, "Лид", 100).lead(2, "Лид", 200).lead(3, "Лид", 300);
+    let world = world.end_to_end().await;
+    let answer = world.post_webhook("/api/amocrm-webhook", bodies::SEVERAL).await;
+    assert_eq!(answer, (200, json!({ "accepted": 3 })));
     let mut amounts: Vec<_> =
         world.records(3).await.into_iter().map(|(_, amount)| amount.as_i64()).collect();
     amounts.sort_unstable();
@@ -75,8 +69,7 @@ async fn every_lead_of_a_body_gets_its_record() {
 
 #[tokio::test]
 async fn a_lead_without_a_name_gets_one_and_a_price_of_zero_is_left_out() {
-    let world = World::start().await;
-    world.amocrm.set_lead(LEAD, None, 0);
+    let world = given().lead(LEAD, None, 0).end_to_end().await;
     world.run_of("amocrm/webhook", json!({ "leadId": LEAD })).await;
     assert_eq!(world.records(1).await, [(json!("Сделка #45721053"), Value::Null)]);
     world.end().await;
@@ -84,7 +77,7 @@ async fn a_lead_without_a_name_gets_one_and_a_price_of_zero_is_left_out() {
 
 #[tokio::test]
 async fn data_without_a_lead_fails_at_once() {
-    let world = World::start().await;
+    let world = given().end_to_end().await;
     for data in
         [json!({}), json!({ "leadId": "x" }), json!({ "data": { "leads[update][0][id]": "1" } })]
     {
@@ -99,10 +92,7 @@ async fn data_without_a_lead_fails_at_once() {
 
 #[tokio::test]
 async fn without_amocrm_the_run_names_the_lead_and_what_to_set() {
-    let empty = ["BASE_URL", "CLIENT_ID", "CLIENT_SECRET", "REDIRECT_URI", "REFRESH_TOKEN"]
-        .map(|name| format!("AMOCRM_{name}"));
-    let changes: Vec<_> = empty.iter().map(|name| (name.as_str(), "")).collect();
-    let world = World::start_with(&changes).await;
+    let world = given().without_amocrm().end_to_end().await;
     let run = world.run_of("amocrm/webhook", json!({ "leadId": LEAD })).await;
     assert_eq!(run.status, "Failed");
     let message = run.output["message"].as_str().unwrap();
@@ -114,36 +104,37 @@ async fn without_amocrm_the_run_names_the_lead_and_what_to_set() {
 }
 
 #[tokio::test]
-async fn what_concerns_nobody_is_answered_and_what_cannot_be_read_is_kept() {
-    let world = World::start().await;
-    let (status, _) = world.webhook("/api/inngest", "leads[update][0][id]=1&account[id]=1").await;
+async fn webhooks_without_a_lead_are_answered_and_unreadable_ones_are_kept() {
+    let world = given().end_to_end().await;
+    let (status, _) =
+        world.post_webhook("/api/inngest", "leads[update][0][id]=1&account[id]=1").await;
     assert_eq!(status, 200);
-    let (status, answer) = world.webhook("/api/amocrm-webhook", "what is this?").await;
+    let (status, answer) = world.post_webhook("/api/amocrm-webhook", "what is this?").await;
     assert_eq!((status, &answer["accepted"]), (200, &json!(0)));
     assert!(world.erp.requests().is_empty());
-    eventually("nothing is called", async || (world.amocrm.api_calls() == 0).then_some(())).await;
+    assert_eq!(world.amocrm.api_calls(), 0);
     world.end().await;
 }
 
 #[tokio::test]
 async fn a_run_that_failed_before_the_erp_is_shown_with_its_lead_and_the_reason() {
-    let world = World::start().await;
+    let world = given().end_to_end().await;
     world.amocrm.set_lead_json(LEAD, json!({ "id": 7 }));
     let run = world.run_of("amocrm/webhook", json!({ "leadId": LEAD })).await;
     assert_eq!(run.status, "Failed");
-    let shown = eventually("the failure is noted", async || world.failed_deals().await.pop()).await;
-    assert_eq!(shown.lead_id, i64::try_from(LEAD).ok());
-    assert!(shown.reason.contains("lead 45721053"), "{}", shown.reason);
+    let deal = eventually("the failure is noted", async || world.deals().await.pop()).await;
+    assert_eq!((&deal["lead"], &deal["state"]), (&json!(LEAD), &json!("failed")));
+    assert!(deal["reason"].as_str().unwrap().contains("lead 45721053"), "{deal}");
     world.end().await;
 }
 
 #[tokio::test]
 async fn the_pages_of_a_consent_are_served_beside_the_webhooks() {
-    let world = World::start().await;
+    let world = given().end_to_end().await;
     for (page, status) in
         [("/oauth/start", 303), ("/oauth/callback?state=x", 400), ("/oauth/disabled", 401)]
     {
-        assert_eq!(world.page(page).await, status, "{page}");
+        assert_eq!(world.page(page).await.status, status, "{page}");
     }
     world.end().await;
 }

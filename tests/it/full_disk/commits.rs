@@ -3,37 +3,27 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use functions::webhook::AmoCrmWebhook;
 use jiff::Timestamp;
-use prometei_flow::amocrm::{TokenPair, TokenStore as _};
 use prometei_flow::clock::ManualClock;
 use prometei_flow::db::Db;
-use prometei_flow::deals::{Claim, ClaimedDeal, DealRef, Lease, Resolution, Unsent};
 
 use super::refusal::{accept_commits, refuse_commits};
 use crate::crash::crash_after;
 use crate::database::Database;
 
-const LEASE: Lease = Lease { holds: Duration::from_secs(45), unknown: Duration::from_secs(90) };
-
 /// A database in which each change has something to change.
 struct Prepared {
     store: Db,
-    claimed: ClaimedDeal,
     inbox_row: String,
-    consent: String,
     now: Timestamp,
 }
 
 type Changed<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send + 'a>>;
 type Change = for<'a> fn(&'a Prepared) -> Changed<'a>;
 
-/// Does nothing on SQLite.
-const REPLICAS_ALONE: &str = "next_turn";
-
-/// Every function of the store that changes data.
+/// Every function that changes the inbox; the other features have theirs beside their tables.
 const CHANGES: &[(&str, Change)] = &[
     ("accept_webhook", |it| {
         Box::pin(async { it.store.accept_webhook(b"body", &[lead(2)], None).await.map(drop) })
@@ -50,47 +40,6 @@ const CHANGES: &[(&str, Change)] = &[
     }),
     ("park", |it| Box::pin(it.store.park(&it.inbox_row, "refused"))),
     ("unpark", |it| Box::pin(async { it.store.unpark(None).await.map(drop) })),
-    ("claim_deal, first", |it| {
-        Box::pin(async { it.store.claim_deal(deal("lead:9"), LEASE).await.map(drop) })
-    }),
-    ("claim_deal, again", |it| {
-        Box::pin(async { it.store.claim_deal(deal("lead:2"), LEASE).await.map(drop) })
-    }),
-    ("deal_sending", |it| {
-        Box::pin(async { it.store.deal_sending(&it.claimed, LEASE).await.map(drop) })
-    }),
-    ("deal_done", |it| {
-        Box::pin(async { it.store.deal_done("lead:1", "119", "{}").await.map(drop) })
-    }),
-    ("deal_unsent", |it| Box::pin(it.store.deal_unsent(&it.claimed, Unsent::Refused, "no"))),
-    ("note_deal_failure", |it| {
-        Box::pin(it.store.note_deal_failure("lead:9", Some(9), "01RUN1", "no"))
-    }),
-    ("resolve_deal", |it| {
-        Box::pin(async { it.store.resolve_deal("lead:2", &Resolution::Absent).await.map(drop) })
-    }),
-    ("reconcile_cursor", |it| Box::pin(async { it.store.reconcile_cursor().await.map(drop) })),
-    ("settle_events", |it| {
-        Box::pin(async { it.store.settle_events(&[("event", it.now)], &[1]).await })
-    }),
-    ("begin_consent", |it| Box::pin(async { it.store.begin_consent().await.map(drop) })),
-    ("redeem_consent", |it| {
-        Box::pin(async { it.store.redeem_consent(&it.consent).await.map(drop) })
-    }),
-    ("replace, a first pair", |it| {
-        Box::pin(async { it.store.replace(None, &pair(it.now)).await.map(drop) })
-    }),
-    (REPLICAS_ALONE, |it| {
-        Box::pin(async { it.store.next_turn(Duration::from_millis(200)).await.map(drop) })
-    }),
-];
-
-/// Those that find nothing to change before another one was here.
-const LATER_CHANGES: &[(&str, Change)] = &[
-    ("advance_reconcile_cursor", |it| Box::pin(it.store.advance_reconcile_cursor(it.now, true))),
-    ("replace, a later pair", |it| {
-        Box::pin(async { it.store.replace(Some(1), &pair(it.now)).await.map(drop) })
-    }),
 ];
 
 impl Prepared {
@@ -101,28 +50,8 @@ impl Prepared {
         let parked = store.accept_webhook(b"body", &[lead(3)], None).await.unwrap();
         store.park(&parked[0], "refused").await.unwrap();
         let inbox_row = store.accept_webhook(b"body", &[lead(1)], None).await.unwrap().remove(0);
-        let left = store.claim_deal(deal("lead:2"), LEASE).await.unwrap();
-        assert!(matches!(left, Claim::Mine(_)));
-        clock.advance(LEASE.holds + Duration::from_secs(1));
-        let Claim::Mine(claimed) = store.claim_deal(deal("lead:1"), LEASE).await.unwrap() else {
-            panic!("the deal is new");
-        };
-        let consent = store.begin_consent().await.unwrap();
         let now = prometei_flow::clock::Clock::now(&*clock);
-        Self { store, claimed, inbox_row, consent, now }
-    }
-}
-
-fn deal(key: &str) -> DealRef<'_> {
-    DealRef { key, account_id: None, lead_id: Some(1), run_id: "01RUN1", payload_hash: "hash" }
-}
-
-fn pair(now: Timestamp) -> TokenPair {
-    TokenPair {
-        access_token: "access".into(),
-        refresh_token: "refresh".into(),
-        obtained_at: now,
-        expires_at: now + Duration::from_secs(86_400),
+        Self { store, inbox_row, now }
     }
 }
 
@@ -165,16 +94,6 @@ async fn every_change_tells_of_a_failed_commit_and_the_next_one_goes_well() {
     for (name, change) in CHANGES {
         let database = Database::new().await;
         let prepared = Prepared::new(&database).await;
-        if *name == REPLICAS_ALONE && !prepared.store.is_shared() {
-            continue;
-        }
-        wrong.extend(try_change(name, *change, &prepared, &database).await);
-    }
-    for (name, change) in LATER_CHANGES {
-        let database = Database::new().await;
-        let prepared = Prepared::new(&database).await;
-        prepared.store.reconcile_cursor().await.unwrap();
-        prepared.store.replace(None, &pair(prepared.now)).await.unwrap();
         wrong.extend(try_change(name, *change, &prepared, &database).await);
     }
     assert!(wrong.is_empty(), "{wrong:#?}");

@@ -5,8 +5,7 @@ use std::path::Path;
 
 use functions::ports::Erp as _;
 
-use super::Service;
-use crate::ledger::lead;
+use super::{Service, lead};
 
 /// Nothing can be stored, nothing is sent to the ERP, and the health check says why.
 async fn refuses(service: &Service) {

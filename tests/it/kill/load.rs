@@ -2,17 +2,16 @@
 //! docs/reliability.md.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use sandbox::{free_port, webhook_of};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::service::Replica;
 use crate::database::Database;
-use crate::ports;
+use crate::world::{Begin as _, given};
 
 /// Webhooks in a second.
 const RATE: u64 = 200;
@@ -24,34 +23,30 @@ fn seconds() -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_webhooks_a_second_are_stored_while_inngest_is_away_and_sent_when_it_is_back() {
-    let (database, folder) = (Database::new().await, tempfile::tempdir().unwrap());
-    // Nobody listens there until the webhooks are in.
-    let inngest = ports::kept();
-    let variables = [
-        ("INNGEST_DEV", format!("http://{inngest}").as_str()),
-        ("DATABASE_URL", &database.url),
-        ("RUST_LOG", "warn"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let mut replica = Replica::new(variables.into(), folder.path().join("log")).await;
-    replica.start().await;
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
-    let url = format!("http://{}/api/amocrm-webhook", replica.address);
+    let database = Database::new().await;
+    // No server listens there until the webhooks are in.
+    let inngest = free_port().await.unwrap().local_addr().unwrap();
+    let world = given()
+        .inngest_at(format!("http://{inngest}"))
+        .variable("DATABASE_URL", &database.url)
+        .variable("RUST_LOG", "warn")
+        .spawned()
+        .await;
+    let program = &world.replicas[0].service;
+    let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
+    let url = world.webhook_url("/api/amocrm-webhook");
     let (mut answers, mut memory) = (JoinSet::new(), Vec::new());
     let mut pace = tokio::time::interval(Duration::from_micros(1_000_000 / RATE));
     for number in 0..RATE * seconds() {
         pace.tick().await;
-        let lead = number + 1;
-        let body =
-            format!("leads[status][0][id]={lead}&leads[status][0][status_id]=1&account[id]=1");
-        let request = http.post(&url).body(body);
+        let request = http.post(&url).body(webhook_of(number + 1));
         answers.spawn(async move {
             let started = Instant::now();
             let status = request.send().await.map(|answer| answer.status().as_u16());
             (status.unwrap_or(0), started.elapsed())
         });
         if number % RATE == 0 {
-            memory.extend(replica.memory());
+            memory.extend(program.memory());
         }
     }
     let answers = answers.join_all().await;
@@ -69,13 +64,11 @@ async fn two_hundred_webhooks_a_second_are_stored_while_inngest_is_away_and_sent
     );
     let refused = answers.iter().filter(|(status, _)| *status != 200).count();
     assert_eq!(refused, 0);
-    let store = database.open(Arc::new(prometei_flow::clock::SystemClock)).await;
-    let waiting = store.inbox_counts().await.unwrap().waiting;
-    assert_eq!(waiting, answers.len() as i64, "what was answered 200 is stored");
+    assert_eq!(world.waiting().await, answers.len() as i64, "what was answered 200 is stored");
 
-    let events = receive_events(inngest).await;
+    let events = receive_events(TcpListener::bind(inngest).await.unwrap());
     let back = Instant::now();
-    while store.inbox_counts().await.unwrap().waiting > 0 {
+    while world.waiting().await > 0 {
         assert!(back.elapsed() < Duration::from_secs(120), "the inbox empties");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -86,7 +79,7 @@ async fn two_hundred_webhooks_a_second_are_stored_while_inngest_is_away_and_sent
 }
 
 /// An Inngest that takes every event, and the leads that the events named. A resend with the same id counts once.
-async fn receive_events(address: SocketAddr) -> Arc<Mutex<Vec<u64>>> {
+fn receive_events(listener: TcpListener) -> Arc<Mutex<Vec<u64>>> {
     let (leads, ids) = (Arc::new(Mutex::new(Vec::new())), Mutex::new(HashSet::new()));
     let received = Arc::clone(&leads);
     let take = move |body: axum::body::Bytes| {
@@ -102,7 +95,6 @@ async fn receive_events(address: SocketAddr) -> Arc<Mutex<Vec<u64>>> {
     let take = Arc::new(take);
     let app = axum::Router::new()
         .route("/e/{key}", axum::routing::post(move |body: axum::body::Bytes| take(body)));
-    let listener = TcpListener::bind(address).await.unwrap();
     tokio::spawn(async move { axum::serve(listener, app).await });
     leads
 }

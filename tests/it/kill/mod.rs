@@ -2,18 +2,20 @@
 //!
 //! `KILLS=200 cargo test kill -- --nocapture` kills it more often.
 
-mod gate;
 mod load;
+mod promises;
 mod secrets;
-pub(crate) mod service;
-mod world;
 
 use std::io::Write as _;
 use std::time::Duration;
 
-use world::World;
+use promises::{follow_failures, post_webhooks, until_all_are_kept};
 
-use crate::database::{Database, shared_or_skip};
+use crate::database::Database;
+use crate::world::{Begin as _, Program, World, given};
+
+/// Leads that take part. Each needs a call of amoCRM, of which there are five a second.
+const LEADS: u64 = 60;
 
 /// How often a replica is killed.
 #[expect(clippy::disallowed_methods, reason = "how long to test is asked of the environment")]
@@ -23,31 +25,43 @@ fn kills() -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_on_sqlite_every_webhook_answered_200_is_there_once() {
-    killed(&World::start(Database::file(), 1).await).await;
+    killed(sixty_leads().spawned().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_POSTGRES_URL: see CONTRIBUTING.md"]
 async fn two_replicas_killed_on_postgresql_every_webhook_answered_200_is_there_once() {
-    let Some(database) = shared_or_skip("two_replicas_killed_on_postgresql").await else { return };
-    killed(&World::start(database, 2).await).await;
+    let database = Database::shared().await;
+    let world = sixty_leads().replicas(2).variable("DATABASE_URL", &database.url);
+    killed(world.spawned().await).await;
 }
 
-async fn killed(world: &World) {
+/// Records have a marker, which this ERP does not keep unique: only the ledger prevents a second record.
+fn sixty_leads() -> sandbox::World {
+    let world = given()
+        .erp(|erp| erp.unique_field = None)
+        .variable("CRM_FIELD_EXTERNAL_ID", "field_1041")
+        .inngest(|server| server.retry_interval(Duration::from_secs(1)))
+        .gate_before_inngest();
+    (1..=LEADS).fold(world, |world, lead| world.lead(lead, "Lead", 1000))
+}
+
+async fn killed(world: World<Program>) {
     let stop_posting = tokio_util::sync::CancellationToken::new();
-    let posting = world.posts_until(stop_posting.clone());
+    let failed = follow_failures(&world);
+    let posting = post_webhooks(&world, stop_posting.clone());
     let killing = async {
         for number in 0..kills() {
             // A different moment each time, and Inngest away every other time.
             world.inngest_is_there(number % 2 == 1);
             tokio::time::sleep(Duration::from_millis(120 + (number as u64 * 97) % 400)).await;
-            world.kill_and_restart(number).await;
+            world.replicas[number % world.replicas.len()].service.restart().await;
         }
         world.inngest_is_there(true);
         stop_posting.cancel();
     };
     let (promised, ()) = tokio::join!(posting, killing);
-    world.until_all_are_accounted_for(&promised).await;
-    let summary = world.summary().await;
+    let summary = until_all_are_kept(&world, &promised, &failed).await;
     let mut out = std::io::stdout();
     writeln!(out, "{} kills, {} leads promised: {summary}", kills(), promised.len()).unwrap();
 }

@@ -49,7 +49,7 @@ pub(super) async fn receive(
     let mut ids = Vec::new();
     let problem = accept_all(&core, &body, seed, &mut ids).err();
     if ids.is_empty() {
-        // The real server's answer to an empty array, an empty body, and a first event that is refused (P-175, I2). Where
+        // The real server's answer to an empty array, an empty body, and a first event that is refused (P-174, P-175). Where
         // an event before the refused one was accepted, the list has the ids of those alone.
         ids.push(String::new());
     }
@@ -62,7 +62,7 @@ pub(super) async fn receive(
 }
 
 /// The key of `/e/{key}` as the real server reads it: decoded where Go would have escaped the path in the same way, and
-/// otherwise as it came, so that a `-` sent as `%2D` is another key (I1).
+/// otherwise as it came, so that a `-` sent as `%2D` is another key (P-172).
 fn key_in(path: &str) -> Vec<u8> {
     let decoded: Vec<u8> = percent_decode_str(path).collect();
     let is_as_go_writes_it = percent_encode(&decoded, ESCAPED).to_string() == path;

@@ -30,7 +30,7 @@ pub(crate) enum Action {
     Ran(Value),
     /// A step failed and may be tried again.
     Errored(Value),
-    /// A step failed for good.
+    /// A step failed, without another retry.
     Failed(Value),
     Planned,
     Sleep(String),

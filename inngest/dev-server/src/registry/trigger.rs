@@ -50,7 +50,7 @@ impl Trigger {
     }
 }
 
-/// Reads `triggers` and notes what is wrong with them. Also tells whether a schedule has jitter, which has no effect here:
+/// Reads `triggers` and notes what is wrong with them. Also returns whether a schedule has jitter, which has no effect here:
 /// tests need exact times.
 pub(super) fn read_all(
     config: &Map<String, Value>,

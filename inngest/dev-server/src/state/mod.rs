@@ -33,7 +33,7 @@ pub(crate) struct State {
     pub(crate) runs: HashMap<Ulid, Run>,
     /// Runs by the event that started them, oldest first.
     pub(crate) runs_of_event: HashMap<Ulid, Vec<Ulid>>,
-    /// What happened and was not told to subscribers yet.
+    /// What happened and was not reported to subscribers yet.
     pub(crate) seen: Vec<Observation>,
     pace: Pace,
     /// When a function was last started for an event id, by function id and event id.

@@ -180,7 +180,7 @@ async fn what_cannot_be_saved_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_was_given_up_is_told_so() {
+async fn a_request_that_was_abandoned_gets_an_error() {
     let mut world = world(|call, server| {
         let mut checkpoint = body(call, &json!([ran("a", json!(1))]));
         checkpoint["generation_id"] = json!(7);

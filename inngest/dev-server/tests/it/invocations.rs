@@ -87,7 +87,7 @@ async fn a_function_that_takes_too_long_fails_the_step() {
 
 /// [observed on server 1.43]: the step has the whole event for its result.
 #[tokio::test]
-async fn a_cancelled_function_is_told_of() {
+async fn a_cancelled_function_is_reported() {
     let op = json!([{"op": "InvokeFunction", "id": "i", "name": "call",
         "opts": {"function_id": "app-other", "payload": {}}}]);
     let mut other = function("app-other", "other", 0);

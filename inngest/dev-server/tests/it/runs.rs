@@ -73,7 +73,7 @@ async fn a_failed_function_is_retried_until_no_attempt_is_left() {
 }
 
 #[tokio::test]
-async fn a_failure_handler_is_told_what_failed() {
+async fn a_failure_handler_gets_what_failed() {
     let mut handler = function("app-fn-failure", "inngest/function.failed", 0);
     handler["triggers"][0]["expression"] = json!("event.data.function_id == 'app-fn'");
     let mut other = function("app-other-failure", "inngest/function.failed", 0);

@@ -13,9 +13,9 @@ pub(crate) struct Journal(Arc<Mutex<BTreeMap<String, Entry>>>);
 pub(crate) struct Entry {
     /// How often the body of each step ran.
     pub(crate) bodies: BTreeMap<String, u32>,
-    /// What the function returned: the official server does not tell it of a checkpointed run (P-137).
+    /// What the function returned: the official server does not report it for a checkpointed run (P-137).
     pub(crate) output: Option<Value>,
-    /// What the failure handler was told.
+    /// The error that the failure handler received.
     pub(crate) failure: Option<String>,
 }
 

@@ -14,7 +14,7 @@ async fn returns(program: &str, expected: Value) -> Vec<Run> {
         let run = world.run(mode, program).await;
         assert_eq!(run.status, "Completed", "{mode}: {run:?}");
         assert_eq!(run.entry.output.as_ref(), Some(&expected), "{mode}");
-        // The official server does not tell the output of a checkpointed run (P-137).
+        // The official server does not report the output of a checkpointed run (P-137).
         if run.output != json!("") {
             assert_eq!(run.output, expected, "{mode}");
         }
@@ -78,8 +78,8 @@ async fn a_final_error_fails_the_run_and_is_handled() {
         assert_eq!(run.status, "Failed", "{mode}: {run:?}");
         assert_eq!(run.output["message"], "out of stock", "{mode}: {run:?}");
         assert_eq!(bodies(&run), [("a", 1)]);
-        let told = eventually("the failure is handled", async || world.noted(&run.id).failure);
-        assert_eq!(told.await, "out of stock", "{mode}");
+        let handled = eventually("the failure is handled", async || world.noted(&run.id).failure);
+        assert_eq!(handled.await, "out of stock", "{mode}");
     }
     world.end().await;
 }

@@ -15,7 +15,7 @@ use super::programs::{CheckpointedProgram, Double, PlainProgram};
 use super::starts::{EveryMinute, Gather};
 use crate::world::client;
 
-/// The official server tells apps apart by their URL, so there all tests share one and take turns.
+/// The official server identifies apps by their URL, so there all tests share one and take turns.
 const OFFICIAL_APP: &str = "127.0.0.1:13750";
 static TURN: Mutex<()> = Mutex::const_new(());
 /// A schedule comes every minute.

@@ -1,0 +1,35 @@
+use std::io;
+use std::net::{Ipv4Addr, TcpListener as Guard};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use tokio::net::TcpListener;
+
+/// Lower than the ports that a process gets by asking for any free one: the ephemeral range of Linux begins at 32768.
+const FIRST: u16 = 20_000;
+const BLOCKS: u16 = 12;
+const BLOCK: u16 = 1_000;
+
+/// The block of ports that this process has for itself. The listener on its first port keeps other processes out.
+static OURS: LazyLock<Option<(u16, Guard)>> = LazyLock::new(|| {
+    let blocks = (0..BLOCKS).map(|number| FIRST + number * BLOCK);
+    blocks.filter_map(|first| Some((first, Guard::bind((Ipv4Addr::LOCALHOST, first)).ok()?))).next()
+});
+
+/// A listener on a free port of this machine.
+///
+/// No other world gets the port while this process lives: it can be left and taken again, as a program that is killed
+/// and started again does.
+pub async fn free_port() -> io::Result<TcpListener> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    if let Some((first, _)) = &*OURS {
+        for _ in 1..BLOCK {
+            let port = first + 1 + NEXT.fetch_add(1, Ordering::Relaxed) % (BLOCK - 1);
+            if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+                return Ok(listener);
+            }
+        }
+    }
+    // So many worlds at once: any port will do.
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
+}

@@ -1,0 +1,84 @@
+//! Every change of the table tells when it could not be committed, and the next one goes well.
+
+use std::time::Duration;
+
+use sandbox::Database;
+
+use super::{Bench, lead};
+use crate::db::Db;
+use crate::deals::key::{Dedupe, Entry};
+use crate::deals::table::{self, Claim, Claimed, Lease, Release};
+use crate::erp::reply_with_id;
+
+const LEASE: Lease = Lease { holds: Duration::from_secs(45), look_after: Duration::from_secs(90) };
+
+/// Every function of the table that changes it.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    FirstClaim,
+    LaterClaim,
+    MarkSending,
+    MarkDone,
+    Release,
+    NoteFailure,
+    Resolve,
+    ForgetClaims,
+}
+
+impl Change {
+    const ALL: [Self; 8] = [
+        Self::FirstClaim,
+        Self::LaterClaim,
+        Self::MarkSending,
+        Self::MarkDone,
+        Self::Release,
+        Self::NoteFailure,
+        Self::Resolve,
+        Self::ForgetClaims,
+    ];
+
+    /// Lead 1 is claimed by `claim`, the lease of lead 2 has ended, and lead 9 is new.
+    async fn make(self, db: &Db, claim: &Claim) -> anyhow::Result<()> {
+        match self {
+            Self::FirstClaim => table::claim(db, &entry(9), LEASE).await.map(drop),
+            Self::LaterClaim => table::claim(db, &entry(2), LEASE).await.map(drop),
+            Self::MarkSending => table::mark_sending(db, claim, LEASE).await.map(drop),
+            Self::MarkDone => {
+                table::mark_done(db, "lead:1", "119", &reply_with_id("119")).await.map(drop)
+            }
+            Self::Release => table::release(db, claim, Release::Refused, "no").await,
+            Self::NoteFailure => table::note_failure(db, "lead:9", Some(9), "01RUN1", "no").await,
+            Self::Resolve => table::resolve(db, "lead:2", None).await.map(drop),
+            Self::ForgetClaims => table::forget_claims(db).await,
+        }
+    }
+}
+
+fn entry(lead_id: u64) -> Entry {
+    Entry::of(&lead(lead_id), Dedupe::Lead)
+}
+
+async fn claimed(db: &Db, lead_id: u64) -> Claim {
+    match table::claim(db, &entry(lead_id), LEASE).await.unwrap() {
+        Claimed::Granted(claim) => claim,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn every_change_tells_of_a_failed_commit_and_the_next_one_goes_well() {
+    let bench = Bench::new().await;
+    for change in Change::ALL {
+        let database = Database::new().await.unwrap();
+        let db = Db::open(database.url(), bench.clock.clone()).await.unwrap();
+        claimed(&db, 2).await;
+        bench.clock.advance(LEASE.holds + Duration::from_secs(1));
+        let claim = claimed(&db, 1).await;
+
+        database.refuse_commits().await.unwrap();
+        let refused = change.make(&db, &claim).await;
+        assert!(refused.is_err(), "{change:?} said nothing of its failed commit");
+        database.accept_commits().await.unwrap();
+        change.make(&db, &claim).await.unwrap();
+    }
+}

@@ -1,0 +1,103 @@
+//! The deal ledger: at most one record for each deal, whatever the ERP answers and whatever crashes.
+
+mod answers;
+mod circuit_breaker;
+mod claims;
+mod commits;
+mod crash;
+mod doubt;
+mod records;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use functions::ports::{self, Created, Deal, DealKey, Erp as _};
+use sandbox::{Database, FakeErp, FakeErpSettings};
+use tokio_util::sync::DropGuard;
+
+use super::{DealCounts, Dedupe, Ledger, counts};
+use crate::clock::ManualClock;
+use crate::db::Db;
+use crate::erp::tests::{Bench as ErpBench, lead_deal as lead, marked, run_deal};
+use crate::erp::{ErpClient, ErpSettings, reply_with_id};
+use crate::outbound::Outbound;
+
+const LEAD: u64 = 45_721_053;
+
+/// An ERP and the database of a service in front of it.
+struct Bench {
+    erp: FakeErp,
+    settings: ErpSettings,
+    clock: Arc<ManualClock>,
+    db: Db,
+    _database: Database,
+    _stop: DropGuard,
+}
+
+impl Bench {
+    /// An ERP that takes any number of records of a lead: that there is one is for the ledger to see to.
+    async fn new() -> Self {
+        Self::of(FakeErpSettings::default()).await
+    }
+
+    /// The same with a marker field.
+    async fn marked() -> Self {
+        Self::new().await.with(marked)
+    }
+
+    async fn of(erp: FakeErpSettings) -> Self {
+        let ErpBench { erp, settings, stop } = ErpBench::of(erp).await.with(impatient);
+        let database = Database::new().await.unwrap();
+        let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
+        let db = Db::open(database.url(), clock.clone()).await.unwrap();
+        Self { erp, settings, clock, db, _database: database, _stop: stop }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut ErpSettings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// A ledger as after a start: nothing of an earlier one is known but what the database holds.
+    fn ledger(&self) -> Ledger {
+        self.ledger_of(Dedupe::Lead)
+    }
+
+    fn ledger_of(&self, dedupe: Dedupe) -> Ledger {
+        Ledger::new(self.db.clone(), Some(self.erp_client()), dedupe, self.clock.clone())
+    }
+
+    fn erp_client(&self) -> ErpClient {
+        ErpClient::new(self.settings.clone(), Outbound::new(), self.clock.clone())
+    }
+
+    async fn fails(&self, deal: &Deal) -> ports::Error {
+        self.ledger().create(deal).await.unwrap_err()
+    }
+
+    /// Deals that are done, have failed, and are in doubt.
+    async fn counts(&self) -> (i64, i64, i64) {
+        let DealCounts { done, failed, in_doubt } = counts(&self.db).await.unwrap();
+        (done, failed, in_doubt)
+    }
+
+    fn a_minute_passes(&self) {
+        self.clock.advance(Duration::from_secs(61));
+    }
+}
+
+fn impatient(settings: &mut ErpSettings) {
+    settings.timeout = Duration::from_millis(300);
+}
+
+fn run(run: &str) -> Deal {
+    Deal { key: DealKey::Run(run.to_owned()), ..in_run(run, run_deal()) }
+}
+
+fn in_run(run: &str, deal: Deal) -> Deal {
+    Deal { run_id: run.to_owned(), ..deal }
+}
+
+fn created(id: &str, duplicate: bool) -> Created {
+    Created { reply: reply_with_id(id), duplicate }
+}

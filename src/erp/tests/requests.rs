@@ -1,0 +1,80 @@
+//! What is sent.
+
+use functions::ports::Deal;
+use sandbox::{ErpVersion, FakeErpSettings};
+use serde_json::Number;
+
+use super::{Bench, lead_deal, marked, reply, run_deal};
+use crate::erp::{Body, Insertion};
+use crate::outbound::USER_AGENT;
+
+#[tokio::test]
+async fn a_deal_is_sent_as_json_in_the_order_of_the_contract() {
+    let bench = Bench::new().await;
+    let created = bench.client().insert(&run_deal()).await;
+
+    assert_eq!(created, Ok(Insertion::Created { id: "119".to_owned(), reply: reply("119") }));
+    assert_eq!(
+        bench.last_body(),
+        r#"{"key":"fake-erp-key","username":"fake-erp-user","password":"fake-erp-password","action":"insert","entity_id":70,"items":{"field_1039":"Поставка окон","field_1040":15000}}"#
+    );
+    let request = &bench.erp.requests()[0];
+    assert_eq!(request.header("content-type"), "application/json");
+    assert_eq!(request.header("accept"), "application/json");
+    assert_eq!(request.header("user-agent"), USER_AGENT);
+    assert_eq!(request.uri, "/api/rest.php", "the key is never in an address");
+}
+
+#[tokio::test]
+async fn a_deal_is_sent_as_a_form_to_an_erp_that_reads_only_forms() {
+    let old = FakeErpSettings { version: ErpVersion::V344, ..FakeErpSettings::default() };
+    let bench = Bench::of(old).await.with(|settings| settings.body = Body::Form).with(marked);
+
+    assert_eq!(bench.insert(&lead_deal(45721053)).await, "119");
+    assert_eq!(
+        bench.last_body(),
+        "key=fake-erp-key&username=fake-erp-user&password=fake-erp-password&action=insert&entity_id=70\
+         &items%5Bfield_1039%5D=%D0%9F%D0%BE%D1%81%D1%82%D0%B0%D0%B2%D0%BA%D0%B0+%D0%BE%D0%BA%D0%BE%D0%BD\
+         &items%5Bfield_1040%5D=15000&items%5Bfield_1041%5D=45721053"
+    );
+    let request = &bench.erp.requests()[0];
+    assert_eq!(request.header("content-type"), "application/x-www-form-urlencoded");
+}
+
+#[tokio::test]
+async fn an_amount_is_left_out_when_absent_or_zero_and_kept_as_given_otherwise() {
+    let bench = Bench::new().await;
+    for (amount, sent) in [
+        (None, r#"{"field_1039":"Поставка окон"}"#),
+        (Some(0.into()), r#"{"field_1039":"Поставка окон"}"#),
+        (Number::from_f64(0.0), r#"{"field_1039":"Поставка окон"}"#),
+        (Number::from_f64(-0.0), r#"{"field_1039":"Поставка окон"}"#),
+        (Some(15_000.into()), r#"{"field_1039":"Поставка окон","field_1040":15000}"#),
+        (Number::from_f64(99.5), r#"{"field_1039":"Поставка окон","field_1040":99.5}"#),
+        (Some((-5).into()), r#"{"field_1039":"Поставка окон","field_1040":-5}"#),
+        (
+            Some(u64::MAX.into()),
+            r#"{"field_1039":"Поставка окон","field_1040":18446744073709551615}"#,
+        ),
+    ] {
+        bench.insert(&Deal { amount, ..run_deal() }).await;
+        assert!(bench.last_body().ends_with(&format!("\"items\":{sent}}}")), "{sent}");
+    }
+}
+
+#[tokio::test]
+async fn the_marker_is_the_lead_id_in_digits() {
+    let bench = Bench::new().await.with(marked);
+    bench.insert(&lead_deal(45721053)).await;
+    assert!(bench.last_body().ends_with(r#""field_1040":15000,"field_1041":"45721053"}}"#));
+
+    bench.insert(&run_deal()).await;
+    assert!(!bench.last_body().contains("field_1041"), "a deal without a lead has no marker");
+}
+
+#[tokio::test]
+async fn a_deal_may_name_its_own_entity() {
+    let bench = Bench::of(FakeErpSettings { entity_id: 71, ..FakeErpSettings::default() }).await;
+    bench.insert(&Deal { entity_id: Some(71), ..run_deal() }).await;
+    assert!(bench.last_body().contains(r#""action":"insert","entity_id":71,"#));
+}

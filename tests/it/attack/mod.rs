@@ -1,0 +1,4 @@
+//! Untrusted clients at the public listener: what they may hold and cost, while webhooks are answered.
+
+mod clients;
+mod load;

@@ -1,5 +1,0 @@
-//! Strangers at the public listener: what they may hold and cost, while webhooks are answered.
-
-mod attack;
-mod listener;
-mod load;

@@ -1,0 +1,107 @@
+use std::time::{Duration, UNIX_EPOCH};
+
+use inngest::signing::SigningKey;
+use prometei_flow::cli::world;
+use sandbox::free_port;
+use tokio::net::TcpListener;
+use tokio::sync::Mutex;
+
+use super::{Program, World, eventually};
+
+/// The official server identifies apps by their URL, so there all tests share one and take turns.
+const OFFICIAL_APP: &str = "127.0.0.1:13700";
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// How a described world begins.
+pub(crate) trait Begin {
+    /// With the service in the process of the test, registered with Inngest.
+    async fn in_process(self) -> World;
+
+    /// The same, with the official server in place of the embedded one where `INNGEST_TEST_SERVER` names it. One that
+    /// signs takes part where `INNGEST_TEST_SIGNING_KEY` has its key.
+    async fn end_to_end(self) -> World;
+
+    /// With the real program, a process for each replica.
+    async fn spawned(self) -> World<Program>;
+
+    /// The same with no more than so many open files and connections in a process: `ulimit -n`.
+    async fn spawned_with_descriptors(self, descriptors: Option<u32>) -> World<Program>;
+
+    /// Without a service.
+    async fn unserved(self) -> World<()>;
+}
+
+impl Begin for sandbox::World {
+    async fn in_process(self) -> World {
+        let world = self.start(world::start).await.unwrap();
+        world.register().await.unwrap();
+        world.into()
+    }
+
+    async fn end_to_end(mut self) -> World {
+        let signing_key = variable("INNGEST_TEST_SIGNING_KEY");
+        let (official, signing_key) = match (variable("INNGEST_TEST_SERVER"), signing_key) {
+            (Some(official), None) if !self.is_signed() => (official, None),
+            (Some(official), Some(key)) if self.is_signed() => (official, Some(key)),
+            _ => return self.in_process().await,
+        };
+        let turn = TURN.lock().await;
+        // The address was in use until the test before this one.
+        let bind = async || TcpListener::bind(OFFICIAL_APP).await.ok();
+        let public = eventually("the address of the app is free", bind).await;
+        self = self.listeners(public, free_port().await.unwrap());
+        self = self.inngest_at(official.trim_end_matches('/'));
+        if let Some(key) = &signing_key {
+            self = self.signing_key(key);
+        }
+        let mut world: World = self.start(world::start).await.unwrap().into();
+        world._turn = Some(turn);
+        register(&world, signing_key).await;
+        world
+    }
+
+    async fn spawned(self) -> World<Program> {
+        self.spawned_with_descriptors(None).await
+    }
+
+    async fn spawned_with_descriptors(self, descriptors: Option<u32>) -> World<Program> {
+        let start = async |launch| Ok(Program::start(launch, descriptors).await);
+        let world = self.start(start).await.unwrap();
+        world.register().await.unwrap();
+        world.into()
+    }
+
+    async fn unserved(self) -> World<()> {
+        self.start(async |_| Ok(())).await.unwrap().into()
+    }
+}
+
+impl World {
+    /// Lets running calls finish: the official server would make them again in the world of the next test.
+    pub(crate) async fn end(self) {
+        self.stop.cancel();
+        for replica in self.running.replicas {
+            replica.service.await.unwrap().unwrap();
+        }
+    }
+}
+
+/// Has the service register with the official server, as if that server had asked.
+async fn register(world: &World, signing_key: Option<String>) {
+    let mut put = world.http.put(format!("{}/api/inngest", world.url));
+    if let Some(key) = signing_key {
+        let now = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
+        put = put.header("x-inngest-signature", SigningKey::new(key).sign(b"", now));
+    }
+    let answer = put.timeout(Duration::from_secs(30)).send().await.unwrap();
+    let (status, says) = (answer.status(), answer.text().await.unwrap());
+    assert!(status == 200 && says.contains("Successfully synced."), "{status} {says}");
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "which server to test against is asked of the environment"
+)]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,76 @@
+//! What every test begins with.
+//!
+//! [`given`] describes a world: leads, settings, variables. [`Begin`] lets it begin: with the service in this process,
+//! with the real program where it is killed or measured, or with no service where commands are run. What happens then
+//! is written with the verbs of [`World`].
+
+mod begin;
+mod commands;
+mod program;
+mod verbs;
+mod wire;
+
+use std::ops::{Deref, DerefMut};
+use std::time::{Duration, Instant};
+
+use prometei_flow::cli::world::Running;
+use sandbox::RunningWorld;
+use tokio::sync::MutexGuard;
+
+pub(crate) use begin::Begin;
+pub(crate) use commands::{Said, prometei_flow};
+pub(crate) use program::Program;
+pub(crate) use verbs::Answer;
+
+/// How long a test waits for what must happen. Nothing is measured against it.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// No server listens here: tests have no right to low ports, and no service uses this one.
+pub(crate) const NOWHERE: &str = "http://127.0.0.1:1";
+
+/// An ordinary world, to be changed before it begins.
+pub(crate) fn given() -> sandbox::World {
+    sandbox::World::new()
+}
+
+/// A world with a service of the kind `S`.
+pub(crate) struct World<S = Running> {
+    running: RunningWorld<S>,
+    http: reqwest::Client,
+    /// The official Inngest serves one test at a time.
+    _turn: Option<MutexGuard<'static, ()>>,
+}
+
+impl<S> From<RunningWorld<S>> for World<S> {
+    fn from(running: RunningWorld<S>) -> Self {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        let http = http.timeout(DEADLINE).build().unwrap();
+        Self { running, http, _turn: None }
+    }
+}
+
+impl<S> Deref for World<S> {
+    type Target = RunningWorld<S>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.running
+    }
+}
+
+impl<S> DerefMut for World<S> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.running
+    }
+}
+
+/// Asks until there is an answer.
+pub(crate) async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+    let (started, mut pause) = (Instant::now(), tokio::time::interval(Duration::from_millis(20)));
+    while started.elapsed() < DEADLINE {
+        pause.tick().await;
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+    }
+    panic!("not within {DEADLINE:?}: {what}");
+}

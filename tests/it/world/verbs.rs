@@ -1,0 +1,148 @@
+//! What happens in a world, and what is seen of it from outside.
+
+use std::time::Instant;
+
+use inngest_dev_server::Observation;
+use reqwest::header::CONTENT_TYPE;
+use sandbox::webhook_of;
+use serde_json::{Value, json};
+
+use super::{World, eventually};
+
+/// An answer of the service.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) from_sdk: bool,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) async fn to(request: reqwest::RequestBuilder) -> Self {
+        let answer = request.send().await.unwrap();
+        let from_sdk = answer.headers().contains_key("x-inngest-sdk");
+        Self { status: answer.status().as_u16(), from_sdk, text: answer.text().await.unwrap() }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap()
+    }
+}
+
+/// A run that has ended, as the official API reports it.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) status: String,
+    pub(crate) output: Value,
+}
+
+impl<S> World<S> {
+    /// A lead moves in amoCRM, which repeats its webhook until that is stored.
+    pub(crate) async fn webhook(&self, lead: u64) {
+        eventually("the webhook is stored", async || {
+            let (status, says) = self.post_webhook("/api/amocrm-webhook", webhook_of(lead)).await;
+            assert!(status == 503 || says == json!({ "accepted": 1 }), "{status} {says}");
+            (status == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// Posts a webhook as amoCRM does, with the right secret.
+    pub(crate) async fn post_webhook(&self, path: &str, body: impl Into<String>) -> (u16, Value) {
+        let request = self.http.post(self.webhook_url(path)).body(body.into());
+        let form = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded; charset=UTF-8");
+        let answer = Answer::to(form).await;
+        (answer.status, answer.json())
+    }
+
+    /// A request to the public listener, to be sent with [`World::answer_to`].
+    pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url))
+    }
+
+    /// A page of the service. A redirect is not followed.
+    pub(crate) async fn page(&self, path: &str) -> Answer {
+        Answer::to(self.http.get(format!("{}{path}", self.url))).await
+    }
+
+    /// A page for operators.
+    pub(crate) async fn admin_page(&self, path: &str) -> Answer {
+        Answer::to(self.http.get(format!("http://{}{path}", self.replicas[0].admin))).await
+    }
+
+    /// A number of the service's metrics.
+    pub(crate) async fn metric(&self, name: &str) -> Option<i64> {
+        let metrics = self.admin_page("/metrics").await.text;
+        let mut lines = metrics.lines().filter_map(|line| line.strip_prefix("prometei_flow_"));
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    /// How many leads Inngest does not have yet.
+    pub(crate) async fn waiting(&self) -> i64 {
+        self.metric("inbox_waiting").await.unwrap()
+    }
+
+    /// What `prometei-flow deals` lists.
+    pub(crate) async fn deals(&self) -> Vec<Value> {
+        let said = self.command(&["deals", "--json"]).await;
+        let mut report: Value =
+            serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{said:?}"));
+        serde_json::from_value(report["items"].take()).unwrap()
+    }
+
+    /// The names and amounts of the ERP's records, once there are `count`.
+    pub(crate) async fn records(&self, count: usize) -> Vec<(Value, Value)> {
+        let rows = eventually("the records arrive", async || {
+            let rows = self.erp.rows();
+            (rows.len() >= count).then_some(rows)
+        });
+        let field = |row: &sandbox::ErpRow, name| row.fields.get(name).cloned().unwrap_or_default();
+        let rows = rows.await.into_iter();
+        rows.map(|row| (field(&row, "field_1039"), field(&row, "field_1040"))).collect()
+    }
+
+    /// Sends an event as another app would, and returns the run that it starts, once that has ended.
+    pub(crate) async fn run_of(&self, event: &str, data: Value) -> Run {
+        let event = json!({ "name": event, "data": data });
+        let url = format!("{}/e/test", self.inngest_url);
+        let sent = Answer::to(self.http.post(url).body(event.to_string())).await;
+        assert_eq!(sent.status, 200, "{}", sent.text);
+        let event_id = sent.json()["ids"][0].as_str().unwrap().to_owned();
+        let asked = Instant::now();
+        let run_id = eventually("a run starts", async || {
+            let runs = self.look_up(&format!("events/{event_id}/runs"), asked).await;
+            let runs = runs.as_array().filter(|runs| !runs.is_empty()).cloned()?;
+            assert_eq!(runs.len(), 1, "{runs:?}");
+            runs[0]["run_id"].as_str().map(str::to_owned)
+        })
+        .await;
+        eventually("the run ends", async || {
+            let run = self.look_up(&format!("runs/{run_id}"), asked).await;
+            let ended = run["ended_at"].as_str().is_some_and(|ended| !ended.is_empty());
+            let status = run["status"].as_str()?.to_owned();
+            ended.then(|| Run { status, output: run["output"].clone() })
+        })
+        .await
+    }
+
+    /// Looks at Inngest's REST API. The real server caches answers by URL, so each has a URL of its own.
+    async fn look_up(&self, path: &str, asked: Instant) -> Value {
+        let nonce = asked.elapsed().as_nanos();
+        let url = format!("{}/v1/{path}?nonce={nonce}", self.inngest_url);
+        Answer::to(self.http.get(url)).await.json()["data"].take()
+    }
+
+    /// How often Inngest has called the service since it was asked last; unknown of the official one.
+    pub(crate) fn calls(&mut self) -> Option<usize> {
+        let mut calls = 0;
+        while let Ok(observation) = self.observations.try_recv() {
+            // What happens after a run has failed is no call of the run.
+            calls += usize::from(matches!(
+                observation,
+                Observation::CallMade { function_id, .. } if !function_id.ends_with("-failure")
+            ));
+        }
+        let embedded = self.inngest.url().as_str().trim_end_matches('/');
+        (self.inngest_url == embedded).then_some(calls)
+    }
+}
