@@ -1,64 +1,21 @@
 //! What the service counts. No label carries an id, a name or a secret.
 
-use std::fmt;
 use std::sync::Arc;
 
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
-use crate::inbox::InboxCounts;
-
 /// The content type of [`Metrics::render`].
 pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// How a webhook was answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum WebhookOutcome {
-    /// At least one lead was stored.
-    Accepted,
-    /// Nothing in it concerned us.
-    Ignored,
-    /// It had no body.
-    Empty,
-    /// Nothing in it could be read; the body was kept.
-    Unparsable,
-    /// The secret was wrong or missing.
-    Unauthorized,
-    /// It was over the limit.
-    TooLarge,
-    /// It could not be stored; amoCRM was asked to send it again.
-    NotStored,
-}
-
-impl EncodeLabelValue for WebhookOutcome {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        let name = match self {
-            Self::Accepted => "accepted",
-            Self::Ignored => "ignored",
-            Self::Empty => "empty",
-            Self::Unparsable => "unparsable",
-            Self::Unauthorized => "unauthorized",
-            Self::TooLarge => "too_large",
-            Self::NotStored => "not_stored",
-        };
-        EncodeLabelValue::encode(&name, encoder)
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabel {
-    outcome: WebhookOutcome,
-}
 
 /// The counters. Clones share them.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
-    webhooks: Family<OutcomeLabel, Counter>,
+    webhooks: Family<[(&'static str, &'static str); 1], Counter>,
     leads_stored: Counter,
     events_sent: Counter,
     events_parked: Counter,
@@ -131,9 +88,9 @@ impl Metrics {
         metrics
     }
 
-    /// Counts a webhook.
-    pub fn webhook(&self, outcome: WebhookOutcome) {
-        self.webhooks.get_or_create(&OutcomeLabel { outcome }).inc();
+    /// Counts a webhook, by the name of what became of it.
+    pub fn webhook(&self, outcome: &'static str) {
+        self.webhooks.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// Counts leads that went into the inbox.
@@ -178,10 +135,10 @@ impl Metrics {
     }
 
     /// Sets the gauges to what lies in the inbox; call it before [`render`](Self::render).
-    pub fn set_inbox(&self, counts: &InboxCounts) {
-        self.inbox_waiting.set(counts.waiting);
-        self.inbox_parked.set(counts.parked);
-        self.bodies_unparsable.set(counts.unparsable);
+    pub fn set_inbox(&self, waiting: i64, parked: i64, unparsable: i64) {
+        self.inbox_waiting.set(waiting);
+        self.inbox_parked.set(parked);
+        self.bodies_unparsable.set(unparsable);
     }
 
     /// Everything, in the OpenMetrics text format.
@@ -202,13 +159,13 @@ fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, he
 
 #[cfg(test)]
 mod tests {
-    use super::{Metrics, WebhookOutcome};
+    use super::Metrics;
 
     #[test]
     fn counts_are_rendered_by_outcome() {
         let metrics = Metrics::new();
-        metrics.webhook(WebhookOutcome::Accepted);
-        metrics.webhook(WebhookOutcome::TooLarge);
+        metrics.webhook("accepted");
+        metrics.webhook("too_large");
         metrics.leads_stored(3);
         let text = metrics.render();
         for line in [

@@ -101,7 +101,7 @@ impl<F: LeadFeed, L: ReconcileLog> ReconcileLeads<F, L> {
     }
 }
 
-/// The event by which the lead goes the way of all others. Its id makes a repeat harmless.
+/// The event by which the lead is processed like all others. Its id makes a repeat harmless.
 fn webhook_event(event: &LeadEvent) -> Result<NewEvent> {
     let stage = event.stage;
     let webhook = AmoCrmWebhook {

@@ -16,6 +16,7 @@
 //! ```
 
 mod amocrm;
+pub mod bodies;
 mod clock;
 mod crash;
 mod database;

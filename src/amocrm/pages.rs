@@ -185,7 +185,7 @@ async fn disabled(
 }
 
 impl Pages {
-    /// A page for a consent that was not accepted. Its reason is in the log once a minute, for strangers can get it too.
+    /// A page for a consent that was not accepted. Its reason is logged once a minute, because any client can cause it.
     fn refuse(&self, reason: &str) -> Response {
         if let Some(times) = self.refusals.count(self.clock.now()) {
             tracing::warn!(reason, times, "a consent was refused");

@@ -1,4 +1,4 @@
-//! The health check of the connection with amoCRM: tokens stay alive, and it is noticed when amoCRM stops calling.
+//! The health check of the connection with amoCRM: tokens stay alive, and a log line says when amoCRM stops calling.
 
 use std::time::Duration;
 

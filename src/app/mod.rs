@@ -11,7 +11,6 @@ use anyhow::Context as _;
 use axum::Router;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::amocrm::watch::HealthCheck;
@@ -22,7 +21,7 @@ use crate::db::Db;
 use crate::deals::{self, Ledger};
 use crate::erp::ErpClient;
 use crate::http::{self, Limits, admin_router, public_router};
-use crate::inbox::{Forwarder, InngestEvents, Intake, Pace, purge_daily, webhook_router};
+use crate::inbox::{Forwarder, Inbox, Intake, Pace, purge_daily, webhook_router};
 use crate::metrics::Metrics;
 use crate::outbound::{Outbound, inngest_client};
 use crate::reconcile;
@@ -86,7 +85,8 @@ struct App {
     amocrm: AmoCrmPort,
     ledger: Ledger,
     health_check: Option<HealthCheck>,
-    forwarder: Forwarder<InngestEvents>,
+    inbox: Inbox,
+    forwarder: Forwarder,
     public: Router,
     admin: Router,
 }
@@ -103,10 +103,12 @@ impl App {
     async fn build(config: Config, clock: SharedClock) -> anyhow::Result<Self> {
         let db = Db::open_for_service(&config.database.url, Arc::clone(&clock)).await?;
         deals::forget_claims(&db).await?;
+        let inbox = Inbox::new(db.clone());
+        inbox.forget_claims().await?;
         // Where amoCRM is a stand-in on this machine, it is not asked to call back.
         let destination = config.webhook_destination();
         let destination = destination.filter(|address| address.shown().scheme() == "https");
-        let (outbound, metrics, wake) = (Outbound::new(), Metrics::new(), Arc::new(Notify::new()));
+        let (outbound, metrics) = (Outbound::new(), Metrics::new());
         let inngest = inngest_client(config.inngest, outbound.clone(), &clock);
         let amocrm = AmoCrmPort::new(config.amocrm, &db, &outbound);
         let erp = config.erp.map(|erp| ErpClient::new(erp, outbound.clone(), Arc::clone(&clock)));
@@ -124,18 +126,11 @@ impl App {
             reconcile,
         )
         .context("the functions are not configured rightly")?;
-        let intake = Arc::new(Intake {
-            store: db.clone(),
-            clock: Arc::clone(&clock),
-            secrets: config.webhook.secrets,
-            filter: config.webhook.filter,
-            wake: Arc::clone(&wake),
-            metrics: metrics.clone(),
-        });
+        let webhooks = config.webhook;
+        let intake = Intake::new(inbox.clone(), webhooks.secrets, webhooks.filter, metrics.clone());
         let forwarder = Forwarder {
-            store: db.clone(),
-            sink: InngestEvents::new(inngest),
-            wake,
+            inbox: inbox.clone(),
+            inngest,
             metrics: metrics.clone(),
             pace: Pace::default(),
         };
@@ -144,13 +139,13 @@ impl App {
         });
         let oauth = oauth_router(&amocrm, db.clone(), Arc::clone(&clock));
         let public = public_router(webhook_router(intake, endpoint).merge(oauth));
-        let admin = admin_router(db.clone(), metrics);
-        Ok(Self { clock, db, amocrm, ledger, health_check, forwarder, public, admin })
+        let admin = admin_router(inbox.clone(), metrics);
+        Ok(Self { clock, db, amocrm, ledger, health_check, inbox, forwarder, public, admin })
     }
 
     /// Starts every loop and listener.
     fn spawn(self, listeners: Listeners, stop: &CancellationToken) -> anyhow::Result<Running> {
-        let Self { clock, db, amocrm, ledger, health_check, forwarder, public, admin } = self;
+        let Self { clock, db, amocrm, ledger, health_check, inbox, forwarder, public, admin } = self;
         tracing::info!(
             address = %listeners.public.local_addr()?,
             admin = %listeners.admin.local_addr()?,
@@ -166,7 +161,7 @@ impl App {
         tasks.spawn("forwarder", forwarder.run(stop.clone()));
         tasks.spawn(
             "clean-up of webhook bodies",
-            purge_daily(db.clone(), Arc::clone(&clock), stop.clone()),
+            purge_daily(inbox, stop.clone()),
         );
         if let Some(check) = health_check {
             tasks.spawn("health check of amoCRM", check.run(stop.clone()));

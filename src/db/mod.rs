@@ -11,6 +11,8 @@ mod schema;
 mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 use std::fs::File;
@@ -21,10 +23,8 @@ use jiff::Timestamp;
 use sqlx::AnyPool;
 
 use crate::clock::SharedClock;
-use crate::inbox::Group;
 use ids::Ids;
-use pools::Dialect;
-pub(crate) use pools::Pools;
+use pools::{Dialect, Pools};
 use transaction::Statement;
 pub(crate) use transaction::Transaction;
 
@@ -34,9 +34,8 @@ pub struct Db {
     pools: Pools,
     clock: SharedClock,
     ids: Arc<Ids>,
-    pub(crate) group: Group,
-    /// Held by a service on an SQLite file, for as long as any clone lives.
-    _lock: Option<Arc<File>>,
+    /// Held by a service on an SQLite file, until the database is closed or the last clone is gone.
+    lock: Option<Arc<File>>,
 }
 
 impl Db {
@@ -52,9 +51,7 @@ impl Db {
             Dialect::Postgres => Self::open(url, clock).await,
             Dialect::Sqlite => {
                 let lock = file::lock(url)?;
-                let store = Self::open_with(url, clock, Some(Arc::new(lock))).await?;
-                store.forget_claims().await?;
-                Ok(store)
+                Self::open_with(url, clock, Some(Arc::new(lock))).await
             }
         }
     }
@@ -69,9 +66,7 @@ impl Db {
             Dialect::Sqlite => sqlite::open(url).await?,
             Dialect::Postgres => postgres::open(url).await?,
         };
-        let ids = Arc::default();
-        let group = Group::start(pools.clone());
-        let db = Self { pools, clock, ids, group, _lock: lock };
+        let db = Self { pools, clock, ids: Arc::default(), lock };
         db.migrate().await.context("the database could not be brought up to date")?;
         Ok(db)
     }
@@ -83,23 +78,18 @@ impl Db {
         Ok(transaction.commit().await?)
     }
 
-    /// The service that claimed something in this file before is gone: no need to wait for its leases.
-    async fn forget_claims(&self) -> anyhow::Result<()> {
-        let query = "UPDATE inbox SET claimed_until = NULL WHERE claimed_until IS NOT NULL";
-        self.commit(sqlx::query(query)).await?;
-        Ok(())
-    }
-
     /// Waits for running queries and closes the database. Queries after that fail.
     pub async fn close(&self) {
         self.pools.close().await;
+        if let Some(lock) = &self.lock {
+            // Where this fails, the lock ends with the process.
+            let _ = lock.unlock();
+        }
     }
 
-    /// Proves that a webhook would be stored now, by storing something. A commit within the last second is proof
-    /// enough. No deadline is kept here.
-    pub async fn prove_writable(&self) -> anyhow::Result<()> {
-        self.pools.check()?;
-        self.group.prove().await
+    /// Fails when it is known, without asking the database, that nothing can be stored.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.pools.check()
     }
 
     /// Whether other replicas may work on the same database.

@@ -15,7 +15,7 @@ pub(crate) enum LedgerError {
     /// The ERP has created nothing, and said why.
     #[error("{}", not_created(deal, error))]
     NotCreated { deal: String, error: ErpError },
-    /// The ERP may or may not have created the record; its marker will tell, but not before `after`.
+    /// The ERP may or may not have created the record; its marker shows it, but not before `after`.
     #[error(
         "it is unknown whether the ERP created {deal}: {reason}. It is not sent again before its record has been looked \
          up, {after:.0} at the earliest; if this run has ended by then, replay it"
@@ -58,7 +58,7 @@ fn not_created(deal: &str, error: &ErpError) -> String {
             format!("the ERP refused {deal}: \"{message}\". {advice}")
         }
         ErpError::NoAccess { message } => format!(
-            "the ERP did not let us in to create {deal}: \"{message}\". Nothing was created. Check CRM_API_KEY, \
+            "the ERP refused access to create {deal}: \"{message}\". Nothing was created. Check CRM_API_KEY, \
              CRM_API_USERNAME, CRM_API_PASSWORD, the rights of that user and the ERP's list of allowed addresses; if \
              this run has ended by then, replay it"
         ),

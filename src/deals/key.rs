@@ -7,7 +7,7 @@ use crate::erp::stored_name;
 /// When two deals are the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dedupe {
-    /// One record for each lead, for ever.
+    /// One record for each lead, forever.
     Lead,
     /// One record for each event.
     Event,
@@ -48,7 +48,7 @@ pub(super) fn identity(deal: &DealKey, run_id: &str, dedupe: Dedupe) -> (String,
 }
 
 /// The key of a row. A lead alone does not name its account: one database serves one account, and webhooks do not
-/// always tell which it is.
+/// always name it.
 pub(crate) fn key(lead_id: Option<u64>, run_id: Option<&str>) -> String {
     match (lead_id, run_id) {
         (Some(lead), None) => format!("lead:{lead}"),
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lead_is_one_deal_for_ever_or_one_for_each_event() {
+    fn a_lead_is_one_deal_forever_or_one_for_each_event() {
         let account = |account_id| deal(DealKey::Lead { account_id, lead_id: 7 });
         for account_id in [None, Some(1), Some(2)] {
             let entry = Entry::of(&account(account_id), Dedupe::Lead);

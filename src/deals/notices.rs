@@ -1,4 +1,4 @@
-//! The table `lead_notices`: when this service was last told of a lead, by a webhook or by reconciliation.
+//! The table `lead_notices`: when a lead was last reported to this service, by a webhook or by reconciliation.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::db::{Db, Transaction, only};
 
-/// Notes leads that we were told of, and when. In the order of their ids, so that two replicas never wait for each other.
+/// Notes reported leads, and when. In the order of their ids, so that two replicas never wait for each other.
 pub(crate) async fn note_leads(
     transaction: &mut Transaction,
     leads: &BTreeMap<i64, i64>,
@@ -24,7 +24,7 @@ pub(crate) async fn note_leads(
     Ok(())
 }
 
-/// Whether we were told of the lead since then.
+/// Whether the lead was reported since then.
 pub(crate) async fn noted_since(db: &Db, lead_id: u64, since: Timestamp) -> anyhow::Result<bool> {
     let query = "SELECT COUNT(*) FROM lead_notices WHERE lead_id = $1 AND noticed_at >= $2";
     let query = sqlx::query_as(query).bind(row_id(lead_id)?).bind(since.as_millisecond());

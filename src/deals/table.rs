@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::key::Entry;
 use crate::db::{Db, only, timestamp};
 
-/// How long a claim holds, and how long the outcome of its call stays open if it is never heard of again.
+/// How long a claim holds, and how long the outcome of its call stays open if it never reports back.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lease {
     /// No other claim is granted for this long. Longer than one call of the ERP can take.
@@ -52,7 +52,7 @@ pub(super) enum Past {
     NotSent,
     /// The ERP refused the last one that it acted on.
     Refused,
-    /// The ERP may have acted on the last one. A look-up before this time does not tell.
+    /// The ERP may have acted on the last one. A look-up before this time proves nothing.
     InDoubt(Timestamp),
 }
 
@@ -63,7 +63,7 @@ pub(super) enum Release {
     NotSent,
     /// The ERP refused the insert.
     Refused,
-    /// The ERP may have acted on it; a look-up tells after this time.
+    /// The ERP may have acted on it; a look-up after this time proves it.
     InDoubt(Timestamp),
     /// No insert was tried: the row says what it said before.
     Unchanged,
@@ -72,7 +72,7 @@ pub(super) enum Release {
 /// A deal without a record: key, lead, last run, state, failure, and when.
 pub(super) type FailedRow = (String, Option<i64>, String, String, String, i64);
 
-/// Claims a deal. The first claim ever commits at once that it is being sent; a later one tells what is known of the
+/// Claims a deal. The first claim ever commits at once that it is being sent; a later one returns what is known of the
 /// earlier ones.
 pub(super) async fn claim(db: &Db, entry: &Entry, lease: Lease) -> anyhow::Result<Claimed> {
     let now = db.clock().now();

@@ -6,6 +6,7 @@ use super::Finding;
 use crate::clock::SharedClock;
 use crate::db::Db;
 use crate::deals;
+use crate::inbox::Inbox;
 
 /// Inngest usually has a webhook within a second.
 const LONG: SignedDuration = SignedDuration::from_mins(10);
@@ -21,7 +22,8 @@ pub(super) async fn examine(store: &anyhow::Result<Db>, clock: &SharedClock) -> 
         Ok(store) => store,
         Err(error) => return failed(error),
     };
-    let (counts, deals) = match tokio::try_join!(store.inbox_counts(), deals::counts(store)) {
+    let inbox = Inbox::new(store.clone());
+    let (counts, deals) = match tokio::try_join!(inbox.counts(), deals::counts(store)) {
         Ok(counts) => counts,
         Err(error) => return failed(&error),
     };

@@ -53,7 +53,7 @@ impl<'a> Call<'a> {
     ) -> Self {
         let marker = column(marker);
         let columns = [column(&settings.field_deal_name), column(&settings.field_amount), marker];
-        // The value is a text also in JSON: a number is dropped without a word, and the filter with it.
+        // The value is a text also in JSON: a number is silently dropped, and the filter with it.
         let filter = Value::Fields(vec![(marker.to_owned(), Value::Text(lead_id.to_string()))]);
         let parameters = vec![
             ("select_fields", Value::Text(columns.join(","))),
@@ -63,7 +63,7 @@ impl<'a> Call<'a> {
         Self { settings, action: "select", entity_id, parameters }
     }
 
-    /// Reads any one record: answers only whether the ERP lets us in.
+    /// Reads any one record: answers only whether the ERP grants access.
     pub(super) fn probe(settings: &'a ErpSettings) -> Self {
         let columns = Value::Text(column(&settings.field_deal_name).to_owned());
         let parameters = vec![("select_fields", columns), ("limit", Value::Number(1.into()))];

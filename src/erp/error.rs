@@ -11,7 +11,7 @@ pub(crate) enum ErpError {
         /// What a person should do.
         advice: &'static str,
     },
-    /// The ERP did not let us in. It can work once the access is corrected.
+    /// The ERP refused access. It can work once the access is corrected.
     #[error("no access: \"{message}\"")]
     NoAccess {
         /// The ERP's own words.

@@ -9,30 +9,30 @@ use http::header::CONTENT_TYPE;
 use serde_json::json;
 
 use super::json;
-use crate::db::Db;
+use crate::inbox::Inbox;
 use crate::metrics::{METRICS_CONTENT_TYPE, Metrics};
 
-/// How long the write that proves it may take.
+/// How long the proof that a webhook would be stored may take.
 const PROOF_LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 struct Admin {
-    store: Db,
+    inbox: Inbox,
     metrics: Metrics,
 }
 
 /// What only operators may reach: readiness and metrics. It asks for no login, so it listens on this machine alone by
 /// default.
-pub fn admin_router(store: Db, metrics: Metrics) -> Router {
+pub fn admin_router(inbox: Inbox, metrics: Metrics) -> Router {
     Router::new()
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
-        .with_state(Admin { store, metrics })
+        .with_state(Admin { inbox, metrics })
 }
 
 /// Ready means that a webhook would be stored: only a write can tell, as a full disk can still be read.
 async fn ready(State(admin): State<Admin>) -> Response {
-    let proof = tokio::time::timeout(PROOF_LIMIT, admin.store.prove_writable()).await;
+    let proof = tokio::time::timeout(PROOF_LIMIT, admin.inbox.prove_writable()).await;
     let error = match proof {
         Ok(Ok(())) => return json(StatusCode::OK, &json!({ "status": "ready" })),
         Ok(Err(error)) => format!("{error:#}"),
@@ -45,8 +45,8 @@ async fn ready(State(admin): State<Admin>) -> Response {
 }
 
 async fn metrics_text(State(admin): State<Admin>) -> Response {
-    if let Ok(counts) = admin.store.inbox_counts().await {
-        admin.metrics.set_inbox(&counts);
+    if let Ok(counts) = admin.inbox.counts().await {
+        admin.metrics.set_inbox(counts.waiting, counts.parked, counts.unparsable);
     }
     ([(CONTENT_TYPE, METRICS_CONTENT_TYPE)], admin.metrics.render()).into_response()
 }

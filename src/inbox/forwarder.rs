@@ -1,78 +1,42 @@
 //! Carries leads from the inbox to Inngest, until Inngest has them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use functions::webhook::AmoCrmWebhook;
+use inngest::{Client, NewEvent, SendError};
 use serde_json::value::RawValue;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::Backoff;
-use super::sink::{EventSink, OutgoingEvent, SendError};
-use crate::db::Db;
-use crate::inbox::InboxRow;
+use super::pace::{Backoff, Batch, Pace};
+use super::rows::ClaimedRow;
+use super::store::Inbox;
+use super::table;
 use crate::metrics::Metrics;
 
 /// The most events in one request.
 const BATCH: u32 = 100;
 
-/// How often the forwarder looks and tries.
-#[derive(Debug, Clone, Copy)]
-pub struct Pace {
-    /// How often to look into the inbox without being woken: rows of another process, or a missed wake-up.
-    pub poll: Duration,
-    /// The first wait while Inngest is away.
-    pub first_retry: Duration,
-    /// The longest wait while Inngest is away.
-    pub longest_retry: Duration,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self {
-            poll: Duration::from_secs(30),
-            first_retry: Duration::from_millis(500),
-            longest_retry: Duration::from_secs(60),
-        }
-    }
-}
-
-/// Sends what lies in the inbox, and forgets it once Inngest has it.
-pub struct Forwarder<S> {
+/// Sends the rows of the inbox, and removes those that Inngest has accepted.
+pub struct Forwarder {
     /// The inbox.
-    pub store: Db,
+    pub inbox: Inbox,
     /// Inngest.
-    pub sink: S,
-    /// Told when a webhook was stored.
-    pub wake: Arc<Notify>,
+    pub inngest: Client,
     /// Counts what was sent.
     pub metrics: Metrics,
     /// When to try.
     pub pace: Pace,
 }
 
-/// How a batch went.
-enum Batch {
-    /// There was nothing to send.
-    Empty,
-    /// Everything in it was accepted or parked, or more waits behind it.
-    Done,
-    /// Some events are not taken; others may be.
-    Held,
-    /// Inngest takes nothing now.
-    Away(Option<Duration>),
-}
+/// Since when an event is refused at every try, by row. A new process starts with none.
+pub(super) type Refusals = HashMap<String, Instant>;
 
-/// Since when an event is refused at every try, by row. A new process is patient anew.
-type Refusals = HashMap<String, Instant>;
-
-impl<S: EventSink> Forwarder<S> {
+impl Forwarder {
     /// Forwards until `stop`; a request that is under way is finished first.
     pub async fn run(self, stop: CancellationToken) {
-        let mut backoff = Backoff::new(self.pace.first_retry, self.pace.longest_retry);
+        let mut backoff = Backoff::new(self.pace);
         let mut refusals = Refusals::new();
         while !stop.is_cancelled() {
             let batch = self.forward_batch(&mut refusals, &stop).await.unwrap_or_else(|error| {
@@ -82,81 +46,47 @@ impl<S: EventSink> Forwarder<S> {
                 );
                 Batch::Away(None)
             });
-            let (wait, can_be_woken) = match batch {
-                Batch::Done => {
-                    backoff.reset();
-                    continue;
+            if let Some(pause) = backoff.after(batch) {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = self.inbox.wake.notified(), if pause.can_be_woken => {}
+                    () = tokio::time::sleep(pause.time) => {}
                 }
-                Batch::Empty => {
-                    backoff.reset();
-                    (self.pace.poll, true)
-                }
-                Batch::Held => (backoff.wait(None), true),
-                // A new webhook does not bring Inngest back: it does not cut this wait short.
-                Batch::Away(asked) => (backoff.wait(asked), false),
-            };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = self.wake.notified(), if can_be_woken => {}
-                () = tokio::time::sleep(wait) => {}
             }
         }
     }
 
-    async fn forward_batch(
+    pub(super) async fn forward_batch(
         &self,
         refusals: &mut Refusals,
         stop: &CancellationToken,
     ) -> anyhow::Result<Batch> {
-        let rows = self.store.claim_batch(BATCH).await?;
-        let mut events = Vec::with_capacity(rows.len());
-        for row in rows {
-            let id = row.id.clone();
-            match event(row) {
-                Ok(event) => events.push(event),
-                Err(error) => {
-                    self.park(&id, &format!("the stored payload is no JSON: {error}")).await?;
-                }
-            }
-        }
+        let events = self.claim().await?;
         if events.is_empty() {
             return Ok(Batch::Empty);
         }
         let (mut sent, mut held) = (0, 0);
-        // What is still to be sent, the next part last. An event that is not taken must not keep the others back.
+        // What is still to be sent, the next part last. An event that is not accepted must not delay the others.
         let mut parts = vec![events.as_slice()];
         while let Some(part) = parts.pop() {
             if stop.is_cancelled() {
                 parts.push(part);
                 break;
             }
-            match self.sink.send(part).await {
-                Ok(()) => sent += self.forget(part, refusals).await?,
-                Err(SendError::Retriable { reason, retry_after }) => {
-                    self.release(&parts).await?;
-                    self.keep(part, &reason).await?;
-                    refusals.clear();
-                    return Ok(Batch::Away(retry_after));
-                }
-                Err(SendError::Together { reason }) => match part {
-                    [alone] => held += self.hold(alone, &reason, held).await?,
-                    _ => {
-                        let (first, second) = part.split_at(part.len() / 2);
-                        parts.extend([second, first]);
-                    }
-                },
-                Err(SendError::Refused { accepted, reason }) => {
-                    let (accepted, rest) = part.split_at(accepted.min(part.len()));
+            let Err(error) = self.inngest.send(part).await else {
+                sent += self.forget(part, refusals).await?;
+                continue;
+            };
+            let reason = reason(&error);
+            match error {
+                // Only a refusal of the event itself counts, which is that of the first one not accepted. It is sent
+                // alone before it counts.
+                SendError::Refused { .. } | SendError::DataIsNoObject(_) => {
+                    let (accepted, rest) = part.split_at(accepted(&error).min(part.len()));
                     sent += self.forget(accepted, refusals).await?;
                     match rest {
                         [alone] if accepted.is_empty() => {
-                            let since = refusals.entry(alone.id.clone());
-                            if since.or_insert_with(Instant::now).elapsed() < self.patience() {
-                                held += self.hold(alone, &reason, held).await?;
-                            } else {
-                                refusals.remove(&alone.id);
-                                self.park(&alone.id, &reason).await?;
-                            }
+                            held += self.refused(alone, &reason, held, refusals).await?;
                         }
                         [suspect, others @ ..] => {
                             parts.extend((!others.is_empty()).then_some(others));
@@ -165,6 +95,22 @@ impl<S: EventSink> Forwarder<S> {
                         [] => {}
                     }
                 }
+                // These are not accepted together, which says nothing about any of them: the request is too large for a
+                // proxy before Inngest, or cannot be read there. Fewer at once may pass.
+                SendError::Unavailable { status: Some(400 | 413), .. } => match part {
+                    [alone] => held += self.hold(alone, &reason, held).await?,
+                    _ => {
+                        let (first, second) = part.split_at(part.len() / 2);
+                        parts.extend([second, first]);
+                    }
+                },
+                // The events are fine, as far as is known: Inngest is down, or does not know our key.
+                _ => {
+                    self.release(&parts).await?;
+                    self.keep(part, &reason).await?;
+                    refusals.clear();
+                    return Ok(Batch::Away(asked_to_wait(&error)));
+                }
             }
         }
         self.release(&parts).await?;
@@ -172,62 +118,89 @@ impl<S: EventSink> Forwarder<S> {
         Ok(if held == 0 || more_may_wait { Batch::Done } else { Batch::Held })
     }
 
+    /// The next events to send.
+    async fn claim(&self) -> anyhow::Result<Vec<NewEvent>> {
+        let rows = table::claim(&self.inbox.db, BATCH).await?;
+        let mut events = Vec::with_capacity(rows.len());
+        for ClaimedRow { id, payload, received_at } in rows {
+            match RawValue::from_string(payload) {
+                Ok(data) => events.push(NewEvent {
+                    name: AmoCrmWebhook::EVENT_NAME.to_owned(),
+                    data,
+                    // Inngest deduplicates by it.
+                    id: Some(id),
+                    ts: Some(received_at),
+                }),
+                Err(error) => {
+                    self.park(&id, &format!("the stored payload is no JSON: {error}")).await?;
+                }
+            }
+        }
+        Ok(events)
+    }
+
     /// Inngest has them. Returns how many.
-    async fn forget(
-        &self,
-        events: &[OutgoingEvent],
-        refusals: &mut Refusals,
-    ) -> anyhow::Result<usize> {
+    async fn forget(&self, events: &[NewEvent], refusals: &mut Refusals) -> anyhow::Result<usize> {
         if !events.is_empty() {
             self.metrics.events_sent(events.len());
-            self.store.delete_accepted(&ids(events)).await?;
+            table::delete_accepted(&self.inbox.db, &ids(events)).await?;
             tracing::debug!(events = events.len(), "events sent");
             for event in events {
-                refusals.remove(&event.id);
+                refusals.remove(id(event));
             }
         }
         Ok(events.len())
     }
 
-    /// Inngest is away, or takes nothing from us.
-    async fn keep(&self, events: &[OutgoingEvent], reason: &str) -> anyhow::Result<()> {
+    /// Inngest is down, or accepts nothing from us.
+    async fn keep(&self, events: &[NewEvent], reason: &str) -> anyhow::Result<()> {
         self.metrics.send_failed();
         tracing::warn!(events = events.len(), reason, "events not sent, they will be sent again");
-        self.store.record_failure(&ids(events), reason).await
+        table::record_failure(&self.inbox.db, &ids(events), reason).await
     }
 
-    /// This event is not taken, others may be. Of a batch the log shows the first that is held. Returns 1: one more.
-    async fn hold(
-        &self,
-        event: &OutgoingEvent,
-        reason: &str,
-        held: usize,
-    ) -> anyhow::Result<usize> {
+    /// This event is not accepted, others may be. Of a batch the log shows the first one. Returns 1: one more held.
+    async fn hold(&self, event: &NewEvent, reason: &str, held: usize) -> anyhow::Result<usize> {
         self.metrics.send_failed();
+        let event = id(event);
         if held == 0 {
-            tracing::warn!(
-                event = event.id,
-                reason,
-                "an event is not taken, it will be sent again"
-            );
+            tracing::warn!(event, reason, "an event is not accepted, it will be sent again");
         }
-        self.store.record_failure(&[&event.id], reason).await?;
+        table::record_failure(&self.inbox.db, &[event], reason).await?;
         Ok(1)
     }
 
-    /// They were claimed and not tried.
-    async fn release(&self, parts: &[&[OutgoingEvent]]) -> anyhow::Result<()> {
-        let ids: Vec<_> = parts.iter().flat_map(|part| ids(part)).collect();
-        if ids.is_empty() { Ok(()) } else { self.store.release(&ids).await }
+    /// Inngest refuses this event, which was sent alone: it is held, and parked once that has lasted. Returns how many
+    /// more are held.
+    async fn refused(
+        &self,
+        event: &NewEvent,
+        reason: &str,
+        held: usize,
+        refusals: &mut Refusals,
+    ) -> anyhow::Result<usize> {
+        let since = *refusals.entry(id(event).to_owned()).or_insert_with(Instant::now);
+        if since.elapsed() < self.patience() {
+            return self.hold(event, reason, held).await;
+        }
+        refusals.remove(id(event));
+        self.park(id(event), reason).await?;
+        Ok(0)
     }
 
-    /// How long Inngest must refuse an event before it is given up, half a minute. It says the same of an event that is
-    /// fine when the request arrives cut short, or when it is stopping.
+    /// They were claimed and not tried.
+    async fn release(&self, parts: &[&[NewEvent]]) -> anyhow::Result<()> {
+        let ids: Vec<_> = parts.iter().flat_map(|part| ids(part)).collect();
+        if ids.is_empty() { Ok(()) } else { table::release(&self.inbox.db, &ids).await }
+    }
+
+    /// How long Inngest must refuse an event before it is parked: half a minute. It also refuses a good event when the
+    /// request arrives cut short, or when it is stopping.
     fn patience(&self) -> Duration {
         self.pace.longest_retry / 2
     }
 
-    /// Inngest will not take it: kept where a person sees it.
+    /// Inngest will not accept it: it stays where a person sees it.
     async fn park(&self, id: &str, reason: &str) -> anyhow::Result<()> {
         self.metrics.event_parked();
         tracing::error!(
@@ -235,19 +208,34 @@ impl<S: EventSink> Forwarder<S> {
             reason,
             "Inngest refuses an event; it is parked: `prometei-flow deals` shows it and what to do"
         );
-        self.store.park(id, reason).await
+        table::park(&self.inbox.db, id, reason).await
     }
 }
 
-fn event(row: InboxRow) -> serde_json::Result<OutgoingEvent> {
-    Ok(OutgoingEvent {
-        id: row.id,
-        name: AmoCrmWebhook::EVENT_NAME,
-        data: RawValue::from_string(row.payload)?,
-        ts: row.received_at.as_millisecond(),
-    })
+/// What goes to the log and the row. The position of a refused event in its request is of no use there.
+fn reason(error: &SendError) -> String {
+    match error {
+        SendError::Refused { status, message, .. } => {
+            format!("Inngest refuses the event (HTTP {status}): {message}")
+        }
+        error => error.to_string(),
+    }
 }
 
-fn ids(events: &[OutgoingEvent]) -> Vec<&str> {
-    events.iter().map(|event| event.id.as_str()).collect()
+/// How many events, from the first one, were accepted nevertheless.
+fn accepted(error: &SendError) -> usize {
+    if let SendError::Refused { accepted, .. } = error { accepted.len() } else { 0 }
+}
+
+fn asked_to_wait(error: &SendError) -> Option<Duration> {
+    if let SendError::Unavailable { retry_after, .. } = error { *retry_after } else { None }
+}
+
+/// The event's row.
+fn id(event: &NewEvent) -> &str {
+    event.id.as_deref().unwrap_or_default()
+}
+
+fn ids(events: &[NewEvent]) -> Vec<&str> {
+    events.iter().map(id).collect()
 }

@@ -1,8 +1,5 @@
 //! A database for each test, see [`sandbox::Database`].
 
-use prometei_flow::clock::SharedClock;
-use prometei_flow::db::Db;
-
 /// An empty database, on SQLite gone with this value.
 pub(crate) struct Database {
     pub(crate) url: String,
@@ -15,11 +12,6 @@ impl Database {
         Self::of(sandbox::Database::new().await.unwrap())
     }
 
-    /// On SQLite.
-    pub(crate) fn file() -> Self {
-        Self::of(sandbox::Database::file().unwrap())
-    }
-
     /// On PostgreSQL.
     pub(crate) async fn shared() -> Self {
         Self::of(sandbox::Database::shared().await.unwrap())
@@ -27,10 +19,5 @@ impl Database {
 
     fn of(database: sandbox::Database) -> Self {
         Self { url: database.url().to_owned(), database }
-    }
-
-    /// As a command opens it, or a replica.
-    pub(crate) async fn open(&self, clock: SharedClock) -> Db {
-        Db::open(&self.url, clock).await.unwrap()
     }
 }

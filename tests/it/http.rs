@@ -4,9 +4,9 @@ use std::io;
 
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
+use sandbox::bodies;
 use serde_json::json;
 
-use crate::bodies;
 use crate::world::{Answer, Begin as _, NOWHERE, World, eventually, given};
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=UTF-8";

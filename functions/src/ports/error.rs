@@ -9,7 +9,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// The implementation decides, because it knows what happened: each of its errors converts into this one in a single
 /// place, so that `?` is enough everywhere else. It is no `std::error::Error` on purpose. Those convert into an
-/// [`inngest::Error`] that is tried again, and the decision would be lost without a word.
+/// [`inngest::Error`] that is tried again, and the decision would be lost silently.
 pub struct Error {
     retry: Retry,
     cause: Box<dyn StdError + Send + Sync>,

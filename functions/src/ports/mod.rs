@@ -1,4 +1,4 @@
-//! What the functions need from the world. The service implements these; tests use fakes.
+//! What the functions need from outside. The service implements these; tests use fakes.
 //!
 //! An implementation decides in its [`Error`] whether to ask it again: yes, not before some time, or never.
 

@@ -3,7 +3,19 @@
 //! No nested map is built. In real bodies one path stands as a value and as the start of a longer path, and
 //! levels are missing or doubled, so only the few paths that matter are picked out, each by its exact form.
 
-use super::Action;
+use serde::{Deserialize, Serialize};
+
+/// What happened to a lead, in amoCRM's words. Only these make a deal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// The lead entered a pipeline stage.
+    Status,
+    /// The lead was created.
+    Add,
+    /// The lead was taken out of the bin.
+    Restore,
+}
 
 /// Where a key points.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,42 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize as _, Serialize};
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
-use super::{Action, LeadFilter, LeadMoved, Parsed, leads_matching, number};
-
-/// The data of an `amocrm/webhook` event in our own form: one lead.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AmoCrmWebhook {
-    /// The lead.
-    pub lead_id: u64,
-    /// The account it belongs to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub account_id: Option<u64>,
-    /// The account's name at the time. Never use it as a host to call.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub subdomain: Option<String>,
-    /// The pipeline the lead entered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pipeline_id: Option<u64>,
-    /// The stage the lead entered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status_id: Option<u64>,
-    /// The pipeline the lead left.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub old_pipeline_id: Option<u64>,
-    /// The stage the lead left.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub old_status_id: Option<u64>,
-    /// What happened to the lead.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub action: Option<Action>,
-    /// When we received the webhook, ISO 8601.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub received_at: Option<String>,
-}
+use super::body::{AmoCrmWebhook, LeadFilter, Parsed, leads_matching, number};
+use super::brackets::Action;
 
 /// The event data names no lead. Trying again cannot help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -45,31 +14,6 @@ pub struct AmoCrmWebhook {
 pub struct LeadIdNotFound;
 
 impl AmoCrmWebhook {
-    /// The name of the event.
-    pub const EVENT_NAME: &'static str = "amocrm/webhook";
-
-    /// The event data for each lead of a body.
-    pub fn from_body(body: Parsed, received_at: Option<&str>) -> Vec<Self> {
-        let Parsed { account_id, subdomain, leads, .. } = body;
-        leads
-            .into_iter()
-            .map(|lead| {
-                let LeadMoved { lead_id, action, .. } = lead;
-                Self {
-                    lead_id,
-                    account_id,
-                    subdomain: subdomain.clone(),
-                    pipeline_id: lead.pipeline_id,
-                    status_id: lead.status_id,
-                    old_pipeline_id: lead.old_pipeline_id,
-                    old_status_id: lead.old_status_id,
-                    action: Some(action),
-                    received_at: received_at.map(str::to_owned),
-                }
-            })
-            .collect()
-    }
-
     /// Our own form. Only `leadId` matters; what else is missing or odd is left out.
     fn from_data(data: &Map<String, Value>) -> Option<Self> {
         let id = |name| data.get(name).and_then(value_text).and_then(|text| number(&text));
@@ -106,7 +50,7 @@ pub fn leads_in_event(
         .flatten()
         .map(|pairs| body_of(pairs, filter))
         .find(|body| !body.leads.is_empty() || body.filtered_out > 0)
-        .map(|body| AmoCrmWebhook::from_body(body, None))
+        .map(|body| body.leads)
         .ok_or(LeadIdNotFound)
 }
 

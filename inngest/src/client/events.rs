@@ -49,7 +49,7 @@ impl Client {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        if let Some(event) = events.iter().find(|event| !event.data.is_object()) {
+        if let Some(event) = events.iter().find(|event| !event.data.get().starts_with('{')) {
             return Err(SendError::DataIsNoObject(event.name.clone()));
         }
         let body = serde_json::to_vec(events)

@@ -11,6 +11,7 @@ mod trigger;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 pub use incoming::{EventMismatch, Incoming};
 pub(crate) use raw::RawEvent;
@@ -41,12 +42,12 @@ pub struct Event<T> {
 }
 
 /// An event to be sent.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct NewEvent {
     /// Its name. Names that begin with `inngest/` are the server's own and refused by it.
     pub name: String,
-    /// What it says; must be a JSON object.
-    pub data: Value,
+    /// What it says: a JSON object, as text, so that one that was stored is sent as it stands.
+    pub data: Box<RawValue>,
     /// Events with the same id start a function once within 24 hours (P-178).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -57,13 +58,16 @@ pub struct NewEvent {
 
 impl NewEvent {
     /// An event by name, for data that has no type of its own.
+    #[expect(clippy::needless_pass_by_value, reason = "what callers write is `json!({..})`")]
     pub fn named(name: impl Into<String>, data: Value) -> Self {
+        // A value can always be written.
+        let data = to_raw_value(&data).unwrap_or_default();
         Self { name: name.into(), data, id: None, ts: None }
     }
 
     /// A typed event. Fails when the data cannot be written as JSON.
     pub fn new<T: EventData + Serialize>(data: &T) -> Result<Self, serde_json::Error> {
-        Ok(Self::named(T::NAME, serde_json::to_value(data)?))
+        Ok(Self { name: T::NAME.to_owned(), data: to_raw_value(data)?, id: None, ts: None })
     }
 
     /// The same event with an idempotency id.

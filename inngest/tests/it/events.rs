@@ -1,6 +1,7 @@
 //! T64, T65: sending events.
 
 use inngest::{NewEvent, SendError};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::support::{EVENT_KEY, FakeApi, body, call, client, cloud, dev, serving_with};
@@ -31,6 +32,16 @@ async fn events_go_to_the_intake_under_the_event_key() {
             { "name": "demo/sent", "data": { "n": 2 } },
         ])
     );
+}
+
+#[tokio::test]
+async fn data_that_is_json_text_is_sent_as_it_stands() {
+    let api = FakeApi::default().answer(200, r#"{"ids":["01A"]}"#);
+    let data = RawValue::from_string(r#"{"price": 1.50, "id":12345678901234567890}"#.to_owned());
+    let event = NewEvent { data: data.unwrap(), ..event(1) };
+    client(cloud(), api.clone()).send(&[event]).await.unwrap();
+    let body = r#"[{"name":"demo/sent","data":{"price": 1.50, "id":12345678901234567890}}]"#;
+    assert_eq!(api.requests()[0].body(), body);
 }
 
 #[tokio::test]

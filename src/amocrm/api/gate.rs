@@ -70,7 +70,7 @@ impl Gate {
         };
         let wait = turn.duration_since(instant);
         if wait > LONGEST_WAIT {
-            // Each comes back at a time of its own: all at once, most of them would be refused again, until their
+            // Each comes back at its own time: all at once, most of them would be refused again, until their
             // attempts are used up.
             let back = state.queue_end.map_or(turn, |end| turn.max(end));
             state.queue_end = Some(back + WINDOW / CALLS as u32);

@@ -9,7 +9,7 @@ use crate::amocrm::hook::{Destination, Health, check, repair};
 const OURS: &str = "https://deals.example.org/api/amocrm-webhook?secret=new+secret";
 const OLD: &str = "https://deals.example.org/api/amocrm-webhook?secret=old";
 
-/// An account, and the webhook that it shall have.
+/// An account, and the webhook that it must have.
 struct Hooked {
     account: Account,
     client: AmoCrmClient,

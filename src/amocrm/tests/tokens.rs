@@ -104,7 +104,7 @@ async fn a_failed_renewal_does_no_harm_while_the_token_lives() {
     for _ in 0..10 {
         assert_eq!(client.authorize().await.unwrap(), until("2026-11-22T12:05:00Z"));
     }
-    assert_eq!(account.amocrm.exchanges(), 2, "a blocked server does not insist");
+    assert_eq!(account.amocrm.exchanges(), 2, "a blocked server does not try again");
 
     account.clock.advance(DAY / 5);
     assert_eq!(client.authorize().await.unwrap(), until("2026-11-23T12:05:00Z"));

@@ -6,8 +6,7 @@ use serde::Serialize;
 use super::SHOWN;
 use crate::db::Db;
 use crate::deals::{self, FailedDeal};
-use crate::inbox::HeldRow;
-use crate::inbox::ParkedRow;
+use crate::inbox::{HeldRow, Inbox, ParkedRow};
 
 #[derive(Debug, Args)]
 pub(super) struct List {
@@ -56,11 +55,12 @@ impl List {
 
 impl Report {
     async fn of(store: &Db) -> anyhow::Result<Self> {
+        let inbox = Inbox::new(store.clone());
         let (parked, held, failed, counts) = tokio::try_join!(
-            store.parked(SHOWN + 1),
-            store.held(None, SHOWN + 1),
+            inbox.parked(SHOWN + 1),
+            inbox.held(None, SHOWN + 1),
             deals::failed(store, SHOWN + 1),
-            store.inbox_counts(),
+            inbox.counts(),
         )?;
         let shown = SHOWN as usize;
         let complete = [parked.len(), held.len(), failed.len()].iter().all(|kind| *kind <= shown);

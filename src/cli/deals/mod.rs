@@ -14,6 +14,7 @@ use super::serve::load;
 use crate::clock::SystemClock;
 use crate::config::Env;
 use crate::db::Db;
+use crate::inbox::Inbox;
 
 /// The most deals of a kind that are shown.
 const SHOWN: u32 = 200;
@@ -44,7 +45,7 @@ impl Deals {
         let store = Db::open(&config.database.url, Arc::new(SystemClock)).await?;
         let done = match self.action.unwrap_or(Action::List(self.list)) {
             Action::List(list) => list.run(&store, out).await,
-            Action::Retry(retry) => retry.run(&store, out).await,
+            Action::Retry(retry) => retry.run(&Inbox::new(store.clone()), out).await,
             Action::Resolve(resolve) => resolve.run(&store, out).await,
         };
         store.close().await;

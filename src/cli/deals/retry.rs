@@ -4,7 +4,7 @@ use anyhow::bail;
 use clap::Args;
 
 use super::SHOWN;
-use crate::db::Db;
+use crate::inbox::Inbox;
 
 #[derive(Debug, Args)]
 pub(super) struct Retry {
@@ -17,10 +17,10 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    pub(super) async fn run(self, store: &Db, out: &mut impl Write) -> anyhow::Result<()> {
+    pub(super) async fn run(self, inbox: &Inbox, out: &mut impl Write) -> anyhow::Result<()> {
         // Asked first: what was given up had been sent in vain before that.
-        let held = store.held(self.lead, SHOWN).await?;
-        let parked = store.unpark(self.lead).await?;
+        let held = inbox.held(self.lead, SHOWN).await?;
+        let parked = inbox.unpark(self.lead).await?;
         let whose = self.lead.map(|lead| format!("lead {lead}: ")).unwrap_or_default();
         if parked > 0 {
             let events = if parked == 1 { "event is" } else { "events are" };

@@ -117,7 +117,7 @@ async fn no_error_and_no_debug_output_shows_a_secret() {
     }
 }
 
-/// The name is whatever a stranger typed into a web form, and a page that breaks down quotes it.
+/// The name may be typed by anyone into a web form, and an error page quotes it.
 #[tokio::test]
 async fn a_name_that_looks_like_an_answer_decides_nothing() {
     for version in [ErpVersion::V344, ErpVersion::V362] {
@@ -151,7 +151,7 @@ async fn json_to_an_erp_that_reads_only_forms_says_what_to_set() {
 }
 
 #[tokio::test]
-async fn an_erp_that_is_not_there_was_not_told_anything() {
+async fn nothing_is_sent_to_an_erp_that_is_not_there() {
     // Tests have no right to low ports, and no service uses this one.
     let unused = "http://127.0.0.1:1/api/rest.php".parse().unwrap();
     let bench = Bench::new().await.with(|settings| settings.api_url = unused);

@@ -1,4 +1,4 @@
-//! An ERP that answers nothing but nonsense puts few deals in doubt.
+//! An ERP that gives only unclear answers puts few deals in doubt.
 
 use functions::ports::Erp as _;
 
@@ -8,7 +8,7 @@ use crate::deals::error::LedgerError;
 use crate::erp::ErpError;
 
 #[tokio::test]
-async fn an_erp_that_answers_nonsense_keeps_deals_waiting_and_not_in_doubt() {
+async fn an_erp_with_unclear_answers_keeps_deals_waiting_and_not_in_doubt() {
     let mut bench = Bench::new().await;
     // Rukovoditel 3.6 on PHP 8 answers this with an empty page.
     let right = std::mem::replace(&mut bench.settings.password, "not-the-password".into());

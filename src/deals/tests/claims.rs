@@ -76,7 +76,7 @@ async fn a_service_that_is_alone_forgets_the_claims_of_the_one_before_it_and_no_
 }
 
 #[tokio::test]
-async fn a_claim_holds_as_long_as_its_lease_and_tells_the_next_one_what_it_left_behind() {
+async fn a_claim_holds_as_long_as_its_lease_and_the_next_one_sees_what_it_left_behind() {
     let bench = Bench::new().await;
     let first = granted(&bench.db).await;
     assert_eq!((first.fence, first.past), (1, Past::FirstClaim));

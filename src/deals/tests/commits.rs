@@ -1,4 +1,4 @@
-//! Every change of the table tells when it could not be committed, and the next one goes well.
+//! Every change of the table reports a failed commit, and the next one succeeds.
 
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ async fn claimed(db: &Db, lead_id: u64) -> Claim {
 }
 
 #[tokio::test]
-async fn every_change_tells_of_a_failed_commit_and_the_next_one_goes_well() {
+async fn every_change_reports_a_failed_commit_and_the_next_one_succeeds() {
     let bench = Bench::new().await;
     for change in Change::ALL {
         let database = Database::new().await.unwrap();
@@ -77,7 +77,7 @@ async fn every_change_tells_of_a_failed_commit_and_the_next_one_goes_well() {
 
         database.refuse_commits().await.unwrap();
         let refused = change.make(&db, &claim).await;
-        assert!(refused.is_err(), "{change:?} said nothing of its failed commit");
+        assert!(refused.is_err(), "{change:?} did not report its failed commit");
         database.accept_commits().await.unwrap();
         change.make(&db, &claim).await.unwrap();
     }

@@ -35,7 +35,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// An ERP that takes any number of records of a lead: that there is one is for the ledger to see to.
+    /// An ERP that takes any number of records of a lead: only the ledger prevents a second one.
     async fn new() -> Self {
         Self::of(FakeErpSettings::default()).await
     }

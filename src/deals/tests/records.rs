@@ -11,7 +11,7 @@ use crate::deals::{self, Dedupe, Ledger};
 use crate::erp::tests::marked;
 
 #[tokio::test]
-async fn a_lead_has_one_record_for_ever() {
+async fn a_lead_has_one_record_forever() {
     let bench = Bench::new().await;
     assert_eq!(bench.ledger().create(&lead(LEAD)).await.unwrap(), created("119", false));
     for account_id in [None, Some(32_452_514)] {

@@ -1,13 +1,13 @@
 //! What an answer of the ERP means, by one question: can the record be there?
 //!
-//! The status cannot tell. The API itself answers refusals with 200 or 500, and what stands before it answers with any
+//! The status proves nothing. The API itself answers refusals with 200 or 500, and what stands before it answers with any
 //! status after the record was stored: Apache says 503 both when PHP-FPM is down and when its worker was killed after the
 //! insert, nginx turns a 500 into a 404, 405 or 302 where an `error_page` says so, and mod_security hides one behind a 403
 //! (`tests/response/servers.rs` has what they answered). So only two things are certain: what the API itself says in its own
 //! form, and a request that never left. Everything else leaves the outcome open.
 //!
 //! Nothing that we sent may decide what an answer means, and an answer may quote all of it: an error page shows the query,
-//! a warning shows a value, and a lead's name is whatever a stranger typed into a form. So a reply of the API counts only
+//! a warning shows a value, and a lead's name may be typed by anyone into a form. So a reply of the API counts only
 //! as a whole, and the text of a page only at its very beginning, before anything that varies. PHP's own notices may come
 //! first: each ends with a line break, and no value that we send has one (`stored_name`), so none can begin a line.
 
@@ -116,7 +116,7 @@ impl Insertion {
 enum Content {
     /// The API did what was asked.
     Success(Value),
-    /// The API said no. It checks everything before it stores anything.
+    /// The API refused. It checks everything before it stores anything.
     Refusal { code: String, message: String },
     /// PHP 8 stumbled over a refusal whose code is a word: it makes the code the HTTP status, which must be a number.
     TextualRefusal,

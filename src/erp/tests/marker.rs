@@ -61,7 +61,7 @@ async fn an_existing_record_is_looked_up_again_when_the_look_up_fails() {
 }
 
 #[tokio::test]
-async fn a_look_up_believes_only_what_the_rows_prove() {
+async fn a_look_up_trusts_only_what_the_rows_prove() {
     let bench = Bench::new().await.with(marked);
     let client = bench.client();
     assert_eq!(client.find_by_marker(7, None).await, Ok(MarkerLookup::Absent));

@@ -8,7 +8,7 @@ use super::Bench;
 use crate::erp::{Body, ErpError};
 
 #[tokio::test]
-async fn a_probe_shows_whether_the_erp_lets_us_in() {
+async fn a_probe_shows_whether_the_erp_grants_access() {
     let bench = Bench::new().await;
     assert_eq!(bench.client().probe().await, Ok(()));
     let bench = bench.with(|settings| settings.key = "not-the-key".into());

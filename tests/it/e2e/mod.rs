@@ -6,5 +6,3 @@ mod deals;
 mod keys;
 mod reconcile;
 mod webhooks;
-
-pub(crate) use crate::world::eventually;

@@ -1,8 +1,8 @@
 //! `amocrm/webhook`: a deal moved in amoCRM.
 
+use sandbox::bodies;
 use serde_json::{Value, json};
 
-use crate::bodies;
 use crate::world::{Begin as _, eventually, given};
 
 const LEAD: u64 = 45_721_053;

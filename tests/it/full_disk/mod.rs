@@ -1,6 +1,5 @@
-//! What a full disk does, or one that the database was removed from, and what happens once all is well again.
+//! A full disk, a database file that was removed, and what happens once each is well again.
 
-mod commits;
 mod disk;
 mod refusal;
 mod removed;
@@ -17,15 +16,14 @@ use prometei_flow::db::Db;
 use prometei_flow::deals::{Dedupe, Ledger};
 use prometei_flow::erp::{Body as ErpBody, ErpClient, ErpSettings};
 use prometei_flow::http::admin_router;
-use prometei_flow::inbox::Intake;
+use prometei_flow::inbox::{Inbox, Intake};
 use prometei_flow::metrics::Metrics;
 use prometei_flow::outbound::Outbound;
-use sandbox::{FakeErp, FakeErpSettings};
+use sandbox::{FakeErp, FakeErpSettings, bodies};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::bodies;
 use crate::database::Database;
 use disk::SmallDisk;
 use refusal::{accept_commits, refuse_commits};
@@ -33,6 +31,7 @@ use refusal::{accept_commits, refuse_commits};
 /// The parts of a service that store something, and an ERP that takes any number of records of a lead.
 struct Service {
     intake: Intake,
+    inbox: Inbox,
     admin: Router,
     ledger: Ledger,
     erp: FakeErp,
@@ -60,18 +59,18 @@ impl Service {
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
         let store = Db::open_for_service(database, clock.clone()).await.unwrap();
         let client = ErpClient::new(settings, Outbound::new(), clock.clone());
-        let ledger = Ledger::new(store.clone(), Some(client), Dedupe::Lead, clock.clone());
+        let ledger = Ledger::new(store.clone(), Some(client), Dedupe::Lead, clock);
         let metrics = Metrics::new();
-        let admin = admin_router(store.clone(), metrics.clone());
-        let (secrets, filter, wake) = Default::default();
-        let intake = Intake { store, clock, secrets, filter, wake, metrics };
-        Self { intake, admin, ledger, erp, _stop: stop.drop_guard() }
+        let inbox = Inbox::new(store);
+        let admin = admin_router(inbox.clone(), metrics.clone());
+        let intake = Intake::new(inbox.clone(), Vec::new(), Default::default(), metrics);
+        Self { intake, inbox, admin, ledger, erp, _stop: stop.drop_guard() }
     }
 
     /// The status that amoCRM gets.
     async fn webhook(&self) -> u16 {
-        let form = Some("application/x-www-form-urlencoded");
-        self.intake.accept(form, None, bodies::ORIGINAL.as_bytes()).await.status.as_u16()
+        let request = Request::post("/api/amocrm-webhook").body(bodies::ORIGINAL.into()).unwrap();
+        self.intake.receive(request).await.status().as_u16()
     }
 
     /// The status of the health check, and what it says.
@@ -134,7 +133,7 @@ async fn webhooks_are_refused_while_the_disk_is_full_and_taken_as_soon_as_it_is_
     let service = Service::start(&disk.database()).await;
     // Another connection reads, as `/metrics` does. Otherwise SQLite puts its log away with the connection that failed, and
     // finds room for a few more webhooks there.
-    assert_eq!(service.intake.store.inbox_counts().await.unwrap().waiting, 0);
+    assert_eq!(service.inbox.counts().await.unwrap().waiting, 0);
     for _ in 0..3 {
         assert_eq!((service.webhook().await, service.ready().await.0), (200, 200));
         disk.fill();
@@ -146,7 +145,7 @@ async fn webhooks_are_refused_while_the_disk_is_full_and_taken_as_soon_as_it_is_
         disk.free();
         assert_eq!((service.webhook().await, service.ready().await.0), (200, 200));
     }
-    let stored = service.intake.store.inbox_counts().await.unwrap().waiting;
+    let stored = service.inbox.counts().await.unwrap().waiting;
     assert_eq!(stored, 6, "each that was answered 200, once");
 }
 

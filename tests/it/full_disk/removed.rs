@@ -32,7 +32,7 @@ async fn nothing_is_stored_in_a_file_that_was_moved_until_it_is_back() {
     refuses(&service).await;
     fs::rename(&elsewhere, &here).unwrap();
     assert_eq!((service.webhook().await, service.ready().await.0), (200, 200));
-    assert_eq!(service.intake.store.inbox_counts().await.unwrap().waiting, 2);
+    assert_eq!(service.inbox.counts().await.unwrap().waiting, 2);
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! The program as a person runs it.
 
 use std::path::Path;
-use std::process::Command;
 
-use super::World;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::{DEADLINE, World};
 
 /// How a command ended, and what it said.
 #[derive(Debug)]
@@ -20,8 +22,9 @@ pub(crate) async fn prometei_flow<'a>(
     variables: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_prometei-flow"));
-    command.args(arguments).env_clear().envs(variables).current_dir(folder);
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    command.args(arguments).env_clear().envs(variables).current_dir(folder).kill_on_drop(true);
+    let output = timeout(DEADLINE, command.output()).await;
+    let output = output.unwrap_or_else(|_| panic!("{arguments:?} does not end")).unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }

@@ -152,7 +152,7 @@ fn an_answer_that_is_not_the_apis_own_leaves_the_outcome_open() {
         ("the same with the method kept", 307, ""),
         ("the same for ever", 308, ""),
         ("another name for not found", 410, "<h1>Gone</h1>"),
-        ("a server's word for a request that it did not like", 400, "<h1>Bad Request</h1>"),
+        ("a server's answer to a request that it rejects", 400, "<h1>Bad Request</h1>"),
         ("Cloudflare: the origin answered nonsense", 520, ""),
         ("Cloudflare: the origin took too long to take the connection, or the request", 522, ""),
         ("Cloudflare: the origin took too long to answer", 524, ""),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use functions::webhook::{LeadFilter, Parsed, leads_matching};
+use functions::webhook::{AmoCrmWebhook, LeadFilter, Parsed, leads_matching};
 
 /// The most fields that are read. Real bodies within the size limit have fewer.
 const FIELD_LIMIT: usize = 5000;
@@ -17,7 +17,7 @@ pub(super) enum Reading {
     Empty,
     /// A webhook without a lead that concerns us.
     Ignored,
-    /// No webhook, or one whose leads cannot be told.
+    /// No webhook, or one whose leads cannot be read.
     Unparsable {
         /// Why.
         reason: String,
@@ -25,7 +25,7 @@ pub(super) enum Reading {
     /// A webhook with leads that make deals.
     Leads {
         /// Them.
-        parsed: Parsed,
+        leads: Vec<AmoCrmWebhook>,
         /// What else could not be read.
         problem: Option<String>,
     },
@@ -44,7 +44,7 @@ pub(super) fn read(content_type: Option<&str>, body: &[u8], filter: &LeadFilter)
 
     let problem = problem(&parsed, cut);
     match problem {
-        problem if !parsed.leads.is_empty() => Reading::Leads { parsed, problem },
+        problem if !parsed.leads.is_empty() => Reading::Leads { leads: parsed.leads, problem },
         Some(reason) => Reading::Unparsable { reason },
         None if parsed.is_webhook => Reading::Ignored,
         None => {

@@ -1,0 +1,132 @@
+//! The inbox: a lead that was answered 200 is stored, and reaches Inngest exactly once.
+
+mod commits;
+mod crash;
+mod forwarder;
+mod inngest;
+mod refusals;
+mod rows;
+mod webhooks;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use functions::webhook::{Action, AmoCrmWebhook};
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use self::inngest::Inngest;
+use super::{Forwarder, Inbox, InboxCounts, Pace};
+use crate::clock::ManualClock;
+use crate::db::testing::Database;
+use crate::metrics::Metrics;
+
+/// How long a test waits for what must happen. Nothing is measured against it.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// An inbox and an Inngest.
+struct Service {
+    inbox: Inbox,
+    inngest: Inngest,
+    metrics: Metrics,
+    clock: Arc<ManualClock>,
+    stop: CancellationToken,
+    database: Database,
+    _stop: DropGuard,
+}
+
+impl Service {
+    /// One that forwards nothing yet.
+    async fn new() -> Self {
+        let (database, clock, stop) = (Database::new().await, clock(), CancellationToken::new());
+        Self {
+            inbox: Inbox::new(database.open(clock.clone()).await),
+            inngest: Inngest::new(),
+            metrics: Metrics::new(),
+            clock,
+            _stop: stop.clone().drop_guard(),
+            stop,
+            database,
+        }
+    }
+
+    /// One that forwards.
+    async fn running() -> Self {
+        let service = Self::new().await;
+        service.forwards();
+        service
+    }
+
+    fn forwarder(&self) -> Forwarder {
+        Forwarder {
+            inbox: self.inbox.clone(),
+            inngest: self.inngest.client(),
+            metrics: self.metrics.clone(),
+            pace: Pace {
+                poll: Duration::from_secs(3600),
+                first_retry: Duration::from_millis(10),
+                longest_retry: Duration::from_millis(40),
+            },
+        }
+    }
+
+    fn forwards(&self) -> JoinHandle<()> {
+        tokio::spawn(self.forwarder().run(self.stop.clone()))
+    }
+
+    async fn stores(&self, leads: impl IntoIterator<Item = u64>) -> Vec<String> {
+        let leads: Vec<_> = leads.into_iter().map(moved).collect();
+        self.inbox.store(b"body", &leads, None).await.unwrap()
+    }
+
+    async fn counts(&self) -> InboxCounts {
+        self.inbox.counts().await.unwrap()
+    }
+
+    async fn until_nothing_waits(&self) {
+        eventually("nothing waits", async || (self.counts().await.waiting == 0).then_some(()))
+            .await;
+    }
+
+    async fn until_accepted(&self, leads: &[u64]) {
+        eventually("Inngest has them", async || (self.inngest.leads() == leads).then_some(()))
+            .await;
+    }
+
+    /// The parked leads, and why.
+    async fn parked(&self) -> Vec<(i64, String)> {
+        let rows = self.inbox.parked(100).await.unwrap();
+        rows.into_iter().map(|row| (row.lead_id, row.reason)).collect()
+    }
+}
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::new("2026-11-22T10:00:00.125Z".parse().unwrap()))
+}
+
+/// What a webhook says of a lead that has moved.
+fn moved(lead_id: u64) -> AmoCrmWebhook {
+    AmoCrmWebhook {
+        lead_id,
+        account_id: Some(1),
+        subdomain: None,
+        pipeline_id: None,
+        status_id: None,
+        old_pipeline_id: None,
+        old_status_id: None,
+        action: Some(Action::Status),
+        received_at: None,
+    }
+}
+
+/// Asks until there is an answer.
+async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+    let (started, mut pause) = (Instant::now(), tokio::time::interval(Duration::from_millis(5)));
+    while started.elapsed() < DEADLINE {
+        pause.tick().await;
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+    }
+    panic!("not within {DEADLINE:?}: {what}");
+}

@@ -1,0 +1,98 @@
+//! The documents name files that exist, and both READMEs have the same commands.
+
+use std::path::{Path, PathBuf};
+
+/// Everything in the repository, relative to its root.
+fn files() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut files, mut folders) = (Vec::new(), vec![root.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let built = ["target", ".git", "node_modules"].iter().any(|name| path.ends_with(name));
+            if path.is_dir() && !built {
+                folders.push(path.clone());
+            }
+            files.push(path.strip_prefix(root).unwrap().to_owned());
+        }
+    }
+    files
+}
+
+fn read(file: &Path) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
+}
+
+fn documents(files: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
+    files.iter().filter(|file| {
+        let place = file.parent().unwrap();
+        file.extension().is_some_and(|extension| extension == "md")
+            && (place == Path::new("") || place == Path::new("docs"))
+    })
+}
+
+/// The words of a text that can only be paths: those that begin with a folder of the root, and names of Rust files.
+fn paths(text: &str) -> impl Iterator<Item = &str> {
+    let part_of_path = |c: char| c.is_ascii_alphanumeric() || "_-./:".contains(c);
+    let words = text.split(move |c: char| !part_of_path(c));
+    let words = words
+        .map(|word| word.trim_start_matches("../").trim_matches(['/', ':']).trim_end_matches('.'));
+    words.filter(|word| {
+        let first = word.split_once('/').map(|(first, _)| first);
+        let folders = [".ci", "docs", "functions", "inngest", "sandbox", "src", "tests"];
+        // A function that docs/adding-a-function.md adds as an example.
+        let example = word.ends_with("congratulate.rs");
+        !example && (first.is_some_and(|first| folders.contains(&first)) || word.ends_with(".rs"))
+    })
+}
+
+#[test]
+fn every_path_that_a_document_names_exists() {
+    let files = files();
+    for document in documents(&files) {
+        let text = read(document);
+        for path in paths(&text) {
+            // The name of a Rust file may stand alone, where its folder is clear from the context.
+            let found = files.iter().any(|file| {
+                file == Path::new(path) || path.ends_with(".rs") && file.ends_with(path)
+            });
+            assert!(found, "{}: there is no {path}", document.display());
+        }
+    }
+}
+
+#[test]
+fn every_link_of_a_document_leads_somewhere() {
+    let files = files();
+    for document in documents(&files) {
+        let text = read(document);
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.starts_with("https://")) {
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+            let place = root.join(document).parent().unwrap().join(file);
+            assert!(place.exists(), "{}: {target} leads nowhere", document.display());
+            if !heading.is_empty() {
+                let text = std::fs::read_to_string(place).unwrap();
+                let headings = text.lines().filter(|line| line.starts_with('#'));
+                let mut anchors = headings.map(|line| {
+                    line.trim_start_matches(['#', ' ']).to_lowercase().replace(' ', "-")
+                });
+                assert!(anchors.any(|anchor| anchor == heading), "{target}: no such heading");
+            }
+        }
+    }
+}
+
+/// The `sh` and `ts` blocks of a text.
+fn commands(text: &str) -> Vec<&str> {
+    let blocks = text.split("\n```").skip(1).step_by(2);
+    blocks.filter(|block| block.starts_with("sh\n") || block.starts_with("ts\n")).collect()
+}
+
+#[test]
+fn both_readmes_have_the_same_commands() {
+    let (english, russian) = (read(Path::new("README.md")), read(Path::new("README.ru.md")));
+    assert!(commands(&english).len() > 5);
+    assert_eq!(commands(&english), commands(&russian));
+}
