@@ -10,8 +10,9 @@ mod trigger;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+pub(crate) use incoming::event_data;
 pub use incoming::{EventMismatch, Incoming};
 pub(crate) use raw::RawEvent;
 pub use scheduled::Scheduled;
@@ -45,7 +46,7 @@ pub struct Event<T> {
 pub struct NewEvent {
     /// Its name. Names that begin with `inngest/` are the server's own and refused by it.
     pub name: String,
-    /// What it says; must be a JSON object.
+    /// What it says; must be a JSON object that can be read back. An integer beyond 2<sup>53</sup> would arrive altered.
     pub data: Value,
     /// Events with the same id start a function once within 24 hours (P-178).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,8 +57,9 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
-    /// An event by name, for data that has no type of its own.
+    /// An event by name, for data that has no type of its own. `null` counts as an empty object.
     pub fn named(name: impl Into<String>, data: Value) -> Self {
+        let data = if data.is_null() { Value::Object(Map::new()) } else { data };
         Self { name: name.into(), data, id: None, ts: None }
     }
 
