@@ -69,7 +69,7 @@ fn understood(error: inngest::SendError) -> SendError {
             accepted: accepted.len(),
             reason: format!("Inngest refuses the event (HTTP {status}): {message}"),
         },
-        inngest::SendError::DataIsNoObject(_) => SendError::Refused { accepted: 0, reason },
+        inngest::SendError::Unsendable { .. } => SendError::Refused { accepted: 0, reason },
         inngest::SendError::Unavailable { status: Some(400 | 413), .. } => {
             SendError::Together { reason }
         }
