@@ -55,7 +55,7 @@ impl Metrics {
             amocrm_subscription: Gauge::default(),
             amocrm_token_days: Gauge::default(),
         };
-        // Until they are known, both are fine as far as anybody has seen.
+        // Unknown until the first health check, and no alarm before it.
         metrics.amocrm_subscription.set(-1);
         metrics.amocrm_token_days.set(-1);
         let mut registry = Registry::with_prefix("prometei_flow");

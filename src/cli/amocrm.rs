@@ -25,7 +25,7 @@ enum Command {
     /// Prints the link at which an administrator lets this service into amoCRM, or takes the code that amoCRM gave.
     Authorize {
         /// The authorization code from the integration's "Keys" tab; it lives for 20 minutes. `-` reads it from
-        /// standard input, where nobody sees it in a list of processes
+        /// standard input, so that no list of processes shows it
         #[arg(long)]
         code: Option<String>,
     },

@@ -77,7 +77,7 @@ fn environment() -> anyhow::Result<ProcessEnv> {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    // A closed standard error leaves nobody to tell.
+    // Where standard error is closed, the exit code has to do.
     let _ = writeln!(std::io::stderr(), "error: {error:#}");
     ExitCode::FAILURE
 }

@@ -36,7 +36,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> ListenSettings {
         );
     }
     if !admin.ip().is_loopback() {
-        reader.warn("ADMIN_ADDR", "reachable from other machines; nobody has to log in there");
+        reader.warn("ADMIN_ADDR", "reachable from other machines, and it asks for no login");
     }
     ListenSettings { host, port, admin }
 }

@@ -74,7 +74,7 @@ async fn webhook(client: &AmoCrmClient, destination: &Destination, reconciles: b
     match found.health {
         Health::Good if found.stale == 0 => Finding::ok(check, message),
         Health::Good => Finding::warning(check, message, format!("{repair}, which removes them")),
-        // A pipeline's hook is in no list: who uses one has to be believed, as long as somebody looks.
+        // A pipeline's hook is in no list, so it may be in use; reconciliation covers what it loses.
         Health::Missing if reconciles => Finding::warning(
             check,
             message,

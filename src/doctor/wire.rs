@@ -118,7 +118,11 @@ fn skew(probes: &[(&'static str, Probe)]) -> Finding {
     let told = probes.iter().filter_map(|(name, probe)| Some((*name, probe.ahead?)));
     let Some((name, ahead)) = told.min_by_key(|(_, ahead)| ahead.abs()) else {
         let fix = "check it by hand: Inngest refuses signatures that are five minutes off";
-        return Finding::warning(check, "nobody has told the time", fix);
+        return Finding::warning(
+            check,
+            "no server gave its time, so this machine's clock could not be checked",
+            fix,
+        );
     };
     // One server with a wrong clock is its own affair; when even the nearest is far off, ours is wrong.
     let (seconds, side) =
