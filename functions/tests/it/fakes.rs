@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use functions::ports::{AmoCrm, Authorization, Created, Deal, Erp, Error, Lead, Result};
+use functions::ports::{
+    AmoCrm, Authorization, Created, Deal, DealKey, Erp, Error, FailedDeal, Lead, Result,
+};
 use inngest::Clock;
 use serde_json::{Number, json};
 
@@ -16,6 +18,7 @@ pub(crate) fn clock() -> Clock {
 #[derive(Clone, Default)]
 pub(crate) struct FakeErp {
     pub(crate) created: Arc<Mutex<Vec<Deal>>>,
+    pub(crate) failed: Arc<Mutex<Vec<FailedDeal>>>,
     /// Deals whose name contains this are refused, without another retry.
     pub(crate) refuses: Option<&'static str>,
     pub(crate) knows_them_all: bool,
@@ -35,6 +38,15 @@ impl Erp for FakeErp {
         self.created.lock().unwrap().push(deal.clone());
         let reply = json!({ "status": "success", "data": { "id": "119" } });
         Ok(Created { reply, duplicate: self.knows_them_all })
+    }
+
+    async fn note_failure(&self, failure: &FailedDeal) -> Result<()> {
+        self.failed.lock().unwrap().push(failure.clone());
+        Ok(())
+    }
+
+    async fn not_needed(&self, _: &DealKey, _: &str) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use functions::ports::{self, Retry};
+use functions::ports::{self, Retry, WaitsFor};
 use jiff::{SignedDuration, Timestamp};
 
 /// How long to wait for what only a person can put right.
@@ -89,16 +89,32 @@ impl TokenError {
         match self {
             Self::Transient { retry_after, .. } => *retry_after,
             Self::OutcomeUnknown { .. } => Some(Duration::from_secs(60)),
-            Self::NeedsReauth { .. } | Self::Config { .. } | Self::Blocked { .. } => {
-                Some(FOR_A_PERSON)
-            }
-            Self::Database { .. } => None,
+            Self::NeedsReauth { .. }
+            | Self::Config { .. }
+            | Self::Blocked { .. }
+            | Self::Database { .. } => None,
         }
     }
 
-    /// Always again: deals wait for a token, they are not dropped.
+    /// Whether the run should try again. What lasts until a person acts is not waited for there: the deal waits in the
+    /// ledger, and goes on when it is over.
     pub(in crate::amocrm) fn retry(&self) -> Retry {
-        self.retry_after().map_or(Retry::Again, Retry::NotBefore)
+        match self {
+            Self::NeedsReauth { .. } | Self::Config { .. } | Self::Blocked { .. } => Retry::Never,
+            _ => self.retry_after().map_or(Retry::Again, Retry::NotBefore),
+        }
+    }
+
+    /// What a deal waits for that got no further because of this.
+    pub(in crate::amocrm) fn waits_for(&self) -> Option<WaitsFor> {
+        match self {
+            Self::NeedsReauth { .. } => Some(WaitsFor::Consent),
+            Self::Transient { .. }
+            | Self::OutcomeUnknown { .. }
+            | Self::Config { .. }
+            | Self::Blocked { .. } => Some(WaitsFor::AmoCrm),
+            Self::Database { .. } => None,
+        }
     }
 
     /// The error of a second attempt, after a first one of unknown outcome.
@@ -125,7 +141,12 @@ impl TokenError {
 
 impl From<TokenError> for ports::Error {
     fn from(error: TokenError) -> Self {
-        Self::new(error.retry(), error)
+        let (retry, waits_for) = (error.retry(), error.waits_for());
+        let error = Self::new(retry, error);
+        match waits_for {
+            Some(waits_for) => error.waiting_for(waits_for),
+            None => error,
+        }
     }
 }
 
