@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use functions::ports::{
-    AmoCrm, Authorization, Created, Deal, DealKey, Erp, Error, FailedDeal, Lead, Result,
+    AmoCrm, Authorization, Created, Deal, DealKey, Erp, Error, FailedDeal, Lead, Result, WaitsFor,
 };
 use inngest::Clock;
 use serde_json::{Number, json};
@@ -21,6 +21,8 @@ pub(crate) struct FakeErp {
     pub(crate) failed: Arc<Mutex<Vec<FailedDeal>>>,
     /// Deals whose name contains this are refused, without another retry.
     pub(crate) refuses: Option<&'static str>,
+    /// What they wait for then.
+    pub(crate) waits_for: Option<WaitsFor>,
     pub(crate) knows_them_all: bool,
 }
 
@@ -33,7 +35,11 @@ impl FakeErp {
 impl Erp for FakeErp {
     async fn create(&self, deal: &Deal) -> Result<Created> {
         if self.refuses.is_some_and(|name| deal.name.contains(name)) {
-            return Err(Error::never("the ERP refuses the record"));
+            let refused = Error::never("the ERP refuses the record");
+            return Err(match self.waits_for {
+                Some(waits_for) => refused.waiting_for(waits_for),
+                None => refused,
+            });
         }
         self.created.lock().unwrap().push(deal.clone());
         let reply = json!({ "status": "success", "data": { "id": "119" } });
