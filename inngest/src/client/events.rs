@@ -8,6 +8,7 @@ use http::Method;
 use super::answer::judge;
 use super::path::path;
 use super::{Client, EventIdSeed};
+use crate::middleware::{Hooks, PayloadKind};
 use crate::transport::TransportError;
 use crate::{NewEvent, SendError, headers};
 
@@ -22,21 +23,26 @@ impl Client {
     pub async fn send(&self, events: &[NewEvent]) -> Result<Vec<String>, SendError> {
         let mut entropy = [0; 10];
         (self.inner.entropy)(&mut entropy);
-        self.send_seeded(events, &EventIdSeed::new(self.clock().unix_milliseconds(), entropy)).await
+        let seed = EventIdSeed::new(self.clock().unix_milliseconds(), entropy);
+        self.send_seeded(events, &seed, self.hooks()).await
     }
 
     pub(crate) async fn send_seeded(
         &self,
         events: &[NewEvent],
         seed: &EventIdSeed,
+        hooks: Hooks<'_>,
     ) -> Result<Vec<String>, SendError> {
-        if self.middleware().is_empty() {
+        if hooks.is_empty() {
             return self.send_as_is(events, seed).await;
         }
         let mut events = events.to_vec();
-        self.middleware().iter().for_each(|middleware| middleware.before_send(&mut events));
-        let sent = self.send_as_is(&events, seed).await;
-        self.middleware().iter().for_each(|middleware| middleware.after_send(&sent));
+        hooks.before_send(&mut events);
+        let sent = match withheld(&mut events, hooks) {
+            None => self.send_as_is(&events, seed).await,
+            Some(refusal) => Err(refusal),
+        };
+        hooks.after_send(&sent);
         sent
     }
 
@@ -96,4 +102,12 @@ impl Client {
         let answer = self.inner.transport.send(request).await.map_err(unavailable)?;
         judge(&answer, expected, self.clock().now(), &[key, &path])
     }
+}
+
+/// Lets middleware change the data of events. What it refuses is not sent, nor what would go with it.
+fn withheld(events: &mut [NewEvent], hooks: Hooks<'_>) -> Option<SendError> {
+    events.iter_mut().find_map(|NewEvent { name, data, .. }| {
+        let error = hooks.outgoing_value(PayloadKind::Event { name }, data).err()?;
+        Some(SendError::Withheld { reason: error.to_string(), retry: error.retry() })
+    })
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::headers;
-use crate::middleware::Middleware;
+use crate::middleware::{Chain, Hooks, Middleware};
 use crate::signing::SigningKeys;
 use crate::transport::{Transport, TransportError};
 use crate::{Mode, Settings};
@@ -81,6 +81,11 @@ impl Client {
 
     pub(crate) fn middleware(&self) -> &[Arc<dyn Middleware>] {
         &self.middleware
+    }
+
+    /// The hooks for what is sent outside a call.
+    fn hooks(&self) -> Hooks<'_> {
+        Hooks { chain: Chain { client: &self.middleware, function: &[] }, call: None }
     }
 
     /// The settings of this client.

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use super::Client;
 use super::path::path;
+use crate::Retry;
+use crate::middleware::{Hooks, PayloadKind};
 
 /// A signal was not accepted, or it is unknown whether it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +21,14 @@ pub enum SignalError {
         status: u16,
         /// What Inngest said.
         message: String,
+    },
+    /// [Middleware](crate::middleware) refuses the signal. Nothing was sent.
+    #[error("{reason}")]
+    Withheld {
+        /// What it refuses, and why.
+        reason: String,
+        /// Whether trying again can help.
+        retry: Retry,
     },
     /// No usable answer: Inngest is down, or overloaded, or unreachable, or refuses the signing key, which may
     /// pass during a rotation.
@@ -49,6 +59,18 @@ impl Client {
         signal: &str,
         data: &Value,
     ) -> Result<Option<String>, SignalError> {
+        self.send_signal_through(self.hooks(), signal, data.clone()).await
+    }
+
+    pub(crate) async fn send_signal_through(
+        &self,
+        hooks: Hooks<'_>,
+        signal: &str,
+        mut data: Value,
+    ) -> Result<Option<String>, SignalError> {
+        hooks.outgoing_value(PayloadKind::Signal { name: signal }, &mut data).map_err(|error| {
+            SignalError::Withheld { reason: error.to_string(), retry: error.retry() }
+        })?;
         let body = Bytes::from(json!({ "signal": signal, "data": data }).to_string());
         let response = self
             .api(Method::POST, &path(&["v1", "signals"], None), body, &[])

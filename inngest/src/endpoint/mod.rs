@@ -1,11 +1,11 @@
 //! The serve endpoint: one URL through which Inngest learns of the functions and calls them.
 
 mod call;
-mod chain;
 mod handle;
 mod hook;
 mod introspect;
 mod outcome;
+mod outgoing;
 mod refusals;
 mod register;
 mod reply;

@@ -22,10 +22,6 @@ pub(super) fn answer(outcome: &Outcome, dispatch: &Dispatch) -> Reply {
             tracing::error!(message, "the function panicked");
             Reply::retriable(message)
         }
-        Outcome::Fault(fault) => {
-            tracing::error!(%fault, "the function cannot go on");
-            Reply::of_error(&Error::from(fault.clone()).no_retry())
-        }
         Outcome::Executed(executed) => ran(std::slice::from_ref(executed)),
         Outcome::Unsaved(steps) => ran(steps),
         Outcome::Found(found) => {

@@ -9,7 +9,6 @@ use serde_json::value::RawValue;
 
 use super::Endpoint;
 use crate::client::path;
-use crate::middleware::Input;
 
 /// What came with the call.
 pub(super) struct RunState<'a> {
@@ -18,6 +17,13 @@ pub(super) struct RunState<'a> {
     pub(super) steps: HashMap<&'a str, &'a RawValue>,
     /// It must be fetched (P-110).
     pub(super) is_elsewhere: bool,
+}
+
+/// The same, complete.
+pub(super) struct CompleteState<'a> {
+    pub(super) event: &'a RawValue,
+    pub(super) events: Vec<&'a RawValue>,
+    pub(super) steps: HashMap<&'a str, &'a RawValue>,
 }
 
 /// What did not come with it, as the API answered.
@@ -29,7 +35,7 @@ pub(super) struct Fetched {
 
 impl<'a> RunState<'a> {
     /// What the function is given.
-    pub(super) fn complete(self, fetched: &'a Fetched) -> Result<Input<'a>, String> {
+    pub(super) fn complete(self, fetched: &'a Fetched) -> Result<CompleteState<'a>, String> {
         let steps = read(fetched.steps.as_deref())?.unwrap_or(self.steps);
         let mut events = read(fetched.events.as_deref())?.unwrap_or(self.events);
         let event =
@@ -38,7 +44,7 @@ impl<'a> RunState<'a> {
             // Older servers send the event alone (T12).
             events.push(event);
         }
-        Ok(Input::new(event, events, steps))
+        Ok(CompleteState { event, events, steps })
     }
 }
 

@@ -128,7 +128,7 @@ impl<'a> Op<'a> {
 impl From<&Error> for OpError {
     fn from(error: &Error) -> Self {
         Self {
-            name: error.name().into_owned(),
+            name: error.name().to_owned(),
             message: error.to_string(),
             data: error.data().cloned(),
         }

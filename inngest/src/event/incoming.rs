@@ -14,15 +14,12 @@ const INVOKED: &str = "inngest/function.invoked";
 /// An event as it arrived: its data is read once its type is known.
 pub struct Incoming<'a> {
     name: &'a str,
-    data: Option<Cow<'a, RawValue>>,
+    data: Option<&'a RawValue>,
 }
 
 impl<'a> Incoming<'a> {
-    /// Takes what the server adds to an invoked run's data out of it again (P-114): a strict type would refuse it, and
-    /// a map would show it.
     pub(crate) fn new(name: &'a str, data: Option<&'a RawValue>) -> Self {
-        let hidden = data.filter(|_| name == INVOKED).and_then(without_servers_part);
-        Self { name, data: hidden.map(Cow::Owned).or(data.map(Cow::Borrowed)) }
+        Self { name, data }
     }
 
     /// The event's name.
@@ -37,7 +34,7 @@ impl<'a> Incoming<'a> {
 
     /// The event's data as a `T`.
     pub fn data<T: DeserializeOwned>(&self) -> Result<T, EventMismatch> {
-        decode(self.data.as_deref().unwrap_or(RawValue::NULL))
+        decode(self.data.unwrap_or(RawValue::NULL))
             .map_err(|mismatch| self.mismatch(mismatch.to_string()))
     }
 
@@ -47,10 +44,17 @@ impl<'a> Incoming<'a> {
     }
 }
 
-fn without_servers_part(data: &RawValue) -> Option<Box<RawValue>> {
-    let mut fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(data.get()).ok()?;
-    fields.remove("_inngest")?;
-    serde_json::value::to_raw_value(&fields).ok()
+/// Takes what the server adds to an invoked run's data out of it again (P-114): a strict type would refuse it, and a map
+/// would show it.
+pub(super) fn without_servers_part<'a>(event: &str, data: &'a RawValue) -> Cow<'a, RawValue> {
+    let without = || {
+        let mut fields: BTreeMap<Cow<'_, str>, &RawValue> =
+            serde_json::from_str(data.get()).ok()?;
+        fields.remove("_inngest")?;
+        serde_json::value::to_raw_value(&fields).ok()
+    };
+    let changed = (event == INVOKED).then(without).flatten();
+    changed.map_or(Cow::Borrowed(data), Cow::Owned)
 }
 
 /// An event whose data is not what its name promises. Trying again cannot help.

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::Retry;
+
 /// Events were not accepted, or not all of them, or it is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -38,6 +40,14 @@ pub enum SendError {
         reason: String,
         /// How long to wait before the next try, where the answer said so.
         retry_after: Option<Duration>,
+    },
+    /// [Middleware](crate::middleware) refuses an event. Nothing was sent.
+    #[error("{reason}")]
+    Withheld {
+        /// What it refuses, and why.
+        reason: String,
+        /// Whether trying again can help.
+        retry: Retry,
     },
     /// The data of an event is no JSON object.
     #[error("the data of event `{0}` is no JSON object")]

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::event::RawEvent;
+use crate::middleware::Hooks;
 use crate::{Event, EventSet, Result, ResultExt as _};
 
 /// A run that has failed, without another retry (P-186).
@@ -72,14 +73,14 @@ impl FailureCause {
 
 impl<E: EventSet> Failure<E> {
     /// Reads the data of the event that reports a failed run.
-    pub(super) fn read(data: Option<&RawValue>) -> Result<Self> {
+    pub(super) fn read(data: Option<&RawValue>, hooks: Hooks<'_>) -> Result<Self> {
         let text = data.map_or("null", RawValue::get);
         let wire: WireFailure<'_> = serde_json::from_str(text)
             .map_err(|error| format!("the failure event cannot be read: {error}"))
             .no_retry()?;
         let event = |raw: &RawValue| {
-            RawEvent::read(raw)
-                .and_then(|event| event.typed().map_err(|mismatch| mismatch.to_string()))
+            let event = RawEvent::read(raw, hooks).map_err(|error| error.to_string())?;
+            event.typed().map_err(|mismatch| mismatch.to_string())
         };
         let events = wire.events.unwrap_or_else(|| vec![wire.event]);
         Ok(Self {

@@ -64,7 +64,7 @@ impl AiRequest {
         if let Some(key) = &self.auth_key {
             opts.insert("auth_key".to_owned(), Value::from(key.as_str()));
         }
-        Ok(Work::Ask { op: "AIGateway", opts })
+        Ok(Work::Ask { op: Work::INFER, opts })
     }
 }
 

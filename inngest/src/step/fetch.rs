@@ -105,7 +105,7 @@ impl Fetch<'_> {
         if let Some(body) = body {
             opts.insert("body".to_owned(), Value::String(body));
         }
-        Ok(Work::Ask { op: "Gateway", opts })
+        Ok(Work::Ask { op: Work::FETCH, opts })
     }
 }
 

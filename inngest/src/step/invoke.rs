@@ -67,7 +67,7 @@ impl<T: DeserializeOwned> Invoke<'_, T> {
         if let Some(timeout) = self.timeout {
             opts.insert("timeout".to_owned(), limits::duration("timeout", timeout)?.into());
         }
-        Ok(Work::Ask { op: "InvokeFunction", opts })
+        Ok(Work::Ask { op: Work::INVOKE, opts })
     }
 }
 

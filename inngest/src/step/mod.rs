@@ -15,6 +15,7 @@ mod wait_for_signal;
 use std::time::Duration;
 
 use crate::engine::{CallState, RetryPolicy, StepSlot};
+use crate::middleware::Hooks;
 
 pub use ai::{AiRequest, Infer};
 pub use fetch::{Fetch, FetchResponse};
@@ -95,6 +96,10 @@ impl<'a> Step<'a> {
 
     pub(crate) fn app_id(self) -> &'a str {
         self.call.app_id
+    }
+
+    pub(crate) fn hooks(self) -> Hooks<'a> {
+        self.call.hooks
     }
 
     fn make(self, id: &str) -> StepSlot<'a> {

@@ -5,9 +5,11 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::Step;
-use crate::engine::{Decision, Fault, RetryPolicy, StepSlot, Work, decode_run};
-use crate::json::{self, Mismatch, decode};
-use crate::{Error, Result, StepError};
+use crate::engine::{
+    Decision, Fault, RetryPolicy, StepSlot, Unreadable, Work, decode_result, decode_run, unsavable,
+};
+use crate::json;
+use crate::{Result, StepError};
 
 impl<'a> Step<'a> {
     /// Runs `code` once and saves its result; later calls get the saved one.
@@ -29,10 +31,7 @@ impl<'a> Step<'a> {
         let step = slot.step().id.clone();
         run_once(slot, Work::STEP_RUN, self.policy, async move {
             let output = code().await?;
-            json::step_output(&output).map_err(|reason| {
-                Error::from(format!("the result of step `{step}` cannot be saved: {reason}"))
-                    .no_retry()
-            })
+            json::step_output(&output).map_err(|reason| unsavable(&step, &reason))
         })
     }
 }
@@ -45,21 +44,22 @@ pub(super) async fn run_once<T: DeserializeOwned>(
     code: impl Future<Output = Result<Box<RawValue>>>,
 ) -> Result<T, StepError> {
     let mut code = Some(code);
+    let hooks = slot.call().hooks;
     loop {
         let decoded = match slot.decision(label).await {
             Decision::Execute => {
                 if let Some(code) = code.take() {
-                    slot.execute(label, policy, code).await;
+                    slot.execute(policy, code).await;
                 }
                 continue;
             }
-            Decision::Memo(memo) => decode_run(&slot.step().id, memo),
-            Decision::Fresh(result) => decode(&result).map(Ok),
+            Decision::Memo(memo) => decode_run(&slot.step().id, memo, hooks),
+            Decision::Fresh(result) => decode_result(&slot.step().id, &result, hooks).map(Ok),
         };
         match decoded {
             Ok(result) => return result,
-            Err(mismatch) => {
-                misfit(&slot, &mismatch);
+            Err(unreadable) => {
+                refuse(&slot, unreadable);
                 std::future::pending::<()>().await;
             }
         }
@@ -71,18 +71,23 @@ pub(super) fn saved<T: DeserializeOwned>(
     slot: &StepSlot<'_>,
     memo: &RawValue,
 ) -> Poll<Result<T, StepError>> {
-    match decode_run(&slot.step().id, memo) {
+    match decode_run(&slot.step().id, memo, slot.call().hooks) {
         Ok(result) => Poll::Ready(result),
-        Err(mismatch) => {
-            misfit(slot, &mismatch);
+        Err(unreadable) => {
+            refuse(slot, unreadable);
             Poll::Pending
         }
     }
 }
 
-/// Ends the run: a result of another type says that the code has changed, and is no failure of the step that a
-/// function could catch (P-153).
-fn misfit(slot: &StepSlot<'_>, mismatch: &Mismatch) {
-    slot.call()
-        .fault(Fault::MemoMismatch { step: slot.step().id.clone(), reason: mismatch.to_string() });
+/// Ends the call. A result of another type says that the code has changed, and is no failure of the step that a function
+/// could catch (P-153).
+fn refuse(slot: &StepSlot<'_>, unreadable: Unreadable) {
+    let step = slot.step().id.clone();
+    slot.call().fail(match unreadable {
+        Unreadable::Mismatch(mismatch) => {
+            Fault::MemoMismatch { step, reason: mismatch.to_string() }.into_error()
+        }
+        Unreadable::Refused(error) => error,
+    });
 }

@@ -27,7 +27,11 @@ impl<'a> Step<'a> {
         let seed = EventIdSeed::of_step(call.run.id, &slot.step().hash);
         async move {
             let sent: Sent = run_once(slot, LABEL, policy, async move {
-                let ids = call.client.send_seeded(&events, &seed).await.map_err(final_or_not)?;
+                let ids = call
+                    .client
+                    .send_seeded(&events, &seed, call.hooks)
+                    .await
+                    .map_err(final_or_not)?;
                 Ok(json::step_output(&Sent { ids })?)
             })
             .await?;
@@ -42,6 +46,7 @@ fn final_or_not(error: SendError) -> Error {
             Error::from(error).retry_after(wait)
         }
         SendError::Unavailable { .. } | SendError::Unauthorized { .. } => Error::from(error),
+        SendError::Withheld { retry, .. } => Error::from(error).with_retry(retry),
         SendError::NoEventKey | SendError::Refused { .. } | SendError::DataIsNoObject(_) => {
             Error::from(error).no_retry()
         }

@@ -19,11 +19,12 @@ impl<'a> Step<'a> {
         let data = (!slot.is_saved()).then(|| json::payload(data)).transpose();
         run_once(slot, LABEL, self.policy, async move {
             let data = data.map_err(|reason| Error::new(reason).no_retry())?.unwrap_or_default();
-            let run =
-                call.client.send_signal(&signal, &data).await.map_err(|error| match error {
-                    SignalError::Unavailable(_) => Error::new(error),
-                    SignalError::Refused { .. } => Error::new(error).no_retry(),
-                })?;
+            let sent = call.client.send_signal_through(call.hooks, &signal, data).await;
+            let run = sent.map_err(|error| match error {
+                SignalError::Unavailable(_) => Error::new(error),
+                SignalError::Refused { .. } => Error::new(error).no_retry(),
+                SignalError::Withheld { retry, .. } => Error::new(error).with_retry(retry),
+            })?;
             Ok(json::step_output(&run)?)
         })
     }

@@ -22,6 +22,7 @@ mod middleware;
 mod outputs;
 #[cfg(feature = "axum")]
 mod over_axum;
+mod payloads;
 mod plain;
 mod programs;
 mod races;
