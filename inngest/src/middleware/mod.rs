@@ -85,7 +85,7 @@ pub trait Middleware: Send + Sync + 'static {
         let _ = call;
     }
 
-    /// JSON comes in, and is about to be read. See [what passes](self#what-passes).
+    /// JSON comes in, and is about to be read. See [what passes](crate::middleware#what-passes).
     ///
     /// A result of a step passes when the function comes to that step. An error ends the call, and the run where the
     /// error is final.
@@ -94,7 +94,7 @@ pub trait Middleware: Send + Sync + 'static {
         Ok(())
     }
 
-    /// JSON is about to leave. See [what passes](self#what-passes).
+    /// JSON is about to leave. See [what passes](crate::middleware#what-passes).
     ///
     /// With an error nothing leaves: the step, the call or the sending fails with it.
     fn outgoing(&self, payload: &mut Payload<'_>) -> Result<()> {

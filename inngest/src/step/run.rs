@@ -14,7 +14,7 @@ use crate::{Result, StepError};
 impl<'a> Step<'a> {
     /// Runs `code` once and saves its result; later calls get the saved one.
     ///
-    /// An error is retried by the server while attempts remain, as the error says (see [`Error`]); then it is
+    /// An error is retried by the server while attempts remain, as the error says (see [`Error`](crate::Error)); then it is
     /// saved and arrives here as a [`StepError`]. A panic counts as an error. `code` cannot contain steps.
     ///
     /// Inside, `?` takes every kind of error.
