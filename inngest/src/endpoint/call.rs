@@ -150,14 +150,14 @@ impl Call<'_> {
         if target.is_some_and(|target| memo.is_finished(target)) {
             return Reply::json(StatusCode::PARTIAL_CONTENT, &[(); 0]);
         }
-        let Inner { app_id, client, .. } = &*self.endpoint.inner;
+        let Inner { app_id, client, own_failures, .. } = &*self.endpoint.inner;
         // A targeted call is for one step, and its answer belongs to a group (P-196).
         let checkpointing = self.served.checkpointing().filter(|_| target.is_none());
         let item = checkpointing.and_then(|settings| {
             Some((settings, self.ctx.queue_item(client.clock().unix_milliseconds())?))
         });
         hooks.before_execution();
-        let state = CallState::new(app_id, info.run, memo, client, hooks);
+        let state = CallState::new(app_id, info.run, memo, client, hooks, own_failures);
         let given = Given { event, events: &events, extensions: &info.extensions };
         let function = self.served.start(&state, given);
         let outcome = drive(&state, &self.dispatch, function, item).await;

@@ -22,6 +22,7 @@ use bytes::Bytes;
 use crate::Client;
 #[cfg(feature = "axum")]
 use crate::body::Room;
+use crate::engine::OwnFailures;
 use crate::function::Served;
 #[cfg(feature = "axum")]
 pub(crate) use handle::content_length;
@@ -49,6 +50,7 @@ struct Inner {
     functions: Vec<Served>,
     refusals: Refusals,
     hooks: Hooks,
+    own_failures: OwnFailures,
     #[cfg(feature = "axum")]
     room: Room,
 }
@@ -74,6 +76,7 @@ impl Endpoint {
             functions: app.functions,
             refusals: Refusals::default(),
             hooks: Hooks::default(),
+            own_failures: OwnFailures::default(),
             #[cfg(feature = "axum")]
             room: app.room,
         };

@@ -6,6 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use super::memo::Memo;
+use super::own_failures::OwnFailures;
+use super::policy::RetryPolicy;
 use super::slots::{Phase, Slot, Slots, Work};
 use super::step_id::{StepId, StepIds};
 use crate::clock::Clock;
@@ -19,6 +21,7 @@ pub(crate) struct CallState<'b> {
     pub(crate) memo: Memo<'b>,
     pub(crate) client: &'b Client,
     pub(crate) hooks: Hooks<'b>,
+    pub(super) own_failures: &'b OwnFailures,
     /// The function is being polled: what is dropped now, it drops itself.
     pub(super) polling: AtomicBool,
     ids: Mutex<StepIds>,
@@ -32,9 +35,19 @@ impl<'b> CallState<'b> {
         memo: Memo<'b>,
         client: &'b Client,
         hooks: Hooks<'b>,
+        own_failures: &'b OwnFailures,
     ) -> Self {
-        let (ids, slots) = (Mutex::default(), Mutex::default());
-        Self { app_id, run, memo, client, hooks, polling: AtomicBool::new(false), ids, slots }
+        Self {
+            app_id,
+            run,
+            memo,
+            client,
+            hooks,
+            own_failures,
+            polling: AtomicBool::new(false),
+            ids: Mutex::default(),
+            slots: Mutex::default(),
+        }
     }
 
     pub(crate) fn clock(&self) -> &'b Clock {
@@ -55,6 +68,7 @@ impl<'b> CallState<'b> {
         slots.all.push(Slot {
             step: step.clone(),
             work: Work::RUN,
+            policy: RetryPolicy::default(),
             race,
             phase: Phase::Created,
             started: None,

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::policy::RetryPolicy;
 use super::step_id::StepId;
 use crate::Error;
 
@@ -43,6 +44,7 @@ impl Work {
 pub(super) struct Slot {
     pub(super) step: StepId,
     pub(super) work: Work,
+    pub(super) policy: RetryPolicy,
     /// The server must call again as soon as this one is done, without waiting for its siblings (P-164).
     pub(super) race: bool,
     pub(super) phase: Phase,

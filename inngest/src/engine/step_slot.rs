@@ -14,7 +14,7 @@ use super::policy::RetryPolicy;
 use super::slots::{Executed, Fault, Phase, Slots, Work};
 use super::step_id::StepId;
 use crate::middleware::{Hooks, PayloadKind, StepInfo};
-use crate::{Error, json};
+use crate::{Error, Retry, json};
 
 /// Whether a step has its result or must produce it.
 pub(crate) enum Decision<'a> {
@@ -143,10 +143,10 @@ impl<'a> StepSlot<'a> {
         hooks.before_step(&self.info());
         if let Some(slot) = self.call.slots().all.get_mut(self.index) {
             slot.started = Some(self.call.clock().now());
+            slot.policy = policy;
         }
         let result = InsideStep::new(self.call, std::pin::pin!(code)).await;
-        let result = result.and_then(|output| self.leaving(output));
-        let result = result.map_err(|error| policy.apply(error, self.call.run.attempt));
+        let result = self.counted(result.and_then(|output| self.leaving(output)));
         self.ended(Phase::Ran, result, hooks);
     }
 
@@ -157,6 +157,23 @@ impl<'a> StepSlot<'a> {
             None => Ok(output),
             Some(changed) => json::step_output(&changed).map_err(|u| unsavable(&self.step.id, &u)),
         }
+    }
+
+    /// An error with what follows from it, by the step's own limit.
+    fn counted(&self, result: Result<Box<RawValue>, Error>) -> Result<Box<RawValue>, Error> {
+        let policy = self.call.slots().all.get(self.index).map(|slot| slot.policy);
+        let policy = policy.unwrap_or_default();
+        let (run, step, counts) = (self.call.run, &self.step.hash, self.call.own_failures);
+        let limited = policy.max_attempts.is_some();
+        let result = result.map_err(|error| {
+            let failures = if limited { counts.count(run.id, step) } else { 1 };
+            policy.apply(error, failures, run.attempt)
+        });
+        let goes_on = result.as_ref().is_err_and(|error| error.retry() != Retry::Never);
+        if limited && !goes_on {
+            counts.forget(run.id, step);
+        }
+        result
     }
 
     fn ended(&self, phase: Phase, result: Result<Box<RawValue>, Error>, hooks: Hooks<'_>) {
@@ -216,16 +233,16 @@ impl StepSlot<'_> {
     /// the code has done is unknown, and only a failed attempt says so.
     fn dropped(&self) {
         let step = &self.step.id;
-        let text = if self.call.polling.load(Ordering::Relaxed) {
-            format!(
+        let result = if self.call.polling.load(Ordering::Relaxed) {
+            self.counted(Err(Error::from(format!(
                 "step `{step}` was dropped while its code ran; put a timeout inside the step, not around it"
-            )
+            ))))
         } else {
-            format!("the call was cut off while the code of step `{step}` ran")
+            Err(Error::from(format!("the call was cut off while the code of step `{step}` ran")))
         };
         // A hook that panics during a panic would end the process.
         let hooks = if std::thread::panicking() { Hooks::NONE } else { self.call.hooks };
-        self.ended(Phase::Gone, Err(Error::from(text)), hooks);
+        self.ended(Phase::Gone, result, hooks);
     }
 }
 

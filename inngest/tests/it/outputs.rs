@@ -183,6 +183,57 @@ async fn a_step_has_its_own_limit_of_attempts_and_its_own_pauses() {
     assert_eq!(attempt(2).await, ("true".into(), None), "the third of three");
 }
 
+/// P-105: the server counts what never reached the step as attempts too.
+#[tokio::test]
+async fn a_steps_own_limit_counts_its_own_failures_only() {
+    let endpoint = serving(dev(), |step, data| {
+        Box::pin(async move {
+            if data["before"] == true {
+                return Err("before the step".into());
+            }
+            let step = step.max_attempts(3);
+            let failed = step.run("s", async || Err::<Value, _>(Error::from("no")));
+            let (failed, other) = (failed.await, step.run("t", async || Ok(json!("t"))));
+            Ok(json!([failed.unwrap_err().message, other.await?]))
+        })
+    });
+    let attempt = async |run: &str, attempt: u32, before: bool| {
+        let mut body = body();
+        body["ctx"]["run_id"] = json!(run);
+        body["ctx"]["attempt"] = json!(attempt);
+        body["event"]["data"]["before"] = json!(before);
+        let answer = call(&endpoint, &body).await;
+        (answer.status.as_u16(), answer.no_retry().unwrap().to_owned())
+    };
+    // Two deliveries were lost, two failed before the step: its first failure is the first.
+    assert_eq!(attempt("a", 2, true).await, (500, "false".into()));
+    assert_eq!(attempt("a", 3, true).await, (500, "false".into()));
+    assert_eq!(attempt("a", 4, false).await, (206, "false".into()), "the first of three");
+    // Another run has a count of its own.
+    assert_eq!(attempt("b", 4, false).await, (206, "false".into()), "the first of three");
+    assert_eq!(attempt("a", 5, false).await, (206, "false".into()), "the second of three");
+    assert_eq!(attempt("a", 6, true).await, (500, "false".into()));
+    assert_eq!(attempt("a", 7, false).await, (206, "true".into()), "the third of three");
+    // It is over, and would begin anew.
+    assert_eq!(attempt("a", 8, false).await, (206, "false".into()));
+}
+
+/// Whatever the process has forgotten, a step is never given up too early.
+#[tokio::test]
+async fn a_limit_that_was_forgotten_leaves_the_end_to_the_server() {
+    for attempt in 0..20 {
+        let endpoint = serving(dev(), |step, _| {
+            let step = step.max_attempts(3);
+            Box::pin(async move {
+                Ok(step.run("s", async || Err::<Value, _>(Error::from("no"))).await?)
+            })
+        });
+        let mut body = body();
+        body["ctx"]["attempt"] = json!(attempt);
+        assert_eq!(call(&endpoint, &body).await.no_retry(), Some("false"), "attempt {attempt}");
+    }
+}
+
 #[tokio::test]
 async fn a_panic_counts_against_the_limit_too() {
     let endpoint = serving(dev(), |step, _| {

@@ -192,6 +192,20 @@ async fn perform<F: Function>(
             });
             json!(failed.await.err().map(|error| error.message))
         }
+        "own limit" => {
+            // The first delivery fails before the step, and says nothing of it.
+            if ran("function") == 1 {
+                return Err("not yet".into());
+            }
+            let fails = async |id: &'static str| {
+                let failed = step.max_attempts(2).run::<Value, _>(id, async || {
+                    ran(id);
+                    Err("no".into())
+                });
+                failed.await.err().map(|error| error.message)
+            };
+            json!([fails("late").await, fails("next").await])
+        }
         "fails" => {
             value("a", 1).await?;
             return Err("out of stock").no_retry();

@@ -70,6 +70,14 @@ async fn a_step_is_given_up_after_its_last_attempt() {
     }
 }
 
+/// The server allows three attempts, and counts the delivery that failed before the step.
+#[tokio::test]
+async fn a_steps_own_limit_counts_its_own_failures() {
+    for run in returns("own limit", json!(["no", "no"])).await {
+        assert_eq!((run.entry.bodies["late"], run.entry.bodies["next"]), (2, 2));
+    }
+}
+
 #[tokio::test]
 async fn a_final_error_fails_the_run_and_is_handled() {
     let world = World::start().await;
