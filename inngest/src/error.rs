@@ -116,6 +116,11 @@ impl Error {
         self.data.as_ref().or_else(|| self.step_error()?.data.as_ref())
     }
 
+    /// What caused it, where it is an uncaught [`StepError`] that says so.
+    pub(crate) fn cause(&self) -> Option<&Value> {
+        self.step_error()?.cause.as_deref()
+    }
+
     /// The same error, after this decision.
     pub(crate) fn with_retry(self, retry: Retry) -> Self {
         Self { retry, ..self }

@@ -50,8 +50,10 @@ impl Reply {
             Retry::Backoff | Retry::After(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let mut body = json!({ "name": error.name(), "message": error.to_string() });
-        if let Some(data) = error.data() {
-            body["data"] = data.clone();
+        for (key, value) in [("data", error.data()), ("cause", error.cause())] {
+            if let Some(value) = value {
+                body[key] = value.clone();
+            }
         }
         Self::json(status, &body).retry(error.retry())
     }

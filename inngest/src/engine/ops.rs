@@ -56,6 +56,8 @@ struct OpError {
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -131,6 +133,7 @@ impl From<&Error> for OpError {
             name: error.name().to_owned(),
             message: error.to_string(),
             data: error.data().cloned(),
+            cause: error.cause().cloned(),
         }
     }
 }

@@ -79,7 +79,7 @@ impl fmt::Debug for AiRequest {
 
 impl<'a> Step<'a> {
     /// Has the server ask a model, so that no process of ours waits for the answer, which is the provider's
-    /// JSON (P-109).
+    /// JSON (P-109). An answer that is no `T` is an error with the name `UnexpectedResult`.
     pub fn infer<T: DeserializeOwned>(self, id: &str, request: AiRequest) -> Infer<'a, T> {
         Infer { slot: self.make(id), request, output: PhantomData }
     }

@@ -15,7 +15,8 @@ use crate::{StepError, json};
 
 impl<'a> Step<'a> {
     /// Runs a function of any app by the full id that the server knows it by, `<app>-<function>`; see
-    /// [`invoke`](Self::invoke). `data` must be a JSON object; `()` stands for an empty one.
+    /// [`invoke`](Self::invoke). `data` must be a JSON object; `()` stands for an empty one. A result that is no `T` is an
+    /// error with the name `UnexpectedResult`.
     pub fn invoke_id<T: DeserializeOwned>(
         self,
         id: &str,

@@ -66,22 +66,25 @@ pub(super) async fn run_once<T: DeserializeOwned>(
     }
 }
 
-/// The saved result of a step that the server carried out.
+/// What others have returned for a step that the server carried out. It is not of this program's making, so a result of
+/// another type is a failure of the step, which a function can catch.
 pub(super) fn saved<T: DeserializeOwned>(
     slot: &StepSlot<'_>,
     memo: &RawValue,
 ) -> Poll<Result<T, StepError>> {
-    match decode_run(&slot.step().id, memo, slot.call().hooks) {
+    let (call, step) = (slot.call(), &slot.step().id);
+    match decode_run(step, memo, call.hooks) {
         Ok(result) => Poll::Ready(result),
-        Err(unreadable) => {
-            refuse(slot, unreadable);
-            Poll::Pending
+        Err(Unreadable::Mismatch(mismatch)) => {
+            let text = format!("the result of step `{step}` has come and does not fit: {mismatch}");
+            Poll::Ready(Err(StepError::new(step, "UnexpectedResult", text)))
         }
+        Err(Unreadable::Refused(error)) => call.or_fail(Err(error)),
     }
 }
 
-/// Ends the call. A result of another type says that the code has changed, and is no failure of the step that a function
-/// could catch (P-153).
+/// Ends the call. A result of code of ours that has another type says that the code has changed, and is no failure of the
+/// step that a function could catch (P-153).
 fn refuse(slot: &StepSlot<'_>, unreadable: Unreadable) {
     let step = slot.step().id.clone();
     slot.call().fail(match unreadable {

@@ -159,8 +159,15 @@ async fn p108_a_failed_step_has_its_cause() {
         })
     });
     let error = json!({ "error": { "name": "E", "message": "m", "cause": { "message": "disk full" }, "stack": "s" } });
-    let answer = call(&endpoint, &body_with(&[("s", error)])).await;
+    let failed = body_with(&[("s", error)]);
+    let answer = call(&endpoint, &failed).await;
     assert_eq!(answer.json(), json!(["E", { "message": "disk full" }, null]));
+    // It is handed on where the error is not caught.
+    let uncaught = serving(dev(), |step, _| {
+        Box::pin(async move { Ok(step.invoke_id::<Value>("s", "other-fn", &()).await?) })
+    });
+    let expected = json!({ "name": "E", "message": "m", "cause": { "message": "disk full" } });
+    assert_eq!(call(&uncaught, &failed).await.json(), expected);
 }
 
 #[tokio::test]

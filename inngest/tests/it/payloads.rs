@@ -128,8 +128,7 @@ impl Function for Does {
 impl OnFailure for Does {
     async fn on_failure(&self, cx: FailureContext<'_, Self>) -> Result<()> {
         let event = cx.failure.event.map(|event| event.data.0["secret"].clone());
-        let told = json!(event);
-        self.seen.lock().unwrap().push(told);
+        self.seen.lock().unwrap().push(json!([event, cx.failure.error.data]));
         Ok(())
     }
 }
@@ -262,10 +261,23 @@ async fn p189_what_others_send_is_opened() {
     let order = json!({ "name": "demo/event.sent", "data": seal(secret()) });
     failed["event"] = json!({ "name": "inngest/function.failed", "data": {
         "function_id": "app-fn", "run_id": "01R", "error": { "message": "no" }, "event": order,
+        "result": { "message": "no", "data": seal(secret()) },
     }});
     let uri = "/api/inngest?fnId=app-fn-failure&stepId=step";
     assert_eq!(post(&world.endpoint, uri, failed.to_string()).await.status, 200);
-    assert_eq!(world.seen.lock().unwrap().last(), Some(&json!({ "Ok": 5 })));
+    assert_eq!(world.seen.lock().unwrap().last(), Some(&json!([{ "Ok": 5 }, secret()])));
+
+    // A handler of failures runs in any case.
+    let nested = |kind: &PayloadKind<'_>| {
+        !matches!(
+            kind,
+            PayloadKind::Event { name: "inngest/function.failed" } | PayloadKind::Output
+        )
+    };
+    let world = refusing(Refuse(nested, Retry::Never), FakeApi::default());
+    assert_eq!(post(&world.endpoint, uri, failed.to_string()).await.status, 200);
+    let reason = "the data of event `demo/event.sent` cannot be read: no key";
+    assert_eq!(*world.seen.lock().unwrap(), [json!([{ "Err": reason }, null])]);
 }
 
 /// The function sees in the call that ran a step what it sees in every later one.

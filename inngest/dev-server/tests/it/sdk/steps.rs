@@ -87,7 +87,8 @@ async fn a_final_error_fails_the_run_and_is_handled() {
         assert_eq!(run.output["message"], "out of stock", "{mode}: {run:?}");
         assert_eq!(bodies(&run), [("a", 1)]);
         let handled = eventually("the failure is handled", async || world.noted(&run.id).failure);
-        assert_eq!(handled.await, "out of stock", "{mode}");
+        let error = json!(["OutOfStock", "out of stock", {"left": 0}, null]);
+        assert_eq!(handled.await, error, "{mode}");
     }
     world.end().await;
 }
