@@ -63,6 +63,7 @@ mod step_error;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transport;
+mod wire_error;
 
 pub use app::{App, AppError, BuildError};
 pub use checkpointing::Checkpointing;

@@ -1,6 +1,7 @@
 //! The serve endpoint: one URL through which Inngest learns of the functions and calls them.
 
 mod call;
+mod fit;
 mod handle;
 mod hook;
 mod introspect;

@@ -1,11 +1,9 @@
 //! What a call came to, as middleware lets it leave. The results of steps have passed it when their code ended.
 
-use std::fmt::Display;
-
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
-use crate::engine::{Found, Outcome, Work};
+use crate::engine::{Executed, Found, Outcome, Work};
 use crate::function::write_output;
 use crate::middleware::{Hooks, PayloadKind};
 use crate::{Error, Result, json};
@@ -24,10 +22,16 @@ pub(super) fn outgoing(outcome: Outcome, hooks: Hooks<'_>) -> Outcome {
         Outcome::Finished(Err(error)) => refused(error),
         Outcome::Panicked(message) => refused(Error::from(message)),
         Outcome::Found(mut found) => {
-            match found.iter_mut().try_for_each(|found| asked(found, hooks)) {
-                Ok(()) => Outcome::Found(found),
-                Err(error) => refused(error),
+            for one in &mut found {
+                match asked(one, hooks) {
+                    Ok(()) => {}
+                    Err(Refusal::OfHook(error)) => return refused(error),
+                    Err(Refusal::OfData(error)) => {
+                        return Outcome::Executed(Executed::unsendable(one, error));
+                    }
+                }
             }
+            Outcome::Found(found)
         }
         other => other,
     }
@@ -38,8 +42,22 @@ fn result(output: Box<RawValue>, hooks: Hooks<'_>) -> Result<Box<RawValue>> {
     changed.map_or(Ok(output), |changed| write_output(&changed))
 }
 
+/// Why a step cannot be told to the server.
+enum Refusal {
+    /// Middleware does not let it pass, which ends the call.
+    OfHook(Error),
+    /// What middleware has made of it cannot be sent. Its step fails, and the others are found again.
+    OfData(Error),
+}
+
+impl<E: Into<Error>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::OfHook(error.into())
+    }
+}
+
 /// What goes to the server in the options of a step, for others to read.
-fn asked(found: &mut Found, hooks: Hooks<'_>) -> Result<()> {
+fn asked(found: &mut Found, hooks: Hooks<'_>) -> Result<(), Refusal> {
     let step = found.step.id.as_str();
     let Work::Ask { op, opts } = &mut found.work else { return Ok(()) };
     let target = opts.get("function_id").or_else(|| opts.get("url")).and_then(Value::as_str);
@@ -58,13 +76,20 @@ fn asked(found: &mut Found, hooks: Hooks<'_>) -> Result<()> {
 }
 
 /// The server never ends an operation where such a value is no object (P-004).
-fn object(kind: PayloadKind<'_>, value: Option<&mut Value>, hooks: Hooks<'_>) -> Result<()> {
+fn object(
+    kind: PayloadKind<'_>,
+    value: Option<&mut Value>,
+    hooks: Hooks<'_>,
+) -> Result<(), Refusal> {
     let Some(value) = value else { return Ok(()) };
     let Some(changed) = hooks.outgoing(kind, &to_raw_value(value)?)? else { return Ok(()) };
     match json::payload(&changed) {
         Ok(object @ Value::Object(_)) => *value = object,
-        Ok(_) => return Err(unsendable(kind, &"middleware has made it no JSON object")),
-        Err(reason) => return Err(unsendable(kind, &reason)),
+        Ok(_) => {
+            let text = format!("{kind} cannot be sent: middleware has made it no JSON object");
+            return Err(Refusal::OfHook(Error::from(text).no_retry()));
+        }
+        Err(reason) => return Err(Refusal::OfData(reason.of_sent(kind))),
     }
     Ok(())
 }
@@ -74,20 +99,17 @@ fn fetch_body(
     kind: PayloadKind<'_>,
     opts: &mut Map<String, Value>,
     hooks: Hooks<'_>,
-) -> Result<()> {
+) -> Result<(), Refusal> {
     let body = opts.get("body").and_then(Value::as_str).unwrap_or("null");
     let Some(changed) = hooks.outgoing(kind, &RawValue::from_string(body.to_owned())?)? else {
         return Ok(());
     };
-    let changed = json::step_output(&changed).map_err(|reason| unsendable(kind, &reason))?;
-    if changed.get() == "null" {
+    let changed =
+        json::payload_text(&changed).map_err(|reason| Refusal::OfData(reason.of_sent(kind)))?;
+    if changed == "null" {
         opts.remove("body");
     } else {
-        opts.insert("body".to_owned(), Value::from(changed.get()));
+        opts.insert("body".to_owned(), Value::String(changed));
     }
     Ok(())
-}
-
-fn unsendable(kind: PayloadKind<'_>, reason: &impl Display) -> Error {
-    Error::from(format!("{kind} cannot be sent: {reason}")).no_retry()
 }

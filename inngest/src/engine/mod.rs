@@ -22,4 +22,4 @@ pub(crate) use own_failures::OwnFailures;
 pub(crate) use policy::RetryPolicy;
 pub(crate) use save::QueueItem;
 pub(crate) use slots::{Executed, Fault, Found, Work};
-pub(crate) use step_slot::{Decision, StepSlot, unsavable};
+pub(crate) use step_slot::{Decision, StepSlot};

@@ -97,6 +97,21 @@ pub(crate) struct Executed {
     pub(crate) took_ns: u64,
 }
 
+impl Executed {
+    /// A step that the server shall hear of as failed, as it cannot be told to carry it out.
+    pub(crate) fn unsendable(found: &Found, error: Error) -> Self {
+        Self {
+            slot: usize::MAX,
+            step: found.step.clone(),
+            label: Work::STEP_RUN,
+            race: found.race,
+            result: Err(error.no_retry()),
+            started_ns: 0,
+            took_ns: 0,
+        }
+    }
+}
+
 /// Something in the function's code that no reply to the server can express. It ends the run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {

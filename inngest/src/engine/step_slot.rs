@@ -1,6 +1,5 @@
 //! One step of a call: from its first poll to its result.
 
-use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -155,7 +154,7 @@ impl<'a> StepSlot<'a> {
         let kind = PayloadKind::Step { id: &self.step.id };
         match self.call.hooks.outgoing(kind, &output)? {
             None => Ok(output),
-            Some(changed) => json::step_output(&changed).map_err(|u| unsavable(&self.step.id, &u)),
+            Some(changed) => json::step_output(&changed).map_err(|u| u.of_result(&self.step.id)),
         }
     }
 
@@ -244,11 +243,6 @@ impl StepSlot<'_> {
         let hooks = if std::thread::panicking() { Hooks::NONE } else { self.call.hooks };
         self.ended(Phase::Gone, result, hooks);
     }
-}
-
-/// A result that cannot be saved.
-pub(crate) fn unsavable(step: &str, reason: &impl Display) -> Error {
-    Error::from(format!("the result of step `{step}` cannot be saved: {reason}")).no_retry()
 }
 
 fn nanoseconds(time: Duration) -> u64 {

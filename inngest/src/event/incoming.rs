@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::json::decode;
+use crate::json::{Mismatch, decode};
 
 /// The name of the event of a run that another function, or a person, has started directly.
 const INVOKED: &str = "inngest/function.invoked";
@@ -32,16 +32,28 @@ impl<'a> Incoming<'a> {
         self.name == INVOKED
     }
 
-    /// The event's data as a `T`.
+    /// The event's data as a `T`. Data that says nothing is whatever `T` takes for that, such as a unit struct or one whose
+    /// fields may all be absent.
     pub fn data<T: DeserializeOwned>(&self) -> Result<T, EventMismatch> {
-        decode(self.data.unwrap_or(RawValue::NULL))
-            .map_err(|mismatch| self.mismatch(mismatch.to_string()))
+        event_data(self.data).map_err(|mismatch| self.mismatch(mismatch.to_string()))
     }
 
     /// An error that says why the event cannot be read.
     pub fn mismatch(&self, reason: impl Into<String>) -> EventMismatch {
         EventMismatch { event: self.name.to_owned(), reason: reason.into() }
     }
+}
+
+/// Reads the data of an event.
+pub(crate) fn event_data<T: DeserializeOwned>(data: Option<&RawValue>) -> Result<T, Mismatch> {
+    let data = data.unwrap_or(RawValue::NULL);
+    // No data is `null` from one sender and `{}` from the next; a unit struct reads the first, other structs the second.
+    let same = match data.get() {
+        "null" => "{}",
+        "{}" => "null",
+        _ => return decode(data),
+    };
+    decode(data).or_else(|mismatch| serde_json::from_str(same).map_err(|_| mismatch))
 }
 
 /// Takes what the server adds to an invoked run's data out of it again (P-114): a strict type would refuse it, and a map

@@ -29,9 +29,9 @@ struct Wire<'a> {
     ts: Option<Number>,
 }
 
-/// How deep an event may nest; as deep as `serde_json` follows typed data. Text that nothing here looks at would
-/// otherwise pass at any depth, and fail where it is read next.
-const MAX_DEPTH: usize = 128;
+/// How deep an event may nest: its data, and around it the event, as part of the data of one that tells of its run's
+/// failure. Text that nothing here looks at would otherwise pass at any depth, and fail where it is read next.
+const MAX_DEPTH: usize = json::READABLE_DEPTH + 3;
 
 impl<'a> RawEvent<'a> {
     /// Reads an event of a run, and lets middleware look at its data.

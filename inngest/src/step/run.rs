@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::Step;
 use crate::engine::{
-    Decision, Fault, RetryPolicy, StepSlot, Unreadable, Work, decode_result, decode_run, unsavable,
+    Decision, Fault, RetryPolicy, StepSlot, Unreadable, Work, decode_result, decode_run,
 };
 use crate::json;
 use crate::{Result, StepError};
@@ -16,6 +16,9 @@ impl<'a> Step<'a> {
     ///
     /// An error is retried by the server while attempts remain, as the error says (see [`Error`](crate::Error)); then it is
     /// saved and arrives here as a [`StepError`]. A panic counts as an error. `code` cannot contain steps.
+    ///
+    /// A result that could not be saved and read back is a final error of the step, with the name `UnsavableData`: over 4 MiB
+    /// as the server counts, nested over 120 levels, with an integer beyond 2<sup>53</sup>.
     ///
     /// Inside, `?` takes every kind of error.
     pub fn run<T, F>(
@@ -31,7 +34,7 @@ impl<'a> Step<'a> {
         let step = slot.step().id.clone();
         run_once(slot, Work::STEP_RUN, self.policy, async move {
             let output = code().await?;
-            json::step_output(&output).map_err(|reason| unsavable(&step, &reason))
+            json::step_result(&output).map_err(|reason| reason.of_result(&step))
         })
     }
 }

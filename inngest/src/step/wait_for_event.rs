@@ -9,8 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{Step, expression, limits};
 use crate::engine::{StepSlot, Work};
-use crate::event::RawEvent;
-use crate::json::decode;
+use crate::event::{RawEvent, event_data};
 use crate::middleware::Hooks;
 use crate::{Event, EventData, Result, StepError};
 
@@ -122,7 +121,7 @@ fn received<E: EventData>(
         Ok(event) => event.seen_by(hooks)?,
         Err(reason) => return Ok(Err(unexpected(reason))),
     };
-    let data = decode::<E>(event.data.as_deref().unwrap_or(RawValue::NULL));
-    let data = data.map_err(|mismatch| unexpected(mismatch.to_string()));
+    let data =
+        event_data::<E>(event.data.as_deref()).map_err(|mismatch| unexpected(mismatch.to_string()));
     Ok(data.map(|data| Some(event.with(data))))
 }

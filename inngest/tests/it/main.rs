@@ -7,12 +7,14 @@
 )]
 
 mod asks;
+mod batches;
 #[cfg(feature = "axum")]
 mod bodies;
 mod calls;
 mod checkpoints;
 mod config;
 mod conformance;
+mod deadlines;
 mod documents;
 mod events;
 mod failure;
@@ -31,6 +33,7 @@ mod replay;
 mod served;
 mod signatures;
 mod simulator;
+mod sizes;
 mod steps;
 mod support;
 mod sync;

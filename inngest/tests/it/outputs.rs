@@ -4,28 +4,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use inngest::{Error, ResultExt as _};
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, body, body_with, call, dev, serving};
+use crate::support::{Answer, body, body_with, call, dev, done, serving};
 
 /// The first call of a function with one step, `s`, that returns `output`.
 async fn step_with<T>(output: T) -> Answer
 where
-    T: Serialize + Clone + Send + Sync + 'static,
+    T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
 {
-    #[derive(Serialize)]
-    #[serde(transparent)]
-    struct Out<T>(T);
-    impl<'de, T> serde::Deserialize<'de> for Out<T> {
-        fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-            Err(serde::de::Error::custom("never read"))
-        }
-    }
     let endpoint = serving(dev(), move |step, _| {
         let output = output.clone();
         Box::pin(async move {
-            step.run("s", async || Ok(Out(output))).await?;
+            step.run("s", async || Ok(output)).await?;
             Ok(Value::Null)
         })
     });
@@ -35,11 +28,12 @@ where
 /// A step whose output the server could not keep fails at once, by name.
 async fn assert_refused<T>(output: T, words: &str)
 where
-    T: Serialize + Clone + Send + Sync + 'static,
+    T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
 {
     let answer = step_with(output).await;
     assert_eq!(answer.ops(), [("StepError".into(), "s".into())]);
     assert_eq!(answer.no_retry(), Some("true"));
+    assert_eq!(answer.json()[0]["error"]["name"], "UnsavableData");
     let message = answer.json()[0]["error"]["message"].as_str().unwrap().to_owned();
     assert!(message.starts_with("the result of step `s` cannot be saved: "), "{message}");
     assert!(message.contains(words), "{message}");
@@ -63,14 +57,41 @@ async fn t33_nan_and_infinity_fail_the_step() {
 }
 
 #[tokio::test]
-async fn t35_keys_that_are_no_text_fail_the_step() {
-    assert_refused(BTreeMap::from([((1, 2), 3)]), "a key that is no text").await;
-    assert_refused(BTreeMap::from([(1, 2)]), "a key that is no text").await;
+async fn t35_keys_that_are_neither_texts_nor_numbers_fail_the_step() {
+    assert_refused(BTreeMap::from([((1, 2), 3)]), "a key that is neither text nor number").await;
+    let numbers = step_with(BTreeMap::from([(u64::MAX, 2)])).await;
+    assert_eq!(numbers.json()[0]["data"], json!({ "18446744073709551615": 2 }));
+}
+
+#[tokio::test]
+async fn t35_maps_with_numbers_for_keys_come_back_as_they_were() {
+    let endpoint = serving(dev(), |step, _| {
+        Box::pin(async move {
+            let sums = || BTreeMap::from([(7_u64, "a".to_owned()), (10, "b".to_owned())]);
+            let saved = step.run("s", async || Ok(sums())).await?;
+            Ok(json!(saved == sums()))
+        })
+    });
+    let saved = call(&endpoint, &body()).await.json()[0]["data"].take();
+    assert_eq!(call(&endpoint, &body_with(&[("s", done(saved))])).await.json(), json!(true));
+}
+
+/// Found out in the attempt that could still be mended, not in every later call.
+#[tokio::test]
+async fn what_could_not_be_read_back_fails_the_step() {
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Skipped {
+        #[serde(skip_serializing)]
+        id: u8,
+    }
+    let skipped = Skipped { id: 1 };
+    assert_eq!(skipped.id, 1);
+    assert_refused(skipped, "it could not be read back: missing field `id`").await;
 }
 
 #[tokio::test]
 async fn p063_repeated_keys_fail_the_step() {
-    #[derive(Clone, Serialize)]
+    #[derive(Clone, Serialize, Deserialize)]
     struct Twice {
         id: u8,
         #[serde(flatten)]

@@ -415,8 +415,8 @@ async fn p189_what_middleware_makes_is_checked() {
     for (what, status, text) in [
         ("run", 206, "the result of step `s` cannot be saved: it has 9000002 bytes"),
         ("return", 400, "the function's result cannot be sent: it has 9000002 bytes"),
-        ("invoke", 400, "the data of the invocation `s` cannot be sent: it has 9000002 bytes"),
-        ("fetch", 400, "the body of the request `s` cannot be sent: it has 9000002 bytes"),
+        ("invoke", 206, "the data of the invocation `s` cannot be sent: it has 9000002 bytes"),
+        ("fetch", 206, "the body of the request `s` cannot be sent: it has 9000006 bytes"),
     ] {
         let (answered, message, no_retry) = told(&world, what, None).await;
         assert_eq!((answered, no_retry.as_deref()), (status, Some("true")), "{what}");
