@@ -11,11 +11,11 @@ use super::request::{CallContext, CallRequest};
 use super::run_state::CompleteState;
 use super::trust::Trusted;
 use super::{Endpoint, Inner};
-use crate::Run;
 use crate::engine::{CallState, Dispatch, Memo, drive};
 use crate::event::RawEvent;
 use crate::function::{Given, Served};
 use crate::middleware::{CallInfo, Chain, Hooks};
+use crate::{Result, Run};
 
 /// Where a trace goes on; repeated in the answer (P-040).
 const TRACE_HEADERS: [HeaderName; 2] =
@@ -52,7 +52,7 @@ impl Endpoint {
         let reply = match query.probe.as_deref() {
             None => {
                 let called = self.trusted_call(query, parts, trusted).await;
-                called.unwrap_or_else(|problem| Reply::retriable(&problem))
+                called.unwrap_or_else(|problem| Reply::of_error(&problem))
             }
             // Cloud asks whether this app holds the key; the signature of the answer says so (P-061).
             Some("trust") => Reply::raw(StatusCode::OK, "{}"),
@@ -72,7 +72,7 @@ impl Endpoint {
         query: CallQuery,
         parts: &Parts,
         trusted: &Trusted<'_>,
-    ) -> Result<Reply, String> {
+    ) -> Result<Reply> {
         let function_id = query.function_id;
         let function_id =
             function_id.ok_or("the call names no function: `fnId` is missing in its URL")?;
@@ -152,7 +152,9 @@ impl Call<'_> {
         }
         let Inner { app_id, client, own_failures, .. } = &*self.endpoint.inner;
         // A targeted call is for one step, and its answer belongs to a group (P-196).
-        let checkpointing = self.served.checkpointing().filter(|_| target.is_none());
+        let checkpointing = self.served.checkpointing();
+        let checkpointing =
+            checkpointing.filter(|_| target.is_none() && !client.checkpoints_paused());
         let item = checkpointing.and_then(|settings| {
             Some((settings, self.ctx.queue_item(client.clock().unix_milliseconds())?))
         });

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::journal::Journal;
+use super::sizes::large;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
@@ -268,6 +269,9 @@ async fn perform<F: Function>(
             }
             json!(lengths)
         }
-        other => return Err(format!("no program {other:?}")).no_retry(),
+        other => match large(step, other, ran).await? {
+            Some(output) => output,
+            None => return Err(format!("no program {other:?}")).no_retry(),
+        },
     })
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::world::{MODES, Run, World, eventually};
 
 /// Runs a program in both modes, and checks what it returned.
-async fn returns(program: &str, expected: Value) -> Vec<Run> {
+pub(super) async fn returns(program: &str, expected: Value) -> Vec<Run> {
     let world = World::start().await;
     let mut runs = Vec::new();
     for mode in MODES {
@@ -24,7 +24,7 @@ async fn returns(program: &str, expected: Value) -> Vec<Run> {
     runs
 }
 
-fn bodies(run: &Run) -> Vec<(&str, u32)> {
+pub(super) fn bodies(run: &Run) -> Vec<(&str, u32)> {
     run.entry.bodies.iter().map(|(step, count)| (step.as_str(), *count)).collect()
 }
 
