@@ -1,4 +1,4 @@
-//! Errors as the server is told of them (P-119).
+//! Errors as they go to the server (P-119).
 
 use std::borrow::Cow;
 

@@ -8,7 +8,7 @@ use crate::{NewEvent, SendError, json};
 /// The most events that the server takes in one request. Of more it takes the first 5,000, starts their runs, and then
 /// says that it refuses.
 const MOST_EVENTS: usize = 5_000;
-/// The most bytes in a request. The server would take more; what stands before it is told in our errors to let 4 MiB pass.
+/// The most bytes in a request. The server would take more; what stands before it is asked in our errors to let 4 MiB pass.
 /// The largest event fits.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 

@@ -42,7 +42,7 @@ fn result(output: Box<RawValue>, hooks: Hooks<'_>) -> Result<Box<RawValue>> {
     changed.map_or(Ok(output), |changed| write_output(&changed))
 }
 
-/// Why a step cannot be told to the server.
+/// Why a step cannot be sent to the server.
 enum Refusal {
     /// Middleware does not let it pass, which ends the call.
     OfHook(Error),

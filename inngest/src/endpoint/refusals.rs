@@ -73,7 +73,7 @@ impl Refusals {
         counts.log_if_due(now);
     }
 
-    /// Whether a forged request may cost more than it would by itself, so that the reason can be told.
+    /// Whether a forged request may cost more than it would by itself, so that the reason is found.
     pub(super) fn may_look_closer(&self, now: i64) -> bool {
         let mut counts = self.counts();
         let due = is_due(counts.last_closer_look, now);
@@ -103,7 +103,7 @@ impl Counts {
         let malformed = all.malformed - logged.malformed;
         let stale = all.stale - logged.stale;
         let forged = all.forged - logged.forged;
-        let rewritten = all.rewritten - told.rewritten;
+        let rewritten = all.rewritten - logged.rewritten;
         let without_key = all.without_key - logged.without_key;
         let unread = all.unread - logged.unread;
         let hints = [

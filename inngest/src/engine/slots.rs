@@ -98,7 +98,7 @@ pub(crate) struct Executed {
 }
 
 impl Executed {
-    /// A step that the server shall hear of as failed, as it cannot be told to carry it out.
+    /// A step that is reported as failed, because what the server would need to carry it out cannot be sent.
     pub(crate) fn unsendable(found: &Found, error: Error) -> Self {
         Self {
             slot: usize::MAX,

@@ -29,7 +29,7 @@ struct Wire<'a> {
     ts: Option<Number>,
 }
 
-/// How deep an event may nest: its data, and around it the event, as part of the data of one that tells of its run's
+/// How deep an event may nest: its data, and around it the event, as part of the data of one that reports its run's
 /// failure. Text that nothing here looks at would otherwise pass at any depth, and fail where it is read next.
 const MAX_DEPTH: usize = json::READABLE_DEPTH + 3;
 

@@ -61,12 +61,12 @@ impl Unsavable {
         Error::from(text).no_retry().named(UNSAVABLE)
     }
 
-    /// The error of the step that shall send it, after middleware has seen it.
+    /// The error of the step that sends it, after middleware has seen it.
     pub(crate) fn of_sent(&self, what: impl fmt::Display) -> Error {
         Error::from(format!("{what} cannot be sent: {self}")).no_retry().named(UNSAVABLE)
     }
 
-    /// The error of the step that shall send it. It is the same in every call, so the server need not keep it.
+    /// The error of the step that sends it. It is the same in every call, so the server need not keep it.
     pub(crate) fn of_payload(&self, step: &str, what: &str) -> StepError {
         StepError::new(
             step,

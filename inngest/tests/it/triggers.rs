@@ -313,5 +313,5 @@ async fn data_that_says_nothing_is_read_as_any_type_writes_it() {
     let refused = call(&ping, &other).await;
     assert!(refused.text.contains("expected unit struct Ping"), "{}", refused.text);
     let sent = inngest::NewEvent::new(&Ping).unwrap();
-    assert_eq!(sent.data, json!({}), "the server takes objects");
+    assert_eq!(sent.data.get(), "{}", "the server takes objects");
 }
