@@ -12,5 +12,6 @@ pub mod http;
 pub mod inbox;
 pub mod logging;
 pub mod metrics;
+mod net;
 pub mod outbound;
 pub mod reconcile;

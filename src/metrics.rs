@@ -6,7 +6,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 
 /// The content type of [`Metrics::render`].
 pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -39,57 +39,52 @@ impl Default for Metrics {
 impl Metrics {
     /// Counters that start at zero.
     pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("prometei_flow");
+        let add = &mut registry;
         let mut metrics = Self {
+            webhooks: register(add, "webhooks_received", "Webhooks, by how they were answered"),
+            leads_stored: register(add, "leads_stored", "Leads taken from webhooks into the inbox"),
+            events_sent: register(add, "events_sent", "Events that Inngest accepted"),
+            events_parked: register(add, "events_parked", "Events that Inngest refused for good"),
+            send_failures: register(add, "event_send_failures", "Failed sends, to be tried again"),
+            reconcile_runs: register(add, "reconcile_runs", "Runs of reconciliation"),
+            leads_missed: register(
+                add,
+                "leads_missed_by_webhooks",
+                "Leads that no webhook told of, found by reconciliation",
+            ),
+            inbox_waiting: register(add, "inbox_waiting", "Leads that Inngest does not have yet"),
+            inbox_parked: register(
+                add,
+                "inbox_parked",
+                "Leads that Inngest refuses; a person must look",
+            ),
+            bodies_unparsable: register(
+                add,
+                "webhook_bodies_unparsable",
+                "Kept webhook bodies of which something could not be read",
+            ),
+            amocrm_needs_person: register(
+                add,
+                "amocrm_needs_reauth",
+                "1 while amoCRM's tokens need a person (needs_reauth), else 0",
+            ),
+            amocrm_subscription: register(
+                add,
+                "amocrm_subscription",
+                "amoCRM's webhook for this service: 1 in place, 0 not, -1 unknown",
+            ),
+            amocrm_token_days: register(
+                add,
+                "amocrm_long_lived_token_days",
+                "Days until the long-lived token ends, -1 when there is none or it does not say",
+            ),
             registry: Arc::default(),
-            webhooks: Family::default(),
-            leads_stored: Counter::default(),
-            events_sent: Counter::default(),
-            events_parked: Counter::default(),
-            send_failures: Counter::default(),
-            inbox_waiting: Gauge::default(),
-            inbox_parked: Gauge::default(),
-            bodies_unparsable: Gauge::default(),
-            reconcile_runs: Counter::default(),
-            leads_missed: Counter::default(),
-            amocrm_needs_person: Gauge::default(),
-            amocrm_subscription: Gauge::default(),
-            amocrm_token_days: Gauge::default(),
         };
+        metrics.registry = Arc::new(registry);
         // Unknown until the first health check, and no alarm before it.
         metrics.amocrm_subscription.set(-1);
         metrics.amocrm_token_days.set(-1);
-        let mut registry = Registry::with_prefix("prometei_flow");
-        let mut counter = |name: &str, help: &str, counter: &Counter| {
-            registry.register(name, help, counter.clone());
-        };
-        counter("leads_stored", "Leads taken from webhooks into the inbox", &metrics.leads_stored);
-        counter("events_sent", "Events that Inngest accepted", &metrics.events_sent);
-        counter("events_parked", "Events that Inngest refused for good", &metrics.events_parked);
-        counter("event_send_failures", "Sends to try again", &metrics.send_failures);
-        let help = "Looks through what happened in amoCRM";
-        counter("reconcile_runs", help, &metrics.reconcile_runs);
-        let help = "Leads that no webhook told of, found by reconciliation";
-        counter("leads_missed_by_webhooks", help, &metrics.leads_missed);
-        let mut gauge = |name: &str, help: &str, gauge: &Gauge| {
-            registry.register(name, help, gauge.clone());
-        };
-        gauge("inbox_waiting", "Leads that Inngest does not have yet", &metrics.inbox_waiting);
-        gauge(
-            "inbox_parked",
-            "Leads that Inngest refuses; a person must look",
-            &metrics.inbox_parked,
-        );
-        let help = "Kept webhook bodies of which something could not be read";
-        gauge("webhook_bodies_unparsable", help, &metrics.bodies_unparsable);
-        let help = "1 while amoCRM's tokens need a person (needs_reauth), else 0";
-        gauge("amocrm_needs_reauth", help, &metrics.amocrm_needs_person);
-        let help = "amoCRM's webhook for this service: 1 in place, 0 not, -1 unknown";
-        gauge("amocrm_subscription", help, &metrics.amocrm_subscription);
-        let help = "Days until the long-lived token ends, -1 when there is none or it does not say";
-        gauge("amocrm_long_lived_token_days", help, &metrics.amocrm_token_days);
-        let help = "Webhooks, by how they were answered";
-        registry.register("webhooks_received", help, metrics.webhooks.clone());
-        metrics.registry = Arc::new(registry);
         metrics
     }
 
@@ -153,6 +148,13 @@ impl Metrics {
         let _ = encode(&mut text, &self.registry);
         text
     }
+}
+
+/// A new metric, known to `registry`.
+fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
 }
 
 #[cfg(test)]

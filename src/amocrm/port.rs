@@ -1,6 +1,9 @@
 use functions::ports::{self, AmoCrm, Authorization, Lead};
 
 use super::api::AmoCrmClient;
+use super::settings::AmoCrmSettings;
+use crate::db::Db;
+use crate::outbound::Outbound;
 
 /// amoCRM as configured, or the lack of it. The function is registered either way; without amoCRM its runs fail and
 /// say what to set.
@@ -27,6 +30,21 @@ impl From<MissingAmoCrm> for ports::Error {
 }
 
 impl AmoCrmPort {
+    /// amoCRM as `settings` describe it, with its tokens in `db`.
+    pub(crate) fn new(settings: Option<AmoCrmSettings>, db: &Db, outbound: &Outbound) -> Self {
+        settings.map_or(Self::Missing(MissingAmoCrm), |settings| {
+            let clock = db.clock().clone();
+            Self::Configured(AmoCrmClient::new(settings, db.clone(), outbound.clone(), clock))
+        })
+    }
+
+    /// Waits for an exchange of tokens that is under way. A process that ends within one loses the new pair.
+    pub(crate) async fn drain(&self) {
+        if let Self::Configured(client) = self {
+            client.auth().wait_for_exchange().await;
+        }
+    }
+
     /// The client, or what to set.
     pub(crate) fn client(&self) -> Result<&AmoCrmClient, MissingAmoCrm> {
         match self {

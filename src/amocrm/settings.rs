@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use secrecy::SecretString;
-use url::{Host, Url};
+use url::Url;
+
+use crate::net::stays_here;
 
 /// Which account, and how calls of it are authorised. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]
@@ -80,13 +82,7 @@ pub enum InvalidBaseUrl {
 impl BaseUrl {
     /// Checks that tokens can be sent to `url`.
     pub fn new(url: Url) -> Result<Self, InvalidBaseUrl> {
-        let loopback = match url.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
-        if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
+        if url.scheme() != "https" && !(url.scheme() == "http" && stays_here(&url)) {
             return Err(InvalidBaseUrl::NotHttps);
         }
         let credentials = !url.username().is_empty() || url.password().is_some();

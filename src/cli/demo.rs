@@ -1,11 +1,12 @@
 use std::collections::HashSet;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use functions::CreateDeal;
-use inngest::{Client, NewEvent, Settings};
+use inngest::{NewEvent, Settings};
 use inngest_dev_server::Observation;
 use sandbox::{ErpFailure, ErpRow, FakeErp, World};
 use serde_json::{Value, json};
@@ -13,10 +14,9 @@ use tokio::sync::broadcast;
 
 use super::watch;
 use super::world::{self, LEAD_ID, LEAD_NAME, LEAD_PRICE};
-use crate::config::LogSettings;
-use crate::inbox::InngestTransport;
-use crate::logging;
-use crate::outbound::{self, Limits, Outbound};
+use crate::clock::{SharedClock, SystemClock};
+use crate::logging::{self, LogSettings};
+use crate::outbound::{self, Limits, Outbound, inngest_client};
 
 /// The whole demo takes about a second; this is for a machine that does other things.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -70,7 +70,8 @@ impl Demo {
             entity_id: Some(70),
         };
         let settings = Settings::from_lookup(|name| world.variables.get(name).cloned())?;
-        let client = Client::new(settings, InngestTransport::new(Outbound::new()));
+        let clock: SharedClock = Arc::new(SystemClock);
+        let client = inngest_client(settings, Outbound::new(), &clock);
         client.send(&[NewEvent::new(&deal)?]).await?;
 
         let failed = follow(&mut world.observations, out).await?;

@@ -41,7 +41,7 @@ enum Command {
     SendDeal(send_deal::SendDeal),
     /// Checks everything that can be wrong before a deal is lost.
     Doctor(doctor::Doctor),
-    /// Lets this service into amoCRM, and amoCRM's webhooks into this service.
+    /// Connects this service and amoCRM: the consent, and the webhook.
     #[command(name = "amocrm")]
     AmoCrm(amocrm::AmoCrm),
 }
@@ -52,7 +52,10 @@ pub fn main(cli: Cli) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::new(error).context("no async runtime")),
     };
-    match runtime.block_on(run(cli)) {
+    let done = runtime.block_on(run(cli));
+    // Dropped, it would wait for a look-up of a name that hangs, without a limit.
+    runtime.shutdown_background();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }

@@ -1,14 +1,15 @@
 use std::io::Write;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
 use functions::CreateDeal;
-use inngest::{Client, NewEvent, Settings};
+use inngest::{NewEvent, Settings};
 use serde_json::Number;
 
+use crate::clock::{SharedClock, SystemClock};
 use crate::config::Env;
-use crate::inbox::InngestTransport;
-use crate::outbound::Outbound;
+use crate::outbound::{Outbound, inngest_client};
 
 #[derive(Debug, Args)]
 pub(super) struct SendDeal {
@@ -34,7 +35,8 @@ impl SendDeal {
         let deal = CreateDeal { deal_name: Some(name), amount, entity_id };
         let event = NewEvent::new(&deal).context("the deal cannot be written as JSON")?;
         let event = id.into_iter().fold(event, NewEvent::with_id);
-        let client = Client::new(settings, InngestTransport::new(Outbound::new()));
+        let clock: SharedClock = Arc::new(SystemClock);
+        let client = inngest_client(settings, Outbound::new(), &clock);
         for id in client.send(&[event]).await? {
             writeln!(out, "{id}")?;
         }

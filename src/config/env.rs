@@ -12,7 +12,7 @@ pub trait Env {
     fn raw(&self, name: &str) -> Result<Option<String>, ConfigError>;
 
     /// The value of `name`: from the variable, or from the file that `NAME_FILE` points to, without one
-    /// newline at its end. Set to nothing counts as not set.
+    /// newline at its end. An empty value counts as not set.
     fn get(&self, name: &str) -> Result<Option<String>, ConfigError> {
         let file_variable = format!("{name}_FILE");
         let value = self.raw(name)?.filter(|value| !value.is_empty());

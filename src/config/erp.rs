@@ -2,9 +2,10 @@
 
 use ::inngest::Mode;
 
-use super::reader::{Reader, id, is_loopback, web_url};
+use super::reader::{Reader, id, web_url};
 use crate::deals::Dedupe;
 use crate::erp::{Body, ErpSettings, TIMEOUT};
+use crate::net::stays_here;
 
 const GROUP: [&str; 4] = ["CRM_API_URL", "CRM_API_KEY", "CRM_API_USERNAME", "CRM_API_PASSWORD"];
 
@@ -41,7 +42,7 @@ pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> (Option<ErpSettings>,
         }
         (Some(set), _) => format!("{set} is: set all of {}, or none", GROUP.join(", ")),
     };
-    if api_url.as_ref().is_some_and(|url| url.scheme() == "http" && !is_loopback(url)) {
+    if api_url.as_ref().is_some_and(|url| url.scheme() == "http" && !stays_here(url)) {
         reader.warn("CRM_API_URL", "is not encrypted; the password can be read on the way");
     }
     let api_url = reader.required("CRM_API_URL", api_url, &why);

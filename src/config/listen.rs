@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::reader::Reader;
+use crate::net::is_this_machine;
 
 /// Where the service listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +19,7 @@ pub struct ListenSettings {
 impl ListenSettings {
     /// Whether only this machine reaches the public listener.
     pub(super) fn is_local(&self) -> bool {
-        let address = self.host.parse::<IpAddr>().map(|address| address.is_loopback());
-        address.unwrap_or(self.host == "localhost")
+        is_this_machine(&self.host)
     }
 }
 
@@ -35,7 +35,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> ListenSettings {
             format!("has the port of the public listener, {port}; take another"),
         );
     }
-    if !admin.ip().is_loopback() {
+    if !is_this_machine(&admin.ip().to_string()) {
         reader.warn("ADMIN_ADDR", "reachable from other machines, and it asks for no login");
     }
     ListenSettings { host, port, admin }

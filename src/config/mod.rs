@@ -16,7 +16,6 @@ pub use database::DatabaseSettings;
 pub use env::{Env, EnvMap, ProcessEnv};
 pub use error::{ConfigError, ConfigErrors};
 pub use listen::ListenSettings;
-pub use log::{LogFormat, LogSettings};
 pub use webhook::WebhookSettings;
 
 use ::inngest::Mode;
@@ -24,20 +23,21 @@ use ::inngest::Mode;
 use crate::amocrm::AmoCrmSettings;
 pub use crate::deals::Dedupe;
 use crate::erp::ErpSettings;
+use crate::logging::LogSettings;
 use reader::Reader;
 
-/// Everything the service can be told. `Debug` shows no secret.
+/// The configuration of the service. `Debug` shows no secret.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The listeners.
     pub listen: ListenSettings,
-    /// How Inngest is used.
+    /// Inngest: mode, keys and addresses.
     pub inngest: ::inngest::Settings,
     /// The database.
     pub database: DatabaseSettings,
-    /// The amoCRM account. Without it webhooks are still taken, and their runs fail with what is missing.
+    /// The amoCRM account. Without it webhooks are still stored, and their runs fail with what is missing.
     pub amocrm: Option<AmoCrmSettings>,
-    /// Which webhooks are taken.
+    /// Which webhooks are accepted.
     pub webhook: WebhookSettings,
     /// The ERP. Absent in development mode only.
     pub erp: Option<ErpSettings>,
@@ -45,16 +45,11 @@ pub struct Config {
     pub dedupe: Dedupe,
     /// The logs.
     pub log: LogSettings,
-    /// What is allowed and probably not meant, one line each, for the log and for `doctor`.
+    /// What is allowed but probably not intended, one line each, for the log and for `doctor`.
     pub warnings: Vec<String>,
 }
 
 impl Config {
-    /// The address of this service as the world knows it, from `INNGEST_SERVE_ORIGIN` or `AMOCRM_REDIRECT_URI`.
-    pub fn public_origin(&self) -> Option<url::Url> {
-        origin::public(&self.inngest, self.amocrm.as_ref())
-    }
-
     /// Reads and checks every variable. All mistakes come back at once.
     pub fn load(env: &dyn Env) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::new(env);

@@ -1,20 +1,32 @@
 //! Where the world finds this service.
 
-use inngest::Settings;
 use url::Url;
 
-use crate::amocrm::{AmoCrmAuth, AmoCrmSettings};
+use super::Config;
+use crate::amocrm::AmoCrmAuth;
+use crate::amocrm::hook::Destination;
 
-/// What was configured for Inngest or for the consent says it; there is no variable of its own to forget.
-pub(super) fn public(inngest: &Settings, amocrm: Option<&AmoCrmSettings>) -> Option<Url> {
-    let redirect = amocrm.and_then(|amocrm| match &amocrm.auth {
-        AmoCrmAuth::OAuth(app) => Some(app.redirect_uri.as_str()),
-        AmoCrmAuth::LongLived { .. } => None,
-    });
-    let address = inngest.serve_origin.as_deref().or(redirect)?;
-    let mut origin = Url::parse(address).ok()?;
-    origin.set_path("/");
-    origin.set_query(None);
-    origin.set_fragment(None);
-    Some(origin)
+impl Config {
+    /// The address of this service as the world knows it, from `INNGEST_SERVE_ORIGIN` or `AMOCRM_REDIRECT_URI`: there is
+    /// no variable of its own to forget.
+    pub fn public_origin(&self) -> Option<Url> {
+        let redirect = self.amocrm.as_ref().and_then(|amocrm| match &amocrm.auth {
+            AmoCrmAuth::OAuth(app) => Some(app.redirect_uri.as_str()),
+            AmoCrmAuth::LongLived { .. } => None,
+        });
+        let address = self.inngest.serve_origin.as_deref().or(redirect)?;
+        let mut origin = Url::parse(address).ok()?;
+        origin.set_path("/");
+        origin.set_query(None);
+        origin.set_fragment(None);
+        Some(origin)
+    }
+
+    /// The address that amoCRM should call, where it is known and amoCRM can reach it.
+    pub(crate) fn webhook_destination(&self) -> Option<Destination> {
+        let amocrm = self.amocrm.as_ref()?;
+        let origin = self.public_origin()?;
+        let reachable = origin.scheme() == "https" || amocrm.base_url.is_local();
+        reachable.then(|| Destination::new(&origin, self.webhook.secrets.last()))
+    }
 }

@@ -1,9 +1,9 @@
-//! Reads variables and gathers every mistake on the way, instead of stopping at the first.
+//! Reads variables and collects every mistake, instead of stopping at the first.
 
 use std::collections::BTreeSet;
 
 use secrecy::SecretString;
-use url::{Host, Url};
+use url::Url;
 
 use super::{ConfigError, ConfigErrors, Env};
 
@@ -52,7 +52,7 @@ impl<'e> Reader<'e> {
         self.exact(variable).map(SecretString::from)
     }
 
-    /// A value that `parse` accepts. What it answers otherwise must say what to write.
+    /// A value that `parse` accepts. Its error must say what to write instead.
     pub(super) fn parsed<T>(
         &mut self,
         variable: &'static str,
@@ -62,7 +62,7 @@ impl<'e> Reader<'e> {
         parse(&value).map_err(|problem| self.error(variable, problem)).ok()
     }
 
-    /// Says that `value` must be set, unless it is or its mistake was told already.
+    /// Reports that `value` must be set, unless it is set or its mistake was reported already.
     pub(super) fn required<T>(
         &mut self,
         variable: &'static str,
@@ -93,16 +93,6 @@ pub(super) fn web_url(text: &str) -> Result<Url, String> {
         );
     }
     Ok(url)
-}
-
-/// Whether the connection stays on this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// An id: a positive number.

@@ -1,4 +1,4 @@
-//! Which webhooks are taken.
+//! Which webhooks are accepted.
 
 use functions::webhook::LeadFilter;
 use inngest::Mode;
@@ -6,10 +6,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::reader::{Reader, id};
 
-/// With fewer characters a secret could be found by trying.
+/// A shorter secret could be guessed.
 const LEAST_SECRET: usize = 16;
 
-/// Which webhooks are taken.
+/// Which webhooks are accepted.
 #[derive(Debug, Clone)]
 pub struct WebhookSettings {
     /// One of these must be in the webhook's URL, as `?secret=`. Empty in development mode only.

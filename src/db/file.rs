@@ -9,9 +9,9 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use sqlx::sqlite::SqliteConnectOptions;
 
-/// The file that was opened, to be told from whatever lies in its place later.
+/// The file that was opened, to tell it from another one in its place later.
 #[derive(Clone)]
-pub(crate) struct OpenedFile {
+pub(super) struct OpenedFile {
     path: Arc<Path>,
     identity: Identity,
 }
@@ -21,14 +21,14 @@ type Identity = (u64, u64);
 
 impl OpenedFile {
     /// The file at `path`.
-    pub(crate) fn at(path: PathBuf) -> std::io::Result<Self> {
+    pub(super) fn at(path: PathBuf) -> std::io::Result<Self> {
         let identity = identity(&path.metadata()?);
         Ok(Self { path: path.into(), identity })
     }
 
     /// Fails when the file was removed or replaced. SQLite would go on writing into a file that no longer has a name,
     /// and all of it would be gone with the process.
-    pub(crate) fn is_in_place(&self) -> anyhow::Result<()> {
+    pub(super) fn is_in_place(&self) -> anyhow::Result<()> {
         match self.path.metadata() {
             Ok(found) if identity(&found) == self.identity => Ok(()),
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -57,7 +57,7 @@ fn identity(_: &Metadata) -> Identity {
 
 /// Makes this process the only service on the file at `url`, until the returned file is closed or the process ends,
 /// however it ends.
-pub(in crate::db) fn lock(url: &str) -> anyhow::Result<File> {
+pub(super) fn lock(url: &str) -> anyhow::Result<File> {
     let mut path = path(url)?.into_os_string();
     path.push(".lock");
     let path = PathBuf::from(path);
@@ -77,7 +77,7 @@ pub(in crate::db) fn lock(url: &str) -> anyhow::Result<File> {
     )
 }
 
-pub(crate) fn path(url: &str) -> anyhow::Result<PathBuf> {
+pub(super) fn path(url: &str) -> anyhow::Result<PathBuf> {
     if url.contains(":memory:") || url.contains("mode=memory") {
         bail!("a database in memory would lose what was answered 200; give a file");
     }
@@ -87,7 +87,7 @@ pub(crate) fn path(url: &str) -> anyhow::Result<PathBuf> {
 
 /// Creates the file, readable by its owner alone: it will hold tokens. SQLite gives the files that it puts
 /// next to it the same rights. An existing file stays as it is.
-pub(crate) fn create_private(path: &Path) -> std::io::Result<()> {
+pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use ulid::Generator;
 
-pub(crate) struct Ids(Mutex<Generator>);
+pub(super) struct Ids(Mutex<Generator>);
 
 impl Default for Ids {
     fn default() -> Self {
@@ -16,7 +16,7 @@ impl Default for Ids {
 
 impl Ids {
     /// A new id, greater than every earlier one, also when the clock goes back.
-    pub(crate) fn next(&self, now: Timestamp) -> String {
+    pub(super) fn next(&self, now: Timestamp) -> String {
         let mut generator = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let id = match generator.generate_from_datetime(SystemTime::from(now)) {
             Ok(id) => id,

@@ -1,11 +1,11 @@
-//! What must survive a crash: webhooks on their way to Inngest, the deal ledger and the OAuth token pair.
+//! The database: opened, brought up to date, and changed in transactions. It knows no table of any feature.
 //!
 //! An SQLite file by default, PostgreSQL where several replicas run. There is one set of queries for both: `$1`,
-//! `ON CONFLICT`, `RETURNING`, times as milliseconds. What differs is in `connect`.
+//! `ON CONFLICT`, `RETURNING`, times as milliseconds.
 
-pub(crate) mod connect;
 mod file;
-pub(crate) mod ids;
+mod ids;
+mod pools;
 mod postgres;
 mod schema;
 mod sqlite;
@@ -13,7 +13,7 @@ mod sqlite;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
-pub(crate) mod transaction;
+mod transaction;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -23,17 +23,19 @@ use jiff::Timestamp;
 use sqlx::AnyPool;
 
 use crate::clock::SharedClock;
-use connect::{Kind, Pools};
-use transaction::{Statement, Transaction};
+use ids::Ids;
+use pools::{Dialect, Pools};
+use transaction::Statement;
+pub(crate) use transaction::Transaction;
 
 /// The database. Clones share it.
 #[derive(Clone)]
 pub struct Db {
-    pub(crate) pools: Pools,
-    pub(crate) clock: SharedClock,
-    pub(crate) ids: Arc<ids::Ids>,
-    /// Held by a service on an SQLite file, for as long as any clone lives.
-    _lock: Option<Arc<File>>,
+    pools: Pools,
+    clock: SharedClock,
+    ids: Arc<Ids>,
+    /// Held by a service on an SQLite file, until the database is closed or the last clone is gone.
+    lock: Option<Arc<File>>,
 }
 
 impl Db {
@@ -45,9 +47,9 @@ impl Db {
 
     /// The same for a service. An SQLite file can have one at a time: a second one is refused.
     pub async fn open_for_service(url: &str, clock: SharedClock) -> anyhow::Result<Self> {
-        match Kind::of(url)? {
-            Kind::Postgres => Self::open(url, clock).await,
-            Kind::Sqlite => {
+        match Dialect::of(url)? {
+            Dialect::Postgres => Self::open(url, clock).await,
+            Dialect::Sqlite => {
                 let lock = file::lock(url)?;
                 Self::open_with(url, clock, Some(Arc::new(lock))).await
             }
@@ -59,28 +61,40 @@ impl Db {
         clock: SharedClock,
         lock: Option<Arc<File>>,
     ) -> anyhow::Result<Self> {
-        let pools = connect::open(url).await?;
-        let ids: Arc<ids::Ids> = Arc::default();
-        let store = Self { pools, clock, ids, _lock: lock };
-        store.migrate().await.context("the database could not be brought up to date")?;
-        Ok(store)
+        sqlx::any::install_default_drivers();
+        let pools = match Dialect::of(url)? {
+            Dialect::Sqlite => sqlite::open(url).await?,
+            Dialect::Postgres => postgres::open(url).await?,
+        };
+        let db = Self { pools, clock, ids: Arc::default(), lock };
+        db.migrate().await.context("the database could not be brought up to date")?;
+        Ok(db)
     }
 
     async fn migrate(&self) -> anyhow::Result<()> {
         // Under a lock, so that of several processes that start at once one creates the tables.
         let mut transaction = self.begin().await?;
-        schema::migrate(&mut transaction, self.pools.kind).await?;
+        schema::migrate(&mut transaction, self.pools.dialect).await?;
         Ok(transaction.commit().await?)
     }
 
     /// Waits for running queries and closes the database. Queries after that fail.
     pub async fn close(&self) {
         self.pools.close().await;
+        if let Some(lock) = &self.lock {
+            // Where this fails, the lock ends with the process.
+            let _ = lock.unlock();
+        }
+    }
+
+    /// Fails when it is known, without asking the database, that nothing can be stored.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.pools.check()
     }
 
     /// Whether other replicas may work on the same database.
     pub fn is_shared(&self) -> bool {
-        self.pools.kind == Kind::Postgres
+        self.pools.dialect == Dialect::Postgres
     }
 
     /// Begins a transaction that will write. Nothing else changes data.
@@ -101,9 +115,19 @@ impl Db {
         &self.pools.reader
     }
 
+    /// The clock that the database was opened with.
+    pub(crate) fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
     /// The time now, as stored.
     pub(crate) fn now(&self) -> i64 {
         self.clock.now().as_millisecond()
+    }
+
+    /// An id for a new row: a ULID, greater than every earlier one of this process.
+    pub(crate) fn next_id(&self) -> String {
+        self.ids.next(self.clock.now())
     }
 }
 

@@ -7,10 +7,10 @@ use anyhow::Context as _;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyConnection, Executor as _};
 
-use super::connect::{Kind, Pools};
+use super::pools::{Dialect, Pools};
 
-/// Whatever the server's default is: what was answered 200 must survive the server's crash. No one waits for a
-/// lock for ever.
+/// Whatever the server's default is: what was answered 200 must survive the server's crash. No statement waits
+/// for a lock for ever.
 const PREPARE: &str = "SET synchronous_commit = on; SET lock_timeout = '30s'; \
                        SET idle_in_transaction_session_timeout = '5min'";
 
@@ -18,7 +18,7 @@ const PREPARE: &str = "SET synchronous_commit = on; SET lock_timeout = '30s'; \
 const CONNECTIONS: u32 = 10;
 
 /// One pool for everything. The URL may ask for TLS, as `?sslmode=verify-full&sslrootcert=...`.
-pub(crate) async fn open(url: &str) -> anyhow::Result<Pools> {
+pub(super) async fn open(url: &str) -> anyhow::Result<Pools> {
     let options = AnyConnectOptions::from_str(url).context("the database URL cannot be read")?;
     let pool = AnyPoolOptions::new()
         .max_connections(CONNECTIONS)
@@ -28,5 +28,6 @@ pub(crate) async fn open(url: &str) -> anyhow::Result<Pools> {
         });
     // The address may hold a password: it is not repeated.
     let pool = pool.connect_with(options).await.context("cannot connect to PostgreSQL")?;
-    Ok(Pools::new(Kind::Postgres, pool.clone(), pool, None))
+    let (writer, reader) = (pool.clone(), pool);
+    Ok(Pools { dialect: Dialect::Postgres, writer, reader, begin: "BEGIN", file: None })
 }

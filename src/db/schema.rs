@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
-use super::connect::Kind;
+use super::pools::Dialect;
 use super::transaction::Transaction;
 
 const MIGRATIONS: &[(&str, &str)] = &[
@@ -24,16 +24,19 @@ const MIGRATIONS: &[(&str, &str)] = &[
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7263401)::text";
 
 /// Brings the tables up to date.
-pub(crate) async fn migrate(transaction: &mut Transaction, kind: Kind) -> Result<(), MigrateError> {
-    if kind == Kind::Postgres {
+pub(super) async fn migrate(
+    transaction: &mut Transaction,
+    dialect: Dialect,
+) -> Result<(), MigrateError> {
+    if dialect == Dialect::Postgres {
         transaction.execute(sqlx::query(LOCK)).await?;
     }
-    transaction.migrate(&migrator(kind)).await
+    transaction.migrate(&migrator(dialect)).await
 }
 
-fn migrator(kind: Kind) -> Migrator {
+fn migrator(dialect: Dialect) -> Migrator {
     let migrations = (1..).zip(MIGRATIONS).map(|(version, (name, sql))| {
-        let (name, sql) = (Cow::Borrowed(*name), dialect(sql, kind));
+        let (name, sql) = (Cow::Borrowed(*name), translated(sql, dialect));
         // No transaction of its own: ours is open.
         Migration::new(version, name, MigrationType::Simple, sql, true)
     });
@@ -44,9 +47,9 @@ fn migrator(kind: Kind) -> Migrator {
 }
 
 /// The one word in which the two databases differ.
-fn dialect(sql: &'static str, kind: Kind) -> SqlStr {
-    match kind {
-        Kind::Sqlite => sql.into_sql_str(),
-        Kind::Postgres => AssertSqlSafe(sql.replace(" BLOB ", " BYTEA ")).into_sql_str(),
+fn translated(sql: &'static str, dialect: Dialect) -> SqlStr {
+    match dialect {
+        Dialect::Sqlite => sql.into_sql_str(),
+        Dialect::Postgres => AssertSqlSafe(sql.replace(" BLOB ", " BYTEA ")).into_sql_str(),
     }
 }

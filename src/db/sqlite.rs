@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyConnection, Executor as _};
 
-use super::connect::{Kind, Pools};
 use super::file::{OpenedFile, create_private, path};
+use super::pools::{Dialect, Pools};
 
 /// An answer of 200 is a promise: a commit must have reached the disk, not only the WAL's cache.
 ///
@@ -15,7 +15,7 @@ use super::file::{OpenedFile, create_private, path};
 /// disk, and a pool that cannot prepare a connection tries for half a minute and then does not say why.
 ///
 /// A deferred transaction that reads first cannot always be turned into a writing one, hence `IMMEDIATE`.
-pub(crate) const BEGIN: &str = "PRAGMA synchronous = FULL; BEGIN IMMEDIATE";
+const BEGIN: &str = "PRAGMA synchronous = FULL; BEGIN IMMEDIATE";
 
 /// Kept in the file.
 const JOURNAL: &str = "PRAGMA journal_mode = WAL";
@@ -24,7 +24,7 @@ const JOURNAL: &str = "PRAGMA journal_mode = WAL";
 /// and it for theirs.
 const READER: &str = "PRAGMA query_only = ON";
 
-pub(crate) async fn open(url: &str) -> anyhow::Result<Pools> {
+pub(super) async fn open(url: &str) -> anyhow::Result<Pools> {
     let path = path(url)?;
     create_private(&path)
         .with_context(|| format!("cannot create the database {}", path.display()))?;
@@ -40,13 +40,16 @@ pub(crate) async fn open(url: &str) -> anyhow::Result<Pools> {
     );
     let reader = reader.connect_lazy_with(options);
     let file = Some(OpenedFile::at(path.clone()).with_context(opening)?);
-    Ok(Pools::new(Kind::Sqlite, writer, reader, file))
+    Ok(Pools { dialect: Dialect::Sqlite, writer, reader, begin: BEGIN, file })
 }
 
 #[cfg(test)]
 mod tests {
     /// The one value that a pragma has.
-    async fn pragma<T>(transaction: &mut super::super::Transaction, query: &'static str) -> T
+    async fn pragma<T>(
+        transaction: &mut crate::db::transaction::Transaction,
+        query: &'static str,
+    ) -> T
     where
         (T,): for<'r> sqlx::FromRow<'r, sqlx::any::AnyRow> + Send + Unpin,
     {

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use crate::db::transaction::Transaction;
-use crate::db::{Db, only};
+use crate::db::{Db, Transaction, only};
 
 /// Notes reported leads, and when. In the order of their ids, so that two replicas never wait for each other.
 pub(crate) async fn note_leads(

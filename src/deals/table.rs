@@ -75,7 +75,7 @@ pub(super) type FailedRow = (String, Option<i64>, String, String, String, i64);
 /// Claims a deal. The first claim ever commits at once that it is being sent; a later one returns what is known of the
 /// earlier ones.
 pub(super) async fn claim(db: &Db, entry: &Entry, lease: Lease) -> anyhow::Result<Claimed> {
-    let now = db.clock.now();
+    let now = db.clock().now();
     let claim = sqlx::query_as(
         "INSERT INTO deals (deal_key, lead_id, run_id, state, attempt, fence, claimed_until, look_after, \
                             created_at, updated_at) \
@@ -118,7 +118,7 @@ pub(super) async fn claim(db: &Db, entry: &Entry, lease: Lease) -> anyhow::Resul
 
 /// Commits that another insert is about to be sent. `false`: the claim is no longer the newest, send nothing.
 pub(super) async fn mark_sending(db: &Db, claim: &Claim, lease: Lease) -> anyhow::Result<bool> {
-    let now = db.clock.now();
+    let now = db.clock().now();
     let sending = sqlx::query(
         "UPDATE deals SET state = 'sending', attempt = attempt + 1, claimed_until = $3, look_after = $4, \
          updated_at = $5 WHERE deal_key = $1 AND fence = $2 AND state <> 'done'",

@@ -34,7 +34,7 @@ pub(super) async fn examine(store: &anyhow::Result<Db>, clock: &SharedClock) -> 
     {
         findings.push(Finding::warning(
             "inbox",
-            format!("the oldest lead waits since {oldest:.0}"),
+            format!("the oldest lead has waited since {oldest:.0}"),
             "check that the service runs and that Inngest takes its events",
         ));
     }

@@ -3,7 +3,7 @@
 use super::Finding;
 use crate::erp::{ErpClient, ErpError, MarkerLookup};
 
-/// No lead has this id. Looking it up shows whether the ERP minds the filter.
+/// No lead has this id. Looking it up shows whether the ERP applies the filter.
 const NO_LEAD: u64 = 9_000_000_000_000_000_001;
 
 pub(super) fn missing() -> Finding {
@@ -21,7 +21,7 @@ pub(super) async fn examine(erp: &ErpClient) -> Vec<Finding> {
     }
     let entity = erp.settings().entity_id;
     vec![
-        Finding::ok("erp login", format!("it lets us in and shows entity {entity}")),
+        Finding::ok("erp login", format!("the login works, and entity {entity} can be read")),
         fields(erp).await,
         marker(erp).await,
     ]

@@ -1,27 +1,27 @@
 use serde::Serialize;
 
-/// How it stands with one thing.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// As it should be.
     Ok,
-    /// Deals arrive, and something deserves attention.
+    /// Deals arrive, but something needs attention.
     Warning,
     /// Deals are lost or wait.
     Error,
 }
 
-/// What was found about one thing.
+/// What a check has found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked at.
+    /// The check.
     pub check: &'static str,
-    /// How it stands.
+    /// Its result.
     pub status: Status,
     /// What was found, in one line.
     pub message: String,
-    /// What to do, in one line; nothing where all is well.
+    /// What to do, in one line; absent where all is well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
 }

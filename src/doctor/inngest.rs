@@ -1,4 +1,4 @@
-//! Inngest: whether it can be reached, and whether it knows our keys.
+//! Inngest: whether it can be reached, and whether it accepts our keys.
 
 use std::time::Duration;
 
@@ -7,14 +7,18 @@ use inngest::signing::SigningKeys;
 use inngest::{Client, Mode, SendError, Settings};
 
 use super::Finding;
-use crate::inbox::InngestTransport;
-use crate::outbound::Outbound;
+use crate::clock::SharedClock;
+use crate::outbound::{Outbound, inngest_client};
 
 const LIMIT: Duration = Duration::from_secs(8);
 
-pub(super) async fn examine(settings: &Settings, outbound: &Outbound) -> Vec<Finding> {
-    // The client that the service sends with: what it is told here, the service is told too.
-    let client = Client::new(settings.clone(), InngestTransport::new(outbound.clone()));
+pub(super) async fn examine(
+    settings: &Settings,
+    outbound: &Outbound,
+    clock: &SharedClock,
+) -> Vec<Finding> {
+    // The client that the service sends with: its answers here are those that the service gets.
+    let client = inngest_client(settings.clone(), outbound.clone(), clock);
     let (api, events) = tokio::join!(api(&client), events(&client));
     vec![api, events]
 }

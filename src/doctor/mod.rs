@@ -1,7 +1,7 @@
-//! Looks at everything that can be wrong before a deal is lost.
+//! Checks everything that can be wrong before a deal is lost.
 //!
-//! Each part of the world has a file; all are looked at side by side, and each has a limit, so that the slowest does not
-//! keep the others from being told.
+//! One file for each counterpart. All are checked at the same time, each within a limit, so that a slow one does not hide
+//! what was found about the others.
 
 mod amocrm;
 mod database;
@@ -19,21 +19,21 @@ use secrecy::SecretString;
 pub use finding::{Finding, Status};
 
 use crate::amocrm::{AmoCrmAuth, AmoCrmClient};
-use crate::app::webhook_destination;
 use crate::clock::SharedClock;
 use crate::config::{Config, Env};
 use crate::db::Db;
 use crate::erp::ErpClient;
 use crate::outbound::{Outbound, Redactor};
 
-/// How long one part may take. Together with what must not be cut short it is under 15 s.
+/// How long one counterpart may take. Together with what must not be cut short it is under 15 s.
 const LIMIT: Duration = Duration::from_secs(12);
 
-/// Looks at everything that `env` configures. The findings show no secret.
+/// Checks everything that `env` configures. The findings show no secret.
 pub async fn examine(env: &dyn Env, clock: SharedClock) -> Vec<Finding> {
     examine_within(LIMIT, env, clock).await
 }
 
+/// The same with another limit for each counterpart.
 async fn examine_within(limit: Duration, env: &dyn Env, clock: SharedClock) -> Vec<Finding> {
     let config = match Config::load(env) {
         Ok(config) => config,
@@ -69,13 +69,13 @@ async fn examine_world(config: &Config, clock: SharedClock, limit: Duration) -> 
         AmoCrmClient::new(settings, store.clone(), outbound.clone(), clock.clone())
     });
     let reconciles = config.webhook.filter.trigger_statuses.is_some();
-    let destination = webhook_destination(config);
+    let destination = config.webhook_destination();
     let erp = config
         .erp
         .clone()
         .map(|settings| ErpClient::new(settings, outbound.clone(), clock.clone()));
     let (inngest, wire, amocrm, erp, database) = tokio::join!(
-        in_time(limit, "inngest", inngest::examine(&config.inngest, &outbound)),
+        in_time(limit, "inngest", inngest::examine(&config.inngest, &outbound, &clock)),
         in_time(limit, "network", wire::examine(config, &outbound, &clock)),
         in_time(limit, "amocrm", async {
             match (&client, &config.amocrm) {
@@ -110,11 +110,11 @@ async fn in_time(
     examining: impl Future<Output = Vec<Finding>>,
 ) -> Vec<Finding> {
     tokio::time::timeout(limit, examining).await.unwrap_or_else(|_| {
-        let message = format!("could not be examined within {limit:?}");
+        let message = format!("could not be checked within {limit:?}");
         vec![Finding::error(
             check,
             message,
-            "check the network between here and there, then try again",
+            "check the network between this machine and the other side, then try again",
         )]
     })
 }

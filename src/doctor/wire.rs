@@ -1,4 +1,4 @@
-//! The way to the others: certificates, and clocks.
+//! The network between this machine and the others: certificates and clocks.
 
 use std::time::Duration;
 
@@ -10,13 +10,14 @@ use url::Url;
 use super::Finding;
 use crate::clock::SharedClock;
 use crate::config::Config;
+use crate::net::stays_here;
 use crate::outbound::{self, CallError, Limits, Outbound};
 
 const LIMITS: Limits = Limits { timeout: Duration::from_secs(8), body: 1024 };
 
 /// Inngest's signatures live for five minutes.
 const TOO_FAR: SignedDuration = SignedDuration::from_secs(240);
-/// Enough to look at.
+/// Enough for a warning.
 const FAR: SignedDuration = SignedDuration::from_secs(30);
 
 pub(super) async fn examine(
@@ -35,15 +36,15 @@ pub(super) async fn examine(
     let probes: Vec<_> =
         named.into_iter().filter_map(|(name, probe)| Some((name, probe?))).collect();
     let mut findings = vec![tls(&probes), skew(&probes)];
-    if let Some(origin) = config.public_origin().filter(|origin| origin.scheme() == "http") {
-        let local = matches!(origin.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-        if !local {
-            findings.push(Finding::warning(
-                "public address",
-                format!("{origin} is not encrypted: the webhook's secret can be read on the way"),
-                "put the service behind https, and correct INNGEST_SERVE_ORIGIN or AMOCRM_REDIRECT_URI",
-            ));
-        }
+    if let Some(origin) = config.public_origin()
+        && origin.scheme() == "http"
+        && !stays_here(&origin)
+    {
+        findings.push(Finding::warning(
+            "public address",
+            format!("{origin} is not encrypted: the webhook's secret can be read on the way"),
+            "put the service behind https, and correct INNGEST_SERVE_ORIGIN or AMOCRM_REDIRECT_URI",
+        ));
     }
     findings
 }
@@ -55,7 +56,7 @@ struct Probe {
     ahead: Option<SignedDuration>,
 }
 
-/// Fetches the front page, without a key: what is on it does not matter.
+/// Fetches the front page, without a key. Its content does not matter.
 async fn probe(url: Option<Url>, outbound: &Outbound, clock: &SharedClock) -> Option<Probe> {
     let mut url = url?;
     url.set_path("/");
@@ -124,7 +125,7 @@ fn skew(probes: &[(&'static str, Probe)]) -> Finding {
             fix,
         );
     };
-    // One server with a wrong clock is its own affair; when even the nearest is far off, ours is wrong.
+    // One server may have a wrong clock; where even the nearest of all is far off, ours is wrong.
     let (seconds, side) =
         (ahead.abs().as_secs(), if ahead.is_positive() { "behind" } else { "ahead of" });
     let fix = "set this machine's clock, and keep it right with NTP";
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_wrong_when_nobody_agrees_with_it() {
+    fn a_clock_is_wrong_when_every_server_disagrees_with_it() {
         let status = |probes: &[(&'static str, Probe)]| skew(probes).status;
         assert_eq!(status(&[("a", probe(0, None)), ("b", probe(900, None))]), Status::Ok);
         assert_eq!(status(&[("a", probe(-31, None)), ("b", probe(900, None))]), Status::Warning);

@@ -21,8 +21,8 @@ struct Admin {
     metrics: Metrics,
 }
 
-/// What only operators may reach: readiness and metrics. No login is asked for, so it listens on this machine alone
-/// unless told otherwise.
+/// What only operators may reach: readiness and metrics. It asks for no login, so it listens on this machine alone by
+/// default.
 pub fn admin_router(inbox: Inbox, metrics: Metrics) -> Router {
     Router::new()
         .route("/readyz", get(ready))

@@ -1,11 +1,14 @@
-//! Who is calling: the client for which limits are counted.
+//! The client of a request, for which limits are counted.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use http::HeaderMap;
 use http::request::Parts;
+
+use super::listener::client_key;
+use crate::net::is_nearby;
 
 /// Written by proxies; each appends the address that has called it.
 const FORWARDED_FOR: &str = "x-forwarded-for";
@@ -25,41 +28,20 @@ impl<S: Sync> FromRequestParts<S> for Client {
 
 /// The client behind `peer`, the other end of the connection.
 ///
-/// Only a proxy on this machine or in the private network is believed, and of what it says only the last address, which
-/// is the one it has seen itself: all before it comes from the client, who could be another one with each request.
+/// Only a proxy on this machine or in the private network is trusted, and of its header only the last address, which it
+/// has seen itself: those before it come from the client, which could name another one with each request.
 fn of(peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let forwarded = || {
         let header = headers.get_all(FORWARDED_FOR).iter().next_back()?;
         address(header.to_str().ok()?.rsplit(',').next()?.trim())
     };
-    key(if is_nearby(peer) { forwarded().unwrap_or(peer) } else { peer })
-}
-
-/// Under which address a client is counted: who has one IPv6 address has a network of them.
-pub(crate) fn key(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
-        }
-        v4 => v4,
-    }
+    client_key(if is_nearby(peer) { forwarded().unwrap_or(peer) } else { peer })
 }
 
 /// Some proxies write the port too.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.trim_start_matches('[').trim_end_matches(']').parse().ok();
     bare.or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()))
-}
-
-fn is_nearby(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            address.is_loopback() || address.is_private() || address.is_link_local()
-        }
-        IpAddr::V6(address) => {
-            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
-        }
-    }
 }
 
 #[cfg(test)]
@@ -91,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_word_of_the_proxy_it_is_the_client_itself() {
+    fn a_proxy_without_a_usable_header_is_the_client_itself() {
         for said in [&[] as &[&str], &[""], &["unknown"], &["203.0.113.7, _hidden"]] {
             assert_eq!(client("10.1.2.3", said), "10.1.2.3", "{said:?}");
         }

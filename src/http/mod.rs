@@ -1,4 +1,5 @@
-//! The listeners: what can be asked of the service from outside.
+//! Listeners with limits, the two routers, and what pages and answers look like. The routes of features come from the
+//! features.
 
 mod admin;
 mod client;

@@ -5,8 +5,8 @@ use http::header::{
 };
 use http::{HeaderValue, StatusCode};
 
-/// A page for a person: a heading and a sentence. The address it is shown at may hold a code, so nothing on the page
-/// leads elsewhere and no referrer tells of it.
+/// A page for a person: a heading and a sentence. Its address may hold a code, so nothing on the page leads elsewhere,
+/// and no referrer is sent.
 pub(crate) fn page(status: StatusCode, title: &str, text: &str) -> Response {
     let (title, text) = (escape(title), escape(text));
     let html = format!(

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Lets so many requests of each client pass in a minute. Consents are rare: more than a few of them are a script's.
+/// Limits the requests of each client in a minute. For consents, which are rare: more than a few come from a script.
 #[derive(Debug)]
 pub(crate) struct RateLimit {
     per_minute: u32,
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_minute_has_its_share() {
+    fn a_client_has_its_share_anew_each_minute() {
         let (limit, mut now) = (RateLimit::new(2), Timestamp::UNIX_EPOCH);
         let one = client(1);
         assert!(limit.admits(one, now) && limit.admits(one, now) && !limit.admits(one, now));

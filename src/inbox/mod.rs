@@ -2,7 +2,6 @@
 //! goes to Inngest until Inngest has it.
 
 mod forwarder;
-mod inngest;
 mod pace;
 mod read;
 mod retention;
@@ -14,10 +13,9 @@ mod tests;
 mod webhook;
 
 pub use forwarder::Forwarder;
-pub use inngest::InngestTransport;
 pub use pace::Pace;
 pub use retention::{KEEP_BODIES_FOR, purge_daily};
 pub use rows::{CLAIM, HeldRow, InboxCounts, ParkedRow};
 pub use store::Inbox;
-pub(crate) use webhook::is_webhook;
+pub(crate) use webhook::webhook_router;
 pub use webhook::{BODY_LIMIT, Intake};

@@ -17,7 +17,7 @@ const ONE_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Removes old webhook bodies now and then once a day, until `stop`.
 pub async fn purge_daily(inbox: Inbox, stop: CancellationToken) {
     loop {
-        match table::purge_bodies(&inbox.db, inbox.db.clock.now() - KEEP_BODIES_FOR).await {
+        match table::purge_bodies(&inbox.db, inbox.db.clock().now() - KEEP_BODIES_FOR).await {
             Ok(0) => {}
             Ok(bodies) => tracing::info!(bodies, "old webhook bodies removed"),
             Err(error) => {

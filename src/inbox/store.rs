@@ -16,7 +16,6 @@ use tokio::time::Instant;
 use super::rows::{HeldRow, InboxCounts, Lead, ParkedRow, Webhook};
 use super::table;
 use crate::db::Db;
-use crate::db::connect::Pools;
 use crate::deals::notices;
 
 /// The most webhooks in one transaction, which bounds how long it holds the write lock.
@@ -40,7 +39,7 @@ pub struct Inbox {
 impl Inbox {
     /// The inbox in `db`. Webhooks are stored by a task, which ends with the last clone.
     pub fn new(db: Db) -> Self {
-        let group = Group::start(db.pools.clone());
+        let group = Group::start(db.clone());
         Self { db, group, wake: Arc::default() }
     }
 
@@ -54,9 +53,8 @@ impl Inbox {
         leads: &[AmoCrmWebhook],
         problem: Option<&str>,
     ) -> anyhow::Result<Vec<String>> {
-        let now = self.db.clock.now();
-        let leads: Vec<_> =
-            leads.iter().map(|lead| self.row(lead, now)).collect::<Result<_, _>>()?;
+        let now = self.db.clock().now();
+        let leads: Vec<_> = leads.iter().map(|lead| self.row(lead)).collect::<Result<_, _>>()?;
         let ids = leads.iter().map(|lead| lead.id.clone()).collect();
         let state = if problem.is_some() { "partly" } else { "read" };
         self.group.store(self.webhook(now, content, state, problem, leads)).await?;
@@ -66,14 +64,14 @@ impl Inbox {
 
     /// Keeps a body in which nothing could be read, for a person to look at.
     pub async fn store_unparsable(&self, content: &[u8], reason: &str) -> anyhow::Result<()> {
-        let now = self.db.clock.now();
+        let now = self.db.clock().now();
         self.group.store(self.webhook(now, content, "unparsable", Some(reason), Vec::new())).await
     }
 
     /// Proves that a webhook would be stored now, by storing something. A commit within the last second is proof
     /// enough. No deadline is kept here.
     pub async fn prove_writable(&self) -> anyhow::Result<()> {
-        self.db.pools.check()?;
+        self.db.check()?;
         self.group.prove().await
     }
 
@@ -105,9 +103,9 @@ impl Inbox {
         Ok(unparked)
     }
 
-    fn row(&self, lead: &AmoCrmWebhook, now: Timestamp) -> anyhow::Result<Lead> {
+    fn row(&self, lead: &AmoCrmWebhook) -> anyhow::Result<Lead> {
         Ok(Lead {
-            id: self.db.ids.next(now),
+            id: self.db.next_id(),
             lead_id: i64::try_from(lead.lead_id).context("the lead's id is out of range")?,
             payload: serde_json::to_string(lead)?,
         })
@@ -121,7 +119,7 @@ impl Inbox {
         problem: Option<&str>,
         leads: Vec<Lead>,
     ) -> Webhook {
-        let (id, problem) = (self.db.ids.next(received_at), problem.map(plain));
+        let (id, problem) = (self.db.next_id(), problem.map(plain));
         Webhook { id, received_at, content: content.to_vec(), state, problem, leads }
     }
 }
@@ -150,14 +148,14 @@ struct Group {
 
 impl Group {
     /// Begins to store in a task that ends with the last clone.
-    fn start(pools: Pools) -> Self {
+    fn start(db: Db) -> Self {
         let (sender, mut queue) = mpsc::channel(QUEUE);
         let committed: Arc<Mutex<Option<Instant>>> = Arc::default();
         let note = Arc::clone(&committed);
         tokio::spawn(async move {
             let mut group = Vec::new();
             while queue.recv_many(&mut group, LARGEST_GROUP).await > 0 {
-                let stored = store(&pools, &group).await;
+                let stored = store(&db, &group).await;
                 match &stored {
                     // Committing nothing proves nothing.
                     Ok(0) => {}
@@ -198,8 +196,8 @@ impl Group {
 }
 
 /// Commits the webhooks whose senders still wait, and returns how many these were.
-async fn store(pools: &Pools, group: &[Entry]) -> anyhow::Result<usize> {
-    let mut transaction = pools.begin().await?;
+async fn store(db: &Db, group: &[Entry]) -> anyhow::Result<usize> {
+    let mut transaction = db.begin().await?;
     let (mut entries, mut noted, mut probe) = (0, BTreeMap::new(), false);
     // A webhook whose sender has given up was answered 503, and comes again.
     for entry in group.iter().filter(|entry| !entry.answer.is_closed()) {

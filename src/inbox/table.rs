@@ -4,8 +4,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 
 use super::rows::{CLAIM, ClaimedRow, HeldRow, InboxCounts, ParkedRow, Webhook};
-use crate::db::transaction::Transaction;
-use crate::db::{Db, only, timestamp};
+use crate::db::{Db, Transaction, only, timestamp};
 
 /// What the health check writes, in bytes: twice the pages of a usual webhook with its rows and indexes, because on a nearly
 /// full disk a smaller write may still find room where a webhook does not.
@@ -45,7 +44,7 @@ pub(super) async fn write_probe(transaction: &mut Transaction) -> sqlx::Result<(
 
 /// Claims the next leads to send, oldest first, for [`CLAIM`]. Returns them with the data of their events, JSON.
 pub(super) async fn claim(db: &Db, limit: u32) -> anyhow::Result<Vec<ClaimedRow>> {
-    let now = db.clock.now();
+    let now = db.clock().now();
     // The condition stands there twice: of two replicas that pick the same rows, the second waits for the first, and
     // then checks the rows as the first has left them.
     let claim = sqlx::query_as(

@@ -2,16 +2,20 @@
 //! the outside is made here.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
+use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::{any, post};
 use bytes::Bytes;
 use functions::webhook::{AmoCrmWebhook, LeadFilter};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Method, StatusCode, Uri};
+use inngest::Endpoint;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use subtle::{Choice, ConstantTimeEq as _};
@@ -119,7 +123,7 @@ impl Intake {
         let (parts, body) = request.into_parts();
         // Before its body is read, so that untrusted clients cannot make the service hold one.
         if !self.carries_a_secret(&parts.uri) {
-            if let Some(times) = self.forged.count(self.inbox.db.clock.now()) {
+            if let Some(times) = self.forged.count(self.inbox.db.clock().now()) {
                 tracing::warn!(times, "a webhook with a wrong or missing secret was refused");
             }
             return Outcome::Unauthorized;
@@ -134,7 +138,7 @@ impl Intake {
             Reading::Ignored => return Outcome::Ignored,
             Reading::Unparsable { reason } => self.keep(&body, &reason).await,
             Reading::Leads { mut leads, problem } => {
-                let received_at = format!("{:.3}", self.inbox.db.clock.now());
+                let received_at = format!("{:.3}", self.inbox.db.clock().now());
                 leads.iter_mut().for_each(|lead| lead.received_at = Some(received_at.clone()));
                 self.store(&body, &leads, problem.as_deref()).await
             }
@@ -218,9 +222,28 @@ async fn in_time<T>(storing: impl Future<Output = anyhow::Result<T>>) -> anyhow:
     }
 }
 
-/// Whether a request to the serve endpoint is a webhook: the original service had people give amoCRM that URL.
+/// The address of webhooks, and that of the Inngest endpoint: the original service told people to give that one to
+/// amoCRM, so both kinds of requests come there.
+pub(crate) fn webhook_router(intake: Intake, endpoint: Endpoint) -> Router {
+    Router::new()
+        .route("/api/amocrm-webhook", post(webhook))
+        .route("/api/inngest", any(webhook_or_call))
+        .route("/api/inngest/", any(webhook_or_call))
+        .with_state((Arc::new(intake), endpoint))
+}
+
+type Receivers = State<(Arc<Intake>, Endpoint)>;
+
+async fn webhook(State((intake, _)): Receivers, request: Request) -> Response {
+    intake.receive(request).await
+}
+
+async fn webhook_or_call(State((intake, endpoint)): Receivers, request: Request) -> Response {
+    if is_webhook(&request) { intake.receive(request).await } else { endpoint.serve(request).await }
+}
+
 /// Inngest posts JSON and names a function.
-pub(crate) fn is_webhook(request: &Request) -> bool {
+fn is_webhook(request: &Request) -> bool {
     let media_type =
         text(request.headers(), CONTENT_TYPE).and_then(|value| value.split(';').next());
     let form = "application/x-www-form-urlencoded";

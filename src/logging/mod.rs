@@ -10,7 +10,23 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use tally::Tally;
 
-use crate::config::{LogFormat, LogSettings};
+/// What is logged and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The form, if it is to be a certain one; else pretty on a terminal and JSON elsewhere.
+    pub format: Option<LogFormat>,
+    /// What is logged, in the words of `RUST_LOG`.
+    pub filter: String,
+}
+
+/// The form of the logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// For machines: one JSON object a line.
+    Json,
+}
 
 /// Sends the logs to standard error, from now on and for the whole process: standard output belongs to what a
 /// command answers. A second call changes nothing.

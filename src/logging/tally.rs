@@ -2,7 +2,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Counts what strangers can make happen at will, and lets it into the log once a minute.
+/// Counts what clients can cause at will, so that it is logged once a minute at most.
 #[derive(Debug, Default)]
 pub struct Tally {
     /// When the last line was due, and what has happened since.
@@ -40,9 +40,9 @@ mod tests {
     use super::Tally;
 
     #[test]
-    fn a_line_a_minute_stands_for_all_that_happened() {
+    fn a_line_a_minute_counts_all_that_happened() {
         let (tally, mut now) = (Tally::default(), Timestamp::UNIX_EPOCH);
-        assert_eq!(tally.count(now), Some(1), "the first one is told at once");
+        assert_eq!(tally.count(now), Some(1), "the first one is logged at once");
         now += SignedDuration::from_secs(59);
         assert_eq!((tally.count(now), tally.count(now)), (None, None));
         now += SignedDuration::from_secs(1);

@@ -1,8 +1,9 @@
 //! HTTP to the outside: the one place that builds a client.
 //!
-//! Every caller asks the same question of a call that failed: can the other side have acted on it? The types
-//! here answer it, and keep URLs and secrets out of what is said about the failure.
+//! Of a call that failed every caller must know: can the other side have acted on it? The types here say so, and keep
+//! URLs and secrets out of the texts.
 
+mod inngest;
 mod redactor;
 
 use std::error::Error as StdError;
@@ -15,6 +16,7 @@ use http::{HeaderMap, Method, StatusCode};
 use jiff::{Timestamp, fmt::rfc2822};
 use url::Url;
 
+pub use inngest::inngest_client;
 pub use redactor::Redactor;
 pub(crate) use redactor::plain_text;
 
@@ -50,7 +52,7 @@ impl Outbound {
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            // Not the ones of the environment either: what a proxy answers for a host is no word of that host.
+            // Those of the environment are ignored: a proxy's own answer would be taken for the host's.
             .no_proxy()
             // A redirect would carry a key or a bearer token to a host that is not configured.
             .redirect(reqwest::redirect::Policy::none())

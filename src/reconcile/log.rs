@@ -61,7 +61,7 @@ impl StoredLog {
     }
 
     fn now(&self) -> Timestamp {
-        self.db.clock.now()
+        self.db.clock().now()
     }
 }
 

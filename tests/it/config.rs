@@ -6,8 +6,9 @@ use std::path::Path;
 
 use inngest::Mode;
 use prometei_flow::amocrm::AmoCrmAuth;
-use prometei_flow::config::{Config, ConfigError, Dedupe, Env, EnvMap, LogFormat, ProcessEnv};
+use prometei_flow::config::{Config, ConfigError, Dedupe, Env, EnvMap, ProcessEnv};
 use prometei_flow::erp::Body;
+use prometei_flow::logging::LogFormat;
 use secrecy::ExposeSecret as _;
 
 const SIGNING_KEY: &str = "signkey-prod-0123456789abcdef";

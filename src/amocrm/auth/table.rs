@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::pair::{StoredTokenPair, TokenPair};
-use crate::db::transaction::Transaction;
-use crate::db::{Db, timestamp};
+
+use crate::db::{Db, Transaction, timestamp};
 
 /// The newest pair, if one was ever stored.
 pub(in crate::amocrm) async fn load(db: &Db) -> anyhow::Result<Option<StoredTokenPair>> {

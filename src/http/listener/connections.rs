@@ -1,13 +1,18 @@
-//! Who holds a connection, and who gives one up when there are too many.
+//! Which connections are open and since when each waits for its client, and which one is closed when there are too many.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::Notify;
-
-use crate::http::client;
+use tokio::time::{Sleep, sleep};
 
 /// The connections of a listener.
 pub(super) struct Connections {
@@ -42,7 +47,7 @@ impl Connections {
     /// Takes in a connection from `peer`. Over the limit one has to go, perhaps this one: the slot's
     /// [`closed`](Slot::closed) ends then. Returns whether that was so.
     pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> (Slot, bool) {
-        let (client, close) = (client::key(peer), Arc::new(Notify::new()));
+        let (client, close) = (client_key(peer), Arc::new(Notify::new()));
         let mut open = self.open();
         let id = open.next_moment();
         let connection =
@@ -72,6 +77,13 @@ impl Connections {
         for id in waiting.map(|(id, _)| *id).collect::<Vec<_>>() {
             open.close(id);
         }
+    }
+
+    /// How many connections and clients are remembered.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> (usize, usize) {
+        let open = self.open();
+        (open.connections.len(), open.shares.len())
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -145,6 +157,17 @@ impl Slot {
         self.connections.open().connections.get(&self.id).is_some_and(|held| held.in_use)
     }
 
+    /// A request's body, of which the rest must come within `limit`.
+    pub(super) fn timed(self: &Arc<Self>, body: Incoming, limit: Duration) -> axum::body::Body {
+        if body.is_end_stream() {
+            self.works();
+            return axum::body::Body::empty();
+        }
+        self.waits();
+        let (end, slot) = (Box::pin(sleep(limit)), Arc::clone(self));
+        axum::body::Body::new(TimedBody { body, end, slot })
+    }
+
     /// Ends when the connection has to go.
     pub(super) async fn closed(&self) {
         self.close.notified().await;
@@ -157,103 +180,52 @@ impl Drop for Slot {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::net::IpAddr;
-    use std::sync::Arc;
+/// `tower_http`'s limit on bodies begins anew with each piece, and a byte a second would be in time for ever. Once the
+/// handler has read the body or left it, the request is worked on.
+struct TimedBody {
+    body: Incoming,
+    end: Pin<Box<Sleep>>,
+    slot: Arc<Slot>,
+}
 
-    use futures_util::FutureExt as _;
+impl Body for TimedBody {
+    type Data = Bytes;
+    type Error = axum::BoxError;
 
-    use super::{Connections, Slot};
-
-    struct Crowd(Arc<Connections>);
-
-    impl Crowd {
-        fn of(limit: usize) -> Self {
-            Self(Connections::new(limit))
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Ready(frame) => Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
+            Poll::Pending => self.end.as_mut().poll(cx).map(|()| {
+                let late = "the body did not come whole in time";
+                Some(Err(io::Error::new(io::ErrorKind::TimedOut, late).into()))
+            }),
         }
+    }
 
-        fn connect(&self, peer: &str) -> Slot {
-            self.0.admit(peer.parse::<IpAddr>().unwrap()).0
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for TimedBody {
+    fn drop(&mut self) {
+        self.slot.works();
+    }
+}
+
+/// The address under which a client is counted: a client with one IPv6 address has a network of them.
+pub(in crate::http) fn client_key(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
         }
-    }
-
-    fn closed(slots: &[&Slot]) -> Vec<bool> {
-        slots.iter().map(|slot| slot.closed().now_or_never().is_some()).collect()
-    }
-
-    #[test]
-    fn the_longest_waiting_connection_makes_room() {
-        let crowd = Crowd::of(2);
-        let (first, second) = (crowd.connect("192.0.2.1"), crowd.connect("192.0.2.1"));
-        // An answered request: from now on it has waited less long than the second one.
-        first.works();
-        first.waits();
-        let third = crowd.connect("192.0.2.1");
-        assert_eq!(closed(&[&first, &second, &third]), [false, true, false]);
-    }
-
-    #[test]
-    fn a_client_that_has_most_loses_its_own() {
-        let crowd = Crowd::of(3);
-        let other = crowd.connect("192.0.2.9");
-        let (first, second) = (crowd.connect("192.0.2.1"), crowd.connect("192.0.2.1"));
-        let newcomer = crowd.connect("192.0.2.7");
-        assert_eq!(closed(&[&other, &first, &second, &newcomer]), [false, true, false, false]);
-    }
-
-    #[test]
-    fn addresses_of_one_ipv6_network_are_one_client() {
-        let crowd = Crowd::of(3);
-        let other = crowd.connect("2001:db8:9::1");
-        let (first, second) = (crowd.connect("2001:db8::1"), crowd.connect("2001:db8::2"));
-        let newcomer = crowd.connect("2001:db8::3");
-        assert_eq!(closed(&[&other, &first, &second, &newcomer]), [false, true, false, false]);
-    }
-
-    #[test]
-    fn running_work_is_never_closed_for_a_newcomer() {
-        let crowd = Crowd::of(2);
-        let (first, second) = (crowd.connect("192.0.2.1"), crowd.connect("192.0.2.1"));
-        first.works();
-        second.works();
-        let newcomer = crowd.connect("192.0.2.1");
-        assert_eq!(closed(&[&first, &second, &newcomer]), [false, false, true]);
-        drop(newcomer);
-        // Room again once one of them has ended.
-        drop(first);
-        let later = crowd.connect("192.0.2.1");
-        assert_eq!(closed(&[&second, &later]), [false, false]);
-    }
-
-    #[test]
-    fn what_is_dropped_leaves_nothing_behind() {
-        let crowd = Crowd::of(1);
-        for _ in 0..3 {
-            let (_kept, _closed) = (crowd.connect("192.0.2.1"), crowd.connect("192.0.2.1"));
-        }
-        let open = crowd.0.open();
-        assert_eq!((open.connections.len(), open.shares.len()), (0, 0));
-    }
-
-    #[test]
-    fn when_the_system_has_no_more_some_are_closed_at_once() {
-        let crowd = Crowd::of(9);
-        let slots: Vec<_> = (0..6).map(|_| crowd.connect("192.0.2.1")).collect();
-        slots[0].works();
-        crowd.0.make_room();
-        assert_eq!(
-            closed(&slots.iter().collect::<Vec<_>>()),
-            [false, true, true, false, false, false]
-        );
-    }
-
-    #[test]
-    fn at_the_end_all_that_wait_are_closed() {
-        let crowd = Crowd::of(3);
-        let (idle, working) = (crowd.connect("192.0.2.1"), crowd.connect("192.0.2.1"));
-        working.works();
-        crowd.0.close_waiting();
-        assert_eq!(closed(&[&idle, &working]), [true, false]);
+        v4 => v4,
     }
 }

@@ -1,9 +1,7 @@
-//! A listener that holds against strangers. `axum::serve` has no limits on time and number, so the loop that accepts
-//! connections is here; the timers and the shutdown are hyper's.
+//! A listener with limits. `axum::serve` has none on time and on the number of connections, so the loop that accepts
+//! them is here; the timers and the shutdown are hyper's.
 
-mod body;
 mod connections;
-mod limits;
 #[cfg(test)]
 mod tests;
 
@@ -25,11 +23,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-pub use self::limits::Limits;
-
-use self::connections::{Connections, Slot};
 use crate::clock::SharedClock;
 use crate::logging::Tally;
+pub(super) use connections::client_key;
+use connections::{Connections, Slot};
 
 /// The largest head of a request, its URL included, rounded up to what was read at once; a larger one, or one of more
 /// than a hundred headers, is answered 431. It is also the most that is read from a connection before it is looked at, so
@@ -43,6 +40,40 @@ const BACKLOG: i32 = 4096;
 /// How long to wait after the system had no connection to give: descriptors are short, and trying at once would take
 /// the processor that frees them.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// What clients may hold, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at once. When they are all taken, a new one takes the place of one that waits for its client: the
+    /// longest-waiting one of the client that has most.
+    pub connections: usize,
+    /// From the connection to the end of its first request's head.
+    pub head: Duration,
+    /// From the end of a request's head to the end of its body.
+    pub body: Duration,
+    /// From an answer to the end of the next request's head.
+    pub idle: Duration,
+}
+
+impl Limits {
+    /// Of the public listener in a process that may open so many descriptors (`ulimit -n`). The rest is for the database,
+    /// for calls to the outside and for the admin listener.
+    pub fn public(descriptors: usize) -> Self {
+        Self {
+            connections: (descriptors / 2).min(512),
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(15),
+            // Longer than common proxies keep a connection that they do not use: one that we close first could lose a
+            // request that is just being sent.
+            idle: Duration::from_secs(150),
+        }
+    }
+
+    /// Of the admin listener in such a process.
+    pub fn admin(descriptors: usize) -> Self {
+        Self { connections: (descriptors / 16).min(64), ..Self::public(descriptors) }
+    }
+}
 
 /// Listens on `address`.
 pub async fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
@@ -77,18 +108,21 @@ pub async fn serve(
             Ok((stream, peer)) => {
                 let (slot, is_crowded) = connections.admit(peer.ip());
                 if is_crowded && let Some(times) = crowded.count(clock.now()) {
-                    tracing::warn!(times, "all connections are taken: one that waited was closed");
+                    tracing::warn!(
+                        times,
+                        "the limit on connections is reached: one that waited for its client was closed"
+                    );
                 }
                 let slot = Arc::new(slot);
                 let served =
                     graceful.watch(connection(&http, stream, peer, &router, &slot, limits));
                 running.spawn(hold(served, slot, limits.head));
             }
-            Err(error) if is_the_clients(&error) => {}
+            Err(error) if was_given_up(&error) => {}
             Err(error) => {
                 connections.make_room();
                 if let Some(times) = exhausted.count(clock.now()) {
-                    tracing::error!(%error, times, "a connection could not be accepted");
+                    tracing::error!(%error, times, "a connection could not be accepted; some that waited for their clients were closed");
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
@@ -97,7 +131,7 @@ pub async fn serve(
     drop(listener);
     tokio::select! {
         () = graceful.shutdown() => {}
-        // Strangers do not hold up a shutdown: whatever still waits for its client then is closed.
+        // No client delays a shutdown: what still waits for one then is closed.
         () = async {
             tokio::time::sleep(limits.head).await;
             connections.close_waiting();
@@ -124,7 +158,7 @@ fn connection(
     let (router, slot) = (router.clone(), Arc::clone(slot));
     let answer = service_fn(move |request: Request<Incoming>| {
         let (router, slot) = (router.clone(), Arc::clone(&slot));
-        let mut request = request.map(|body| body::timed(body, limits.body, &slot));
+        let mut request = request.map(|body| slot.timed(body, limits.body));
         request.extensions_mut().insert(ConnectInfo(peer));
         async move {
             let answer = router.oneshot(request).await;
@@ -146,14 +180,14 @@ async fn hold(served: impl Future<Output = hyper::Result<()>>, slot: Arc<Slot>, 
     tokio::select! {
         biased;
         () = slot.closed() => {}
-        // What goes wrong on a connection is its client's affair, and could be provoked at will.
+        // An error of a connection is not logged: clients can cause it at will.
         _ = served => {}
         () = late => {}
     }
 }
 
-/// Whether a connection was gone before it was accepted.
-fn is_the_clients(error: &io::Error) -> bool {
+/// Whether the client gave a connection up before it was accepted.
+fn was_given_up(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

@@ -1,0 +1,131 @@
+//! The end of the service, while the others take their time.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use functions::ports::{AmoCrm as _, Deal, DealKey, Erp as _};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::{App, Listeners, Running};
+use crate::clock::SystemClock;
+use crate::config::{Config, EnvMap};
+use crate::deals::{self, DealCounts};
+
+/// When a test gives up.
+const DEADLINE: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_millis(200);
+
+/// A service in the middle of an ERP call and of an exchange of tokens, whose callers have gone.
+struct Service {
+    running: Running,
+    /// Two permits let both be answered.
+    answers: Arc<Semaphore>,
+    stop: CancellationToken,
+    config: Config,
+    _folder: tempfile::TempDir,
+    _counterpart: DropGuard,
+}
+
+impl Service {
+    async fn start() -> Self {
+        let counterpart = CancellationToken::new();
+        let (asked, answers) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let address = serve_both(&asked, &answers, counterpart.clone()).await;
+        let folder = tempfile::tempdir().unwrap();
+        let database = format!("sqlite://{}/flow.db", folder.path().display());
+        let env = EnvMap::from([
+            ("INNGEST_DEV", "1"),
+            ("DATABASE_URL", &database),
+            ("AMOCRM_BASE_URL", &address),
+            ("AMOCRM_CLIENT_ID", "id"),
+            ("AMOCRM_CLIENT_SECRET", "secret"),
+            ("AMOCRM_REDIRECT_URI", "https://flow.example/oauth/callback"),
+            ("AMOCRM_REFRESH_TOKEN", "refresh"),
+            ("CRM_API_URL", &address),
+            ("CRM_API_KEY", "key"),
+            ("CRM_API_USERNAME", "user"),
+            ("CRM_API_PASSWORD", "password"),
+        ]);
+        let config = Config::load(&env).unwrap();
+        let app = App::build(config.clone(), Arc::new(SystemClock)).await.unwrap();
+        let stop = CancellationToken::new();
+        let listeners = Listeners { public: free_port().await, admin: free_port().await };
+        let running = app.spawn(listeners, &stop).unwrap();
+
+        let (erp, amocrm) = (running.ledger.clone(), running.amocrm.clone());
+        leave_after_one(&asked, tokio::spawn(async move { erp.create(&deal()).await })).await;
+        leave_after_one(&asked, tokio::spawn(async move { amocrm.authorize().await })).await;
+        let _counterpart = counterpart.drop_guard();
+        Self { running, answers, stop, config, _folder: folder, _counterpart }
+    }
+}
+
+/// An ERP and an amoCRM that answer once there is a permit.
+async fn serve_both(
+    asked: &Arc<Semaphore>,
+    answers: &Arc<Semaphore>,
+    stop: CancellationToken,
+) -> String {
+    let (asked, answers) = (Arc::clone(asked), Arc::clone(answers));
+    let answer = async move || {
+        asked.add_permits(1);
+        answers.acquire().await.unwrap().forget();
+        json!({
+            "status": "success", "data": {"id": "119"},
+            "access_token": "access", "refresh_token": "next", "expires_in": 86400,
+        })
+        .to_string()
+    };
+    let listener = free_port().await;
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let router = axum::Router::new().fallback(answer);
+    tokio::spawn(stop.run_until_cancelled_owned(async { axum::serve(listener, router).await }));
+    address
+}
+
+/// Ends `caller` once its request has come.
+async fn leave_after_one<T>(asked: &Semaphore, caller: JoinHandle<T>) {
+    in_time(asked.acquire()).await.unwrap().forget();
+    caller.abort();
+}
+
+fn deal() -> Deal {
+    let key = DealKey::Lead { account_id: None, lead_id: 7 };
+    Deal { key, run_id: "R1".to_owned(), name: "A".to_owned(), amount: None, entity_id: None }
+}
+
+async fn free_port() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+async fn in_time<T>(waiting: impl Future<Output = T>) -> T {
+    timeout(DEADLINE, waiting).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_finished_before_the_service_ends() {
+    let service = Service::start().await;
+    service.stop.cancel();
+    let mut drained = pin!(service.running.drain(DEADLINE));
+    assert!(timeout(SOON, &mut drained).await.is_err(), "both are waited for");
+    service.answers.add_permits(2);
+    in_time(drained).await;
+
+    let app = App::build(service.config, Arc::new(SystemClock)).await.unwrap();
+    let done = DealCounts { done: 1, failed: 0, in_doubt: 0 };
+    assert_eq!(deals::counts(&app.db).await.unwrap(), done);
+    in_time(app.amocrm.authorize()).await.expect("with the tokens that were stored");
+}
+
+#[tokio::test]
+async fn the_service_ends_at_its_limit_although_an_erp_call_and_an_exchange_of_tokens_hang() {
+    let service = Service::start().await;
+    service.stop.cancel();
+    in_time(service.running.drain(SOON)).await;
+}
