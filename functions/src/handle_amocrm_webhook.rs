@@ -65,17 +65,19 @@ impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
             authorized.map_err(|cause| Failed::new(&leads, cause))?;
         }
         // One lead that fails must not take the others with it.
-        let (mut processed, mut failed) = (Vec::new(), Vec::new());
+        let (mut processed, mut skipped, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for lead in &leads {
             match self.process(lead, &cx).await {
-                Ok(result) => processed.push(result),
+                Ok(Outcome::Record(lead)) => processed.push(lead),
+                Ok(Outcome::Skipped(lead)) => skipped.push(lead),
                 Err(cause) => failed.push(Failed::new(std::slice::from_ref(lead), cause)),
             }
         }
         Failed::any(failed)?;
         Ok(match <[ProcessedLead; 1]>::try_from(processed) {
-            Ok([only]) => Processed::One(only),
-            Err(leads) => Processed::Several { success: true, leads },
+            Ok([only]) if skipped.is_empty() => Processed::One(only),
+            Ok([only]) => Processed::Several { success: true, leads: vec![only], skipped },
+            Err(leads) => Processed::Several { success: true, leads, skipped },
         })
     }
 }
@@ -102,11 +104,15 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
         &self,
         webhook: &AmoCrmWebhook,
         cx: &Context<'_, Self>,
-    ) -> Result<ProcessedLead, StepError> {
-        let lead = cx
+    ) -> Result<Outcome, StepError> {
+        let Fetched { lead, skipped } = cx
             .step
-            .run("fetch-lead-data", async || self.fetch(webhook.lead_id, cx.run.attempt).await)
+            .run("fetch-lead-data", async || self.fetch(webhook, cx.run.attempt).await)
             .await?;
+        if let Some(reason) = skipped {
+            // LEDGER: the one place to tell `Erp` that this deal is not needed, so that it is not sent again.
+            return Ok(Outcome::Skipped(SkippedLead { id: lead.id, reason }));
+        }
         let deal = Deal {
             key: DealKey::Lead { account_id: webhook.account_id, lead_id: lead.id },
             run_id: cx.run.id.to_owned(),
@@ -121,18 +127,20 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
                 Ok(ErpTask { created, processed_at: iso_8601(self.clock.now()) })
             })
             .await?;
-        Ok(ProcessedLead {
+        Ok(Outcome::Record(ProcessedLead {
             success: true,
             amo_crm_lead: lead,
             erp_result: task.created.reply,
             processed_at: task.processed_at,
             duplicate: task.created.duplicate,
-        })
+        }))
     }
 
-    async fn fetch(&self, lead_id: u64, attempt: u32) -> Result<Lead> {
+    async fn fetch(&self, webhook: &AmoCrmWebhook, attempt: u32) -> Result<Fetched> {
+        let lead_id = webhook.lead_id;
         if let Some(lead) = self.amocrm.lead(lead_id).await? {
-            return Ok(lead);
+            let skipped = self.why_skipped(webhook, &lead)?;
+            return Ok(Fetched { lead, skipped });
         }
         let absent = format!(
             "amoCRM shows no lead {lead_id}: it was deleted, or the token's user may not see it; \
@@ -141,6 +149,42 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
         let pause = usize::try_from(attempt).ok().and_then(|attempt| READ_LAG_PAUSES.get(attempt));
         Err(absent).retry_after(pause.copied().unwrap_or(Duration::from_secs(60)))
     }
+
+    /// Why a lead makes no deal after all. A webhook that names the stage has been through the filter: the lead has
+    /// entered that stage, wherever it is by now. For one that names none, the lead's own stage decides.
+    fn why_skipped(&self, webhook: &AmoCrmWebhook, lead: &Lead) -> Result<Option<String>> {
+        if self.filter.trigger_statuses.is_none() || webhook.stage().is_some() {
+            return Ok(None);
+        }
+        let Some((pipeline, status)) = lead.stage else {
+            return Err(inngest::Error::from(format!(
+                "neither the webhook nor amoCRM says in which stage lead {} is",
+                lead.id
+            )));
+        };
+        let skipped = !self.filter.makes_deal((pipeline, status));
+        Ok(skipped.then(|| {
+            format!(
+                "the webhook named no stage, and the lead is in pipeline {pipeline}, status {status}, which \
+                 AMOCRM_TRIGGER_STATUSES does not list"
+            )
+        }))
+    }
+}
+
+/// What the step `fetch-lead-data` saves. The decision is part of it: a later attempt must not come to another one.
+#[derive(Serialize, Deserialize)]
+struct Fetched {
+    #[serde(flatten)]
+    lead: Lead,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    skipped: Option<String>,
+}
+
+/// What became of a lead.
+enum Outcome {
+    Record(ProcessedLead),
+    Skipped(SkippedLead),
 }
 
 /// The ERP stores records without a name, and people cannot find them again.
@@ -175,7 +219,17 @@ pub enum Processed {
         success: bool,
         /// In the order in which the event named them.
         leads: Vec<ProcessedLead>,
+        /// Leads that turned out to make no deal.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        skipped: Vec<SkippedLead>,
     },
+}
+
+/// A lead that makes no deal, which showed only when it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SkippedLead {
+    id: u64,
+    reason: String,
 }
 
 /// One lead that has its record.

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 
 use super::rows::{CLAIM, ClaimedRow, HeldRow, InboxCounts, ParkedRow, Webhook};
+use super::unreadable::UnreadableBody;
 use crate::db::{Db, Transaction, only, timestamp};
 
 /// What the health check writes, in bytes: twice the pages of a usual webhook with its rows and indexes, because on a nearly
@@ -176,4 +177,19 @@ pub(super) async fn purge_bodies(db: &Db, time: Timestamp) -> anyhow::Result<u64
 /// A lead's id as it is stored.
 fn stored(lead: Option<u64>) -> anyhow::Result<Option<i64>> {
     lead.map(i64::try_from).transpose().context("the lead's id is out of range")
+}
+
+/// The kept bodies of which something could not be read, newest first.
+pub(super) async fn unreadable(db: &Db, limit: u32) -> anyhow::Result<Vec<UnreadableBody>> {
+    let rows: Vec<(String, i64, i64, String)> = sqlx::query_as(
+        "SELECT id, received_at, CAST(LENGTH(content) AS BIGINT), COALESCE(problem, '') FROM webhook_bodies \
+         WHERE state <> 'read' ORDER BY id DESC LIMIT $1",
+    )
+    .bind(i64::from(limit))
+    .fetch_all(db.reader())
+    .await?;
+    let body = |(id, received_at, bytes, problem)| {
+        Ok(UnreadableBody { id, received_at: timestamp(received_at)?, bytes, problem })
+    };
+    rows.into_iter().map(body).collect()
 }

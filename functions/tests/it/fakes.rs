@@ -50,9 +50,15 @@ impl FakeAmoCrm {
     pub(crate) fn with(leads: &[(u64, &str, u64)]) -> Self {
         let lead = |&(id, name, price): &(u64, &str, u64)| {
             let price = Some(Number::from(price));
-            (id, Lead { id, name: Some(name.to_owned()), price })
+            (id, Lead { id, name: Some(name.to_owned()), price, stage: None })
         };
         Self { leads: leads.iter().map(lead).collect(), ..Self::default() }
+    }
+
+    /// Every lead is in this stage.
+    pub(crate) fn in_stage(mut self, stage: (u64, u64)) -> Self {
+        self.leads.values_mut().for_each(|lead| lead.stage = Some(stage));
+        self
     }
 }
 

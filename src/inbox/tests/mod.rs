@@ -2,9 +2,11 @@
 
 mod commits;
 mod crash;
+mod forms;
 mod forwarder;
 mod inngest;
 mod refusals;
+mod room;
 mod rows;
 mod webhooks;
 
