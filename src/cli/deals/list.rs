@@ -4,6 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::SHOWN;
+use super::unreadable::Unreadable;
 use crate::db::Db;
 use crate::deals::{self, FailedDeal};
 use crate::inbox::{HeldRow, Inbox, ParkedRow};
@@ -22,6 +23,8 @@ struct Report {
     complete: bool,
     /// Webhooks of the last 30 days.
     unreadable_webhooks: i64,
+    /// The newest of them.
+    unreadable: Vec<Unreadable>,
 }
 
 /// Something that is not done.
@@ -68,7 +71,8 @@ impl Report {
         let held = held.into_iter().take(shown).map(Item::from);
         let failed = failed.into_iter().take(shown).map(Item::from);
         let items = parked.chain(held).chain(failed).collect();
-        Ok(Self { items, complete, unreadable_webhooks: counts.unparsable })
+        let unreadable = Unreadable::of(&inbox).await?;
+        Ok(Self { items, complete, unreadable_webhooks: counts.unparsable, unreadable })
     }
 
     fn print(&self, out: &mut impl Write) -> anyhow::Result<()> {
@@ -87,14 +91,7 @@ impl Report {
         if self.items.is_empty() {
             writeln!(out, "no deal needs a person")?;
         }
-        if self.unreadable_webhooks > 0 {
-            writeln!(
-                out,
-                "webhooks that could not be read, or not all of them: {}; see the table webhook_bodies, column problem",
-                self.unreadable_webhooks
-            )?;
-        }
-        Ok(())
+        Unreadable::print(&self.unreadable, self.unreadable_webhooks, out)
     }
 }
 

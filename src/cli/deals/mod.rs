@@ -1,6 +1,7 @@
 mod list;
 mod resolve;
 mod retry;
+mod unreadable;
 
 use std::io::Write;
 use std::sync::Arc;

@@ -132,6 +132,7 @@ async fn every_lead_that_did_not_get_on_is_listed_with_the_reason_and_what_to_do
     let nine = DealKey::Lead { account_id: None, lead_id: 9 };
     ledger.note_failure(&nine, "01RUN", "the ERP refused it").await.unwrap();
     desk.inbox.store_unparsable(b"?", "no webhook").await.unwrap();
+    let [unreadable] = desk.inbox.unreadable(9).await.unwrap().try_into().unwrap();
     let expected = format!(
         "lead:7  parked  2026-11-22T10:00:00Z  event {parked}\n    \
              Inngest refuses the event (HTTP 400): event name is empty\n    \
@@ -142,8 +143,12 @@ async fn every_lead_that_did_not_get_on_is_listed_with_the_reason_and_what_to_do
          lead:9  failed  2026-11-22T10:00:00Z  run 01RUN\n    \
              the ERP refused it\n    \
              -> mend the cause, then replay the run in Inngest\n\
-         webhooks that could not be read, or not all of them: 1; see the table webhook_bodies, column problem\n",
-        held.id, held.reason
+         webhooks of the last 30 days that could not be read, or not all of them: 1\n\
+         {}  2026-11-22T10:00:00Z  1 bytes\n    \
+             no webhook\n    \
+             -> the bodies are in the table webhook_bodies, by these ids; a lead that one names and that has no record: \
+             move it into its stage once more\n",
+        held.id, held.reason, unreadable.id
     );
     assert!(held.reason.contains("HTTP 404 Not Found"), "{held:?}");
     for arguments in [&[][..], &["list"]] {
@@ -155,6 +160,8 @@ async fn every_lead_that_did_not_get_on_is_listed_with_the_reason_and_what_to_do
 async fn a_program_can_read_the_list() {
     let desk = Desk::new().await;
     let (parked, held) = (desk.parked(7).await, desk.held(8, 3).await);
+    desk.inbox.store_unparsable(b"?", "no webhook").await.unwrap();
+    let [unreadable] = desk.inbox.unreadable(9).await.unwrap().try_into().unwrap();
     for arguments in [&["--json"][..], &["list", "--json"]] {
         let (_, said) = desk.deals(arguments).await;
         let mut report: Value = serde_json::from_str(&said).unwrap();
@@ -171,7 +178,10 @@ async fn a_program_can_read_the_list() {
                      "since": "2026-11-22T10:00:00Z", "reason": held.reason, "next": null},
                 ],
                 "complete": true,
-                "unreadable_webhooks": 0,
+                "unreadable_webhooks": 1,
+                "unreadable": [
+                    {"id": unreadable.id, "since": "2026-11-22T10:00:00Z", "bytes": 1, "problem": "no webhook"},
+                ],
             })
         );
     }
