@@ -6,14 +6,18 @@ use functions::webhook::Fields;
 /// The longest boundary that the standard allows.
 const BOUNDARY_LIMIT: usize = 70;
 
-/// What separates the parts: the first line says it, or else the content type, where other text comes before the first part.
+/// What separates the parts: the first line says it, or else the content type, where other text comes before the first
+/// part. A content type that names a boundary which the body does not have is wrong.
 pub(super) fn boundary(content_type: Option<&str>, text: &[u8]) -> Option<String> {
     let line = text.split(|byte| *byte == b'\n').next().and_then(|line| line.strip_prefix(b"--"));
     let boundary = match line {
         Some(line) => str::from_utf8(line.trim_ascii_end()).ok()?,
         None => parameter(content_type.filter(|value| is_multipart(value))?, "boundary=")?,
     };
-    (1..=BOUNDARY_LIMIT).contains(&boundary.len()).then(|| boundary.to_owned())
+    let delimiter = format!("--{boundary}");
+    let allowed = (1..=BOUNDARY_LIMIT).contains(&boundary.len());
+    let stands_in = || text.windows(delimiter.len()).any(|bytes| bytes == delimiter.as_bytes());
+    (allowed && (line.is_some() || stands_in())).then(|| boundary.to_owned())
 }
 
 fn is_multipart(content_type: &str) -> bool {
