@@ -158,7 +158,7 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
         }
         let Some((pipeline, status)) = lead.stage else {
             return Err(inngest::Error::from(format!(
-                "neither the webhook nor amoCRM says in which stage lead {} is",
+                "neither the webhook nor amoCRM says in which stage lead {} is; move it into its stage once more",
                 lead.id
             )));
         };

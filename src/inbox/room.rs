@@ -1,7 +1,9 @@
-//! How many bytes of webhooks are held at once, from the first byte that comes in until they are stored.
+//! How many bytes of webhooks are held at once: from the first byte that comes in until the last one is dropped, which may
+//! be long after the answer, where the database stands still.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What a webhook takes besides its body.
@@ -61,6 +63,23 @@ impl Share {
             none => *none = Some(more),
         }
         Some(())
+    }
+
+    /// The body that this is the share of. It is counted until its last clone is dropped, wherever that is.
+    pub(super) fn hold(self, body: Bytes) -> Bytes {
+        Bytes::from_owner(Held { body, _share: self })
+    }
+}
+
+/// A body with its share.
+struct Held {
+    body: Bytes,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
     }
 }
 

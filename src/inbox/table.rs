@@ -19,7 +19,7 @@ pub(super) async fn insert(transaction: &mut Transaction, webhook: &Webhook) -> 
     )
     .bind(webhook.id.as_str())
     .bind(received_at)
-    .bind(webhook.content.as_slice())
+    .bind(&*webhook.content)
     .bind(webhook.state)
     .bind(webhook.problem.as_deref());
     transaction.execute(body).await?;

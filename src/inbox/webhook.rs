@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::read::{self, Reading};
-use super::room::{ORDINARY, Room, Share};
+use super::room::{ORDINARY, Room};
 use super::store::Inbox;
 use crate::logging::Tally;
 use crate::metrics::Metrics;
@@ -40,15 +40,8 @@ pub struct Intake {
     secrets: Vec<SecretString>,
     filter: Arc<LeadFilter>,
     metrics: Metrics,
-    room: Room,
+    pub(super) room: Room,
     forged: Tally,
-}
-
-/// A webhook that has come whole.
-struct Received {
-    body: Bytes,
-    share: Share,
-    reading: Reading,
 }
 
 /// What became of a webhook.
@@ -125,7 +118,7 @@ impl Intake {
             return self.answer(Outcome::Unauthorized);
         }
         match self.take_in(&parts.headers, body).await {
-            Ok(received) => self.answer(self.settle(received).await),
+            Ok((body, reading)) => self.answer(self.settle(body, reading).await),
             Err(outcome) => self.answer(outcome),
         }
     }
@@ -139,10 +132,10 @@ impl Intake {
         }
         let (parts, body) = request.into_parts();
         match self.take_in(&parts.headers, body).await {
-            Ok(Received { body, reading: Reading::Empty | Reading::NoWebhook { .. }, .. }) => {
+            Ok((body, Reading::Empty | Reading::NoWebhook { .. })) => {
                 Err(Request::from_parts(parts, Body::from(body)))
             }
-            Ok(received) => Ok(self.answer(self.settle(received).await)),
+            Ok((body, reading)) => Ok(self.answer(self.settle(body, reading).await)),
             Err(outcome) => Ok(self.answer(outcome)),
         }
     }
@@ -162,34 +155,35 @@ impl Intake {
     }
 
     /// Reads a body, where there is room for it, and what it says.
-    async fn take_in(&self, headers: &HeaderMap, body: Body) -> Result<Received, Outcome> {
-        let (body, share) = self.read(announced(headers), body).await?;
-        let content_type = text(headers, CONTENT_TYPE).map(str::to_owned);
-        let filter = Arc::clone(&self.filter);
-        let (bytes, mut unpacking) = (body.clone(), None);
-        if read::is_packed(&body) {
+    async fn take_in(&self, headers: &HeaderMap, body: Body) -> Result<(Bytes, Reading), Outcome> {
+        let body = self.read(announced(headers), body).await?;
+        let packed = read::is_packed(&body);
+        let unpacking = if packed {
             let mut share = self.room.enter().ok_or_else(crowded)?;
             share.grow(BODY_LIMIT).ok_or_else(crowded)?;
-            unpacking = Some(share);
-        }
+            Some(share)
+        } else {
+            None
+        };
+        let content_type = text(headers, CONTENT_TYPE).map(str::to_owned);
+        let (filter, bytes) = (Arc::clone(&self.filter), body.clone());
         let read = move || {
             let reading = read::read(content_type.as_deref(), &bytes, &filter);
             drop(unpacking);
             reading
         };
-        let reading = if body.len() <= ORDINARY && !read::is_packed(&body) {
-            read()
-        } else {
-            // Long enough to keep other webhooks waiting.
-            tokio::task::spawn_blocking(read).await.map_err(|error| {
-                tracing::error!(%error, "a webhook was not read to its end");
-                Outcome::NotStored
-            })?
-        };
-        Ok(Received { body, share, reading })
+        if body.len() <= ORDINARY && !packed {
+            return Ok((body, read()));
+        }
+        // Long enough to keep other webhooks waiting.
+        let reading = tokio::task::spawn_blocking(read).await.map_err(|error| {
+            tracing::error!(%error, "a webhook was not read to its end");
+            Outcome::NotStored
+        })?;
+        Ok((body, reading))
     }
 
-    async fn read(&self, size: Option<usize>, mut body: Body) -> Result<(Bytes, Share), Outcome> {
+    async fn read(&self, size: Option<usize>, mut body: Body) -> Result<Bytes, Outcome> {
         let too_large = || {
             tracing::warn!("a webhook over the size limit was refused");
             Outcome::TooLarge
@@ -211,20 +205,20 @@ impl Intake {
             share.grow(data.len()).ok_or_else(crowded)?;
             read.extend_from_slice(&data);
         }
-        Ok((read.freeze(), share))
+        Ok(share.hold(read.freeze()))
     }
 
-    async fn settle(&self, Received { body, share, reading }: Received) -> Outcome {
+    async fn settle(&self, body: Bytes, reading: Reading) -> Outcome {
         let stored = match reading {
             Reading::Empty => return Outcome::Empty,
             Reading::Ignored => return Outcome::Ignored,
             Reading::NoWebhook { reason } | Reading::Unparsable { reason } => {
-                self.keep(body, share, reason).await
+                self.keep(body, &reason).await
             }
             Reading::Leads { mut leads, problem } => {
                 let received_at = format!("{:.3}", self.inbox.db.clock().now());
                 leads.iter_mut().for_each(|lead| lead.received_at = Some(received_at.clone()));
-                self.store(body, share, leads, problem).await
+                self.store(body, &leads, problem.as_deref()).await
             }
         };
         stored.unwrap_or_else(|error| {
@@ -236,28 +230,24 @@ impl Intake {
     async fn store(
         &self,
         body: Bytes,
-        share: Share,
-        leads: Vec<AmoCrmWebhook>,
-        problem: Option<String>,
+        leads: &[AmoCrmWebhook],
+        problem: Option<&str>,
     ) -> anyhow::Result<Outcome> {
-        let ids: Vec<_> = leads.iter().map(|lead| lead.lead_id).collect();
-        let (inbox, why) = (self.inbox.clone(), problem.clone());
-        let stored =
-            in_time(share, async move { inbox.store(&body, &leads, why.as_deref()).await });
-        let rows = stored.await?.len();
-        self.metrics.leads_stored(rows);
+        let ids = in_time(self.inbox.store(body, leads, problem)).await?;
+        self.metrics.leads_stored(ids.len());
+        let leads: Vec<_> = leads.iter().map(|lead| lead.lead_id).collect();
         match problem {
-            None => tracing::info!(leads = ?ids, "webhook stored"),
+            None => tracing::info!(?leads, "webhook stored"),
             Some(problem) => {
-                tracing::warn!(leads = ?ids, problem, "webhook stored, a part of it could not be read");
+                tracing::warn!(?leads, problem, "webhook stored, a part of it could not be read");
             }
         }
-        Ok(Outcome::Accepted(rows))
+        Ok(Outcome::Accepted(ids.len()))
     }
 
-    async fn keep(&self, body: Bytes, share: Share, reason: String) -> anyhow::Result<Outcome> {
-        let (inbox, why, bytes) = (self.inbox.clone(), reason.clone(), body.len());
-        in_time(share, async move { inbox.store_unparsable(&body, &why).await }).await?;
+    async fn keep(&self, body: Bytes, reason: &str) -> anyhow::Result<Outcome> {
+        let bytes = body.len();
+        in_time(self.inbox.store_unparsable(body, reason)).await?;
         tracing::warn!(reason, bytes, "a webhook could not be read; its body was kept");
         Ok(Outcome::Unparsable)
     }
@@ -268,19 +258,10 @@ fn crowded() -> Outcome {
     Outcome::NotStored
 }
 
-/// Giving up leaves no half: the webhook is stored whole later on, and its repeat is a duplicate, or not at all. Until
-/// then its body is held, and counted.
-async fn in_time<T: Send + 'static>(
-    share: Share,
-    storing: impl Future<Output = anyhow::Result<T>> + Send + 'static,
-) -> anyhow::Result<T> {
-    let stored = tokio::spawn(async move {
-        let stored = storing.await;
-        drop(share);
-        stored
-    });
-    match tokio::time::timeout(STORE_LIMIT, stored).await {
-        Ok(stored) => stored?,
+/// Giving up leaves no half: the transaction is rolled back, or was committed and the repeat is a duplicate.
+async fn in_time<T>(storing: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    match tokio::time::timeout(STORE_LIMIT, storing).await {
+        Ok(stored) => stored,
         Err(_) => Err(anyhow!("the database did not answer within {STORE_LIMIT:?}")),
     }
 }

@@ -178,7 +178,7 @@ async fn one_lead_that_is_skipped_is_shown_beside_one_that_has_its_record() {
 async fn a_lead_of_which_no_stage_can_be_learned_fails_the_run_and_is_named() {
     let (erp, amocrm) = (FakeErp::default(), FakeAmoCrm::with(&[(1, "a", 1)]));
     let failed = narrowed(&amocrm, &erp, ours(1)).await;
-    let says = "lead 1: neither the webhook nor amoCRM says in which stage lead 1 is";
+    let says = "lead 1: neither the webhook nor amoCRM says in which stage lead 1 is; move it into its stage once more";
     assert_eq!(failed.error().unwrap().message, says);
     assert_eq!((failed.step("fetch-lead-data").unwrap().attempts, erp.names()), (4, vec![]));
 }
