@@ -236,6 +236,16 @@ async fn a_large_body_is_taken_up_to_the_limit_and_refused_above() {
     assert_eq!(service.receives(&body).await.0, 413);
 }
 
+#[tokio::test]
+async fn two_long_texts_in_cyrillic_are_taken() {
+    let service = Service::start().await;
+    let text = |n| format!("&leads[status][0][custom_fields][{n}][values][0][value]=");
+    let texts = [0, 1].map(|n| text(n) + &"%D0%AF".repeat(22_000)).concat();
+    let body = bodies::ORIGINAL.to_owned() + &texts;
+    assert!(body.len() > 256 * 1024, "six bytes a letter");
+    assert_eq!(service.receives(body).await, accepted(1));
+}
+
 /// A webhook that names so many leads, each with so many fields.
 fn mass_action(leads: u64, fields: usize) -> String {
     let lead = |n: u64| {
