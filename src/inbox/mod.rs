@@ -3,6 +3,7 @@
 
 mod forwarder;
 mod pace;
+mod queue;
 mod read;
 mod retention;
 mod room;
@@ -19,7 +20,7 @@ pub use forwarder::Forwarder;
 pub use pace::Pace;
 pub use retention::{KEEP_BODIES_FOR, purge_daily};
 pub(crate) use routes::webhook_router;
-pub use rows::{CLAIM, HeldRow, InboxCounts, ParkedRow};
+pub use rows::{CLAIM, HeldRow, InboxCounts};
 pub use store::Inbox;
 pub use unreadable::UnreadableBody;
 pub use webhook::{BODY_LIMIT, Intake};

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use functions::HandleAmoCrmWebhook;
-use functions::ports::DealKey;
+use functions::ports::{DealKey, WaitsFor};
 use functions::webhook::LeadFilter;
 use inngest::testing::{Finished, run};
 use serde_json::{Value, json};
@@ -50,8 +50,9 @@ async fn a_lead_becomes_a_record() {
             "processedAt": "2023-11-14T22:13:20.000Z",
         }))
     );
-    let key = DealKey::Lead { account_id: Some(7), lead_id: 45_721_053 };
-    assert_eq!(erp.created.lock().unwrap().first().unwrap().key, key);
+    let key = erp.created.lock().unwrap().first().unwrap().key.clone();
+    let DealKey::Lead { account_id, lead_id, .. } = key else { panic!("{key:?}") };
+    assert_eq!((account_id, lead_id), (Some(7), 45_721_053));
     let saved = done.step("authorize-amocrm").unwrap().result.clone();
     assert_eq!(saved, Ok(json!({ "expiresAt": "2023-11-15T00:00:00Z" })), "and no token");
 }
@@ -95,6 +96,35 @@ async fn a_lead_that_stays_away_fails_the_run_and_is_named() {
     let error = failed.error().unwrap();
     assert!(error.is_final);
     assert!(error.message.starts_with("lead 9: amoCRM shows no lead 9"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn an_event_that_is_sent_again_is_the_same_deal() {
+    let (amocrm, erp) = (FakeAmoCrm::with(&[(1, "a", 0)]), FakeErp::default());
+    let again = json!({ "leadId": 1, "deliveryId": "01FIRST" });
+    for data in [ours(1), again.clone(), again] {
+        assert!(with(&amocrm, &erp, data).await.output().is_some());
+    }
+    let keys = erp.created.lock().unwrap().iter().map(|deal| deal.key.clone()).collect::<Vec<_>>();
+    assert_ne!(keys[0], keys[1], "without a delivery the event is one");
+    assert_eq!(keys[1], keys[2]);
+}
+
+#[tokio::test]
+async fn the_error_of_a_run_says_what_its_leads_wait_for() {
+    let run = async |erp: &FakeErp, data| {
+        let amocrm = FakeAmoCrm::with(&[(1, "away", 1), (2, "away too", 2)]);
+        let failed = with(&amocrm, erp, data).await;
+        WaitsFor::of_error(&failed.error().unwrap().name)
+    };
+    let away =
+        FakeErp { refuses: Some("away"), waits_for: Some(WaitsFor::Erp), ..FakeErp::default() };
+    assert_eq!(run(&away, ours(1)).await, Some(WaitsFor::Erp));
+    assert_eq!(run(&FakeErp::default(), ours(9)).await, Some(WaitsFor::Person), "it is absent");
+    // The third is absent, and no one thing lets them all go on.
+    assert_eq!(run(&away, three()).await, None);
+    let unknown = FakeErp { refuses: Some("away"), ..FakeErp::default() };
+    assert_eq!(run(&unknown, ours(1)).await, None);
 }
 
 #[tokio::test]
@@ -147,6 +177,8 @@ async fn a_lead_whose_webhook_names_no_stage_is_looked_at() {
         let result = json!({ "success": true, "leads": [], "skipped": skipped });
         assert_eq!(elsewhere.output(), Some(&result));
         assert_eq!(elsewhere.step_ids(), ["authorize-amocrm", "fetch-lead-data"]);
+        let ended = erp.not_needed.lock().unwrap().clone();
+        assert_eq!(ended, [(1, reason.to_owned())], "and is not sent again");
         assert_eq!(erp.names(), ["Окна"], "and no second record");
     }
 }
@@ -178,7 +210,8 @@ async fn one_lead_that_is_skipped_is_shown_beside_one_that_has_its_record() {
 async fn a_lead_of_which_no_stage_can_be_learned_fails_the_run_and_is_named() {
     let (erp, amocrm) = (FakeErp::default(), FakeAmoCrm::with(&[(1, "a", 1)]));
     let failed = narrowed(&amocrm, &erp, ours(1)).await;
-    let says = "lead 1: neither the webhook nor amoCRM says in which stage lead 1 is; move it into its stage once more";
-    assert_eq!(failed.error().unwrap().message, says);
+    let says = &failed.error().unwrap().message;
+    let expected = "lead 1: neither the webhook nor amoCRM says in which stage lead 1 is.";
+    assert!(says.starts_with(expected), "{says}");
     assert_eq!((failed.step("fetch-lead-data").unwrap().attempts, erp.names()), (4, vec![]));
 }
