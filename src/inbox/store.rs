@@ -105,7 +105,8 @@ impl Inbox {
         };
         let deal_key = key_of_lead(lead.lead_id, &id, self.rules.dedupe);
         let lead_id = i64::try_from(lead.lead_id).context("the lead's id is out of range")?;
-        Ok(Lead { id, deal_key, lead_id, payload })
+        let names_stage = lead.status_id.is_some();
+        Ok(Lead { id, deal_key, lead_id, names_stage, payload })
     }
 
     fn webhook(
@@ -214,7 +215,8 @@ async fn store(db: &Db, group: &[Entry]) -> anyhow::Result<usize> {
     // In the order of their keys, so that two replicas never wait for each other.
     for (key, (lead, received_at)) in reported {
         let (lead_id, event_name) = (Some(lead.lead_id), AmoCrmWebhook::EVENT_NAME);
-        let report = Report { key, lead_id, event_name, payload: &lead.payload };
+        let (payload, names_stage) = (lead.payload.as_str(), lead.names_stage);
+        let report = Report { key, lead_id, event_name, payload, names_stage };
         deals::reported(&mut transaction, &report, &lead.id, received_at).await?;
     }
     if probe {
