@@ -24,7 +24,7 @@ use crate::http::{self, Limits, admin_router, public_router};
 use crate::inbox::{Forwarder, Inbox, Intake, Pace, purge_daily, webhook_router};
 use crate::metrics::Metrics;
 use crate::outbound::{Outbound, inngest_client};
-use crate::reconcile;
+use crate::reconcile::{self, Progress};
 use tasks::Tasks;
 
 /// How long all that is under way at shutdown may still take together: requests, a delivery to Inngest, calls of the ERP,
@@ -115,8 +115,10 @@ impl App {
         let ledger = Ledger::new(db.clone(), erp, config.dedupe, Arc::clone(&clock));
 
         let filter = &config.webhook.filter;
+        let progress = Progress::new(filter.trigger_statuses.as_ref().map(|_| db.clone()));
         let reconcile = filter.trigger_statuses.clone().map(|stages| {
-            reconcile::function(amocrm.clone(), db.clone(), metrics.clone(), config.dedupe, stages)
+            let (amocrm, db, inbox) = (amocrm.clone(), db.clone(), inbox.clone());
+            reconcile::function(amocrm, db, inbox, metrics.clone(), config.dedupe, stages)
         });
         let endpoint = functions::endpoint(
             inngest.clone(),
@@ -139,7 +141,7 @@ impl App {
         });
         let oauth = oauth_router(&amocrm, db.clone(), Arc::clone(&clock));
         let public = public_router(webhook_router(intake, endpoint).merge(oauth));
-        let admin = admin_router(inbox.clone(), metrics);
+        let admin = admin_router(inbox.clone(), metrics, progress);
         Ok(Self { clock, db, amocrm, ledger, health_check, inbox, forwarder, public, admin })
     }
 

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::json;
 use crate::inbox::Inbox;
 use crate::metrics::{METRICS_CONTENT_TYPE, Metrics};
+use crate::reconcile::Progress;
 
 /// How long the proof that a webhook would be stored may take.
 const PROOF_LIMIT: Duration = Duration::from_secs(2);
@@ -19,15 +20,16 @@ const PROOF_LIMIT: Duration = Duration::from_secs(2);
 struct Admin {
     inbox: Inbox,
     metrics: Metrics,
+    progress: Progress,
 }
 
 /// What only operators may reach: readiness and metrics. It asks for no login, so it listens on this machine alone by
 /// default.
-pub fn admin_router(inbox: Inbox, metrics: Metrics) -> Router {
+pub fn admin_router(inbox: Inbox, metrics: Metrics, progress: Progress) -> Router {
     Router::new()
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
-        .with_state(Admin { inbox, metrics })
+        .with_state(Admin { inbox, metrics, progress })
 }
 
 /// Ready means that a webhook would be stored: only a write can tell, as a full disk can still be read.
@@ -47,6 +49,9 @@ async fn ready(State(admin): State<Admin>) -> Response {
 async fn metrics_text(State(admin): State<Admin>) -> Response {
     if let Ok(counts) = admin.inbox.counts().await {
         admin.metrics.set_inbox(counts.waiting, counts.parked, counts.unparsable);
+    }
+    if let Ok(behind) = admin.progress.behind().await {
+        admin.metrics.reconcile_behind(behind.map(|behind| behind.as_secs()));
     }
     ([(CONTENT_TYPE, METRICS_CONTENT_TYPE)], admin.metrics.render()).into_response()
 }
