@@ -150,37 +150,38 @@ fn webhook(event: &LeadEvent) -> AmoCrmWebhook {
 impl ReconcileLog for StoredLog {
     async fn begin(&self) -> ports::Result<Option<FeedWindow>> {
         self.metrics.reconcile_begun();
-        self.first().await.map_err(database_failed)
+        self.first().await.map_err(|error| database_failed(&error))
     }
 
     async fn news(&self, events: Vec<LeadEvent>) -> ports::Result<Vec<LeadEvent>> {
-        self.only_news(events).await.map_err(database_failed)
+        self.only_news(events).await.map_err(|error| database_failed(&error))
     }
 
     async fn report(&self, leads: &[LeadEvent]) -> ports::Result<()> {
         if leads.is_empty() {
             return Ok(());
         }
-        self.store(leads).await.map_err(database_failed)
+        self.store(leads).await.map_err(|error| database_failed(&error))
     }
 
     async fn dismiss(&self, events: &[LeadEvent]) -> ports::Result<()> {
         if events.is_empty() {
             return Ok(());
         }
-        table::settle(&self.db, events).await.map_err(database_failed)
+        table::settle(&self.db, events).await.map_err(|error| database_failed(&error))
     }
 
     async fn advance(&self, window: &FeedWindow) -> ports::Result<Option<FeedWindow>> {
-        let cursor = table::advance(&self.db, window).await.map_err(database_failed)?;
-        self.after(window, &cursor).map_err(database_failed)
+        let cursor =
+            table::advance(&self.db, window).await.map_err(|error| database_failed(&error))?;
+        self.after(window, &cursor).map_err(|error| database_failed(&error))
     }
 
     async fn leave_off(&self, window: &FeedWindow) -> ports::Result<()> {
-        table::leave_off(&self.db, window).await.map_err(database_failed)
+        table::leave_off(&self.db, window).await.map_err(|error| database_failed(&error))
     }
 }
 
-fn database_failed(error: anyhow::Error) -> ports::Error {
+fn database_failed(error: &anyhow::Error) -> ports::Error {
     ports::Error::again(format!("the database failed: {error:#}; it is tried again"))
 }
