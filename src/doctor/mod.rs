@@ -96,7 +96,7 @@ async fn examine_world(config: &Config, clock: SharedClock, limit: Duration) -> 
             }
         }),
         in_time(limit, "database", database::examine(&store, &clock)),
-        in_time(limit, "reconciliation", reconcile::examine(&progress, config.dedupe)),
+        in_time(limit, "reconciliation", reconcile::examine(&progress, config.rules.dedupe)),
     );
     if let Some(client) = client {
         // A token that is being exchanged must be stored before the process ends, whatever the limit says.

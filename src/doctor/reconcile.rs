@@ -1,7 +1,7 @@
 //! Whether reconciliation keeps up with what happens in amoCRM.
 
 use super::Finding;
-use crate::config::Dedupe;
+use crate::deals::Dedupe;
 use crate::reconcile::{Progress, behind_limit};
 
 /// Nothing where reconciliation is switched off. What is wrong with the database is found elsewhere.

@@ -5,8 +5,9 @@ use sandbox::{ErpFailure, World};
 
 use super::{Status, examine_within, reconcile};
 use crate::clock::{ManualClock, SystemClock};
-use crate::config::{Dedupe, EnvMap};
+use crate::config::EnvMap;
 use crate::db::testing::Database;
+use crate::deals::Dedupe;
 use crate::reconcile::Progress;
 
 #[tokio::test]

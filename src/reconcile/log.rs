@@ -7,9 +7,8 @@ use functions::webhook::AmoCrmWebhook;
 use jiff::{SignedDuration, Timestamp};
 
 use super::table::{self, Cursor};
-use crate::config::Dedupe;
 use crate::db::Db;
-use crate::deals::notices;
+use crate::deals::{self, Dedupe};
 use crate::inbox::Inbox;
 use crate::metrics::Metrics;
 
@@ -38,12 +37,12 @@ pub(crate) struct StoredLog {
     db: Db,
     inbox: Inbox,
     metrics: Metrics,
-    grace: SignedDuration,
+    dedupe: Dedupe,
 }
 
 impl StoredLog {
     pub(super) fn new(db: Db, inbox: Inbox, metrics: Metrics, dedupe: Dedupe) -> Self {
-        Self { db, inbox, metrics, grace: grace(dedupe) }
+        Self { db, inbox, metrics, dedupe }
     }
 
     async fn first(&self) -> anyhow::Result<Option<FeedWindow>> {
@@ -54,7 +53,7 @@ impl StoredLog {
         }
         let again = cursor.read_at.saturating_sub(OVERLAP)?;
         let from = cursor.read_to.saturating_add(SECOND)?.min(again);
-        let to = begun.saturating_sub(self.grace)?.max(cursor.read_to);
+        let to = begun.saturating_sub(grace(self.dedupe))?.max(cursor.read_to);
         Ok(match within(&cursor, from, to, begun, false) {
             None => self.sweep(&cursor, begun)?,
             window => window,
@@ -65,7 +64,7 @@ impl StoredLog {
     fn after(&self, window: &FeedWindow, cursor: &Cursor) -> anyhow::Result<Option<FeedWindow>> {
         let begun = window.begun;
         let from = if window.sweep { cursor.read_to } else { window.to }.saturating_add(SECOND)?;
-        Ok(match within(cursor, from, begun.saturating_sub(self.grace)?, begun, false) {
+        Ok(match within(cursor, from, begun.saturating_sub(grace(self.dedupe))?, begun, false) {
             None => self.sweep(cursor, begun)?,
             unread => unread,
         })
@@ -93,10 +92,10 @@ impl StoredLog {
         Ok(news)
     }
 
-    /// Whether the lead was reported since the event, so that its deal is on its way.
+    /// Whether the lead has its record, or a deal on its way.
     async fn is_known(&self, event: &LeadEvent) -> anyhow::Result<bool> {
         let since = event.at.saturating_sub(CLOCKS)?;
-        notices::noted_since(&self.db, event.lead_id, since).await
+        deals::is_accounted_for(&self.db, event.lead_id, since, self.dedupe).await
     }
 
     /// Stores the leads as a webhook's are stored. What was stored before a crash is known after it.
@@ -144,6 +143,7 @@ fn webhook(event: &LeadEvent) -> AmoCrmWebhook {
         old_status_id: None,
         action: Some(event.action),
         received_at: None,
+        delivery_id: None,
     }
 }
 

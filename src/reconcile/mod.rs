@@ -12,8 +12,8 @@ mod tests;
 use functions::ReconcileLeads;
 
 use crate::amocrm::AmoCrmPort;
-use crate::config::Dedupe;
 use crate::db::Db;
+use crate::deals::Dedupe;
 use crate::inbox::Inbox;
 use crate::metrics::Metrics;
 use feed::AmoCrmFeed;

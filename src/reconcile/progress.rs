@@ -3,8 +3,8 @@
 use jiff::SignedDuration;
 
 use super::{log, table};
-use crate::config::Dedupe;
 use crate::db::Db;
+use crate::deals::Dedupe;
 
 /// How far reconciliation has come, where it is switched on.
 #[derive(Clone)]

@@ -4,7 +4,6 @@ use functions::ports::{FeedWindow, LeadEvent};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::db::{Db, Transaction, only, timestamp};
-use crate::deals::notices;
 
 /// How far reconciliation has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +22,7 @@ pub(super) struct Cursor {
     pub(super) half_read: Option<FeedWindow>,
 }
 
-/// How long settled events and notices are kept; longer than any look back.
+/// How long settled events are kept; longer than any look back.
 const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 type Row = (i64, i64, i64, i64, Option<i64>, Option<String>);
@@ -100,7 +99,7 @@ pub(super) async fn advance(db: &Db, window: &FeedWindow) -> anyhow::Result<Curs
     };
     transaction.execute(sqlx::query(advance).bind(to).bind(begun)).await?;
     let cursor = read(&mut transaction).await?;
-    forget(&mut transaction, cursor.read_to).await?;
+    forget(&mut transaction).await?;
     transaction.commit().await?;
     Ok(cursor)
 }
@@ -113,14 +112,13 @@ pub(super) async fn leave_off(db: &Db, window: &FeedWindow) -> anyhow::Result<()
 }
 
 /// Forgets what lies far behind: events by amoCRM's clock, which a wrong one of ours does not move.
-async fn forget(transaction: &mut Transaction, read_to: Timestamp) -> anyhow::Result<()> {
+async fn forget(transaction: &mut Transaction) -> anyhow::Result<()> {
     let old = sqlx::query(
         "DELETE FROM reconcile_events WHERE happened_at < \
          (SELECT MAX(happened_at) FROM reconcile_events) - $1",
     );
     transaction.execute(old.bind(i64::try_from(KEPT.as_millis())?)).await?;
-    let before = read_to.saturating_sub(KEPT).unwrap_or(Timestamp::MIN);
-    Ok(notices::forget_before(transaction, before).await?)
+    Ok(())
 }
 
 /// Whether an event of the feed was settled.

@@ -1,20 +1,18 @@
 //! What reconciliation remembers, on either database.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use functions::ports::{FeedWindow, LeadEvent, ReconcileLog as _};
-use functions::webhook::Action;
+use functions::webhook::{Action, LeadFilter, leads_in_event};
 use jiff::Timestamp;
 
 use super::log::StoredLog;
 use super::table::{self, Cursor};
 use crate::clock::{Clock as _, ManualClock};
-use crate::config::Dedupe;
 use crate::db::Db;
 use crate::db::testing::{Database, wrong_with};
-use crate::deals::notices::note_leads;
+use crate::deals::{Dedupe, Rules, Which};
 use crate::inbox::Inbox;
 use crate::metrics::Metrics;
 
@@ -39,6 +37,7 @@ fn up_to(time: &str, sweep: bool) -> FeedWindow {
 struct Remembered {
     log: StoredLog,
     db: Db,
+    inbox: Inbox,
     clock: Arc<ManualClock>,
     database: Database,
 }
@@ -52,8 +51,9 @@ impl Remembered {
         let clock = Arc::new(ManualClock::new(at(START)));
         let database = Database::new().await;
         let db = database.open(clock.clone()).await;
-        let log = StoredLog::new(db.clone(), Inbox::new(db.clone()), Metrics::new(), dedupe);
-        let it = Self { log, db, clock, database };
+        let inbox = Inbox::new(db.clone(), Rules { dedupe, ..Rules::default() });
+        let log = StoredLog::new(db.clone(), inbox.clone(), Metrics::new(), dedupe);
+        let it = Self { log, db, inbox, clock, database };
         it.begin().await;
         it
     }
@@ -91,13 +91,11 @@ impl Remembered {
         rows.into_iter().map(|(lead,)| lead).collect()
     }
 
-    /// A webhook reports these leads now.
-    async fn webhook(&self, leads: &[i64]) {
-        let now = self.clock.now().as_millisecond();
-        let leads: BTreeMap<_, _> = leads.iter().map(|lead| (*lead, now)).collect();
-        let mut transaction = self.db.begin().await.unwrap();
-        note_leads(&mut transaction, &leads).await.unwrap();
-        transaction.commit().await.unwrap();
+    /// A webhook reports this lead now.
+    async fn webhook(&self, lead_id: u64) {
+        let data = [("leadId".to_owned(), lead_id.into())].into_iter().collect();
+        let leads = leads_in_event(&data, &LeadFilter::default()).unwrap();
+        self.inbox.store(b"body", &leads, None).await.unwrap();
     }
 }
 
@@ -186,7 +184,7 @@ async fn a_clock_that_ran_ahead_does_not_leave_the_cursor_in_the_future() {
     it.run().await;
     it.passes(40 * 24 * 60);
     it.run().await;
-    it.clock.set(at("2026-11-22T13:05:00Z"));
+    it.clock.correct(at("2026-11-22T13:05:00Z").duration_since(it.clock.now()));
     let windows = it.run().await;
     assert_eq!(windows[0], window("22T12:55:00", "22T13:05:00", false));
     assert_eq!(
@@ -227,7 +225,6 @@ async fn an_event_is_news_until_it_is_settled() {
 #[tokio::test]
 async fn a_lead_is_handed_on_once_whatever_is_repeated() {
     let it = Remembered::new().await;
-    let later = "2026-11-22T12:30:00Z";
     let both = [event("01e", 7, START), event("01f", 8, START), event("01g", 7, START)];
     for _ in 0..2 {
         it.log.report(&both).await.unwrap();
@@ -237,29 +234,42 @@ async fn a_lead_is_handed_on_once_whatever_is_repeated() {
     it.db.commit(sqlx::query("DELETE FROM reconcile_events")).await.unwrap();
     it.log.report(&both).await.unwrap();
     assert_eq!(it.stored().await, [7, 8]);
-    it.passes(30);
-    it.log.report(&[event("01h", 7, later)]).await.unwrap();
-    assert_eq!(it.stored().await, [7, 8, 7], "it came again");
-    it.webhook(&[8]).await;
-    it.log.report(&[event("01i", 8, later)]).await.unwrap();
-    assert_eq!(it.stored().await, [7, 8, 7], "a webhook was faster");
+    it.webhook(9).await;
+    it.log.report(&[event("01h", 9, START)]).await.unwrap();
+    assert_eq!(it.stored().await, [7, 8, 9], "a webhook was faster");
 }
 
 #[tokio::test]
-async fn a_lead_that_was_reported_is_no_news_until_something_happens_to_it_later() {
+async fn where_each_webhook_makes_a_record_a_repeat_makes_none() {
+    let it = Remembered::with(Dedupe::Event).await;
+    let later = "2026-11-22T12:30:00Z";
+    it.log.report(&[event("01e", 7, START)]).await.unwrap();
+    it.db.commit(sqlx::query("DELETE FROM reconcile_events")).await.unwrap();
+    it.log.report(&[event("01e", 7, START)]).await.unwrap();
+    assert_eq!(it.stored().await, [7]);
+    it.passes(30);
+    it.log.report(&[event("01f", 7, later)]).await.unwrap();
+    assert_eq!(it.stored().await, [7, 7], "it came again");
+}
+
+#[tokio::test]
+async fn a_lead_that_has_a_deal_is_no_news() {
     let it = Remembered::new().await;
-    it.webhook(&[7, 8]).await;
-    it.log.report(&[event("01e", 9, START)]).await.unwrap();
-    // Five minutes are allowed for clocks that differ.
-    let (before, later) = ("2026-11-22T12:05:00Z", "2026-11-22T12:05:01Z");
-    for known in [7, 8, 9] {
-        assert!(!it.is_news(event("01f", known, before)).await, "{known}");
-        assert!(it.is_news(event("01f", known, later)).await, "{known}");
+    it.webhook(7).await;
+    for time in ["2026-11-01T00:00:00Z", START, "2026-11-29T12:00:00Z"] {
+        assert!(!it.is_news(event("01f", 7, time)).await, "{time}: it is on its way");
+        assert!(it.is_news(event("01f", 8, time)).await, "{time}");
     }
-    it.passes(1);
-    it.webhook(&[7]).await;
-    assert!(!it.is_news(event("01f", 7, "2026-11-22T12:06:00Z")).await);
-    assert!(it.is_news(event("01f", 8, "2026-11-22T12:06:00Z")).await);
+}
+
+#[tokio::test]
+async fn a_lead_whose_deal_has_ended_is_news_once_something_happens_to_it_later() {
+    let it = Remembered::new().await;
+    it.webhook(7).await;
+    it.inbox.dismiss(&Which::Lead(7), "not wanted").await.unwrap();
+    // Five minutes are allowed for clocks that differ.
+    assert!(!it.is_news(event("01f", 7, "2026-11-22T12:05:00Z")).await);
+    assert!(it.is_news(event("01f", 7, "2026-11-22T12:05:01Z")).await);
 }
 
 #[tokio::test]
