@@ -82,6 +82,7 @@ pub struct FakeAmoCrm {
 struct State {
     settings: FakeAmoCrmSettings,
     leads: BTreeMap<u64, Value>,
+    refused_leads: BTreeMap<u64, u16>,
     webhooks: BTreeMap<String, Value>,
     events: events::Events,
     access_tokens: BTreeSet<String>,
@@ -105,6 +106,7 @@ impl FakeAmoCrm {
     ) -> io::Result<Self> {
         let state = Arc::new(Mutex::new(State {
             leads: BTreeMap::new(),
+            refused_leads: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             events: events::Events::default(),
             access_tokens: BTreeSet::new(),
@@ -156,6 +158,11 @@ impl FakeAmoCrm {
         lock(&self.state).leads.remove(&id);
     }
 
+    /// From now on, asked for lead `id`, the account answers with this HTTP status.
+    pub fn refuse_lead(&self, id: u64, status: u16) {
+        lock(&self.state).refused_leads.insert(id, status);
+    }
+
     /// The account has this webhook.
     pub fn set_webhook(&self, destination: &str, settings: &[&str], disabled: bool) {
         let mut state = lock(&self.state);
@@ -173,6 +180,21 @@ impl FakeAmoCrm {
     /// Adds an event of a lead to the event feed. A `stage` is (pipeline, status).
     pub fn add_event(&self, kind: &str, lead_id: u64, at: i64, stage: Option<(u64, u64)>) {
         lock(&self.state).events.push(kind, lead_id, at, stage);
+    }
+
+    /// Adds an entry to the event feed as it stands, however odd.
+    pub fn add_feed_entry(&self, entry: Value) {
+        lock(&self.state).events.push_entry(entry);
+    }
+
+    /// No page of the event feed names the next one, however full it is.
+    pub fn hide_next_pages(&self) {
+        lock(&self.state).events.hides_next = true;
+    }
+
+    /// The event feed answers HTTP 400 to a filter by stage.
+    pub fn refuse_stage_filter(&self) {
+        lock(&self.state).events.refuses_stages = true;
     }
 
     /// The event feed silently ignores every filter, as the real one does with some.
