@@ -1,6 +1,7 @@
 use functions::ports::{self, AmoCrm, Authorization, Lead};
 
-use super::api::AmoCrmClient;
+use super::api::{AmoCrmClient, ApiError, LeadError};
+use super::auth::TokenError;
 use super::settings::AmoCrmSettings;
 use crate::db::Db;
 use crate::outbound::Outbound;
@@ -26,6 +27,24 @@ pub(crate) struct MissingAmoCrm;
 impl From<MissingAmoCrm> for ports::Error {
     fn from(missing: MissingAmoCrm) -> Self {
         Self::never(missing)
+    }
+}
+
+impl From<TokenError> for ports::Error {
+    fn from(error: TokenError) -> Self {
+        Self::new(error.retry(), error)
+    }
+}
+
+impl From<ApiError> for ports::Error {
+    fn from(error: ApiError) -> Self {
+        Self::new(error.retry(), error)
+    }
+}
+
+impl From<LeadError> for ports::Error {
+    fn from(error: LeadError) -> Self {
+        Self::new(error.source.retry(), error)
     }
 }
 

@@ -273,7 +273,11 @@ async fn respond(
         let timing = if request.uri.path() == oauth::PATH && !rename::is_elsewhere(&state, &request)
         {
             let failure = state.exchange_failures.pop_front();
-            timing(failure, || oauth::exchange(&mut state, &request.body))
+            let altered = match &failure {
+                Some(AmoCrmFailure::Altered(members)) => members.clone(),
+                _ => Value::Null,
+            };
+            timing(failure, || oauth::exchange(&mut state, &request.body, &altered))
         } else if let Some(answer) = rename::answer(&state, &request) {
             Timing::Now(answer)
         } else if request.uri.path() == consent::PATH {

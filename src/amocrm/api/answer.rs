@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use functions::ports::{self, Retry};
+use functions::ports::Retry;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -58,7 +58,7 @@ impl ApiError {
     }
 
     /// Whether trying again can help, and when.
-    pub(super) fn retry(&self) -> Retry {
+    pub(in crate::amocrm) fn retry(&self) -> Retry {
         match self {
             Self::Token(token) => token.retry(),
             Self::Paused { wait, .. } => Retry::NotBefore(*wait),
@@ -68,12 +68,6 @@ impl ApiError {
             | Self::Unreadable(_)
             | Self::Database(_) => Retry::Again,
         }
-    }
-}
-
-impl From<ApiError> for ports::Error {
-    fn from(error: ApiError) -> Self {
-        Self::new(error.retry(), error)
     }
 }
 

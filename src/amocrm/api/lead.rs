@@ -1,4 +1,4 @@
-use functions::ports::{self, Lead};
+use functions::ports::Lead;
 use serde::Deserialize;
 use serde_json::Number;
 
@@ -13,12 +13,6 @@ pub(in crate::amocrm) struct LeadError {
     pub(in crate::amocrm) lead_id: u64,
     /// Why.
     pub(in crate::amocrm) source: ApiError,
-}
-
-impl From<LeadError> for ports::Error {
-    fn from(error: LeadError) -> Self {
-        Self::new(error.source.retry(), error)
-    }
 }
 
 /// The fields that matter. amoCRM adds new ones over time.

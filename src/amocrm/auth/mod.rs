@@ -2,9 +2,12 @@
 
 mod access;
 mod address;
+mod answer;
 mod consent;
 mod error;
+mod exchange;
 mod jwt;
+mod lock;
 mod oauth;
 pub(super) mod pair;
 mod signature;

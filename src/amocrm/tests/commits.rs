@@ -26,7 +26,7 @@ async fn assert_honest(
 }
 
 async fn replace_with(account: &Account, replaces: Replaces) -> anyhow::Result<bool> {
-    replace(&account.db, replaces, &account.pair("new")).await
+    replace(&account.db, &account.owner(), replaces, &account.pair("new")).await
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! amoCRM, as this service uses it: against an account that behaves like a real one, with a real database.
 
+mod answers;
 mod commits;
 mod consent;
 mod health_check;
@@ -20,8 +21,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::api::AmoCrmClient;
-use super::auth::pair::{StoredTokenPair, TokenPair};
-use super::auth::table;
+use super::auth::pair::{Owner, StoredTokenPair, TokenPair};
+use super::auth::table::{self, Replaces, replace};
 use super::settings::{AmoCrmAuth, AmoCrmSettings, BaseUrl, OAuthApp, Timeouts};
 use crate::clock::{Clock as _, ManualClock};
 use crate::db::Db;
@@ -64,7 +65,7 @@ impl Account {
                 first_refresh_token: Some(fake.refresh_token.into()),
             }),
             account_id: None,
-            timeouts: Timeouts { handover: Duration::ZERO, ..Timeouts::default() },
+            timeouts: Timeouts::default(),
         };
         let clock = Arc::new(ManualClock::new("2026-11-21T12:05:00Z".parse().unwrap()));
         let db = database.open(clock.clone()).await;
@@ -118,6 +119,17 @@ impl Account {
 
     async fn generation(&self) -> Option<i64> {
         self.stored().await.map(|stored| stored.generation)
+    }
+
+    /// Whose the pairs of its clients are.
+    fn owner(&self) -> Owner {
+        let AmoCrmAuth::OAuth(app) = &self.settings.auth else { panic!("OAuth is the default") };
+        Owner { client_id: app.client_id.clone(), host: "127.0.0.1".to_owned(), seed: None }
+    }
+
+    /// Stores `pair` as another process does.
+    async fn stores_elsewhere(&self, replaces: Replaces, pair: &TokenPair) -> bool {
+        replace(&self.another_db().await, &self.owner(), replaces, pair).await.unwrap()
     }
 
     /// A pair that is issued now.
