@@ -188,6 +188,14 @@ impl FakeAmoCrm {
         code
     }
 
+    /// A refresh token of a pair that was issued elsewhere. It can be spent once.
+    pub fn issue_refresh_token(&self) -> String {
+        let mut state = lock(&self.state);
+        let token = state.new_token("refresh");
+        state.refresh_tokens.insert(token.clone());
+        token
+    }
+
     /// A long-lived token that says it ends at `expires_at`, Unix seconds.
     pub fn issue_long_lived_token(&self, expires_at: i64) -> String {
         let mut state = lock(&self.state);

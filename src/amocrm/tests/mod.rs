@@ -7,6 +7,8 @@ mod health_check;
 mod hook;
 mod killed;
 mod leads;
+mod owners;
+mod processes;
 mod renamed;
 mod replicas;
 mod tokens;
@@ -78,10 +80,13 @@ impl Account {
     }
 
     fn without_refresh_token(self) -> Self {
-        self.with(|settings| {
-            let AmoCrmAuth::OAuth(app) = &mut settings.auth else { panic!("OAuth is the default") };
-            app.first_refresh_token = None;
-        })
+        self.with(|settings| app(settings).first_refresh_token = None)
+    }
+
+    /// A client as after a start with `token` in `AMOCRM_REFRESH_TOKEN`.
+    fn client_with_refresh_token(&mut self, token: &str) -> AmoCrmClient {
+        app(&mut self.settings).first_refresh_token = Some(token.into());
+        self.client()
     }
 
     fn with_long_lived_token(self, token: impl Into<SecretString>) -> Self {
@@ -141,6 +146,13 @@ impl Account {
             obtained_at: now,
             expires_at: now + DAY,
         }
+    }
+}
+
+fn app(settings: &mut AmoCrmSettings) -> &mut OAuthApp {
+    match &mut settings.auth {
+        AmoCrmAuth::OAuth(app) => app,
+        AmoCrmAuth::LongLived { .. } => panic!("OAuth is the default"),
     }
 }
 
