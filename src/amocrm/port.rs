@@ -66,11 +66,13 @@ impl AmoCrmPort {
 
     /// Whether amoCRM can be worked with: a token is at hand, and the account answers to it. One call, and none while calls
     /// are paused.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the resender asks"))]
     pub(crate) async fn probe(&self) -> ports::Result<()> {
         Ok(self.client()?.account().await.map(drop)?)
     }
 
     /// Whether deals wait for a person to authorise the service again, by what is stored: without a call of amoCRM.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the resender asks"))]
     pub(crate) async fn needs_consent(&self) -> ports::Result<bool> {
         Ok(self.client()?.auth().needs_consent().await?)
     }

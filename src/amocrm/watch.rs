@@ -64,8 +64,9 @@ impl HealthCheck {
         self.check_long_lived_token();
         self.check_webhook().await;
         let error = self.client.auth().last_error();
-        let needs_consent =
+        let dead =
             matches!(error, Some(TokenError::NeedsReauth { .. } | TokenError::Foreign { .. }));
+        let needs_consent = dead || self.client.auth().needs_consent().await.unwrap_or(false);
         self.metrics.amocrm_needs_reauth(needs_consent);
         if let Some(error) = error {
             tracing::error!(%error, "there is no valid access token for amoCRM");

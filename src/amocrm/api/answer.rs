@@ -106,7 +106,7 @@ pub(super) fn status(answer: &Answer, call: &ApiCall<'_>, token: &SecretString) 
             Status::Blocked(format!("the amoCRM account is not paid for ({reason})"), FOR_A_PERSON)
         }
         // A page is the firewall's; a problem document is about this one call.
-        403 if call.needs_rights && serde_json::from_slice::<Value>(&answer.body).is_ok() => {
+        403 if call.needs_rights && is_problem(answer) => {
             Status::Failed(ApiError::Forbidden(reason))
         }
         403 => Status::Blocked(
@@ -116,10 +116,17 @@ pub(super) fn status(answer: &Answer, call: &ApiCall<'_>, token: &SecretString) 
             ),
             FOR_A_PERSON,
         ),
+        // Of the API itself; a page would be of another host.
+        404 if call.may_be_absent && is_problem(answer) => Status::Success,
         429 => Status::TooMany,
         408 | 500.. => Status::Failed(ApiError::Unavailable(reason)),
         _ => Status::Failed(ApiError::Refused(reason)),
     }
+}
+
+/// Whether the answer is a problem document rather than a page.
+fn is_problem(answer: &Answer) -> bool {
+    serde_json::from_slice::<Value>(&answer.body).is_ok()
 }
 
 /// What amoCRM says about it, in one line.

@@ -78,7 +78,7 @@ impl AmoCrmClient {
     ) -> Result<Option<T>, ApiError> {
         let answer = self.send(call).await?;
         match answer.status {
-            StatusCode::NO_CONTENT => Ok(None),
+            StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(None),
             _ => answer::json(&answer).map(Some),
         }
     }

@@ -3,6 +3,7 @@ use serde::Deserialize;
 use serde_json::Number;
 
 use super::answer::ApiError;
+use super::call::ApiCall;
 use super::client::AmoCrmClient;
 
 /// A lead that could not be read.
@@ -28,7 +29,8 @@ struct WireLead {
 impl AmoCrmClient {
     /// Reads one lead; `None` when amoCRM knows no such lead, deleted it, or does not show it to us.
     pub(in crate::amocrm) async fn lead(&self, lead_id: u64) -> Result<Option<Lead>, LeadError> {
-        let read = self.get(&format!("/api/v4/leads/{lead_id}"), Vec::new()).await;
+        let path = format!("/api/v4/leads/{lead_id}");
+        let read = self.read(&ApiCall::look_for(&path)).await;
         let lead = read.and_then(|lead| self.checked(lead_id, lead));
         lead.map_err(|source| LeadError { lead_id, source })
     }

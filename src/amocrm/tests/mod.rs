@@ -134,7 +134,7 @@ impl Account {
 
     /// Stores `pair` as another process does.
     async fn stores_elsewhere(&self, replaces: Replaces, pair: &TokenPair) -> bool {
-        replace(&self.another_db().await, &self.owner(), replaces, pair).await.unwrap()
+        replace(&self.db, &self.owner(), replaces, pair).await.unwrap()
     }
 
     /// A pair that is issued now.

@@ -285,6 +285,11 @@ async fn each_failure_of_the_token_endpoint_is_recognised() {
             Retry::NotBefore(Duration::from_secs(9)),
             "HTTP 429",
         ),
+        (
+            AmoCrmFailure::TooManyRequests { retry_after: Some(u64::MAX) },
+            Retry::NotBefore(Duration::from_secs(600)),
+            "HTTP 429",
+        ),
         (AmoCrmFailure::Blocked, HALF_AN_HOUR, "amoCRM blocks this server"),
         (answer(401, r#"{"title":"Некорректный клиент"}"#), HALF_AN_HOUR, "AMOCRM_CLIENT_SECRET"),
         (answer(404, "<h1>Not Found</h1>"), HALF_AN_HOUR, "AMOCRM_SUBDOMAIN"),
