@@ -15,3 +15,4 @@ pub mod metrics;
 mod net;
 pub mod outbound;
 pub mod reconcile;
+mod resender;

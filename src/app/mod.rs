@@ -25,6 +25,7 @@ use crate::inbox::{Forwarder, Inbox, Intake, Pace, purge_daily, webhook_router};
 use crate::metrics::Metrics;
 use crate::outbound::{Outbound, inngest_client};
 use crate::reconcile;
+use crate::resender::{Resender, Systems};
 use tasks::Tasks;
 
 /// How long all that is under way at shutdown may still take together: requests, a delivery to Inngest, calls of the ERP,
@@ -87,6 +88,7 @@ struct App {
     health_check: Option<HealthCheck>,
     inbox: Inbox,
     forwarder: Forwarder,
+    resender: Resender<Systems>,
     public: Router,
     admin: Router,
 }
@@ -103,8 +105,9 @@ impl App {
     async fn build(config: Config, clock: SharedClock) -> anyhow::Result<Self> {
         let db = Db::open_for_service(&config.database.url, Arc::clone(&clock)).await?;
         deals::forget_claims(&db).await?;
-        let inbox = Inbox::new(db.clone());
+        let inbox = Inbox::new(db.clone(), config.rules);
         inbox.forget_claims().await?;
+        inbox.adopt().await?;
         // Where amoCRM is a stand-in on this machine, it is not asked to call back.
         let destination = config.webhook_destination();
         let destination = destination.filter(|address| address.shown().scheme() == "https");
@@ -112,11 +115,17 @@ impl App {
         let inngest = inngest_client(config.inngest, outbound.clone(), &clock);
         let amocrm = AmoCrmPort::new(config.amocrm, &db, &outbound);
         let erp = config.erp.map(|erp| ErpClient::new(erp, outbound.clone(), Arc::clone(&clock)));
-        let ledger = Ledger::new(db.clone(), erp, config.dedupe, Arc::clone(&clock));
+        let ledger = Ledger::new(db.clone(), erp, config.rules, Arc::clone(&clock));
 
         let filter = &config.webhook.filter;
         let reconcile = filter.trigger_statuses.clone().map(|stages| {
-            reconcile::function(amocrm.clone(), db.clone(), metrics.clone(), config.dedupe, stages)
+            reconcile::function(
+                amocrm.clone(),
+                db.clone(),
+                metrics.clone(),
+                config.rules.dedupe,
+                stages,
+            )
         });
         let endpoint = functions::endpoint(
             inngest.clone(),
@@ -134,19 +143,46 @@ impl App {
             metrics: metrics.clone(),
             pace: Pace::default(),
         };
+        let resender = Resender {
+            db: db.clone(),
+            inbox: inbox.clone(),
+            obstacles: Systems::new(ledger.clone(), amocrm.clone(), Arc::clone(&clock)),
+            metrics: metrics.clone(),
+        };
         let health_check = amocrm.client().ok().map(|client| {
             HealthCheck::new(client.clone(), destination, Arc::clone(&clock), metrics.clone())
         });
         let oauth = oauth_router(&amocrm, db.clone(), Arc::clone(&clock));
         let public = public_router(webhook_router(intake, endpoint).merge(oauth));
-        let admin = admin_router(inbox.clone(), metrics);
-        Ok(Self { clock, db, amocrm, ledger, health_check, inbox, forwarder, public, admin })
+        let admin = admin_router(db.clone(), inbox.clone(), metrics);
+        Ok(Self {
+            clock,
+            db,
+            amocrm,
+            ledger,
+            health_check,
+            inbox,
+            forwarder,
+            resender,
+            public,
+            admin,
+        })
     }
 
     /// Starts every loop and listener.
     fn spawn(self, listeners: Listeners, stop: &CancellationToken) -> anyhow::Result<Running> {
-        let Self { clock, db, amocrm, ledger, health_check, inbox, forwarder, public, admin } =
-            self;
+        let Self {
+            clock,
+            db,
+            amocrm,
+            ledger,
+            health_check,
+            inbox,
+            forwarder,
+            resender,
+            public,
+            admin,
+        } = self;
         tracing::info!(
             address = %listeners.public.local_addr()?,
             admin = %listeners.admin.local_addr()?,
@@ -160,6 +196,7 @@ impl App {
         tasks.spawn("public listener", serve(listeners.public, public, Limits::public(files)));
         tasks.spawn("admin listener", serve(listeners.admin, admin, Limits::admin(files)));
         tasks.spawn("forwarder", forwarder.run(stop.clone()));
+        tasks.spawn("resender", resender.run(stop.clone()));
         tasks.spawn("clean-up of webhook bodies", purge_daily(inbox, stop.clone()));
         if let Some(check) = health_check {
             tasks.spawn("health check of amoCRM", check.run(stop.clone()));

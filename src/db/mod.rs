@@ -26,7 +26,7 @@ use crate::clock::SharedClock;
 use ids::Ids;
 use pools::{Dialect, Pools};
 use transaction::Statement;
-pub(crate) use transaction::Transaction;
+pub(crate) use transaction::{Selection, Transaction};
 
 /// The database. Clones share it.
 #[derive(Clone)]

@@ -9,6 +9,8 @@ use http::header::CONTENT_TYPE;
 use serde_json::json;
 
 use super::json;
+use crate::db::Db;
+use crate::deals;
 use crate::inbox::Inbox;
 use crate::metrics::{METRICS_CONTENT_TYPE, Metrics};
 
@@ -17,17 +19,18 @@ const PROOF_LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 struct Admin {
+    db: Db,
     inbox: Inbox,
     metrics: Metrics,
 }
 
 /// What only operators may reach: readiness and metrics. It asks for no login, so it listens on this machine alone by
 /// default.
-pub fn admin_router(inbox: Inbox, metrics: Metrics) -> Router {
+pub fn admin_router(db: Db, inbox: Inbox, metrics: Metrics) -> Router {
     Router::new()
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
-        .with_state(Admin { inbox, metrics })
+        .with_state(Admin { db, inbox, metrics })
 }
 
 /// Ready means that a webhook would be stored: only a write can tell, as a full disk can still be read.
@@ -46,7 +49,10 @@ async fn ready(State(admin): State<Admin>) -> Response {
 
 async fn metrics_text(State(admin): State<Admin>) -> Response {
     if let Ok(counts) = admin.inbox.counts().await {
-        admin.metrics.set_inbox(counts.waiting, counts.parked, counts.unparsable);
+        admin.metrics.set_inbox(&counts);
+    }
+    if let Ok(counts) = deals::counts(&admin.db).await {
+        admin.metrics.set_deals(&counts, admin.db.clock().now());
     }
     ([(CONTENT_TYPE, METRICS_CONTENT_TYPE)], admin.metrics.render()).into_response()
 }
