@@ -94,22 +94,18 @@ impl TokenError {
         Some(Duration::from_secs(seconds))
     }
 
-    /// How long to wait before the next attempt; `None` leaves that to Inngest's back-off.
-    fn retry_after(&self) -> Option<Duration> {
+    /// Whether the run should try again. What lasts until a person acts is not waited for there: the deal waits in the
+    /// ledger, and goes on when it is over.
+    pub(in crate::amocrm) fn retry(&self) -> Retry {
         match self {
-            Self::Transient { retry_after, .. } => *retry_after,
-            Self::OutcomeUnknown { .. } => Some(Duration::from_secs(60)),
+            Self::Transient { retry_after: Some(wait), .. } => Retry::NotBefore(*wait),
+            Self::OutcomeUnknown { .. } => Retry::NotBefore(Duration::from_secs(60)),
+            Self::Transient { retry_after: None, .. } | Self::Database { .. } => Retry::Again,
             Self::NeedsReauth { .. }
             | Self::Foreign { .. }
             | Self::Config { .. }
-            | Self::Blocked { .. } => Some(FOR_A_PERSON),
-            Self::Database { .. } => None,
+            | Self::Blocked { .. } => Retry::Never,
         }
-    }
-
-    /// Always again: deals wait for a token, they are not dropped.
-    pub(in crate::amocrm) fn retry(&self) -> Retry {
-        self.retry_after().map_or(Retry::Again, Retry::NotBefore)
     }
 
     /// The error of a second attempt, after a first one of unknown outcome.

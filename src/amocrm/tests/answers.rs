@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use functions::ports::Retry;
+use functions::ports::{Retry, WaitsFor};
 use sandbox::AmoCrmFailure;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use super::{Account, DAY, refused};
 use crate::clock::Clock as _;
-
-const HALF_AN_HOUR: Retry = Retry::NotBefore(Duration::from_secs(1800));
 
 #[tokio::test]
 async fn a_pair_is_kept_whatever_stands_beside_it() {
@@ -74,7 +72,7 @@ async fn an_answer_without_a_refresh_token_is_used_while_it_lives_and_a_consent_
     account.clock.advance(DAY);
     for client in [&client, &account.client()] {
         let error = refused(client.authorize().await);
-        assert_eq!(error.retry(), HALF_AN_HOUR);
+        assert_eq!((error.retry(), error.waits_for()), (Retry::Never, Some(WaitsFor::Consent)));
         assert!(error.to_string().contains("without a refresh token"), "{error}");
         assert!(error.to_string().contains("`prometei-flow amocrm authorize`"), "{error}");
     }
@@ -108,7 +106,7 @@ async fn tokens_that_were_damaged_on_the_way_are_lost_and_the_spent_one_is_not_o
     account.amocrm.fail_next_exchange(1, AmoCrmFailure::ActThenAnswer(broken.to_owned()));
     let client = account.client();
     let error = refused(client.authorize().await);
-    assert_eq!(error.retry(), HALF_AN_HOUR);
+    assert_eq!((error.retry(), error.waits_for()), (Retry::Never, Some(WaitsFor::Consent)));
     assert!(error.to_string().contains("without tokens that can be read"), "{error}");
     account.clock.advance(DAY);
     client.authorize().await.unwrap_err();

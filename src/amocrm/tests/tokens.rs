@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use functions::ports::{AmoCrm as _, Authorization, Retry};
+use functions::ports::{AmoCrm as _, Authorization, Retry, WaitsFor};
 use sandbox::AmoCrmFailure;
 use secrecy::ExposeSecret as _;
 use tokio::task::JoinSet;
@@ -12,8 +12,6 @@ use crate::amocrm::AmoCrmPort;
 use crate::amocrm::auth::TokenError;
 use crate::amocrm::auth::table::{Replaces, replace};
 use crate::outbound::USER_AGENT;
-
-const HALF_AN_HOUR: Retry = Retry::NotBefore(Duration::from_secs(1800));
 
 fn until(end: &str) -> Authorization {
     Authorization { expires_at: Some(end.parse().unwrap()) }
@@ -150,7 +148,7 @@ async fn a_dead_refresh_token_is_presented_once_and_deals_wait_for_a_person() {
     account.clock.advance(DAY);
     for _ in 0..10 {
         let error = refused(client.authorize().await);
-        assert_eq!(error.retry(), HALF_AN_HOUR);
+        assert_eq!((error.retry(), error.waits_for()), (Retry::Never, Some(WaitsFor::Consent)));
         assert_eq!(
             error.to_string(),
             "amoCRM needs to be authorised again: HTTP 401, Token has been revoked. Run `prometei-flow amocrm \
@@ -266,7 +264,7 @@ async fn a_pair_lost_on_the_way_is_named_as_such() {
     let account = Account::new().await.with(impatient);
     account.amocrm.fail_next_exchange(1, AmoCrmFailure::ActThenHang);
     let error = refused(account.client().authorize().await);
-    assert_eq!(error.retry(), HALF_AN_HOUR);
+    assert_eq!((error.retry(), error.waits_for()), (Retry::Never, Some(WaitsFor::Consent)));
     assert!(error.to_string().contains("after a refresh of unknown outcome"), "{error}");
     assert_eq!(account.amocrm.exchanges(), 2);
 }
@@ -290,10 +288,10 @@ async fn each_failure_of_the_token_endpoint_is_recognised() {
             Retry::NotBefore(Duration::from_secs(600)),
             "HTTP 429",
         ),
-        (AmoCrmFailure::Blocked, HALF_AN_HOUR, "amoCRM blocks this server"),
-        (answer(401, r#"{"title":"Некорректный клиент"}"#), HALF_AN_HOUR, "AMOCRM_CLIENT_SECRET"),
-        (answer(404, "<h1>Not Found</h1>"), HALF_AN_HOUR, "AMOCRM_SUBDOMAIN"),
-        (AmoCrmFailure::Redirect("http://127.0.0.1:1/".to_owned()), HALF_AN_HOUR, "HTTP 302"),
+        (AmoCrmFailure::Blocked, Retry::Never, "amoCRM blocks this server"),
+        (answer(401, r#"{"title":"Некорректный клиент"}"#), Retry::Never, "AMOCRM_CLIENT_SECRET"),
+        (answer(404, "<h1>Not Found</h1>"), Retry::Never, "AMOCRM_SUBDOMAIN"),
+        (AmoCrmFailure::Redirect("http://127.0.0.1:1/".to_owned()), Retry::Never, "HTTP 302"),
     ] {
         let account = Account::new().await;
         account.amocrm.fail_next_exchange(1, failure);
@@ -320,7 +318,7 @@ async fn a_long_lived_token_is_never_exchanged() {
 
     account.amocrm.revoke();
     let error = refused(client.lead(1).await);
-    assert_eq!(error.retry(), HALF_AN_HOUR);
+    assert_eq!((error.retry(), error.waits_for()), (Retry::Never, Some(WaitsFor::Consent)));
     assert!(error.to_string().contains("set AMOCRM_ACCESS_TOKEN"), "{error}");
 
     account.clock.advance(DAY);
