@@ -163,11 +163,14 @@ async fn what_stands_before_inngest_is_not_taken_for_inngest() {
 #[tokio::test]
 async fn a_token_that_amocrm_refuses_is_found() {
     let world = all_is_well().await;
-    world.amocrm.revoke();
-    let found = world.finds(&[], "amocrm token").await;
-    assert_found(&found, "error", "amocrm authorize");
     let found = world.finds(&[("AMOCRM_BASE_URL", NOWHERE)], "amocrm token").await;
     assert_found(&found, "error", "no connection");
+    world.amocrm.revoke();
+    for _ in 0..2 {
+        let found = world.finds(&[], "amocrm token").await;
+        assert_found(&found, "error", "amocrm authorize");
+    }
+    assert_eq!(world.amocrm.exchanges(), 1, "a dead token is not offered again");
 }
 
 #[tokio::test]

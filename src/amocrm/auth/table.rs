@@ -104,7 +104,7 @@ pub(super) async fn refuse(
 pub(super) async fn adopt(db: &Db, owner: &Owner, generation: i64) -> anyhow::Result<()> {
     let query = "UPDATE tokens SET client_id = $1, host = $2 WHERE id = 1 AND generation = $3";
     let query = sqlx::query(query).bind(&owner.client_id).bind(&owner.host).bind(generation);
-    Ok(db.commit(query).await.map(drop)?)
+    db.commit(query).await.map(drop)
 }
 
 /// Notes that the configured refresh token is not to be offered again.

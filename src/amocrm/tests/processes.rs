@@ -7,6 +7,7 @@ use sandbox::AmoCrmFailure;
 
 use super::{Account, DAY, impatient};
 use crate::amocrm::AmoCrmPort;
+use crate::amocrm::api::AmoCrmClient;
 use crate::amocrm::auth::table::Replaces;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,7 +21,7 @@ async fn of_several_processes_at_expiry_one_makes_the_exchange() {
         // Far slower than the others are.
         let slow = AmoCrmFailure::Slow(Duration::from_millis(700));
         account.amocrm.fail_next_exchange(1, slow);
-        let calls = clients.iter().map(|client| client.authorize());
+        let calls = clients.iter().map(AmoCrmClient::authorize);
         for authorization in futures_util::future::join_all(calls).await {
             authorization.unwrap();
         }
