@@ -210,6 +210,14 @@ impl FakeAmoCrm {
         code
     }
 
+    /// A refresh token of a pair that was issued elsewhere. It can be spent once.
+    pub fn issue_refresh_token(&self) -> String {
+        let mut state = lock(&self.state);
+        let token = state.new_token("refresh");
+        state.refresh_tokens.insert(token.clone());
+        token
+    }
+
     /// A long-lived token that says it ends at `expires_at`, Unix seconds.
     pub fn issue_long_lived_token(&self, expires_at: i64) -> String {
         let mut state = lock(&self.state);
@@ -295,7 +303,11 @@ async fn respond(
         let timing = if request.uri.path() == oauth::PATH && !rename::is_elsewhere(&state, &request)
         {
             let failure = state.exchange_failures.pop_front();
-            timing(failure, || oauth::exchange(&mut state, &request.body))
+            let altered = match &failure {
+                Some(AmoCrmFailure::Altered(members)) => members.clone(),
+                _ => Value::Null,
+            };
+            timing(failure, || oauth::exchange(&mut state, &request.body, &altered))
         } else if let Some(answer) = rename::answer(&state, &request) {
             Timing::Now(answer)
         } else if request.uri.path() == consent::PATH {
