@@ -108,7 +108,7 @@ impl StoredLog {
         if !leads.is_empty() {
             let webhooks: Vec<_> = leads.values().map(webhook).collect();
             let events: Vec<_> = leads.values().collect();
-            self.inbox.store(&serde_json::to_vec(&events)?, &webhooks, None).await?;
+            self.inbox.store(serde_json::to_vec(&events)?, &webhooks, None).await?;
             self.metrics.leads_missed(leads.len());
             let leads: Vec<_> = leads.keys().collect();
             tracing::warn!(?leads, "no webhook reported these leads; reconciliation hands them on");
