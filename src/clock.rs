@@ -9,6 +9,11 @@ pub use sandbox::ManualClock;
 pub trait Clock: Send + Sync + 'static {
     /// The time now.
     fn now(&self) -> Timestamp;
+
+    /// Whether it runs by itself, however wrong it is. One that a test drives does not.
+    fn follows_real_time(&self) -> bool {
+        false
+    }
 }
 
 /// A clock that many parts share.
@@ -22,6 +27,10 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    fn follows_real_time(&self) -> bool {
+        true
     }
 }
 

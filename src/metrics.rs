@@ -1,12 +1,16 @@
 //! What the service counts. No label carries an id, a name or a secret.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
+use jiff::SignedDuration;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
+
+use crate::heartbeat::LoopAge;
 
 /// The content type of [`Metrics::render`].
 pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -28,6 +32,8 @@ pub struct Metrics {
     amocrm_needs_person: Gauge,
     amocrm_subscription: Gauge,
     amocrm_token_days: Gauge,
+    loop_age: Family<[(&'static str, &'static str); 1], Gauge>,
+    clock_skew: Gauge<f64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -78,6 +84,16 @@ impl Metrics {
                 add,
                 "amocrm_long_lived_token_days",
                 "Days until the long-lived token ends, -1 when there is none or it does not say",
+            ),
+            loop_age: register(
+                add,
+                "loop_age_seconds",
+                "Seconds since a loop of the service last went round without an error",
+            ),
+            clock_skew: register(
+                add,
+                "database_clock_skew_seconds",
+                "Seconds by which the database's clock is ahead of this machine's",
             ),
             registry: Arc::default(),
         };
@@ -139,6 +155,18 @@ impl Metrics {
         self.inbox_waiting.set(waiting);
         self.inbox_parked.set(parked);
         self.bodies_unparsable.set(unparsable);
+    }
+
+    /// Sets the ages of the loops; call it before [`render`](Self::render).
+    pub fn set_loop_ages(&self, loops: &[LoopAge]) {
+        for age in loops {
+            self.loop_age.get_or_create(&[("loop", age.name)]).set(age.age.as_secs() as i64);
+        }
+    }
+
+    /// Sets how far the database's clock is ahead; zero where it has none of its own.
+    pub fn set_clock_skew(&self, ahead: Option<SignedDuration>) {
+        self.clock_skew.set(ahead.unwrap_or_default().as_secs_f64());
     }
 
     /// Everything, in the OpenMetrics text format.

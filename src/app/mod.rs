@@ -5,7 +5,7 @@ mod tasks;
 mod tests;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use axum::Router;
@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::deals::{self, Ledger};
 use crate::erp::ErpClient;
+use crate::heartbeat::Heartbeats;
 use crate::http::{self, Limits, admin_router, public_router};
 use crate::inbox::{Forwarder, Inbox, Intake, Pace, purge_daily, webhook_router};
 use crate::metrics::Metrics;
@@ -87,6 +88,7 @@ struct App {
     health_check: Option<HealthCheck>,
     inbox: Inbox,
     forwarder: Forwarder,
+    heartbeats: Heartbeats,
     public: Router,
     admin: Router,
 }
@@ -112,7 +114,7 @@ impl App {
         let inngest = inngest_client(config.inngest, outbound.clone(), &clock);
         let amocrm = AmoCrmPort::new(config.amocrm, &db, &outbound);
         let erp = config.erp.map(|erp| ErpClient::new(erp, outbound.clone(), Arc::clone(&clock)));
-        let ledger = Ledger::new(db.clone(), erp, config.dedupe, Arc::clone(&clock));
+        let ledger = Ledger::new(db.clone(), erp, config.dedupe, db.clock());
 
         let filter = &config.webhook.filter;
         let reconcile = filter.trigger_statuses.clone().map(|stages| {
@@ -137,16 +139,38 @@ impl App {
         let health_check = amocrm.client().ok().map(|client| {
             HealthCheck::new(client.clone(), destination, Arc::clone(&clock), metrics.clone())
         });
-        let oauth = oauth_router(&amocrm, db.clone(), Arc::clone(&clock));
+        let oauth = oauth_router(&amocrm, db.clone(), db.clock());
         let public = public_router(webhook_router(intake, endpoint).merge(oauth));
-        let admin = admin_router(inbox.clone(), metrics);
-        Ok(Self { clock, db, amocrm, ledger, health_check, inbox, forwarder, public, admin })
+        let heartbeats = Heartbeats::new(Instant::now);
+        let admin = admin_router(inbox.clone(), db.clone(), heartbeats.clone(), metrics);
+        Ok(Self {
+            clock,
+            db,
+            amocrm,
+            ledger,
+            health_check,
+            inbox,
+            forwarder,
+            heartbeats,
+            public,
+            admin,
+        })
     }
 
     /// Starts every loop and listener.
     fn spawn(self, listeners: Listeners, stop: &CancellationToken) -> anyhow::Result<Running> {
-        let Self { clock, db, amocrm, ledger, health_check, inbox, forwarder, public, admin } =
-            self;
+        let Self {
+            clock,
+            db,
+            amocrm,
+            ledger,
+            health_check,
+            inbox,
+            forwarder,
+            heartbeats,
+            public,
+            admin,
+        } = self;
         tracing::info!(
             address = %listeners.public.local_addr()?,
             admin = %listeners.admin.local_addr()?,
@@ -156,13 +180,17 @@ impl App {
         let serve = |listener, router, limits| {
             http::serve(listener, router, limits, Arc::clone(&clock), stop.clone())
         };
-        let mut tasks = Tasks::default();
+        let mut tasks = Tasks::new(heartbeats);
         tasks.spawn("public listener", serve(listeners.public, public, Limits::public(files)));
         tasks.spawn("admin listener", serve(listeners.admin, admin, Limits::admin(files)));
-        tasks.spawn("forwarder", forwarder.run(stop.clone()));
-        tasks.spawn("clean-up of webhook bodies", purge_daily(inbox, stop.clone()));
+        tasks.spawn_loop("forwarder", |heartbeat| forwarder.run(heartbeat, stop.clone()));
+        tasks.spawn_loop("clean-up", |heartbeat| purge_daily(inbox, heartbeat, stop.clone()));
         if let Some(check) = health_check {
-            tasks.spawn("health check of amoCRM", check.run(stop.clone()));
+            tasks.spawn_loop("health check", |heartbeat| check.run(heartbeat, stop.clone()));
+        }
+        if db.is_shared() {
+            let db = db.clone();
+            tasks.spawn_loop("database clock", |heartbeat| db.keep_time(heartbeat, stop.clone()));
         }
         Ok(Running { tasks, db, amocrm, ledger })
     }

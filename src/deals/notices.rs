@@ -28,7 +28,7 @@ pub(crate) async fn note_leads(
 pub(crate) async fn noted_since(db: &Db, lead_id: u64, since: Timestamp) -> anyhow::Result<bool> {
     let query = "SELECT COUNT(*) FROM lead_notices WHERE lead_id = $1 AND noticed_at >= $2";
     let query = sqlx::query_as(query).bind(row_id(lead_id)?).bind(since.as_millisecond());
-    let (noted,): (i64,) = only(query.fetch_all(db.reader()).await?)?;
+    let (noted,): (i64,) = only(db.fetch(query).await?)?;
     Ok(noted > 0)
 }
 

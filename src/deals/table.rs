@@ -203,26 +203,24 @@ pub(super) async fn note_failure(
 
 /// The deals without a record whose last attempt failed, newest first.
 pub(super) async fn failed(db: &Db, limit: u32) -> anyhow::Result<Vec<FailedRow>> {
-    let rows = sqlx::query_as(
+    let query = sqlx::query_as(
         "SELECT deal_key, lead_id, run_id, state, failure, updated_at FROM deals \
          WHERE failure IS NOT NULL ORDER BY updated_at DESC, deal_key LIMIT $1",
     )
-    .bind(i64::from(limit))
-    .fetch_all(db.reader());
-    Ok(rows.await?)
+    .bind(i64::from(limit));
+    db.fetch(query).await
 }
 
 /// How many deals are done, have failed, and are in doubt.
 pub(super) async fn counts(db: &Db) -> anyhow::Result<(i64, i64, i64)> {
-    let rows = sqlx::query_as(
+    let query = sqlx::query_as(
         "SELECT (SELECT COUNT(*) FROM deals WHERE state = 'done'), \
                 (SELECT COUNT(*) FROM deals WHERE failure IS NOT NULL), \
                 (SELECT COUNT(*) FROM deals WHERE state = 'sending' \
                     AND (claimed_until IS NULL OR claimed_until <= $1))",
     )
-    .bind(db.now())
-    .fetch_all(db.reader());
-    only(rows.await?)
+    .bind(db.now());
+    only(db.fetch(query).await?)
 }
 
 /// Ends a doubt: with the `record` that exists, its id and the ERP's reply, or without one. `false`: there is no such

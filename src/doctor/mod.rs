@@ -92,7 +92,7 @@ async fn examine_world(config: &Config, clock: SharedClock, limit: Duration) -> 
                 None => vec![erp::missing()],
             }
         }),
-        in_time(limit, "database", database::examine(&store, &clock)),
+        in_time(limit, "database", database::examine(&store)),
     );
     if let Some(client) = client {
         // A token that is being exchanged must be stored before the process ends, whatever the limit says.

@@ -10,6 +10,9 @@ use crate::db::{Db, Transaction, only, timestamp};
 /// full disk a smaller write may still find room where a webhook does not.
 const PROBE: usize = 64 * 1024;
 
+/// How many bodies one statement removes: at their largest 64 MB.
+const PURGED_AT_ONCE: i64 = 256;
+
 /// Adds a webhook's body, and one row for each of its leads.
 pub(super) async fn insert(transaction: &mut Transaction, webhook: &Webhook) -> sqlx::Result<()> {
     let received_at = webhook.received_at.as_millisecond();
@@ -120,13 +123,12 @@ pub(super) async fn unpark(db: &Db, lead: Option<u64>) -> anyhow::Result<u64> {
 
 /// The parked rows, newest first.
 pub(super) async fn parked(db: &Db, limit: u32) -> anyhow::Result<Vec<ParkedRow>> {
-    let rows: Vec<(String, i64, i64, String)> = sqlx::query_as(
+    let query = sqlx::query_as(
         "SELECT id, lead_id, parked_at, COALESCE(parked_reason, '') FROM inbox \
          WHERE parked_at IS NOT NULL ORDER BY parked_at DESC, id DESC LIMIT $1",
     )
-    .bind(i64::from(limit))
-    .fetch_all(db.reader())
-    .await?;
+    .bind(i64::from(limit));
+    let rows: Vec<(String, i64, i64, String)> = db.fetch(query).await?;
     let row = |(id, lead_id, parked_at, reason)| {
         Ok(ParkedRow { id, lead_id, parked_at: timestamp(parked_at)?, reason })
     };
@@ -135,14 +137,13 @@ pub(super) async fn parked(db: &Db, limit: u32) -> anyhow::Result<Vec<ParkedRow>
 
 /// The held rows, sent without success so far, oldest first: those of `lead`, or all.
 pub(super) async fn held(db: &Db, lead: Option<u64>, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
-    let rows: Vec<(String, i64, i64, i64, String)> = sqlx::query_as(
+    let query = sqlx::query_as(
         "SELECT id, lead_id, received_at, attempts, last_error FROM inbox WHERE parked_at IS NULL \
          AND last_error IS NOT NULL AND lead_id = COALESCE($1, lead_id) ORDER BY id LIMIT $2",
     )
     .bind(stored(lead)?)
-    .bind(i64::from(limit))
-    .fetch_all(db.reader())
-    .await?;
+    .bind(i64::from(limit));
+    let rows: Vec<(String, i64, i64, i64, String)> = db.fetch(query).await?;
     let row = |(id, lead_id, received_at, attempts, reason)| {
         Ok(HeldRow { id, lead_id, received_at: timestamp(received_at)?, attempts, reason })
     };
@@ -151,26 +152,25 @@ pub(super) async fn held(db: &Db, lead: Option<u64>, limit: u32) -> anyhow::Resu
 
 /// How many rows of each kind there are.
 pub(super) async fn counts(db: &Db) -> anyhow::Result<InboxCounts> {
-    let rows = sqlx::query_as(
+    let query = sqlx::query_as(
         "SELECT (SELECT COUNT(*) FROM inbox WHERE parked_at IS NULL), \
                 (SELECT COUNT(*) FROM inbox WHERE parked_at IS NOT NULL), \
                 (SELECT COUNT(*) FROM webhook_bodies WHERE state <> 'read'), \
                 (SELECT MIN(received_at) FROM inbox WHERE parked_at IS NULL)",
-    )
-    .fetch_all(db.reader())
-    .await?;
-    let (waiting, parked, unparsable, oldest): (i64, i64, i64, Option<i64>) = only(rows)?;
+    );
+    let (waiting, parked, unparsable, oldest): (i64, i64, i64, Option<i64>) =
+        only(db.fetch(query).await?)?;
     let oldest_waiting = oldest.map(timestamp).transpose()?;
     Ok(InboxCounts { waiting, parked, unparsable, oldest_waiting })
 }
 
-/// Removes the bodies received before `time`, except those of rows that are still in the inbox. Returns how many.
+/// Removes the next bodies received before `time`, except those of rows that are still in the inbox. Returns how many.
 pub(super) async fn purge_bodies(db: &Db, time: Timestamp) -> anyhow::Result<u64> {
     let purge = sqlx::query(
-        "DELETE FROM webhook_bodies WHERE received_at < $1 \
-         AND NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.body_id = webhook_bodies.id)",
+        "DELETE FROM webhook_bodies WHERE id IN (SELECT id FROM webhook_bodies WHERE received_at < $1 \
+         AND NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.body_id = webhook_bodies.id) LIMIT $2)",
     );
-    db.commit(purge.bind(time.as_millisecond())).await
+    db.commit(purge.bind(time.as_millisecond()).bind(PURGED_AT_ONCE)).await
 }
 
 /// A lead's id as it is stored.

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::anyhow;
 use axum::Router;
@@ -22,7 +21,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::read::{self, Reading};
-use super::store::Inbox;
+use super::store::{Inbox, STORE_LIMIT};
 use crate::logging::Tally;
 use crate::metrics::Metrics;
 
@@ -31,10 +30,6 @@ pub const BODY_LIMIT: usize = 256 * 1024;
 
 /// Bytes of bodies that are held at once, of all webhooks together.
 const IN_FLIGHT: usize = 16 * 1024 * 1024;
-
-/// How long storing may take. amoCRM waits two seconds, and a clear 503 is better than no answer: it has
-/// the longest series of repeats.
-const STORE_LIMIT: Duration = Duration::from_millis(1500);
 
 /// Receives webhooks.
 pub struct Intake {

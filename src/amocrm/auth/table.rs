@@ -1,5 +1,7 @@
 //! What OAuth stores: the token pair, one row that is replaced by comparing its generation, and the states of consents.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -83,8 +85,14 @@ pub(super) async fn lock_exchange(db: &Db) -> anyhow::Result<Option<Transaction>
     }
     // The lock belongs to a transaction of its own, so that it ends with the connection whatever becomes of us.
     let mut transaction = db.begin().await?;
+    // It idles for as long as an exchange takes, and waits for as long as another replica's does.
+    for patience in
+        ["SET LOCAL lock_timeout = '30s'", "SET LOCAL idle_in_transaction_session_timeout = '2min'"]
+    {
+        transaction.execute(sqlx::query(patience)).await?;
+    }
     let lock = sqlx::query("SELECT pg_advisory_xact_lock(7263402)::text");
-    transaction.execute(lock).await?;
+    transaction.wait_for(lock, Duration::from_secs(31)).await?;
     Ok(Some(transaction))
 }
 

@@ -4,6 +4,7 @@ mod commits;
 mod crash;
 mod forwarder;
 mod inngest;
+mod readiness;
 mod refusals;
 mod rows;
 mod webhooks;
@@ -19,6 +20,7 @@ use self::inngest::Inngest;
 use super::{Forwarder, Inbox, InboxCounts, Pace};
 use crate::clock::ManualClock;
 use crate::db::testing::Database;
+use crate::heartbeat::{Heartbeat, Heartbeats};
 use crate::metrics::Metrics;
 
 /// How long a test waits for what must happen. Nothing is measured against it.
@@ -71,7 +73,7 @@ impl Service {
     }
 
     fn forwards(&self) -> JoinHandle<()> {
-        tokio::spawn(self.forwarder().run(self.stop.clone()))
+        tokio::spawn(self.forwarder().run(heartbeat(), self.stop.clone()))
     }
 
     async fn stores(&self, leads: impl IntoIterator<Item = u64>) -> Vec<String> {
@@ -102,6 +104,10 @@ impl Service {
 
 fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new("2026-11-22T10:00:00.125Z".parse().unwrap()))
+}
+
+fn heartbeat() -> Heartbeat {
+    Heartbeats::new(Instant::now).of("forwarder")
 }
 
 /// What a webhook says of a lead that has moved.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use functions::ports::{DealKey, Erp as _};
@@ -13,6 +13,7 @@ use inngest::{Client, Settings, Transport, TransportFuture};
 use prometei_flow::clock::SystemClock;
 use prometei_flow::db::Db;
 use prometei_flow::deals::{Dedupe, Ledger};
+use prometei_flow::heartbeat::Heartbeats;
 use prometei_flow::inbox::{Forwarder, HeldRow, Inbox, Pace};
 use prometei_flow::metrics::Metrics;
 use sandbox::ManualClock;
@@ -75,7 +76,7 @@ impl Desk {
             },
         };
         let stop = CancellationToken::new();
-        tokio::spawn(forwarder.run(stop.clone()));
+        tokio::spawn(forwarder.run(Heartbeats::new(Instant::now).of("forwarder"), stop.clone()));
         stop.drop_guard()
     }
 

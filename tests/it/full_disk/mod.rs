@@ -5,7 +5,7 @@ mod refusal;
 mod removed;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -15,6 +15,7 @@ use prometei_flow::clock::ManualClock;
 use prometei_flow::db::Db;
 use prometei_flow::deals::{Dedupe, Ledger};
 use prometei_flow::erp::{Body as ErpBody, ErpClient, ErpSettings};
+use prometei_flow::heartbeat::Heartbeats;
 use prometei_flow::http::admin_router;
 use prometei_flow::inbox::{Inbox, Intake};
 use prometei_flow::metrics::Metrics;
@@ -61,8 +62,9 @@ impl Service {
         let client = ErpClient::new(settings, Outbound::new(), clock.clone());
         let ledger = Ledger::new(store.clone(), Some(client), Dedupe::Lead, clock);
         let metrics = Metrics::new();
-        let inbox = Inbox::new(store);
-        let admin = admin_router(inbox.clone(), metrics.clone());
+        let inbox = Inbox::new(store.clone());
+        let admin =
+            admin_router(inbox.clone(), store, Heartbeats::new(Instant::now), metrics.clone());
         let intake = Intake::new(inbox.clone(), Vec::new(), Default::default(), metrics);
         Self { intake, inbox, admin, ledger, erp, _stop: stop.drop_guard() }
     }

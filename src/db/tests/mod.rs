@@ -1,3 +1,7 @@
+mod clocks;
+mod pooler;
+mod silence;
+
 use std::sync::Arc;
 
 use super::Db;
