@@ -58,3 +58,21 @@ fn silent(limit: Duration) -> sqlx::Error {
     let reason = format!("the database did not answer within {limit:?}");
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, reason))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::time::{Duration, Instant};
+
+    use super::Liveness;
+
+    #[tokio::test]
+    async fn after_a_silence_connections_that_were_open_are_not_believed_in_and_new_ones_are() {
+        let (liveness, opened) = (Liveness::default(), Instant::now());
+        let answered = liveness.within(Duration::from_secs(60), async { Ok(1) }).await;
+        assert!(answered.is_ok() && !liveness.doubts(opened.elapsed()));
+        let silent = liveness.within(Duration::from_millis(1), pending::<sqlx::Result<()>>()).await;
+        assert!(silent.is_err() && liveness.doubts(opened.elapsed()));
+        assert!(!liveness.doubts(Duration::ZERO));
+    }
+}

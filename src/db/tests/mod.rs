@@ -1,4 +1,5 @@
 mod clocks;
+mod durability;
 mod pooler;
 mod silence;
 

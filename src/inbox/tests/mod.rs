@@ -7,6 +7,7 @@ mod inngest;
 mod readiness;
 mod refusals;
 mod rows;
+mod silence;
 mod webhooks;
 
 use std::sync::Arc;
