@@ -1,7 +1,9 @@
 //! Whether the loops of the service still go round.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::clock::SharedClock;
 
 /// How much later than announced a loop may go round: what it does in one round has deadlines of its own.
 const GRACE: Duration = Duration::from_secs(3 * 60);
@@ -9,7 +11,7 @@ const GRACE: Duration = Duration::from_secs(3 * 60);
 /// The loops of the service, and when each went round last. Clones share them.
 #[derive(Clone)]
 pub struct Heartbeats {
-    now: Arc<dyn Fn() -> Instant + Send + Sync>,
+    clock: SharedClock,
     loops: Arc<Mutex<Vec<Beat>>>,
 }
 
@@ -33,14 +35,14 @@ pub struct LoopAge {
 
 struct Beat {
     name: &'static str,
-    at: Instant,
-    due: Instant,
+    at: Duration,
+    due: Duration,
 }
 
 impl Heartbeats {
-    /// No loop yet; `now` is a monotonic clock: a wall clock that is put right must not make every loop look late.
-    pub fn new(now: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
-        Self { now: Arc::new(now), loops: Arc::default() }
+    /// No loop yet. Measured by `clock`'s uptime: a clock that is put right must not make every loop look late.
+    pub fn new(clock: SharedClock) -> Self {
+        Self { clock, loops: Arc::default() }
     }
 
     /// For the loop `name`, which begins now.
@@ -52,11 +54,11 @@ impl Heartbeats {
 
     /// All loops, in the order in which they began.
     pub fn ages(&self) -> Vec<LoopAge> {
-        let now = (self.now)();
+        let now = self.clock.uptime();
         let age = |beat: &Beat| LoopAge {
             name: beat.name,
-            age: now.saturating_duration_since(beat.at),
-            is_late: now.saturating_duration_since(beat.due) > GRACE,
+            age: now.saturating_sub(beat.at),
+            is_late: now.saturating_sub(beat.due) > GRACE,
         };
         self.lock().iter().map(age).collect()
     }
@@ -69,7 +71,7 @@ impl Heartbeats {
 impl Heartbeat {
     /// The loop went round without an error of ours, and goes round again after `rest` at the latest.
     pub fn beat(&self, rest: Duration) {
-        let (name, at) = (self.name, (self.all.now)());
+        let (name, at) = (self.name, self.all.clock.uptime());
         let due = at + rest;
         let mut loops = self.all.lock();
         match loops.iter_mut().find(|beat| beat.name == name) {
@@ -82,29 +84,27 @@ impl Heartbeat {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::AtomicU64;
-    use std::sync::atomic::Ordering::Relaxed;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use super::Heartbeats;
+    use crate::clock::ManualClock;
 
-    const HOUR: u64 = 3600;
+    const HOUR: Duration = Duration::from_secs(3600);
 
     #[test]
     fn a_loop_is_late_when_it_does_not_come_back_from_the_rest_that_it_announced() {
-        let (start, passed) = (Instant::now(), Arc::new(AtomicU64::new(0)));
-        let clock = passed.clone();
-        let heartbeats = Heartbeats::new(move || start + Duration::from_secs(clock.load(Relaxed)));
+        let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
+        let heartbeats = Heartbeats::new(clock.clone());
         let shown = || -> Vec<_> {
             let ages = heartbeats.ages().into_iter();
             ages.map(|shown| (shown.name, shown.age.as_secs(), shown.is_late)).collect()
         };
         let (patient, busy) = (heartbeats.of("patient"), heartbeats.of("busy"));
-        patient.beat(Duration::from_secs(HOUR));
-        passed.fetch_add(181, Relaxed);
+        patient.beat(HOUR);
+        clock.advance(Duration::from_secs(181));
         assert_eq!(shown(), [("patient", 181, false), ("busy", 181, true)]);
         busy.beat(Duration::ZERO);
-        passed.fetch_add(HOUR, Relaxed);
+        clock.advance(HOUR);
         assert_eq!(shown(), [("patient", 3781, true), ("busy", 3600, true)]);
         patient.beat(Duration::ZERO);
         assert_eq!(shown()[0], ("patient", 0, false));

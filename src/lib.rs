@@ -16,3 +16,4 @@ pub mod metrics;
 mod net;
 pub mod outbound;
 pub mod reconcile;
+mod resender;

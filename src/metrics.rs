@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
+use crate::deals::DealCounts;
 use crate::heartbeat::LoopAge;
+use crate::inbox::InboxCounts;
 
 /// The content type of [`Metrics::render`].
 pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -22,10 +24,15 @@ pub struct Metrics {
     webhooks: Family<[(&'static str, &'static str); 1], Counter>,
     leads_stored: Counter,
     events_sent: Counter,
-    events_parked: Counter,
+    events_refused: Counter,
+    deals_resent: Counter,
     send_failures: Counter,
     inbox_waiting: Gauge,
-    inbox_parked: Gauge,
+    deals_unfinished: Gauge,
+    deals_failed: Gauge,
+    deals_in_doubt: Gauge,
+    deals_needing_person: Gauge,
+    oldest_unfinished: Gauge,
     bodies_unparsable: Gauge,
     reconcile_runs: Counter,
     leads_missed: Counter,
@@ -51,7 +58,8 @@ impl Metrics {
             webhooks: register(add, "webhooks_received", "Webhooks, by how they were answered"),
             leads_stored: register(add, "leads_stored", "Leads taken from webhooks into the inbox"),
             events_sent: register(add, "events_sent", "Events that Inngest accepted"),
-            events_parked: register(add, "events_parked", "Events that Inngest refused for good"),
+            events_refused: register(add, "events_refused", "Events that Inngest refused for good"),
+            deals_resent: register(add, "deals_resent", "Deals that were sent to Inngest again"),
             send_failures: register(add, "event_send_failures", "Failed sends, to be tried again"),
             reconcile_runs: register(add, "reconcile_runs", "Runs of reconciliation"),
             leads_missed: register(
@@ -60,10 +68,26 @@ impl Metrics {
                 "Leads that no webhook told of, found by reconciliation",
             ),
             inbox_waiting: register(add, "inbox_waiting", "Leads that Inngest does not have yet"),
-            inbox_parked: register(
+            deals_unfinished: register(add, "deals_unfinished", "Deals that have no record yet"),
+            deals_failed: register(
                 add,
-                "inbox_parked",
-                "Leads that Inngest refuses; a person must look",
+                "deals_failed",
+                "Unfinished deals whose last attempt failed",
+            ),
+            deals_in_doubt: register(
+                add,
+                "deals_in_doubt",
+                "Unfinished deals of which it is not known whether they have a record",
+            ),
+            deals_needing_person: register(
+                add,
+                "deals_needing_person",
+                "Unfinished deals that wait for a person: see prometei-flow deals",
+            ),
+            oldest_unfinished: register(
+                add,
+                "deals_oldest_unfinished_seconds",
+                "How long ago the oldest unfinished deal was reported, 0 when there is none",
             ),
             bodies_unparsable: register(
                 add,
@@ -120,8 +144,8 @@ impl Metrics {
     }
 
     /// Counts an event that Inngest refused for good.
-    pub fn event_parked(&self) {
-        self.events_parked.inc();
+    pub fn event_refused(&self) {
+        self.events_refused.inc();
     }
 
     /// Counts a send that will be tried again.
@@ -150,11 +174,25 @@ impl Metrics {
         self.amocrm_token_days.set(days);
     }
 
+    /// Counts deals that were sent to Inngest again.
+    pub fn deals_resent(&self, deals: usize) {
+        self.deals_resent.inc_by(deals as u64);
+    }
+
     /// Sets the gauges to what lies in the inbox; call it before [`render`](Self::render).
-    pub fn set_inbox(&self, waiting: i64, parked: i64, unparsable: i64) {
-        self.inbox_waiting.set(waiting);
-        self.inbox_parked.set(parked);
-        self.bodies_unparsable.set(unparsable);
+    pub fn set_inbox(&self, counts: &InboxCounts) {
+        self.inbox_waiting.set(counts.waiting);
+        self.bodies_unparsable.set(counts.unparsable);
+    }
+
+    /// Sets the gauges to what is not done; call it before [`render`](Self::render).
+    pub fn set_deals(&self, counts: &DealCounts, now: Timestamp) {
+        self.deals_unfinished.set(counts.unfinished);
+        self.deals_failed.set(counts.failed);
+        self.deals_in_doubt.set(counts.in_doubt);
+        self.deals_needing_person.set(counts.needs_person);
+        let age = counts.oldest_unfinished.map(|oldest| now.duration_since(oldest).as_secs());
+        self.oldest_unfinished.set(age.unwrap_or(0));
     }
 
     /// Sets the ages of the loops; call it before [`render`](Self::render).

@@ -1,15 +1,15 @@
 use std::time::{Duration, SystemTime};
 
 use inngest::{
-    Checkpointing, Clock, Concurrency, Config, Context, EventData, FailureContext, OnFailure,
-    Result, ResultExt as _, StepError, Throttle,
+    Checkpointing, Clock, Concurrency, Config, Context, Error, EventData, FailureContext,
+    OnFailure, Result, ResultExt as _, StepError, Throttle,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::create_crm_deal::ERP_CALLS_AT_ONCE;
-use crate::ports::{AmoCrm, Created, Deal, DealKey, Erp, Lead};
+use crate::ports::{AmoCrm, Created, Deal, DealKey, Erp, FailedDeal, Lead, ResentEvent, WaitsFor};
 use crate::webhook::{AmoCrmWebhook, LeadFilter, leads_in_event};
 
 /// `amocrm/webhook`: leads have moved in amoCRM. Comes in three shapes, see [`crate::webhook`].
@@ -58,16 +58,17 @@ impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
     }
 
     async fn run(&self, cx: Context<'_, Self>) -> Result<Processed> {
+        let delivery_id = cx.event.id.as_deref().unwrap_or(cx.run.id);
         let leads = leads_in_event(&cx.event.data.0, &self.filter).no_retry()?;
         if !leads.is_empty() {
             let authorized =
                 cx.step.run("authorize-amocrm", async || Ok(self.amocrm.authorize().await?)).await;
-            authorized.map_err(|cause| Failed::new(&leads, cause))?;
+            Failed::any(authorized.err().map(|cause| Failed::new(&leads, cause)))?;
         }
         // One lead that fails must not take the others with it.
         let (mut processed, mut failed) = (Vec::new(), Vec::new());
         for lead in &leads {
-            match self.process(lead, &cx).await {
+            match self.process(lead, delivery_id, &cx).await {
                 Ok(result) => processed.push(result),
                 Err(cause) => failed.push(Failed::new(std::slice::from_ref(lead), cause)),
             }
@@ -88,10 +89,17 @@ impl<A: AmoCrm, E: Erp> OnFailure for HandleAmoCrmWebhook<A, E> {
         // An event without a lead names nothing that could be shown; the run itself says so.
         let Ok(event) = &failure.event else { return Ok(()) };
         let leads = leads_in_event(&event.data.0, &self.filter).unwrap_or_default();
-        for AmoCrmWebhook { account_id, lead_id, .. } in leads {
-            let key = DealKey::Lead { account_id, lead_id };
+        let waits_for = WaitsFor::of_error(&failure.error.name);
+        let delivery_id = event.id.as_deref().unwrap_or(&failure.run_id);
+        for mut lead in leads {
+            let key = key(&lead, delivery_id);
+            lead.delivery_id.get_or_insert_with(|| delivery_id.to_owned());
+            let data = serde_json::to_value(&lead)?;
+            let event = Some(ResentEvent { name: AmoCrmWebhook::EVENT_NAME, data });
+            let (run_id, reason) = (failure.run_id.clone(), failure.error.message.clone());
+            let failed = FailedDeal { key, run_id, reason, waits_for, event };
             // Noting it twice is noting it once, so it needs no step.
-            self.erp.note_failure(&key, &failure.run_id, &failure.error.message).await?;
+            self.erp.note_failure(&failed).await?;
         }
         Ok(())
     }
@@ -101,6 +109,7 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
     async fn process(
         &self,
         webhook: &AmoCrmWebhook,
+        delivery_id: &str,
         cx: &Context<'_, Self>,
     ) -> Result<ProcessedLead, StepError> {
         let lead = cx
@@ -108,7 +117,7 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
             .run("fetch-lead-data", async || self.fetch(webhook.lead_id, cx.run.attempt).await)
             .await?;
         let deal = Deal {
-            key: DealKey::Lead { account_id: webhook.account_id, lead_id: lead.id },
+            key: key(webhook, delivery_id),
             run_id: cx.run.id.to_owned(),
             name: name_in_erp(&lead),
             amount: lead.price.clone(),
@@ -135,12 +144,18 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
             return Ok(lead);
         }
         let absent = format!(
-            "amoCRM shows no lead {lead_id}: it was deleted, or the token's user may not see it; \
-             restore the lead or its rights and replay the run"
+            "amoCRM shows no lead {lead_id}: it was deleted, or the token's user may not see it. Restore the lead or \
+             its rights, then: prometei-flow deals retry --lead {lead_id}"
         );
         let pause = usize::try_from(attempt).ok().and_then(|attempt| READ_LAG_PAUSES.get(attempt));
-        Err(absent).retry_after(pause.copied().unwrap_or(Duration::from_secs(60)))
+        let pause = pause.copied().unwrap_or(Duration::from_secs(60));
+        Err(Error::new(absent).retry_after(pause).named(WaitsFor::Person.error_name()))
     }
+}
+
+fn key(webhook: &AmoCrmWebhook, delivery_id: &str) -> DealKey {
+    let delivery_id = webhook.delivery_id.as_deref().unwrap_or(delivery_id).to_owned();
+    DealKey::Lead { account_id: webhook.account_id, lead_id: webhook.lead_id, delivery_id }
 }
 
 /// The ERP stores records without a name, and people cannot find them again.
@@ -205,10 +220,20 @@ impl Failed {
         Self { leads: format!("lead {}", ids.join(", ")), cause }
     }
 
-    /// All failures in one final error; their steps have used up their own retries.
-    fn any(failed: Vec<Self>) -> Result<()> {
-        let texts: Vec<_> =
-            failed.into_iter().map(|failed| inngest::Error::from(failed).to_string()).collect();
-        if texts.is_empty() { Ok(()) } else { Err(texts.join("; ")).no_retry() }
+    /// All failures in one final error; their steps have used up their own retries. What all of them wait for, the
+    /// error waits for.
+    fn any(failed: impl IntoIterator<Item = Self>) -> Result<()> {
+        let (mut texts, mut waits_for) = (Vec::new(), Vec::new());
+        for failed in failed {
+            waits_for.push(WaitsFor::of_error(&failed.cause.name));
+            texts.push(Error::from(failed).to_string());
+        }
+        waits_for.dedup();
+        let error = Error::new(texts.join("; ")).no_retry();
+        match waits_for.as_slice() {
+            [] => Ok(()),
+            [Some(waits_for)] => Err(error.named(waits_for.error_name())),
+            _ => Err(error),
+        }
     }
 }

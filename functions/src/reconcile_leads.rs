@@ -114,6 +114,7 @@ fn webhook_event(event: &LeadEvent) -> Result<NewEvent> {
         old_status_id: None,
         action: Some(event.action),
         received_at: None,
+        delivery_id: None,
     };
     let account = event.account_id.unwrap_or_default();
     let id = format!("reconcile-{account}-{}-{}", event.lead_id, event.id);

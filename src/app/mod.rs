@@ -5,7 +5,7 @@ mod tasks;
 mod tests;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -26,6 +26,7 @@ use crate::inbox::{Forwarder, Inbox, Intake, Pace, purge_daily, webhook_router};
 use crate::metrics::Metrics;
 use crate::outbound::{Outbound, inngest_client};
 use crate::reconcile;
+use crate::resender::{Resender, Systems};
 use tasks::Tasks;
 
 /// How long all that is under way at shutdown may still take together: requests, a delivery to Inngest, calls of the ERP,
@@ -89,6 +90,7 @@ struct App {
     inbox: Inbox,
     forwarder: Forwarder,
     heartbeats: Heartbeats,
+    resender: Resender<Systems>,
     public: Router,
     admin: Router,
 }
@@ -105,8 +107,9 @@ impl App {
     async fn build(config: Config, clock: SharedClock) -> anyhow::Result<Self> {
         let db = Db::open_for_service(&config.database.url, Arc::clone(&clock)).await?;
         deals::forget_claims(&db).await?;
-        let inbox = Inbox::new(db.clone());
+        let inbox = Inbox::new(db.clone(), config.rules);
         inbox.forget_claims().await?;
+        inbox.adopt().await?;
         // Where amoCRM is a stand-in on this machine, it is not asked to call back.
         let destination = config.webhook_destination();
         let destination = destination.filter(|address| address.shown().scheme() == "https");
@@ -114,11 +117,17 @@ impl App {
         let inngest = inngest_client(config.inngest, outbound.clone(), &clock);
         let amocrm = AmoCrmPort::new(config.amocrm, &db, &outbound);
         let erp = config.erp.map(|erp| ErpClient::new(erp, outbound.clone(), Arc::clone(&clock)));
-        let ledger = Ledger::new(db.clone(), erp, config.dedupe, db.clock());
+        let ledger = Ledger::new(db.clone(), erp, config.rules, db.clock());
 
         let filter = &config.webhook.filter;
         let reconcile = filter.trigger_statuses.clone().map(|stages| {
-            reconcile::function(amocrm.clone(), db.clone(), metrics.clone(), config.dedupe, stages)
+            reconcile::function(
+                amocrm.clone(),
+                db.clone(),
+                metrics.clone(),
+                config.rules.dedupe,
+                stages,
+            )
         });
         let endpoint = functions::endpoint(
             inngest.clone(),
@@ -136,13 +145,19 @@ impl App {
             metrics: metrics.clone(),
             pace: Pace::default(),
         };
+        let resender = Resender {
+            db: db.clone(),
+            inbox: inbox.clone(),
+            obstacles: Systems::new(ledger.clone(), amocrm.clone(), Arc::clone(&clock)),
+            metrics: metrics.clone(),
+        };
         let health_check = amocrm.client().ok().map(|client| {
             HealthCheck::new(client.clone(), destination, Arc::clone(&clock), metrics.clone())
         });
         let oauth = oauth_router(&amocrm, db.clone(), db.clock());
         let public = public_router(webhook_router(intake, endpoint).merge(oauth));
-        let heartbeats = Heartbeats::new(Instant::now);
-        let admin = admin_router(inbox.clone(), db.clone(), heartbeats.clone(), metrics);
+        let heartbeats = Heartbeats::new(Arc::clone(&clock));
+        let admin = admin_router(db.clone(), inbox.clone(), heartbeats.clone(), metrics);
         Ok(Self {
             clock,
             db,
@@ -152,6 +167,7 @@ impl App {
             inbox,
             forwarder,
             heartbeats,
+            resender,
             public,
             admin,
         })
@@ -168,6 +184,7 @@ impl App {
             inbox,
             forwarder,
             heartbeats,
+            resender,
             public,
             admin,
         } = self;
@@ -184,6 +201,7 @@ impl App {
         tasks.spawn("public listener", serve(listeners.public, public, Limits::public(files)));
         tasks.spawn("admin listener", serve(listeners.admin, admin, Limits::admin(files)));
         tasks.spawn_loop("forwarder", |heartbeat| forwarder.run(heartbeat, stop.clone()));
+        tasks.spawn_loop("resender", |heartbeat| resender.run(heartbeat, stop.clone()));
         tasks.spawn_loop("clean-up", |heartbeat| purge_daily(inbox, heartbeat, stop.clone()));
         if let Some(check) = health_check {
             tasks.spawn_loop("health check", |heartbeat| check.run(heartbeat, stop.clone()));

@@ -68,6 +68,7 @@ impl Demo {
             deal_name: Some("Новая сделка".to_owned()),
             amount: Some(15_000.into()),
             entity_id: Some(70),
+            first_run_id: None,
         };
         let settings = Settings::from_lookup(|name| world.variables.get(name).cloned())?;
         let clock: SharedClock = Arc::new(SystemClock);

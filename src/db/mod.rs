@@ -33,8 +33,8 @@ use ids::Ids;
 use pools::{Dialect, Pools};
 use time::DatabaseClock;
 pub(crate) use time::{LARGEST_SKEW, off_by};
-pub(crate) use transaction::Transaction;
-use transaction::{Selection, Statement};
+use transaction::Statement;
+pub(crate) use transaction::{Selection, Transaction};
 
 /// The database. Clones share it.
 #[derive(Clone)]

@@ -19,6 +19,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("amocrm pace", include_str!("migrations/0007_amocrm_pace.sql")),
     ("write probe", include_str!("migrations/0008_write_probe.sql")),
     ("deals unread columns", include_str!("migrations/0009_deals_unread_columns.sql")),
+    ("deals progress", include_str!("migrations/0010_deals_progress.sql")),
 ];
 
 /// A number of our own among the advisory locks of a PostgreSQL database: who brings the tables up to date.

@@ -1,5 +1,7 @@
 //! A database for each test, see [`sandbox::Database`].
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::{Clock, SharedClock, SystemClock};
@@ -11,6 +13,10 @@ pub(crate) struct Ahead(pub(crate) i64);
 impl Clock for Ahead {
     fn now(&self) -> Timestamp {
         SystemClock.now() + SignedDuration::from_secs(self.0)
+    }
+
+    fn uptime(&self) -> Duration {
+        SystemClock.uptime()
     }
 
     fn follows_real_time(&self) -> bool {

@@ -58,6 +58,10 @@ impl Clock for DatabaseClock {
         let own = self.own.now();
         own.checked_add(self.ahead()).unwrap_or(own)
     }
+
+    fn uptime(&self) -> Duration {
+        self.own.uptime()
+    }
 }
 
 /// What is wrong with a clock that is off.

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::Finding;
 use crate::db::{Db, LARGEST_SKEW, off_by};
-use crate::deals;
+use crate::deals::{self, Rules};
 use crate::inbox::Inbox;
 
 /// Inngest usually has a webhook within a second.
@@ -21,13 +21,13 @@ pub(super) async fn examine(store: &anyhow::Result<Db>) -> Vec<Finding> {
         Ok(store) => store,
         Err(error) => return failed(error),
     };
-    let inbox = Inbox::new(store.clone());
+    let inbox = Inbox::new(store.clone(), Rules::default());
     let (counts, deals) = match tokio::try_join!(inbox.counts(), deals::counts(store)) {
         Ok(counts) => counts,
         Err(error) => return failed(&error),
     };
     let mut findings =
-        vec![Finding::ok(check, format!("{} leads wait for Inngest", counts.waiting))];
+        vec![Finding::ok(check, format!("{} events wait for Inngest", counts.waiting))];
     if let Some(ahead) = store.clock_skew().filter(|ahead| ahead.abs() > LARGEST_SKEW) {
         findings.push(Finding::warning(
             "database clock",
@@ -40,25 +40,23 @@ pub(super) async fn examine(store: &anyhow::Result<Db>) -> Vec<Finding> {
     {
         findings.push(Finding::warning(
             "inbox",
-            format!("the oldest lead has waited since {oldest:.0}"),
+            format!("the oldest event has waited since {oldest:.0}"),
             "check that the service runs and that Inngest takes its events",
         ));
     }
-    if counts.parked > 0 {
+    if deals.needs_person > 0 {
         findings.push(Finding::error(
-            "inbox",
-            format!("Inngest refused {} leads, which were given up and have no record", counts.parked),
-            "prometei-flow deals names them and the reasons; prometei-flow deals retry sends them again",
+            "deals",
+            format!("{} deals need a person", deals.needs_person),
+            "prometei-flow deals names them, the reasons, and what to do",
         ));
     }
-    if deals.failed + deals.in_doubt > 0 {
+    let by_themselves = deals.failed - deals.needs_person;
+    if by_themselves > 0 {
         findings.push(Finding::warning(
             "deals",
-            format!(
-                "{} have no record, of {} more it is not known whether they have one",
-                deals.failed, deals.in_doubt
-            ),
-            "prometei-flow deals list names them, and what to do",
+            format!("{by_themselves} deals have failed so far and are tried again by themselves"),
+            "prometei-flow deals names them, the reasons, and when",
         ));
     }
     if counts.unparsable > 0 {

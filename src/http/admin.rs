@@ -10,6 +10,7 @@ use serde_json::{Map, json};
 
 use super::json;
 use crate::db::Db;
+use crate::deals;
 use crate::heartbeat::{Heartbeats, LoopAge};
 use crate::inbox::Inbox;
 use crate::metrics::{METRICS_CONTENT_TYPE, Metrics};
@@ -19,19 +20,19 @@ const PROOF_LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 struct Admin {
-    inbox: Inbox,
     db: Db,
+    inbox: Inbox,
     heartbeats: Heartbeats,
     metrics: Metrics,
 }
 
 /// What only operators may reach: readiness and metrics. It asks for no login, so it listens on this machine alone by
 /// default.
-pub fn admin_router(inbox: Inbox, db: Db, heartbeats: Heartbeats, metrics: Metrics) -> Router {
+pub fn admin_router(db: Db, inbox: Inbox, heartbeats: Heartbeats, metrics: Metrics) -> Router {
     Router::new()
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
-        .with_state(Admin { inbox, db, heartbeats, metrics })
+        .with_state(Admin { db, inbox, heartbeats, metrics })
 }
 
 /// Ready means that a webhook would be stored, and that what is stored is worked off. Only a write can tell the first, as a
@@ -64,7 +65,10 @@ async fn would_be_stored(inbox: &Inbox) -> Result<(), String> {
 
 async fn metrics_text(State(admin): State<Admin>) -> Response {
     if let Ok(counts) = admin.inbox.counts().await {
-        admin.metrics.set_inbox(counts.waiting, counts.parked, counts.unparsable);
+        admin.metrics.set_inbox(&counts);
+    }
+    if let Ok(counts) = deals::counts(&admin.db).await {
+        admin.metrics.set_deals(&counts, admin.db.clock().now());
     }
     admin.metrics.set_loop_ages(&admin.heartbeats.ages());
     admin.metrics.set_clock_skew(admin.db.clock_skew());

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use functions::webhook::AmoCrmWebhook;
 use inngest::{Client, NewEvent, SendError};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -88,7 +87,7 @@ impl Forwarder {
             match error {
                 // Only a refusal of the event itself counts, which is that of the first one not accepted. It is sent
                 // alone before it counts.
-                SendError::Refused { .. } | SendError::DataIsNoObject(_) => {
+                SendError::Refused { .. } | SendError::Unsendable { .. } => {
                     let (accepted, rest) = part.split_at(accepted(&error).min(part.len()));
                     sent += self.forget(accepted, refusals).await?;
                     match rest {
@@ -129,17 +128,17 @@ impl Forwarder {
     async fn claim(&self) -> anyhow::Result<Vec<NewEvent>> {
         let rows = table::claim(&self.inbox.db, BATCH).await?;
         let mut events = Vec::with_capacity(rows.len());
-        for ClaimedRow { id, payload, received_at } in rows {
+        for ClaimedRow { id, name, payload, received_at } in rows {
             match RawValue::from_string(payload) {
                 Ok(data) => events.push(NewEvent {
-                    name: AmoCrmWebhook::EVENT_NAME.to_owned(),
+                    name,
                     data,
                     // Inngest deduplicates by it.
                     id: Some(id),
                     ts: Some(received_at),
                 }),
                 Err(error) => {
-                    self.park(&id, &format!("the stored payload is no JSON: {error}")).await?;
+                    self.give_up(&id, &format!("the stored payload is no JSON: {error}")).await?;
                 }
             }
         }
@@ -150,7 +149,7 @@ impl Forwarder {
     async fn forget(&self, events: &[NewEvent], refusals: &mut Refusals) -> anyhow::Result<usize> {
         if !events.is_empty() {
             self.metrics.events_sent(events.len());
-            table::delete_accepted(&self.inbox.db, &ids(events)).await?;
+            self.inbox.accepted(&ids(events)).await?;
             tracing::debug!(events = events.len(), "events sent");
             for event in events {
                 refusals.remove(id(event));
@@ -177,7 +176,7 @@ impl Forwarder {
         Ok(1)
     }
 
-    /// Inngest refuses this event, which was sent alone: it is held, and parked once that has lasted. Returns how many
+    /// Inngest refuses this event, which was sent alone: it is held, and given up once that has lasted. Returns how many
     /// more are held.
     async fn refused(
         &self,
@@ -191,7 +190,7 @@ impl Forwarder {
             return self.hold(event, reason, held).await;
         }
         refusals.remove(id(event));
-        self.park(id(event), reason).await?;
+        self.give_up(id(event), reason).await?;
         Ok(0)
     }
 
@@ -201,21 +200,21 @@ impl Forwarder {
         if ids.is_empty() { Ok(()) } else { table::release(&self.inbox.db, &ids).await }
     }
 
-    /// How long Inngest must refuse an event before it is parked: half a minute. It also refuses a good event when the
+    /// How long Inngest must refuse an event before it is given up: half a minute. It also refuses a good event when the
     /// request arrives cut short, or when it is stopping.
     fn patience(&self) -> Duration {
         self.pace.longest_retry / 2
     }
 
-    /// Inngest will not accept it: it stays where a person sees it.
-    async fn park(&self, id: &str, reason: &str) -> anyhow::Result<()> {
-        self.metrics.event_parked();
+    /// Inngest will not accept it: its deal says so, where a person sees it.
+    async fn give_up(&self, id: &str, reason: &str) -> anyhow::Result<()> {
+        self.metrics.event_refused();
         tracing::error!(
             event = id,
             reason,
-            "Inngest refuses an event; it is parked: `prometei-flow deals` shows it and what to do"
+            "Inngest refuses an event; its deal needs a person: `prometei-flow deals` shows it and what to do"
         );
-        table::park(&self.inbox.db, id, reason).await
+        self.inbox.refused(id, reason).await
     }
 }
 

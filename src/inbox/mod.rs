@@ -3,6 +3,7 @@
 
 mod forwarder;
 mod pace;
+mod queue;
 mod read;
 mod retention;
 mod rows;
@@ -15,7 +16,7 @@ mod webhook;
 pub use forwarder::Forwarder;
 pub use pace::Pace;
 pub use retention::{KEEP_BODIES_FOR, purge_daily};
-pub use rows::{CLAIM, HeldRow, InboxCounts, ParkedRow};
+pub use rows::{CLAIM, HeldRow, InboxCounts};
 pub use store::Inbox;
 pub(crate) use webhook::webhook_router;
 pub use webhook::{BODY_LIMIT, Intake};

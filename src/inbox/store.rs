@@ -13,10 +13,10 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::rows::{HeldRow, InboxCounts, Lead, ParkedRow, Webhook};
+use super::rows::{InboxCounts, Lead, Webhook};
 use super::table;
 use crate::db::Db;
-use crate::deals::notices;
+use crate::deals::{self, Dedupe, Report, Rules, key_of_lead};
 
 /// The most webhooks in one transaction, which bounds how long it holds the write lock.
 const LARGEST_GROUP: usize = 128;
@@ -35,6 +35,7 @@ const PROOF: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Inbox {
     pub(super) db: Db,
+    pub(super) rules: Rules,
     group: Group,
     /// Notified when something was stored.
     pub(super) wake: Arc<Notify>,
@@ -42,12 +43,13 @@ pub struct Inbox {
 
 impl Inbox {
     /// The inbox in `db`. Webhooks are stored by a task, which ends with the last clone.
-    pub fn new(db: Db) -> Self {
+    pub fn new(db: Db, rules: Rules) -> Self {
         let group = Group::start(db.clone());
-        Self { db, group, wake: Arc::default() }
+        Self { db, rules, group, wake: Arc::default() }
     }
 
-    /// Stores a webhook whole: its body, and one row for each of `leads`. Once this returns, they survive a crash.
+    /// Stores a webhook whole: its body, and for each of `leads` an event and the row of its deal. Once this returns, they
+    /// survive a crash.
     /// `problem` says what else in the body could not be read.
     ///
     /// Returns the ids of the rows.
@@ -85,34 +87,24 @@ impl Inbox {
         if self.db.is_shared() { Ok(()) } else { table::forget_claims(&self.db).await }
     }
 
-    /// How many leads are in the inbox.
+    /// How many events are in the inbox.
     pub async fn counts(&self) -> anyhow::Result<InboxCounts> {
         table::counts(&self.db).await
     }
 
-    /// The parked leads, newest first.
-    pub async fn parked(&self, limit: u32) -> anyhow::Result<Vec<ParkedRow>> {
-        table::parked(&self.db, limit).await
-    }
-
-    /// The held leads, oldest first: those of `lead`, or all.
-    pub async fn held(&self, lead: Option<u64>, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
-        table::held(&self.db, lead, limit).await
-    }
-
-    /// Makes parked leads due again: `lead`, or all. Returns how many events these are.
-    pub async fn unpark(&self, lead: Option<u64>) -> anyhow::Result<u64> {
-        let unparked = table::unpark(&self.db, lead).await?;
-        self.wake.notify_one();
-        Ok(unparked)
-    }
-
     fn row(&self, lead: &AmoCrmWebhook) -> anyhow::Result<Lead> {
-        Ok(Lead {
-            id: self.db.next_id(),
-            lead_id: i64::try_from(lead.lead_id).context("the lead's id is out of range")?,
-            payload: serde_json::to_string(lead)?,
-        })
+        let id = self.db.next_id();
+        let payload = match self.rules.dedupe {
+            Dedupe::Lead => serde_json::to_string(lead)?,
+            // What makes it a deal of its own goes with it, also when it is sent again under another id.
+            Dedupe::Event => {
+                let delivery_id = Some(id.clone());
+                serde_json::to_string(&AmoCrmWebhook { delivery_id, ..lead.clone() })?
+            }
+        };
+        let deal_key = key_of_lead(lead.lead_id, &id, self.rules.dedupe);
+        let lead_id = i64::try_from(lead.lead_id).context("the lead's id is out of range")?;
+        Ok(Lead { id, deal_key, lead_id, payload })
     }
 
     fn webhook(
@@ -203,7 +195,8 @@ impl Group {
 async fn store(db: &Db, group: &[Entry]) -> anyhow::Result<usize> {
     // Past it, the senders have given up.
     let mut transaction = db.begin_within(STORE_LIMIT).await?;
-    let (mut entries, mut noted, mut probe) = (0, BTreeMap::new(), false);
+    let (mut entries, mut probe) = (0, false);
+    let mut reported = BTreeMap::new();
     // A webhook whose sender has given up was answered 503, and comes again.
     for entry in group.iter().filter(|entry| !entry.answer.is_closed()) {
         entries += 1;
@@ -212,10 +205,16 @@ async fn store(db: &Db, group: &[Entry]) -> anyhow::Result<usize> {
             continue;
         };
         table::insert(&mut transaction, webhook).await?;
-        let at = webhook.received_at.as_millisecond();
-        noted.extend(webhook.leads.iter().map(|lead| (lead.lead_id, at)));
+        for lead in &webhook.leads {
+            reported.insert(lead.deal_key.as_str(), (lead, webhook.received_at));
+        }
     }
-    notices::note_leads(&mut transaction, &noted).await?;
+    // In the order of their keys, so that two replicas never wait for each other.
+    for (key, (lead, received_at)) in reported {
+        let (lead_id, event_name) = (Some(lead.lead_id), AmoCrmWebhook::EVENT_NAME);
+        let report = Report { key, lead_id, event_name, payload: &lead.payload };
+        deals::reported(&mut transaction, &report, &lead.id, received_at).await?;
+    }
     if probe {
         table::write_probe(&mut transaction).await?;
     }

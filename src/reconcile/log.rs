@@ -4,9 +4,8 @@ use functions::ports::{self, FeedWindow, LeadEvent, ReconcileLog};
 use jiff::{SignedDuration, Timestamp};
 
 use super::table;
-use crate::config::Dedupe;
 use crate::db::Db;
-use crate::deals::notices;
+use crate::deals::{self, Dedupe};
 use crate::metrics::Metrics;
 
 /// How far behind its last end a run begins: events appear in the feed with a delay.
@@ -22,6 +21,7 @@ const CLOCKS: SignedDuration = SignedDuration::from_mins(5);
 pub(crate) struct StoredLog {
     db: Db,
     metrics: Metrics,
+    dedupe: Dedupe,
     /// How long a webhook is waited for before its lead counts as missed.
     grace: SignedDuration,
 }
@@ -34,7 +34,7 @@ impl StoredLog {
             // With one for each webhook it is not, so all of amoCRM's own attempts are waited for, 95 minutes.
             Dedupe::Event => SignedDuration::from_mins(100),
         };
-        Self { db, metrics, grace }
+        Self { db, metrics, dedupe, grace }
     }
 
     async fn next_window(&self) -> anyhow::Result<FeedWindow> {
@@ -51,13 +51,13 @@ impl StoredLog {
         Ok(FeedWindow { from, to, sweep })
     }
 
-    /// Whether no run has handled the event, and no webhook has reported its lead since.
+    /// Whether no run has handled the event, and its lead has neither a record nor a deal on its way.
     async fn is_news(&self, event: &LeadEvent) -> anyhow::Result<bool> {
         if table::is_handled(&self.db, &event.id).await? {
             return Ok(false);
         }
         let since = event.at.saturating_sub(CLOCKS)?;
-        Ok(!notices::noted_since(&self.db, event.lead_id, since).await?)
+        Ok(!deals::is_accounted_for(&self.db, event.lead_id, since, self.dedupe).await?)
     }
 
     fn now(&self) -> Timestamp {
@@ -84,13 +84,13 @@ impl ReconcileLog for StoredLog {
         if events.is_empty() {
             return Ok(());
         }
-        let dismissed = table::mark_handled(&self.db, events, &[], self.now()).await;
+        let dismissed = table::mark_handled(&self.db, events).await;
         dismissed.map_err(|error| database_failed(&error))
     }
 
     async fn reconciled(&self, window: &FeedWindow, missed: &[LeadEvent]) -> ports::Result<()> {
         let leads: Vec<u64> = missed.iter().map(|event| event.lead_id).collect();
-        let handled = table::mark_handled(&self.db, missed, &leads, self.now()).await;
+        let handled = table::mark_handled(&self.db, missed).await;
         handled.map_err(|error| database_failed(&error))?;
         let advanced = table::advance(&self.db, window, self.now()).await;
         advanced.map_err(|error| database_failed(&error))?;

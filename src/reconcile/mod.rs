@@ -10,8 +10,8 @@ mod tests;
 use functions::ReconcileLeads;
 
 use crate::amocrm::AmoCrmPort;
-use crate::config::Dedupe;
 use crate::db::Db;
+use crate::deals::Dedupe;
 use crate::metrics::Metrics;
 use feed::AmoCrmFeed;
 use log::StoredLog;

@@ -1,12 +1,9 @@
 //! How far reconciliation has read, and which events of the feed are handled: sent on, or found to be of no concern.
 
-use std::collections::BTreeMap;
-
 use functions::ports::{FeedWindow, LeadEvent};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::db::{Db, only, timestamp};
-use crate::deals::notices;
 
 /// How far reconciliation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +16,7 @@ pub(super) struct Cursor {
     pub(super) swept_at: Timestamp,
 }
 
-/// How long handled events and notices are kept behind the cursor; longer than any look-back.
+/// How long handled events are kept behind the cursor; longer than any look-back.
 const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The cursor; one that starts now where there is none.
@@ -54,7 +51,6 @@ pub(super) async fn advance(db: &Db, window: &FeedWindow, now: Timestamp) -> any
     let old = window.to.saturating_sub(KEPT).unwrap_or(Timestamp::MIN);
     let handled = sqlx::query("DELETE FROM reconcile_events WHERE happened_at < $1");
     transaction.execute(handled.bind(old.as_millisecond())).await?;
-    notices::forget_before(&mut transaction, old).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -65,17 +61,8 @@ pub(super) async fn is_handled(db: &Db, event_id: &str) -> anyhow::Result<bool> 
     Ok(handled > 0)
 }
 
-/// Marks events of the feed as handled. `leads` were sent on because of them.
-pub(super) async fn mark_handled(
-    db: &Db,
-    events: &[LeadEvent],
-    leads: &[u64],
-    now: Timestamp,
-) -> anyhow::Result<()> {
-    let mut notes = BTreeMap::new();
-    for lead_id in leads {
-        notes.insert(notices::row_id(*lead_id)?, now.as_millisecond());
-    }
+/// Marks events of the feed as handled.
+pub(super) async fn mark_handled(db: &Db, events: &[LeadEvent]) -> anyhow::Result<()> {
     let mut transaction = db.begin().await?;
     for event in events {
         let handled = sqlx::query(
@@ -86,6 +73,5 @@ pub(super) async fn mark_handled(
         .bind(event.at.as_millisecond());
         transaction.execute(handled).await?;
     }
-    notices::note_leads(&mut transaction, &notes).await?;
     Ok(transaction.commit().await?)
 }

@@ -1,20 +1,19 @@
 //! What reconciliation remembers, on either database.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use functions::ports::{FeedWindow, LeadEvent, ReconcileLog as _};
-use functions::webhook::Action;
+use functions::webhook::{Action, LeadFilter, leads_in_event};
 use jiff::Timestamp;
 
 use super::log::StoredLog;
 use super::table::{self, Cursor};
 use crate::clock::{Clock as _, ManualClock};
-use crate::config::Dedupe;
 use crate::db::Db;
 use crate::db::testing::{Database, wrong_with};
-use crate::deals::notices::note_leads;
+use crate::deals::{Dedupe, Rules, Which};
+use crate::inbox::Inbox;
 use crate::metrics::Metrics;
 
 const START: &str = "2026-11-22T12:00:00Z";
@@ -60,13 +59,12 @@ impl Remembered {
         table::cursor(&self.db, self.clock.now()).await.unwrap()
     }
 
-    /// A webhook reports these leads now.
-    async fn webhook(&self, leads: &[i64]) {
-        let now = self.clock.now().as_millisecond();
-        let leads: BTreeMap<_, _> = leads.iter().map(|lead| (*lead, now)).collect();
-        let mut transaction = self.db.begin().await.unwrap();
-        note_leads(&mut transaction, &leads).await.unwrap();
-        transaction.commit().await.unwrap();
+    /// A webhook reports this lead now.
+    async fn webhook(&self, lead_id: u64) {
+        let data = [("leadId".to_owned(), lead_id.into())].into_iter().collect();
+        let leads = leads_in_event(&data, &LeadFilter::default()).unwrap();
+        let inbox = Inbox::new(self.db.clone(), Rules::default());
+        inbox.store(b"body", &leads, None).await.unwrap();
     }
 }
 
@@ -99,20 +97,27 @@ async fn an_event_is_news_until_it_is_handled() {
 }
 
 #[tokio::test]
-async fn a_lead_that_was_reported_is_no_news_until_something_happens_to_it_later() {
+async fn a_lead_that_has_a_deal_is_no_news() {
     let it = Remembered::new().await;
-    it.webhook(&[7, 8]).await;
-    it.log.reconciled(&up_to(START, false), &[event("01e", 9, START)]).await.unwrap();
-    // Five minutes are allowed for clocks that differ.
-    let (before, later) = ("2026-11-22T12:05:00Z", "2026-11-22T12:05:01Z");
-    for known in [7, 8, 9] {
-        assert!(!it.is_news(event("01f", known, before)).await, "{known}");
-        assert!(it.is_news(event("01f", known, later)).await, "{known}");
+    it.webhook(7).await;
+    for time in [LONG_AGO, START, "2026-11-29T12:00:00Z"] {
+        assert!(
+            !it.is_news(event("01f", 7, time)).await,
+            "{time}: it has its record or is on its way"
+        );
+        assert!(it.is_news(event("01f", 8, time)).await, "{time}");
     }
-    it.clock.advance(Duration::from_secs(60));
-    it.webhook(&[7]).await;
-    assert!(!it.is_news(event("01f", 7, "2026-11-22T12:06:00Z")).await);
-    assert!(it.is_news(event("01f", 8, "2026-11-22T12:06:00Z")).await);
+}
+
+#[tokio::test]
+async fn a_lead_whose_deal_has_ended_is_news_once_something_happens_to_it_later() {
+    let it = Remembered::new().await;
+    it.webhook(7).await;
+    let inbox = Inbox::new(it.db.clone(), Rules::default());
+    inbox.dismiss(&Which::Lead(7), "not wanted").await.unwrap();
+    // Five minutes are allowed for clocks that differ.
+    assert!(!it.is_news(event("01f", 7, "2026-11-22T12:05:00Z")).await);
+    assert!(it.is_news(event("01f", 7, "2026-11-22T12:05:01Z")).await);
 }
 
 #[tokio::test]
@@ -121,13 +126,9 @@ async fn what_lies_a_week_behind_is_forgotten() {
     it.cursor().await;
     it.log.reconciled(&up_to(START, false), &[event("01e", 7, START)]).await.unwrap();
     it.log.reconciled(&up_to("2026-11-29T12:00:00Z", false), &[]).await.unwrap();
-    for known in [event("01e", 6, LONG_AGO), event("01f", 7, LONG_AGO)] {
-        assert!(!it.is_news(known).await, "the event, and the lead");
-    }
+    assert!(!it.is_news(event("01e", 6, LONG_AGO)).await);
     it.log.reconciled(&up_to("2026-11-29T12:00:01Z", false), &[]).await.unwrap();
-    for forgotten in [event("01e", 6, LONG_AGO), event("01f", 7, LONG_AGO)] {
-        assert!(it.is_news(forgotten).await, "the event, and the lead");
-    }
+    assert!(it.is_news(event("01e", 6, LONG_AGO)).await);
 }
 
 #[tokio::test]

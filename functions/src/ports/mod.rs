@@ -11,24 +11,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
 use crate::webhook::Action;
-pub use error::{Error, Result, Retry};
+pub use error::{Error, Result, Retry, WaitsFor};
 
 /// The ERP, as far as deals are concerned.
 pub trait Erp: Send + Sync + 'static {
     /// Creates one record for `deal`, at most once per [`DealKey`].
     fn create(&self, deal: &Deal) -> impl Future<Output = Result<Created>> + Send;
 
-    /// Notes, where people look for it, that the run `run_id` ended without a record for `key`, and why. A deal that
-    /// has its record is left alone. Does nothing by default.
-    fn note_failure(
-        &self,
-        key: &DealKey,
-        run_id: &str,
-        reason: &str,
-    ) -> impl Future<Output = Result<()>> + Send {
-        let _ = (key, run_id, reason);
-        std::future::ready(Ok(()))
-    }
+    /// Notes that a run ended without a record for its deal, so that people see it and it is sent again. A deal that has
+    /// its record is left alone.
+    fn note_failure(&self, failure: &FailedDeal) -> impl Future<Output = Result<()>> + Send;
+
+    /// Notes that the deal needs no record, and why: it is not sent again until it is reported anew. A deal that has
+    /// its record is left alone.
+    fn not_needed(&self, key: &DealKey, reason: &str) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// The sales CRM.
@@ -64,9 +60,36 @@ pub enum DealKey {
         account_id: Option<u64>,
         /// The lead.
         lead_id: u64,
+        /// What reported it: the id of the event, and of an event that is sent again that of the first one.
+        delivery_id: String,
     },
-    /// A `crm/create-deal` run: a retry is the same deal, a deliberate replay is a new one.
+    /// The first run of a `crm/create-deal` event: a retry is the same deal, and so is an event that was sent again after
+    /// a failure. A replay by a person is a new one.
     Run(String),
+}
+
+/// A deal whose run has ended without a record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FailedDeal {
+    /// The deal.
+    pub key: DealKey,
+    /// The run.
+    pub run_id: String,
+    /// Why.
+    pub reason: String,
+    /// What has to change first, where that is known.
+    pub waits_for: Option<WaitsFor>,
+    /// The event by which it can be sent again. None: its data cannot be read, and would not be the next time.
+    pub event: Option<ResentEvent>,
+}
+
+/// An event that stands for the same deal as the one that came first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResentEvent {
+    /// Its name.
+    pub name: &'static str,
+    /// Its data.
+    pub data: Value,
 }
 
 /// The ERP has the record.

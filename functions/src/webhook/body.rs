@@ -40,6 +40,10 @@ pub struct AmoCrmWebhook {
     /// When we received the webhook, ISO 8601.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub received_at: Option<String>,
+    /// The event that reported the lead first: the same in every event that is sent again. Absent where it does not
+    /// matter, or is the id of the event itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery_id: Option<String>,
 }
 
 impl AmoCrmWebhook {
@@ -194,6 +198,7 @@ impl Entry {
             old_status_id: self.old_status_id,
             action: Some(action),
             received_at: None,
+            delivery_id: None,
         })
     }
 }

@@ -28,6 +28,7 @@ impl AmoCrmWebhook {
             old_status_id: id("oldStatusId"),
             action: data.get("action").and_then(|action| Action::deserialize(action).ok()),
             received_at: text("receivedAt"),
+            delivery_id: text("deliveryId"),
         })
     }
 }

@@ -47,6 +47,7 @@ fn a_stage_change_says_which_lead_moved_from_where_to_where() {
         old_status_id: Some(77_186_754),
         action: Some(Action::Status),
         received_at: None,
+        delivery_id: None,
     };
     assert_eq!(parsed, Parsed { leads: vec![moved], is_webhook: true, ..Parsed::default() });
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use functions::ports::{AmoCrm, Authorization, Created, Deal, Erp, Error, Lead, Result};
+use functions::ports::{
+    AmoCrm, Authorization, Created, Deal, DealKey, Erp, Error, FailedDeal, Lead, Result, WaitsFor,
+};
 use inngest::Clock;
 use serde_json::{Number, json};
 
@@ -16,8 +18,11 @@ pub(crate) fn clock() -> Clock {
 #[derive(Clone, Default)]
 pub(crate) struct FakeErp {
     pub(crate) created: Arc<Mutex<Vec<Deal>>>,
+    pub(crate) failed: Arc<Mutex<Vec<FailedDeal>>>,
     /// Deals whose name contains this are refused, without another retry.
     pub(crate) refuses: Option<&'static str>,
+    /// What they wait for then.
+    pub(crate) waits_for: Option<WaitsFor>,
     pub(crate) knows_them_all: bool,
 }
 
@@ -30,11 +35,24 @@ impl FakeErp {
 impl Erp for FakeErp {
     async fn create(&self, deal: &Deal) -> Result<Created> {
         if self.refuses.is_some_and(|name| deal.name.contains(name)) {
-            return Err(Error::never("the ERP refuses the record"));
+            let refused = Error::never("the ERP refuses the record");
+            return Err(match self.waits_for {
+                Some(waits_for) => refused.waiting_for(waits_for),
+                None => refused,
+            });
         }
         self.created.lock().unwrap().push(deal.clone());
         let reply = json!({ "status": "success", "data": { "id": "119" } });
         Ok(Created { reply, duplicate: self.knows_them_all })
+    }
+
+    async fn note_failure(&self, failure: &FailedDeal) -> Result<()> {
+        self.failed.lock().unwrap().push(failure.clone());
+        Ok(())
+    }
+
+    async fn not_needed(&self, _: &DealKey, _: &str) -> Result<()> {
+        Ok(())
     }
 }
 

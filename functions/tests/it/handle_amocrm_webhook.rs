@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use functions::HandleAmoCrmWebhook;
-use functions::ports::DealKey;
+use functions::ports::{DealKey, WaitsFor};
 use functions::webhook::LeadFilter;
 use inngest::testing::{Finished, run};
 use serde_json::{Value, json};
@@ -41,8 +41,9 @@ async fn a_lead_becomes_a_record() {
             "processedAt": "2023-11-14T22:13:20.000Z",
         }))
     );
-    let key = DealKey::Lead { account_id: Some(7), lead_id: 45_721_053 };
-    assert_eq!(erp.created.lock().unwrap().first().unwrap().key, key);
+    let key = erp.created.lock().unwrap().first().unwrap().key.clone();
+    let DealKey::Lead { account_id, lead_id, .. } = key else { panic!("{key:?}") };
+    assert_eq!((account_id, lead_id), (Some(7), 45_721_053));
     let saved = done.step("authorize-amocrm").unwrap().result.clone();
     assert_eq!(saved, Ok(json!({ "expiresAt": "2023-11-15T00:00:00Z" })), "and no token");
 }
@@ -86,6 +87,35 @@ async fn a_lead_that_stays_away_fails_the_run_and_is_named() {
     let error = failed.error().unwrap();
     assert!(error.is_final);
     assert!(error.message.starts_with("lead 9: amoCRM shows no lead 9"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn an_event_that_is_sent_again_is_the_same_deal() {
+    let (amocrm, erp) = (FakeAmoCrm::with(&[(1, "a", 0)]), FakeErp::default());
+    let again = json!({ "leadId": 1, "deliveryId": "01FIRST" });
+    for data in [ours(1), again.clone(), again] {
+        assert!(with(&amocrm, &erp, data).await.output().is_some());
+    }
+    let keys = erp.created.lock().unwrap().iter().map(|deal| deal.key.clone()).collect::<Vec<_>>();
+    assert_ne!(keys[0], keys[1], "without a delivery the event is one");
+    assert_eq!(keys[1], keys[2]);
+}
+
+#[tokio::test]
+async fn the_error_of_a_run_says_what_its_leads_wait_for() {
+    let run = async |erp: &FakeErp, data| {
+        let amocrm = FakeAmoCrm::with(&[(1, "away", 1), (2, "away too", 2)]);
+        let failed = with(&amocrm, erp, data).await;
+        WaitsFor::of_error(&failed.error().unwrap().name)
+    };
+    let away =
+        FakeErp { refuses: Some("away"), waits_for: Some(WaitsFor::Erp), ..FakeErp::default() };
+    assert_eq!(run(&away, ours(1)).await, Some(WaitsFor::Erp));
+    assert_eq!(run(&FakeErp::default(), ours(9)).await, Some(WaitsFor::Person), "it is absent");
+    // The third is absent, and no one thing lets them all go on.
+    assert_eq!(run(&away, three()).await, None);
+    let unknown = FakeErp { refuses: Some("away"), ..FakeErp::default() };
+    assert_eq!(run(&unknown, ours(1)).await, None);
 }
 
 #[tokio::test]

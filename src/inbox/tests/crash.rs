@@ -9,8 +9,9 @@ use sandbox::{crash_after, crash_rounds};
 use tokio_util::sync::CancellationToken;
 
 use super::inngest::{Inngest, answer, away, official};
-use super::{clock, eventually, heartbeat};
+use super::{clock, eventually, heartbeat, refused};
 use crate::db::testing::Database;
+use crate::deals::Rules;
 use crate::inbox::{CLAIM, Forwarder, Inbox, Intake, Pace};
 use crate::metrics::Metrics;
 
@@ -60,7 +61,7 @@ fn forwarder(inbox: &Inbox, inngest: &Inngest) -> Forwarder {
 async fn every_webhook_answered_200_reaches_inngest_whatever_is_killed() {
     let database = Database::new().await;
     let clock = clock();
-    let inbox = Inbox::new(database.open(clock.clone()).await);
+    let inbox = Inbox::new(database.open(clock.clone()).await, Rules::default());
     let (filter, metrics) = (LeadFilter::default(), Metrics::new());
     let intake = Intake::new(inbox.clone(), Vec::new(), filter, metrics);
     let (mut schedules, mut lead) = (0, 0);
@@ -91,10 +92,10 @@ async fn every_webhook_answered_200_reaches_inngest_whatever_is_killed() {
             schedules += 1;
         }
         inngest.answers(|leads| official(leads, None));
-        let parked = drain(&inbox, &inngest).await;
+        let given_up = drain(&inbox, &inngest).await;
         let accepted: BTreeSet<_> = inngest.accepted().into_iter().collect();
         let arrived: BTreeSet<_> = accepted.iter().map(|(_, lead)| *lead).collect();
-        let visible: BTreeSet<_> = arrived.union(&parked).copied().collect();
+        let visible: BTreeSet<_> = arrived.union(&given_up).copied().collect();
         let lost: Vec<_> = promised.difference(&visible).collect();
         assert!(lost.is_empty(), "seed {seed}: {lost:?} are lost");
         assert_eq!(accepted.len(), arrived.len(), "seed {seed}: a lead came under two ids");
@@ -102,7 +103,7 @@ async fn every_webhook_answered_200_reaches_inngest_whatever_is_killed() {
     println!("intake and forwarder: {schedules} schedules");
 }
 
-/// Runs a forwarder without failures, and returns what was parked.
+/// Runs a forwarder without failures, and returns the leads whose events were refused for good.
 async fn drain(inbox: &Inbox, inngest: &Inngest) -> BTreeSet<u64> {
     let stop = CancellationToken::new();
     let running = tokio::spawn(forwarder(inbox, inngest).run(heartbeat(), stop.clone()));
@@ -112,6 +113,5 @@ async fn drain(inbox: &Inbox, inngest: &Inngest) -> BTreeSet<u64> {
     .await;
     stop.cancel();
     running.await.unwrap();
-    let parked = inbox.parked(100_000).await.unwrap();
-    parked.into_iter().map(|row| row.lead_id as u64).collect()
+    refused(inbox).await.into_iter().map(|(lead, _)| lead as u64).collect()
 }

@@ -2,6 +2,7 @@
 
 mod commits;
 mod crash;
+mod deals;
 mod forwarder;
 mod inngest;
 mod readiness;
@@ -13,6 +14,7 @@ mod webhooks;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use functions::ports::WaitsFor;
 use functions::webhook::{Action, AmoCrmWebhook};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -21,6 +23,7 @@ use self::inngest::Inngest;
 use super::{Forwarder, Inbox, InboxCounts, Pace};
 use crate::clock::ManualClock;
 use crate::db::testing::Database;
+use crate::deals::{Rules, Which, retry, unfinished};
 use crate::heartbeat::{Heartbeat, Heartbeats};
 use crate::metrics::Metrics;
 
@@ -43,7 +46,7 @@ impl Service {
     async fn new() -> Self {
         let (database, clock, stop) = (Database::new().await, clock(), CancellationToken::new());
         Self {
-            inbox: Inbox::new(database.open(clock.clone()).await),
+            inbox: Inbox::new(database.open(clock.clone()).await, Rules::default()),
             inngest: Inngest::new(),
             metrics: Metrics::new(),
             clock,
@@ -96,11 +99,25 @@ impl Service {
             .await;
     }
 
-    /// The parked leads, and why.
-    async fn parked(&self) -> Vec<(i64, String)> {
-        let rows = self.inbox.parked(100).await.unwrap();
-        rows.into_iter().map(|row| (row.lead_id, row.reason)).collect()
+    /// A person has mended the cause.
+    async fn retries(&self, which: &Which) {
+        let mut transaction = self.inbox.db.begin().await.unwrap();
+        retry(&mut transaction, which, self.inbox.db.now()).await.unwrap();
+        transaction.commit().await.unwrap();
+        self.inbox.resend(&[]).await.unwrap();
     }
+
+    /// The leads whose events Inngest refuses, and why.
+    async fn refused(&self) -> Vec<(i64, String)> {
+        refused(&self.inbox).await
+    }
+}
+
+/// The leads whose events Inngest refuses, and why.
+async fn refused(inbox: &Inbox) -> Vec<(i64, String)> {
+    let deals = unfinished(&inbox.db, 100_000).await.unwrap().into_iter();
+    let deals = deals.filter(|deal| deal.waits_for == Some(WaitsFor::Person));
+    deals.map(|deal| (deal.lead_id.unwrap(), deal.reason.unwrap())).collect()
 }
 
 fn clock() -> Arc<ManualClock> {
@@ -108,7 +125,7 @@ fn clock() -> Arc<ManualClock> {
 }
 
 fn heartbeat() -> Heartbeat {
-    Heartbeats::new(Instant::now).of("forwarder")
+    Heartbeats::new(clock()).of("forwarder")
 }
 
 /// What a webhook says of a lead that has moved.
@@ -123,6 +140,7 @@ fn moved(lead_id: u64) -> AmoCrmWebhook {
         old_status_id: None,
         action: Some(Action::Status),
         received_at: None,
+        delivery_id: None,
     }
 }
 

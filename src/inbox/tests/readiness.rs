@@ -1,9 +1,6 @@
 //! Whether the forwarder goes round is shown.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use http::Request;
@@ -17,11 +14,9 @@ use crate::http::admin_router;
 #[tokio::test]
 async fn a_forwarder_that_the_database_holds_up_makes_the_service_not_ready_until_it_goes_round() {
     let service = Service::new().await;
-    let (start, passed) = (Instant::now(), Arc::new(AtomicU64::new(0)));
-    let clock = passed.clone();
-    let heartbeats = Heartbeats::new(move || start + Duration::from_secs(clock.load(Relaxed)));
+    let heartbeats = Heartbeats::new(service.clock.clone());
     let (inbox, db) = (service.inbox.clone(), service.inbox.db.clone());
-    let admin = admin_router(inbox, db.clone(), heartbeats.clone(), service.metrics.clone());
+    let admin = admin_router(db.clone(), inbox, heartbeats.clone(), service.metrics.clone());
     let ready = async || {
         let request = Request::get("/readyz").body(Body::empty()).unwrap();
         let answer = admin.clone().oneshot(request).await.unwrap();
@@ -36,7 +31,7 @@ async fn a_forwarder_that_the_database_holds_up_makes_the_service_not_ready_unti
     }
     let heartbeat = heartbeats.of("forwarder");
     tokio::spawn(service.forwarder().run(heartbeat, service.stop.clone()));
-    passed.store(200, Relaxed);
+    service.clock.advance(Duration::from_secs(200));
     let (status, body) = ready().await;
     let reason = body["reason"].as_str().unwrap();
     assert!(reason.contains("the loop \"forwarder\" has not gone round for 200 s"), "{reason}");

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use super::{clock, eventually};
 use crate::db::testing::Database;
 use crate::db::{Db, only};
+use crate::deals::Rules;
 use crate::inbox::{Inbox, Intake};
 use crate::metrics::Metrics;
 
@@ -19,7 +20,7 @@ use crate::metrics::Metrics;
 async fn a_webhook_that_meets_the_silence_is_answered_503_and_the_next_one_200() {
     let database = Database::shared().await;
     let (gate, url) = database.behind_gate().await;
-    let inbox = Inbox::new(Db::open(&url, clock()).await.unwrap());
+    let inbox = Inbox::new(Db::open(&url, clock()).await.unwrap(), Rules::default());
     let intake = Arc::new(Intake::new(inbox, Vec::new(), LeadFilter::default(), Metrics::new()));
     let beside = database.open(clock()).await;
     let mut lock = beside.begin().await.unwrap();

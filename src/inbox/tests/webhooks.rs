@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use super::{DEADLINE, clock};
 use crate::db::Db;
+use crate::deals::Rules;
 use crate::inbox::{BODY_LIMIT, Inbox, Intake, table};
 use crate::metrics::Metrics;
 
@@ -44,7 +45,7 @@ impl Service {
     async fn with(secrets: &[&str], filter: LeadFilter) -> Self {
         let (folder, metrics) = (tempfile::tempdir().unwrap(), Metrics::new());
         let url = format!("sqlite://{}/flow.db", folder.path().display());
-        let inbox = Inbox::new(Db::open(&url, clock()).await.unwrap());
+        let inbox = Inbox::new(Db::open(&url, clock()).await.unwrap(), Rules::default());
         let secrets = secrets.iter().map(|secret| SecretString::from(*secret)).collect();
         let intake = Intake::new(inbox.clone(), secrets, filter, metrics.clone());
         Self { intake, inbox, metrics, folder }
@@ -282,7 +283,7 @@ async fn what_was_answered_200_is_there_after_a_restart() {
     assert_eq!(service.receives(bodies::SEVERAL).await, accepted(3));
     // No orderly close: the second process finds the files as the first one left them.
     let url = format!("sqlite://{}/flow.db", service.folder.path().display());
-    let reopened = Inbox::new(Db::open(&url, clock()).await.unwrap());
+    let reopened = Inbox::new(Db::open(&url, clock()).await.unwrap(), Rules::default());
     assert_eq!(reopened.counts().await.unwrap().waiting, 3);
 }
 

@@ -5,7 +5,7 @@ mod refusal;
 mod removed;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -13,7 +13,7 @@ use functions::ports::{Deal, DealKey, Erp as _};
 use http::Request;
 use prometei_flow::clock::ManualClock;
 use prometei_flow::db::Db;
-use prometei_flow::deals::{Dedupe, Ledger};
+use prometei_flow::deals::{Ledger, Rules};
 use prometei_flow::erp::{Body as ErpBody, ErpClient, ErpSettings};
 use prometei_flow::heartbeat::Heartbeats;
 use prometei_flow::http::admin_router;
@@ -60,11 +60,11 @@ impl Service {
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
         let store = Db::open_for_service(database, clock.clone()).await.unwrap();
         let client = ErpClient::new(settings, Outbound::new(), clock.clone());
-        let ledger = Ledger::new(store.clone(), Some(client), Dedupe::Lead, clock);
+        let ledger = Ledger::new(store.clone(), Some(client), Rules::default(), clock.clone());
         let metrics = Metrics::new();
-        let inbox = Inbox::new(store.clone());
-        let admin =
-            admin_router(inbox.clone(), store, Heartbeats::new(Instant::now), metrics.clone());
+        let inbox = Inbox::new(store.clone(), Rules::default());
+        let heartbeats = Heartbeats::new(clock);
+        let admin = admin_router(store, inbox.clone(), heartbeats, metrics.clone());
         let intake = Intake::new(inbox.clone(), Vec::new(), Default::default(), metrics);
         Self { intake, inbox, admin, ledger, erp, _stop: stop.drop_guard() }
     }
@@ -87,7 +87,7 @@ impl Service {
 
 fn lead(lead_id: u64) -> Deal {
     Deal {
-        key: DealKey::Lead { account_id: None, lead_id },
+        key: DealKey::Lead { account_id: None, lead_id, delivery_id: "01EVENT".to_owned() },
         run_id: "01RUN1".to_owned(),
         name: "Поставка окон".to_owned(),
         amount: None,

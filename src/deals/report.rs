@@ -1,0 +1,36 @@
+//! A deal on its way to Inngest: reported, sent, due again.
+
+use super::key::Dedupe;
+use super::schedule::Schedule;
+
+/// When two deals are the same one, and when one is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// When two deals are the same one.
+    pub dedupe: Dedupe,
+    /// When one is sent again.
+    pub schedule: Schedule,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { dedupe: Dedupe::Lead, schedule: Schedule::default() }
+    }
+}
+
+/// A deal that was reported: the event that stands for it, now and when it is sent again.
+pub(crate) struct Report<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) lead_id: Option<i64>,
+    pub(crate) event_name: &'a str,
+    pub(crate) payload: &'a str,
+}
+
+/// A deal that is to be sent again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) key: String,
+    pub(crate) lead_id: Option<i64>,
+    pub(crate) event_name: String,
+    pub(crate) payload: String,
+}
