@@ -1,6 +1,7 @@
 //! PgBouncer in front of PostgreSQL.
 
 use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,8 @@ impl PgBouncer {
         let server = Url::parse(database.url()).unwrap();
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port().await);
         // It runs as another user when it is started by root.
-        let _ = std::os::unix::fs::chown(folder.path(), Some(65534), None);
+        let readable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(folder.path(), readable).unwrap();
         let (host, name) = (server.host_str().unwrap(), server.path().trim_start_matches('/'));
         let schema = server.query_pairs().find_map(|(key, value)| {
             (key == "options")
@@ -51,7 +53,7 @@ impl PgBouncer {
         std::fs::write(&file, settings).unwrap();
         let mut command = Command::new("pgbouncer");
         if rustix::process::getuid().is_root() {
-            command.args(["--user", "nobody"]);
+            command.args(["--user", "postgres"]);
         }
         let output = Stdio::null();
         let process = command.arg("--quiet").arg(&file).stderr(output).spawn();
