@@ -228,12 +228,11 @@ async fn a_consent_is_exchanged_for_a_pair() {
 #[tokio::test]
 async fn the_pair_of_a_consent_takes_the_place_of_any_other() {
     let account = Account::new().await;
-    let client = account.client();
+    let (client, elsewhere) = (account.client(), account.another_db().await);
     account.amocrm.fail_next_exchange(1, AmoCrmFailure::Slow(Duration::from_millis(100)));
     let code = account.amocrm.issue_code();
     let consent = tokio::spawn(async move { client.auth().redeem_code(code.into()).await });
     account.exchange_begins().await;
-    let elsewhere = account.another_db().await;
     assert!(replace(&elsewhere, Replaces::Nothing, &account.pair("elsewhere")).await.unwrap());
 
     consent.await.unwrap().unwrap();
