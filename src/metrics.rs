@@ -1,8 +1,9 @@
 //! What the service counts. No label carries an id, a name or a secret.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -10,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
 use crate::deals::DealCounts;
+use crate::heartbeat::LoopAge;
 use crate::inbox::InboxCounts;
 
 /// The content type of [`Metrics::render`].
@@ -39,6 +41,8 @@ pub struct Metrics {
     amocrm_needs_person: Gauge,
     amocrm_subscription: Gauge,
     amocrm_token_days: Gauge,
+    loop_age: Family<[(&'static str, &'static str); 1], Gauge>,
+    clock_skew: Gauge<f64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -116,6 +120,16 @@ impl Metrics {
                 add,
                 "amocrm_long_lived_token_days",
                 "Days until the long-lived token ends, -1 when there is none or it does not say",
+            ),
+            loop_age: register(
+                add,
+                "loop_age_seconds",
+                "Seconds since a loop of the service last went round without an error",
+            ),
+            clock_skew: register(
+                add,
+                "database_clock_skew_seconds",
+                "Seconds by which the database's clock is ahead of this machine's",
             ),
             registry: Arc::default(),
         };
@@ -206,6 +220,18 @@ impl Metrics {
         self.deals_needing_person.set(counts.needs_person);
         let age = counts.oldest_unfinished.map(|oldest| now.duration_since(oldest).as_secs());
         self.oldest_unfinished.set(age.unwrap_or(0));
+    }
+
+    /// Sets the ages of the loops; call it before [`render`](Self::render).
+    pub fn set_loop_ages(&self, loops: &[LoopAge]) {
+        for age in loops {
+            self.loop_age.get_or_create(&[("loop", age.name)]).set(age.age.as_secs() as i64);
+        }
+    }
+
+    /// Sets how far the database's clock is ahead; zero where it has none of its own.
+    pub fn set_clock_skew(&self, ahead: Option<SignedDuration>) {
+        self.clock_skew.set(ahead.unwrap_or_default().as_secs_f64());
     }
 
     /// Everything, in the OpenMetrics text format.

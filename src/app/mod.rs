@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::deals::{self, Ledger};
 use crate::erp::ErpClient;
+use crate::heartbeat::Heartbeats;
 use crate::http::{self, Limits, admin_router, public_router};
 use crate::inbox::{Forwarder, Inbox, Intake, Pace, purge_daily, webhook_router};
 use crate::metrics::Metrics;
@@ -88,6 +89,7 @@ struct App {
     health_check: Option<HealthCheck>,
     inbox: Inbox,
     forwarder: Forwarder,
+    heartbeats: Heartbeats,
     resender: Resender<Systems>,
     public: Router,
     admin: Router,
@@ -115,7 +117,7 @@ impl App {
         let inngest = inngest_client(config.inngest, outbound.clone(), &clock);
         let amocrm = AmoCrmPort::new(config.amocrm, &db, &outbound);
         let erp = config.erp.map(|erp| ErpClient::new(erp, outbound.clone(), Arc::clone(&clock)));
-        let ledger = Ledger::new(db.clone(), erp, config.rules, Arc::clone(&clock));
+        let ledger = Ledger::new(db.clone(), erp, config.rules, db.clock());
 
         let filter = &config.webhook.filter;
         let progress = Progress::new(filter.trigger_statuses.as_ref().map(|_| db.clone()));
@@ -154,9 +156,10 @@ impl App {
         let health_check = amocrm.client().ok().map(|client| {
             HealthCheck::new(client.clone(), destination, Arc::clone(&clock), metrics.clone())
         });
-        let oauth = oauth_router(&amocrm, db.clone(), Arc::clone(&clock));
+        let oauth = oauth_router(&amocrm, db.clone(), db.clock());
         let public = public_router(webhook_router(intake, endpoint).merge(oauth));
-        let admin = admin_router(db.clone(), inbox.clone(), metrics, progress);
+        let heartbeats = Heartbeats::new(Arc::clone(&clock));
+        let admin = admin_router(db.clone(), inbox.clone(), heartbeats.clone(), metrics, progress);
         Ok(Self {
             clock,
             db,
@@ -165,6 +168,7 @@ impl App {
             health_check,
             inbox,
             forwarder,
+            heartbeats,
             resender,
             public,
             admin,
@@ -181,6 +185,7 @@ impl App {
             health_check,
             inbox,
             forwarder,
+            heartbeats,
             resender,
             public,
             admin,
@@ -194,14 +199,18 @@ impl App {
         let serve = |listener, router, limits| {
             http::serve(listener, router, limits, Arc::clone(&clock), stop.clone())
         };
-        let mut tasks = Tasks::default();
+        let mut tasks = Tasks::new(heartbeats);
         tasks.spawn("public listener", serve(listeners.public, public, Limits::public(files)));
         tasks.spawn("admin listener", serve(listeners.admin, admin, Limits::admin(files)));
-        tasks.spawn("forwarder", forwarder.run(stop.clone()));
-        tasks.spawn("resender", resender.run(stop.clone()));
-        tasks.spawn("clean-up of webhook bodies", purge_daily(inbox, stop.clone()));
+        tasks.spawn_loop("forwarder", |heartbeat| forwarder.run(heartbeat, stop.clone()));
+        tasks.spawn_loop("resender", |heartbeat| resender.run(heartbeat, stop.clone()));
+        tasks.spawn_loop("clean-up", |heartbeat| purge_daily(inbox, heartbeat, stop.clone()));
         if let Some(check) = health_check {
-            tasks.spawn("health check of amoCRM", check.run(stop.clone()));
+            tasks.spawn_loop("health check", |heartbeat| check.run(heartbeat, stop.clone()));
+        }
+        if db.is_shared() {
+            let db = db.clone();
+            tasks.spawn_loop("database clock", |heartbeat| db.keep_time(heartbeat, stop.clone()));
         }
         Ok(Running { tasks, db, amocrm, ledger })
     }

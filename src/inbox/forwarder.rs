@@ -12,6 +12,7 @@ use super::pace::{Backoff, Batch, Pace};
 use super::rows::ClaimedRow;
 use super::store::Inbox;
 use super::table;
+use crate::heartbeat::Heartbeat;
 use crate::metrics::Metrics;
 
 /// The most events in one request.
@@ -34,18 +35,24 @@ pub(super) type Refusals = HashMap<String, Instant>;
 
 impl Forwarder {
     /// Forwards until `stop`; a request that is under way is finished first.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self, heartbeat: Heartbeat, stop: CancellationToken) {
         let mut backoff = Backoff::new(self.pace);
         let mut refusals = Refusals::new();
         while !stop.is_cancelled() {
-            let batch = self.forward_batch(&mut refusals, &stop).await.unwrap_or_else(|error| {
+            let batch = self.forward_batch(&mut refusals, &stop).await;
+            let went_round = batch.is_ok();
+            let batch = batch.unwrap_or_else(|error| {
                 tracing::error!(
                     error = format!("{error:#}"),
                     "the inbox cannot be read or changed"
                 );
                 Batch::Away(None)
             });
-            if let Some(pause) = backoff.after(batch) {
+            let pause = backoff.after(batch);
+            if went_round {
+                heartbeat.beat(pause.as_ref().map_or(Duration::ZERO, |pause| pause.time));
+            }
+            if let Some(pause) = pause {
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = self.inbox.wake.notified(), if pause.can_be_woken => {}

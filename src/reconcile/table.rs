@@ -79,7 +79,7 @@ async fn pull_back(transaction: &mut Transaction, now: Timestamp) -> sqlx::Resul
 /// How far the feed was read; `None` before the first run.
 pub(super) async fn read_to(db: &Db) -> anyhow::Result<Option<Timestamp>> {
     let query = sqlx::query_as("SELECT cursor_at FROM reconcile_cursor WHERE id = 1");
-    let rows: Vec<(i64,)> = query.fetch_all(db.reader()).await?;
+    let rows: Vec<(i64,)> = db.fetch(query).await?;
     rows.first().map(|(at,)| timestamp(*at)).transpose()
 }
 
@@ -124,7 +124,7 @@ async fn forget(transaction: &mut Transaction) -> anyhow::Result<()> {
 /// Whether an event of the feed was settled.
 pub(super) async fn is_settled(db: &Db, event_id: &str) -> anyhow::Result<bool> {
     let query = sqlx::query_as("SELECT COUNT(*) FROM reconcile_events WHERE event_id = $1");
-    let (settled,): (i64,) = only(query.bind(event_id).fetch_all(db.reader()).await?)?;
+    let (settled,): (i64,) = only(db.fetch(query.bind(event_id)).await?)?;
     Ok(settled > 0)
 }
 

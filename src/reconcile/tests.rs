@@ -88,7 +88,7 @@ impl Remembered {
     /// The leads in the inbox.
     async fn stored(&self) -> Vec<i64> {
         let query = sqlx::query_as("SELECT lead_id FROM inbox ORDER BY id");
-        let rows: Vec<(i64,)> = query.fetch_all(self.db.reader()).await.unwrap();
+        let rows: Vec<(i64,)> = self.db.fetch(query).await.unwrap();
         rows.into_iter().map(|(lead,)| lead).collect()
     }
 

@@ -102,7 +102,7 @@ async fn no_refresh_token_of_the_configuration_is_stored_as_it_is() {
     let account = Account::new().await;
     account.client().authorize().await.unwrap();
     let query = "SELECT fingerprint FROM token_seeds";
-    let seeds: Vec<(String,)> = sqlx::query_as(query).fetch_all(account.db.reader()).await.unwrap();
+    let seeds: Vec<(String,)> = account.db.fetch(sqlx::query_as(query)).await.unwrap();
     assert_eq!(seeds.len(), 1);
     assert!(!seeds[0].0.contains("fake-refresh-token-0"), "{seeds:?}");
     let stored = account.stored().await.unwrap().pair;
