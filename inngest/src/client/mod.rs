@@ -2,6 +2,7 @@
 
 mod answer;
 mod events;
+mod functions;
 mod path;
 mod seed;
 mod signals;

@@ -8,6 +8,7 @@ mod introspect;
 mod outcome;
 mod refusals;
 mod register;
+mod registration;
 mod reply;
 mod request;
 mod run_state;
@@ -16,6 +17,7 @@ mod sync;
 mod trust;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 
@@ -28,6 +30,8 @@ pub(crate) use handle::content_length;
 use hook::Hooks;
 use refusals::Refusals;
 pub use refusals::Refused;
+pub(crate) use register::{REGISTER_LIMIT, reason};
+pub use registration::RegistrationError;
 use reply::Reply;
 #[cfg(feature = "axum")]
 pub(crate) use trust::Admission;
@@ -49,6 +53,8 @@ struct Inner {
     functions: Vec<Served>,
     refusals: Refusals,
     hooks: Hooks,
+    /// How often Inngest has shown that it knows the functions.
+    contacts: AtomicU64,
     #[cfg(feature = "axum")]
     room: Room,
 }
@@ -74,6 +80,7 @@ impl Endpoint {
             functions: app.functions,
             refusals: Refusals::default(),
             hooks: Hooks::default(),
+            contacts: AtomicU64::default(),
             #[cfg(feature = "axum")]
             room: app.room,
         };
