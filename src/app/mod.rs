@@ -4,6 +4,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use crate::inbox::{Forwarder, Inbox, Intake, Pace, purge_daily, webhook_router};
 use crate::metrics::Metrics;
 use crate::outbound::{Outbound, inngest_client};
 use crate::reconcile;
+use crate::registration::{Address, Registrar};
 use crate::resender::{Resender, Systems};
 use tasks::Tasks;
 
@@ -72,7 +74,8 @@ pub async fn run(
     clock: SharedClock,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut running = App::build(config, clock).await?.spawn(listeners, &stop)?;
+    let address = listeners.public.local_addr()?;
+    let mut running = App::build(config, address, clock).await?.spawn(listeners, &stop)?;
     let ended = running.until(&stop).await;
     stop.cancel();
     running.drain(DRAIN_LIMIT).await;
@@ -89,6 +92,7 @@ struct App {
     inbox: Inbox,
     forwarder: Forwarder,
     resender: Resender<Systems>,
+    registrar: Registrar<Inbox>,
     public: Router,
     admin: Router,
 }
@@ -102,7 +106,11 @@ struct Running {
 }
 
 impl App {
-    async fn build(config: Config, clock: SharedClock) -> anyhow::Result<Self> {
+    async fn build(
+        config: Config,
+        listener: SocketAddr,
+        clock: SharedClock,
+    ) -> anyhow::Result<Self> {
         let db = Db::open_for_service(&config.database.url, Arc::clone(&clock)).await?;
         deals::forget_claims(&db).await?;
         let inbox = Inbox::new(db.clone(), config.rules);
@@ -135,6 +143,9 @@ impl App {
             reconcile,
         )
         .context("the functions are not configured rightly")?;
+        let address = Address::of(&endpoint, inngest.settings(), listener);
+        let (registrar, gate) =
+            Registrar::new(endpoint.clone(), address, inbox.clone(), metrics.clone());
         let webhooks = config.webhook;
         let intake = Intake::new(inbox.clone(), webhooks.secrets, webhooks.filter, metrics.clone());
         let forwarder = Forwarder {
@@ -142,6 +153,7 @@ impl App {
             inngest,
             metrics: metrics.clone(),
             pace: Pace::default(),
+            gate: gate.clone(),
         };
         let resender = Resender {
             db: db.clone(),
@@ -154,7 +166,7 @@ impl App {
         });
         let oauth = oauth_router(&amocrm, db.clone(), Arc::clone(&clock));
         let public = public_router(webhook_router(intake, endpoint).merge(oauth));
-        let admin = admin_router(db.clone(), inbox.clone(), metrics);
+        let admin = admin_router(db.clone(), inbox.clone(), metrics, gate);
         Ok(Self {
             clock,
             db,
@@ -164,6 +176,7 @@ impl App {
             inbox,
             forwarder,
             resender,
+            registrar,
             public,
             admin,
         })
@@ -180,6 +193,7 @@ impl App {
             inbox,
             forwarder,
             resender,
+            registrar,
             public,
             admin,
         } = self;
@@ -196,6 +210,7 @@ impl App {
         tasks.spawn("public listener", serve(listeners.public, public, Limits::public(files)));
         tasks.spawn("admin listener", serve(listeners.admin, admin, Limits::admin(files)));
         tasks.spawn("forwarder", forwarder.run(stop.clone()));
+        tasks.spawn("registration with Inngest", registrar.run(stop.clone()));
         tasks.spawn("resender", resender.run(stop.clone()));
         tasks.spawn("clean-up of webhook bodies", purge_daily(inbox, stop.clone()));
         if let Some(check) = health_check {

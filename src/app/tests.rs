@@ -1,5 +1,6 @@
 //! The end of the service, while the others take their time.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,9 @@ use crate::deals::{self, DealCounts};
 const DEADLINE: Duration = Duration::from_secs(20);
 const SOON: Duration = Duration::from_millis(200);
 
+/// Where Inngest would find the service, if there were one.
+const LISTENER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+
 /// A service in the middle of an ERP call and of an exchange of tokens, whose callers have gone.
 struct Service {
     running: Running,
@@ -40,7 +44,7 @@ impl Service {
         let folder = tempfile::tempdir().unwrap();
         let database = format!("sqlite://{}/flow.db", folder.path().display());
         let env = EnvMap::from([
-            ("INNGEST_DEV", "1"),
+            ("INNGEST_DEV", "http://127.0.0.1:1"),
             ("DATABASE_URL", &database),
             ("AMOCRM_BASE_URL", &address),
             ("AMOCRM_CLIENT_ID", "id"),
@@ -53,7 +57,7 @@ impl Service {
             ("CRM_API_PASSWORD", "password"),
         ]);
         let config = Config::load(&env).unwrap();
-        let app = App::build(config.clone(), Arc::new(SystemClock)).await.unwrap();
+        let app = App::build(config.clone(), LISTENER, Arc::new(SystemClock)).await.unwrap();
         let stop = CancellationToken::new();
         let listeners = Listeners { public: free_port().await, admin: free_port().await };
         let running = app.spawn(listeners, &stop).unwrap();
@@ -118,7 +122,7 @@ async fn what_is_under_way_is_finished_before_the_service_ends() {
     service.answers.add_permits(2);
     in_time(drained).await;
 
-    let app = App::build(service.config, Arc::new(SystemClock)).await.unwrap();
+    let app = App::build(service.config, LISTENER, Arc::new(SystemClock)).await.unwrap();
     let done = DealCounts { done: 1, ..DealCounts::default() };
     assert_eq!(deals::counts(&app.db).await.unwrap(), done);
     in_time(app.amocrm.authorize()).await.expect("with the tokens that were stored");

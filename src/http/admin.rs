@@ -13,6 +13,7 @@ use crate::db::Db;
 use crate::deals;
 use crate::inbox::Inbox;
 use crate::metrics::{METRICS_CONTENT_TYPE, Metrics};
+use crate::registration::Gate;
 
 /// How long the proof that a webhook would be stored may take.
 const PROOF_LIMIT: Duration = Duration::from_secs(2);
@@ -22,22 +23,27 @@ struct Admin {
     db: Db,
     inbox: Inbox,
     metrics: Metrics,
+    gate: Gate,
 }
 
 /// What only operators may reach: readiness and metrics. It asks for no login, so it listens on this machine alone by
 /// default.
-pub fn admin_router(db: Db, inbox: Inbox, metrics: Metrics) -> Router {
+pub fn admin_router(db: Db, inbox: Inbox, metrics: Metrics, gate: Gate) -> Router {
     Router::new()
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
-        .with_state(Admin { db, inbox, metrics })
+        .with_state(Admin { db, inbox, metrics, gate })
 }
 
-/// Ready means that a webhook would be stored: only a write can tell, as a full disk can still be read.
+/// Ready means that a webhook would be stored: only a write can tell, as a full disk can still be read. What is stored waits
+/// for Inngest, so that is told and decides nothing.
 async fn ready(State(admin): State<Admin>) -> Response {
     let proof = tokio::time::timeout(PROOF_LIMIT, admin.inbox.prove_writable()).await;
     let error = match proof {
-        Ok(Ok(())) => return json(StatusCode::OK, &json!({ "status": "ready" })),
+        Ok(Ok(())) => {
+            let body = json!({ "status": "ready", "inngest": admin.gate.describe() });
+            return json(StatusCode::OK, &body);
+        }
         Ok(Err(error)) => format!("{error:#}"),
         Err(_) => format!("the database did not answer within {PROOF_LIMIT:?}"),
     };

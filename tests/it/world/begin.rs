@@ -1,6 +1,3 @@
-use std::time::{Duration, UNIX_EPOCH};
-
-use inngest::signing::SigningKey;
 use prometei_flow::cli::world;
 use sandbox::free_port;
 use tokio::net::TcpListener;
@@ -34,7 +31,7 @@ pub(crate) trait Begin {
 impl Begin for sandbox::World {
     async fn in_process(self) -> World {
         let world = self.start(world::start).await.unwrap();
-        world.register().await.unwrap();
+        world.registered().await.unwrap();
         world.into()
     }
 
@@ -56,7 +53,11 @@ impl Begin for sandbox::World {
         }
         let mut world: World = self.start(world::start).await.unwrap().into();
         world._turn = Some(turn);
-        register(&world, signing_key).await;
+        eventually("the official server knows the functions", async || {
+            let says = world.admin_page("/readyz").await;
+            (says.json()["inngest"] == "knows the functions").then_some(())
+        })
+        .await;
         world
     }
 
@@ -67,7 +68,7 @@ impl Begin for sandbox::World {
     async fn spawned_with_descriptors(self, descriptors: Option<u32>) -> World<Program> {
         let start = async |launch| Ok(Program::start(launch, descriptors).await);
         let world = self.start(start).await.unwrap();
-        world.register().await.unwrap();
+        world.registered().await.unwrap();
         world.into()
     }
 
@@ -84,18 +85,6 @@ impl World {
             replica.service.await.unwrap().unwrap();
         }
     }
-}
-
-/// Has the service register with the official server, as if that server had asked.
-async fn register(world: &World, signing_key: Option<String>) {
-    let mut put = world.http.put(format!("{}/api/inngest", world.url));
-    if let Some(key) = signing_key {
-        let now = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
-        put = put.header("x-inngest-signature", SigningKey::new(key).sign(b"", now));
-    }
-    let answer = put.timeout(Duration::from_secs(30)).send().await.unwrap();
-    let (status, says) = (answer.status(), answer.text().await.unwrap());
-    assert!(status == 200 && says.contains("Successfully synced."), "{status} {says}");
 }
 
 #[expect(

@@ -223,7 +223,9 @@ async fn a_signing_key_demands_a_bearer() {
 #[tokio::test]
 async fn the_functions_of_an_app_are_told_and_none_of_an_unknown_one() {
     let world = world().await;
-    register(&world, payload(&json!([function("app-fn", "app/event", 1)])).to_string()).await;
+    let mut config = function("app-fn", "app/event", 1);
+    config["steps"]["step"]["runtime"]["url"] = json!("http://localhost:3000/api/inngest");
+    register(&world, payload(&json!([config])).to_string()).await;
     let functions = async |app: &str| -> Value {
         let url = world.server.url().join(&format!("/v1/apps/{app}/functions")).unwrap();
         let text = client().get(url).send().await.unwrap().text().await.unwrap();
