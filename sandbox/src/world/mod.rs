@@ -249,7 +249,7 @@ impl World {
         if let Some(keys) = &self.keys {
             inngest = inngest.event_key(&keys.event).signing_key(SigningKey::new(&keys.signing));
         }
-        let inngest = inngest.serve(listener, stop.clone())?;
+        let inngest = inngest.serve(listener, stop.child_token())?;
         let observations = inngest.subscribe();
         let inngest_url =
             self.told.other_inngest.clone().unwrap_or_else(|| {
