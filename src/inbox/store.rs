@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use functions::webhook::AmoCrmWebhook;
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -51,7 +52,7 @@ impl Inbox {
     /// Returns the ids of the rows.
     pub async fn store(
         &self,
-        content: &[u8],
+        content: impl AsRef<[u8]> + Send + 'static,
         leads: &[AmoCrmWebhook],
         problem: Option<&str>,
     ) -> anyhow::Result<Vec<String>> {
@@ -65,7 +66,11 @@ impl Inbox {
     }
 
     /// Keeps a body in which nothing could be read, for a person to look at.
-    pub async fn store_unparsable(&self, content: &[u8], reason: &str) -> anyhow::Result<()> {
+    pub async fn store_unparsable(
+        &self,
+        content: impl AsRef<[u8]> + Send + 'static,
+        reason: &str,
+    ) -> anyhow::Result<()> {
         let now = self.db.clock().now();
         self.group.store(self.webhook(now, content, "unparsable", Some(reason), Vec::new())).await
     }
@@ -106,13 +111,15 @@ impl Inbox {
     fn webhook(
         &self,
         received_at: Timestamp,
-        content: &[u8],
+        content: impl AsRef<[u8]> + Send + 'static,
         state: &'static str,
         problem: Option<&str>,
         leads: Vec<Lead>,
     ) -> Webhook {
         let (id, problem) = (self.db.next_id(), problem.map(plain));
-        Webhook { id, received_at, content: content.to_vec(), state, problem, leads }
+        // Not copied, and dropped only here: the content may count what is held in memory.
+        let content = Bytes::from_owner(content);
+        Webhook { id, received_at, content, state, problem, leads }
     }
 }
 

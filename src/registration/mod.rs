@@ -34,6 +34,9 @@ const BETWEEN_QUESTIONS: Duration = Duration::from_secs(5);
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
+/// The longest wait that Inngest can ask for: a wrong header must not hold the registration for a day.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10 * 60);
+
 /// How long deals wait for a registration that is not seen. Then they are forwarded: where Inngest does know the functions
 /// they must not wait for ever, and where it does not they are sent again.
 const PATIENCE: Duration = Duration::from_secs(2 * 60);
@@ -73,6 +76,8 @@ pub(crate) struct Registrar<L> {
     seen: bool,
     /// Inngest knew nothing of this service: what it was given before is lost.
     forgotten: bool,
+    /// How long Inngest asks to wait.
+    pause: Option<Duration>,
     /// Since when the functions are not shown, and how often Inngest had made use of them by then.
     unknown_since: Option<(Instant, u64)>,
 }
@@ -110,6 +115,7 @@ impl<L: LostDeals> Registrar<L> {
             accepted: false,
             seen: false,
             forgotten: false,
+            pause: None,
             unknown_since: None,
         };
         (registrar, gate)
@@ -133,7 +139,8 @@ impl<L: LostDeals> Registrar<L> {
                 retry = FIRST_RETRY;
                 self.rest().await;
             } else {
-                self.wait(retry).await;
+                let asked = self.pause.take().unwrap_or_default().min(LONGEST_PAUSE);
+                self.wait(retry.max(asked)).await;
                 retry = (retry * 2).min(LONGEST_RETRY);
             }
         }
@@ -143,7 +150,7 @@ impl<L: LostDeals> Registrar<L> {
     async fn ask(&mut self) -> Answer {
         let missing = match self.missing().await {
             Ok(missing) => missing,
-            Err(error) if error.is_outage() => return Answer::Away(reason(&error)),
+            Err(error) if error.is_outage() => return self.failed(&error),
             // It cannot be asked that. Then a registration that it takes must do.
             Err(error) => return self.register(&reason(&error)).await,
         };
@@ -208,9 +215,14 @@ impl<L: LostDeals> Registrar<L> {
                 self.seen = false;
                 Answer::Known
             }
-            Err(error) if error.is_outage() => Answer::Away(reason(&error)),
-            Err(error) => Answer::Unknown(reason(&error)),
+            Err(error) => self.failed(&error),
         }
+    }
+
+    fn failed(&mut self, error: &RegistrationError) -> Answer {
+        self.pause = error.retry_after();
+        let reason = reason(error);
+        if error.is_outage() { Answer::Away(reason) } else { Answer::Unknown(reason) }
     }
 
     fn may_try(&self) -> bool {

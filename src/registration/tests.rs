@@ -30,6 +30,8 @@ struct Script {
     registration: (u16, &'static str),
     /// What the question is answered after a registration, where that makes a difference.
     functions_then: Option<(u16, &'static str)>,
+    /// How long it asks to wait, in seconds.
+    retry_after: Option<u64>,
     questions: usize,
     registrations: usize,
 }
@@ -40,6 +42,7 @@ impl Inngest {
             functions: Some(functions),
             registration: TAKEN,
             functions_then: Some(KNOWN),
+            retry_after: None,
             questions: 0,
             registrations: 0,
         })))
@@ -67,9 +70,15 @@ impl Transport for Inngest {
             script.questions += 1;
             script.functions
         });
+        let pause = self.change(|script| script.retry_after);
         Box::pin(async move {
             let (status, body) = answer.ok_or_else(|| TransportError::new("connection refused"))?;
-            Ok(Response::builder().status(status).body(Bytes::from(body)).unwrap())
+            let answer = Response::builder().status(status);
+            let answer = match pause {
+                Some(pause) => answer.header(http::header::RETRY_AFTER, pause),
+                None => answer,
+            };
+            Ok(answer.body(Bytes::from(body)).unwrap())
         })
     }
 }
@@ -211,6 +220,16 @@ async fn an_inngest_that_is_away_opens_the_gate_when_it_is_back() {
     inngest.change(|script| script.functions = Some(FORGOTTEN));
     assert!(service.opened().await <= Duration::from_secs(31));
     assert!(service.registered());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_inngest_asks_for_is_kept() {
+    let inngest = Inngest::that_answers((429, "slow down"));
+    inngest.change(|script| script.retry_after = Some(50));
+    let service = Service::start(&inngest, declared());
+    tokio::time::sleep(Duration::from_secs(101)).await;
+    assert_eq!(inngest.change(|script| script.questions), 3);
+    assert!(service.gate.reason().unwrap().contains("it asks for a pause of 50 s"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -119,6 +119,9 @@ pub struct Lead {
     pub name: Option<String>,
     /// Its price in whole units of the account's currency; may be absent or zero.
     pub price: Option<Number>,
+    /// The (pipeline, status) it is in, where amoCRM says so. Not part of what a run returns.
+    #[serde(skip)]
+    pub stage: Option<(u64, u64)>,
 }
 
 /// amoCRM's own record of what happened to leads.

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use http::Method;
 use serde::Deserialize;
 
-use super::{Client, path};
+use super::{Client, path, retry_after};
 use crate::RegistrationError;
 use crate::endpoint::{REGISTER_LIMIT, reason};
 
@@ -22,7 +22,8 @@ impl Client {
             .map_err(|_| RegistrationError::Silent)??;
         let (status, body) = (response.status(), response.body());
         if !status.is_success() {
-            return Err(RegistrationError::NotTold { status, reason: reason(body) });
+            let retry_after = retry_after(response.headers(), self.clock().now());
+            return Err(RegistrationError::NotTold { status, reason: reason(body), retry_after });
         }
         // Go writes an empty list as null.
         let known: Option<Vec<Known>> =

@@ -1,11 +1,12 @@
 //! The serve endpoint: one URL through which Inngest learns of the functions and calls them.
 
 mod call;
-mod chain;
+mod fit;
 mod handle;
 mod hook;
 mod introspect;
 mod outcome;
+mod outgoing;
 mod refusals;
 mod register;
 mod registration;
@@ -24,6 +25,7 @@ use bytes::Bytes;
 use crate::Client;
 #[cfg(feature = "axum")]
 use crate::body::Room;
+use crate::engine::OwnFailures;
 use crate::function::Served;
 #[cfg(feature = "axum")]
 pub(crate) use handle::content_length;
@@ -55,6 +57,7 @@ struct Inner {
     hooks: Hooks,
     /// How often Inngest has shown that it knows the functions.
     contacts: AtomicU64,
+    own_failures: OwnFailures,
     #[cfg(feature = "axum")]
     room: Room,
 }
@@ -81,6 +84,7 @@ impl Endpoint {
             refusals: Refusals::default(),
             hooks: Hooks::default(),
             contacts: AtomicU64::default(),
+            own_failures: OwnFailures::default(),
             #[cfg(feature = "axum")]
             room: app.room,
         };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use http::header::RETRY_AFTER;
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
@@ -12,7 +13,7 @@ use url::Url;
 use super::introspect::capabilities;
 use super::reply::Reply;
 use super::{Endpoint, RegistrationError, hook};
-use crate::client::path;
+use crate::client::{path, retry_after};
 use crate::function::Served;
 use crate::headers;
 
@@ -45,7 +46,11 @@ impl Endpoint {
                     }
                     _ => StatusCode::INTERNAL_SERVER_ERROR,
                 };
-                failed(status, &error.to_string())
+                let reply = failed(status, &error.to_string());
+                match error.retry_after() {
+                    Some(pause) => reply.header(RETRY_AFTER, HeaderValue::from(pause.as_secs())),
+                    None => reply,
+                }
             }
         }
     }
@@ -68,7 +73,8 @@ impl Endpoint {
         let status = response.status();
         if !status.is_success() {
             let reason = reason(response.body());
-            return Err(RegistrationError::Refused { status, reason });
+            let retry_after = retry_after(response.headers(), self.inner.client.clock().now());
+            return Err(RegistrationError::Refused { status, reason, retry_after });
         }
         // A web page with a 200 comes from something else: nothing was registered.
         let Ok(Value::Object(said)) = serde_json::from_slice(response.body()) else {

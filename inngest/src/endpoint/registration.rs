@@ -1,6 +1,7 @@
 //! An app that registers itself, and asks whether it still is. A server that asks for it is answered by `sync`.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use http::StatusCode;
 use url::Url;
@@ -29,21 +30,33 @@ pub enum RegistrationError {
         status: StatusCode,
     },
     /// The registration was refused: the signing key is wrong, or a function is.
-    #[error("Inngest refused the registration (HTTP {status}): {reason}")]
+    #[error("Inngest refused the registration (HTTP {status}): {reason}{}", asked(*retry_after))]
     Refused {
         /// The HTTP status.
         status: StatusCode,
         /// In Inngest's words.
         reason: String,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
     },
     /// Inngest does not say which functions it knows: the signing key is wrong, or it cannot be asked that.
-    #[error("Inngest does not say which functions it knows (HTTP {status}): {reason}")]
+    #[error(
+        "Inngest does not say which functions it knows (HTTP {status}): {reason}{}",
+        asked(*retry_after)
+    )]
     NotTold {
         /// The HTTP status.
         status: StatusCode,
         /// In Inngest's words.
         reason: String,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
     },
+}
+
+fn asked(pause: Option<Duration>) -> String {
+    let text = |pause: Duration| format!("; it asks for a pause of {} s", pause.as_secs());
+    pause.map(text).unwrap_or_default()
 }
 
 impl RegistrationError {
@@ -51,8 +64,18 @@ impl RegistrationError {
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Silent => true,
-            Self::Refused { status, .. } | Self::NotTold { status, .. } => status.is_server_error(),
+            Self::Refused { status, .. } | Self::NotTold { status, .. } => {
+                status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
+            }
             Self::NotInngest { .. } => false,
+        }
+    }
+
+    /// How long Inngest asks to wait before the next request.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } | Self::NotTold { retry_after, .. } => *retry_after,
+            _ => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 use functions::ports::{self, Lead};
 use serde::Deserialize;
-use serde_json::Number;
+use serde_json::{Number, Value};
 
 use super::answer::ApiError;
 use super::client::AmoCrmClient;
@@ -29,6 +29,11 @@ struct WireLead {
     price: Option<Number>,
     is_deleted: Option<bool>,
     account_id: Option<u64>,
+    /// Whatever they are, they must not make a lead unreadable that does not need them.
+    #[serde(default)]
+    pipeline_id: Value,
+    #[serde(default)]
+    status_id: Value,
 }
 
 impl AmoCrmClient {
@@ -54,6 +59,7 @@ impl AmoCrmClient {
             )));
         }
         let exists = lead.is_deleted != Some(true);
-        Ok(exists.then_some(Lead { id: lead.id, name: lead.name, price: lead.price }))
+        let stage = lead.pipeline_id.as_u64().zip(lead.status_id.as_u64());
+        Ok(exists.then_some(Lead { id: lead.id, name: lead.name, price: lead.price, stage }))
     }
 }
