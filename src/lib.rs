@@ -16,4 +16,5 @@ pub mod metrics;
 mod net;
 pub mod outbound;
 pub mod reconcile;
+pub mod registration;
 mod resender;

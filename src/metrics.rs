@@ -26,6 +26,7 @@ pub struct Metrics {
     events_sent: Counter,
     events_refused: Counter,
     deals_resent: Counter,
+    registered: Gauge,
     send_failures: Counter,
     inbox_waiting: Gauge,
     deals_unfinished: Gauge,
@@ -62,6 +63,11 @@ impl Metrics {
             events_sent: register(add, "events_sent", "Events that Inngest accepted"),
             events_refused: register(add, "events_refused", "Events that Inngest refused for good"),
             deals_resent: register(add, "deals_resent", "Deals that were sent to Inngest again"),
+            registered: register(
+                add,
+                "inngest_registered",
+                "1 while Inngest is known to know the functions, else 0: deals wait, or may start nothing",
+            ),
             send_failures: register(add, "event_send_failures", "Failed sends, to be tried again"),
             reconcile_runs: register(add, "reconcile_runs", "Runs of reconciliation"),
             reconcile_behind: register(
@@ -199,6 +205,11 @@ impl Metrics {
     /// How many days the long-lived token still has.
     pub fn amocrm_token_days(&self, days: i64) {
         self.amocrm_token_days.set(days);
+    }
+
+    /// Whether Inngest is known to know the functions.
+    pub fn inngest_registered(&self, known: bool) {
+        self.registered.set(known.into());
     }
 
     /// Counts deals that were sent to Inngest again.

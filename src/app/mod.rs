@@ -4,6 +4,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,11 +22,12 @@ use crate::db::Db;
 use crate::deals::{self, Ledger};
 use crate::erp::ErpClient;
 use crate::heartbeat::Heartbeats;
-use crate::http::{self, Limits, admin_router, public_router};
+use crate::http::{self, Admin, Limits, admin_router, public_router};
 use crate::inbox::{Forwarder, Inbox, Intake, Pace, purge_daily, webhook_router};
 use crate::metrics::Metrics;
 use crate::outbound::{Outbound, inngest_client};
 use crate::reconcile::{self, Progress};
+use crate::registration::{Address, Registrar};
 use crate::resender::{Resender, Systems};
 use tasks::Tasks;
 
@@ -73,7 +75,8 @@ pub async fn run(
     clock: SharedClock,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut running = App::build(config, clock).await?.spawn(listeners, &stop)?;
+    let address = listeners.public.local_addr()?;
+    let mut running = App::build(config, address, clock).await?.spawn(listeners, &stop)?;
     let ended = running.until(&stop).await;
     stop.cancel();
     running.drain(DRAIN_LIMIT).await;
@@ -91,6 +94,7 @@ struct App {
     forwarder: Forwarder,
     heartbeats: Heartbeats,
     resender: Resender<Systems>,
+    registrar: Registrar<Inbox>,
     public: Router,
     admin: Router,
 }
@@ -104,7 +108,11 @@ struct Running {
 }
 
 impl App {
-    async fn build(config: Config, clock: SharedClock) -> anyhow::Result<Self> {
+    async fn build(
+        config: Config,
+        listener: SocketAddr,
+        clock: SharedClock,
+    ) -> anyhow::Result<Self> {
         let db = Db::open_for_service(&config.database.url, Arc::clone(&clock)).await?;
         deals::forget_claims(&db).await?;
         let inbox = Inbox::new(db.clone(), config.rules);
@@ -139,6 +147,9 @@ impl App {
             reconcile,
         )
         .context("the functions are not configured rightly")?;
+        let address = Address::of(&endpoint, inngest.settings(), listener);
+        let (registrar, gate) =
+            Registrar::new(endpoint.clone(), address, inbox.clone(), metrics.clone());
         let webhooks = config.webhook;
         let intake = Intake::new(inbox.clone(), webhooks.secrets, webhooks.filter, metrics.clone());
         let forwarder = Forwarder {
@@ -146,6 +157,7 @@ impl App {
             inngest,
             metrics: metrics.clone(),
             pace: Pace::default(),
+            gate: gate.clone(),
         };
         let resender = Resender {
             db: db.clone(),
@@ -159,7 +171,14 @@ impl App {
         let oauth = oauth_router(&amocrm, db.clone(), db.clock());
         let public = public_router(webhook_router(intake, endpoint).merge(oauth));
         let heartbeats = Heartbeats::new(Arc::clone(&clock));
-        let admin = admin_router(db.clone(), inbox.clone(), heartbeats.clone(), metrics, progress);
+        let admin = admin_router(Admin {
+            db: db.clone(),
+            inbox: inbox.clone(),
+            heartbeats: heartbeats.clone(),
+            progress,
+            gate,
+            metrics,
+        });
         Ok(Self {
             clock,
             db,
@@ -170,6 +189,7 @@ impl App {
             forwarder,
             heartbeats,
             resender,
+            registrar,
             public,
             admin,
         })
@@ -187,6 +207,7 @@ impl App {
             forwarder,
             heartbeats,
             resender,
+            registrar,
             public,
             admin,
         } = self;
@@ -203,6 +224,7 @@ impl App {
         tasks.spawn("public listener", serve(listeners.public, public, Limits::public(files)));
         tasks.spawn("admin listener", serve(listeners.admin, admin, Limits::admin(files)));
         tasks.spawn_loop("forwarder", |heartbeat| forwarder.run(heartbeat, stop.clone()));
+        tasks.spawn("registration with Inngest", registrar.run(stop.clone()));
         tasks.spawn_loop("resender", |heartbeat| resender.run(heartbeat, stop.clone()));
         tasks.spawn_loop("clean-up", |heartbeat| purge_daily(inbox, heartbeat, stop.clone()));
         if let Some(check) = health_check {

@@ -1,5 +1,6 @@
 //! The end of the service, while the others take their time.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,9 @@ use crate::deals::{self, DealCounts};
 /// When a test gives up.
 const DEADLINE: Duration = Duration::from_secs(20);
 const SOON: Duration = Duration::from_millis(200);
+
+/// Where Inngest would find the service, if there were one.
+const LISTENER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
 /// A service whose counterparts take their time.
 struct Service {
@@ -42,7 +46,7 @@ impl Service {
         let folder = tempfile::tempdir().unwrap();
         let database = format!("sqlite://{}/flow.db", folder.path().display());
         let env = EnvMap::from([
-            ("INNGEST_DEV", "1"),
+            ("INNGEST_DEV", "http://127.0.0.1:1"),
             ("DATABASE_URL", &database),
             ("AMOCRM_BASE_URL", &address),
             ("AMOCRM_CLIENT_ID", "id"),
@@ -55,7 +59,7 @@ impl Service {
             ("CRM_API_PASSWORD", "password"),
         ]);
         let config = Config::load(&env).unwrap();
-        let app = App::build(config.clone(), Arc::new(SystemClock)).await.unwrap();
+        let app = App::build(config.clone(), LISTENER, Arc::new(SystemClock)).await.unwrap();
         let stop = CancellationToken::new();
         let listeners = Listeners { public: free_port().await, admin: free_port().await };
         let running = app.spawn(listeners, &stop).unwrap();
@@ -83,7 +87,7 @@ impl Service {
         assert!(timeout(SOON, &mut drained).await.is_err(), "it is waited for");
         self.answers.add_permits(1);
         in_time(drained).await;
-        (App::build(self.config, Arc::new(SystemClock)).await.unwrap(), self.folder)
+        (App::build(self.config, LISTENER, Arc::new(SystemClock)).await.unwrap(), self.folder)
     }
 }
 

@@ -15,32 +15,35 @@ use crate::heartbeat::{Heartbeats, LoopAge};
 use crate::inbox::Inbox;
 use crate::metrics::{METRICS_CONTENT_TYPE, Metrics};
 use crate::reconcile::Progress;
+use crate::registration::Gate;
 
 /// How long the proof that a webhook would be stored may take.
 const PROOF_LIMIT: Duration = Duration::from_secs(2);
 
+/// What the admin listener shows.
 #[derive(Clone)]
-struct Admin {
-    db: Db,
-    inbox: Inbox,
-    heartbeats: Heartbeats,
-    metrics: Metrics,
-    progress: Progress,
+pub struct Admin {
+    /// The database.
+    pub db: Db,
+    /// The inbox.
+    pub inbox: Inbox,
+    /// Whether the loops go round.
+    pub heartbeats: Heartbeats,
+    /// How far reconciliation has read.
+    pub progress: Progress,
+    /// Whether Inngest knows the functions.
+    pub gate: Gate,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 /// What only operators may reach: readiness and metrics. It asks for no login, so it listens on this machine alone by
 /// default.
-pub fn admin_router(
-    db: Db,
-    inbox: Inbox,
-    heartbeats: Heartbeats,
-    metrics: Metrics,
-    progress: Progress,
-) -> Router {
+pub fn admin_router(admin: Admin) -> Router {
     Router::new()
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
-        .with_state(Admin { db, inbox, heartbeats, metrics, progress })
+        .with_state(admin)
 }
 
 /// Ready means that a webhook would be stored, and that what is stored is worked off. Only a write can tell the first, as a
@@ -54,7 +57,10 @@ async fn ready(State(admin): State<Admin>) -> Response {
     let loops: Map<_, _> =
         loops.iter().map(|age| (age.name.to_owned(), age.age.as_secs().into())).collect();
     if wrong.is_empty() {
-        return json(StatusCode::OK, &json!({ "status": "ready", "loops": loops }));
+        // Where deals wait for Inngest, webhooks are stored all the same: it is told, and decides nothing.
+        let inngest = admin.gate.describe();
+        let body = json!({ "status": "ready", "loops": loops, "inngest": inngest });
+        return json(StatusCode::OK, &body);
     }
     let reason = wrong.join("; ");
     tracing::error!(reason, "not ready");

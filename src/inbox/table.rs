@@ -150,6 +150,15 @@ pub(super) async fn record_failure(db: &Db, ids: &[&str], error: &str) -> anyhow
     Ok(transaction.commit().await?)
 }
 
+/// Notes why rows wait that no replica has tried to send.
+pub(super) async fn note_hold(db: &Db, reason: &str) -> anyhow::Result<()> {
+    let hold = sqlx::query(
+        "UPDATE inbox SET last_error = $1 WHERE attempts = 0 AND (claimed_until IS NULL OR claimed_until <= $2) \
+         AND (last_error IS NULL OR last_error <> $1)",
+    );
+    db.commit(hold.bind(reason).bind(db.now())).await.map(drop)
+}
+
 /// The held events, sent without success so far, oldest first.
 pub(super) async fn held(db: &Db, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
     let query = sqlx::query_as(

@@ -14,6 +14,7 @@ use crate::db::testing::Database;
 use crate::deals::Rules;
 use crate::inbox::{CLAIM, Forwarder, Inbox, Intake, Pace};
 use crate::metrics::Metrics;
+use crate::registration::Gate;
 
 /// What happens, as a seed decides.
 struct Dice(u64);
@@ -49,6 +50,7 @@ fn forwarder(inbox: &Inbox, inngest: &Inngest) -> Forwarder {
         inbox: inbox.clone(),
         inngest: inngest.client(),
         metrics: Metrics::new(),
+        gate: Gate::open(),
         pace: Pace {
             poll: Duration::from_millis(5),
             first_retry: Duration::from_millis(1),

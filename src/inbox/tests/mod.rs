@@ -28,6 +28,7 @@ use crate::db::testing::Database;
 use crate::deals::{Rules, Which, retry, unfinished};
 use crate::heartbeat::{Heartbeat, Heartbeats};
 use crate::metrics::Metrics;
+use crate::registration::Gate;
 
 /// How long a test waits for what must happen. Nothing is measured against it.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -70,6 +71,7 @@ impl Service {
             inbox: self.inbox.clone(),
             inngest: self.inngest.client(),
             metrics: self.metrics.clone(),
+            gate: Gate::open(),
             pace: Pace {
                 poll: Duration::from_secs(3600),
                 first_retry: Duration::from_millis(10),

@@ -9,16 +9,19 @@ use tower::ServiceExt as _;
 
 use super::{Service, eventually};
 use crate::heartbeat::Heartbeats;
-use crate::http::admin_router;
+use crate::http::{Admin, admin_router};
 use crate::reconcile::Progress;
+use crate::registration::Gate;
 
 #[tokio::test]
 async fn a_forwarder_that_the_database_holds_up_makes_the_service_not_ready_until_it_goes_round() {
     let service = Service::new().await;
     let heartbeats = Heartbeats::new(service.clock.clone());
     let (inbox, db) = (service.inbox.clone(), service.inbox.db.clone());
-    let (metrics, progress) = (service.metrics.clone(), Progress::new(None));
-    let admin = admin_router(db.clone(), inbox, heartbeats.clone(), metrics, progress);
+    let (metrics, progress, gate) = (service.metrics.clone(), Progress::new(None), Gate::open());
+    let beats = heartbeats.clone();
+    let admin = Admin { db: db.clone(), inbox, heartbeats: beats, progress, gate, metrics };
+    let admin = admin_router(admin);
     let ready = async || {
         let request = Request::get("/readyz").body(Body::empty()).unwrap();
         let answer = admin.clone().oneshot(request).await.unwrap();

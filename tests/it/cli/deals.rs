@@ -16,6 +16,7 @@ use prometei_flow::deals::{self, Ledger, Rules, UnfinishedDeal};
 use prometei_flow::heartbeat::Heartbeats;
 use prometei_flow::inbox::{Forwarder, HeldRow, Inbox, Pace};
 use prometei_flow::metrics::Metrics;
+use prometei_flow::registration::Gate;
 use sandbox::ManualClock;
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -69,6 +70,7 @@ impl Desk {
             inbox: self.inbox.clone(),
             inngest: Client::new(Settings::dev(), inngest),
             metrics: Metrics::new(),
+            gate: Gate::open(),
             pace: Pace {
                 poll: Duration::from_secs(60),
                 first_retry: Duration::from_millis(1),

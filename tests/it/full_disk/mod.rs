@@ -16,11 +16,12 @@ use prometei_flow::db::Db;
 use prometei_flow::deals::{Ledger, Rules};
 use prometei_flow::erp::{Body as ErpBody, ErpClient, ErpSettings};
 use prometei_flow::heartbeat::Heartbeats;
-use prometei_flow::http::admin_router;
+use prometei_flow::http::{Admin, admin_router};
 use prometei_flow::inbox::{Inbox, Intake};
 use prometei_flow::metrics::Metrics;
 use prometei_flow::outbound::Outbound;
 use prometei_flow::reconcile::Progress;
+use prometei_flow::registration::Gate;
 use sandbox::{FakeErp, FakeErpSettings, bodies};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -64,8 +65,14 @@ impl Service {
         let ledger = Ledger::new(store.clone(), Some(client), Rules::default(), clock.clone());
         let metrics = Metrics::new();
         let inbox = Inbox::new(store.clone(), Rules::default());
-        let (heartbeats, progress) = (Heartbeats::new(clock), Progress::new(None));
-        let admin = admin_router(store, inbox.clone(), heartbeats, metrics.clone(), progress);
+        let admin = admin_router(Admin {
+            db: store,
+            inbox: inbox.clone(),
+            heartbeats: Heartbeats::new(clock),
+            progress: Progress::new(None),
+            gate: Gate::open(),
+            metrics: metrics.clone(),
+        });
         let intake = Intake::new(inbox.clone(), Vec::new(), Default::default(), metrics);
         Self { intake, inbox, admin, ledger, erp, _stop: stop.drop_guard() }
     }
