@@ -25,7 +25,7 @@ use crate::http::{self, Limits, admin_router, public_router};
 use crate::inbox::{Forwarder, Inbox, Intake, Pace, purge_daily, webhook_router};
 use crate::metrics::Metrics;
 use crate::outbound::{Outbound, inngest_client};
-use crate::reconcile;
+use crate::reconcile::{self, Progress};
 use crate::resender::{Resender, Systems};
 use tasks::Tasks;
 
@@ -120,10 +120,12 @@ impl App {
         let ledger = Ledger::new(db.clone(), erp, config.rules, db.clock());
 
         let filter = &config.webhook.filter;
+        let progress = Progress::new(filter.trigger_statuses.as_ref().map(|_| db.clone()));
         let reconcile = filter.trigger_statuses.clone().map(|stages| {
             reconcile::function(
                 amocrm.clone(),
                 db.clone(),
+                inbox.clone(),
                 metrics.clone(),
                 config.rules.dedupe,
                 stages,
@@ -157,7 +159,8 @@ impl App {
         let oauth = oauth_router(&amocrm, db.clone(), db.clock());
         let public = public_router(webhook_router(intake, endpoint).merge(oauth));
         let heartbeats = Heartbeats::new(Arc::clone(&clock));
-        let admin = admin_router(db.clone(), inbox.clone(), heartbeats.clone(), metrics);
+        let beats = heartbeats.clone();
+        let admin = admin_router(db.clone(), inbox.clone(), beats, metrics, progress);
         Ok(Self {
             clock,
             db,

@@ -14,6 +14,7 @@ use crate::deals;
 use crate::heartbeat::{Heartbeats, LoopAge};
 use crate::inbox::Inbox;
 use crate::metrics::{METRICS_CONTENT_TYPE, Metrics};
+use crate::reconcile::Progress;
 
 /// How long the proof that a webhook would be stored may take.
 const PROOF_LIMIT: Duration = Duration::from_secs(2);
@@ -24,15 +25,22 @@ struct Admin {
     inbox: Inbox,
     heartbeats: Heartbeats,
     metrics: Metrics,
+    progress: Progress,
 }
 
 /// What only operators may reach: readiness and metrics. It asks for no login, so it listens on this machine alone by
 /// default.
-pub fn admin_router(db: Db, inbox: Inbox, heartbeats: Heartbeats, metrics: Metrics) -> Router {
+pub fn admin_router(
+    db: Db,
+    inbox: Inbox,
+    heartbeats: Heartbeats,
+    metrics: Metrics,
+    progress: Progress,
+) -> Router {
     Router::new()
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
-        .with_state(Admin { db, inbox, heartbeats, metrics })
+        .with_state(Admin { db, inbox, heartbeats, metrics, progress })
 }
 
 /// Ready means that a webhook would be stored, and that what is stored is worked off. Only a write can tell the first, as a
@@ -72,5 +80,8 @@ async fn metrics_text(State(admin): State<Admin>) -> Response {
     }
     admin.metrics.set_loop_ages(&admin.heartbeats.ages());
     admin.metrics.set_clock_skew(admin.db.clock_skew());
+    if let Ok(behind) = admin.progress.behind().await {
+        admin.metrics.reconcile_behind(behind.map(|behind| behind.as_secs()));
+    }
     ([(CONTENT_TYPE, METRICS_CONTENT_TYPE)], admin.metrics.render()).into_response()
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::rows::{CLAIM, ClaimedRow, HeldRow, InboxCounts, Webhook};
+use super::unreadable::UnreadableBody;
 use crate::db::{Db, Transaction, only, timestamp};
 use crate::deals::Due;
 
@@ -10,8 +11,8 @@ use crate::deals::Due;
 /// full disk a smaller write may still find room where a webhook does not.
 const PROBE: usize = 64 * 1024;
 
-/// How many bodies one statement removes: at their largest 64 MB.
-const PURGED_AT_ONCE: i64 = 256;
+/// How many bodies one statement removes, so that it holds up no webhook.
+const PURGED_AT_ONCE: i64 = 100;
 
 /// Adds a webhook's body, and one row for each of its leads.
 pub(super) async fn insert(transaction: &mut Transaction, webhook: &Webhook) -> sqlx::Result<()> {
@@ -21,7 +22,7 @@ pub(super) async fn insert(transaction: &mut Transaction, webhook: &Webhook) -> 
     )
     .bind(webhook.id.as_str())
     .bind(received_at)
-    .bind(webhook.content.as_slice())
+    .bind(&*webhook.content)
     .bind(webhook.state)
     .bind(webhook.problem.as_deref());
     transaction.execute(body).await?;
@@ -181,4 +182,18 @@ pub(super) async fn purge_bodies(db: &Db, time: Timestamp) -> anyhow::Result<u64
          AND NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.body_id = webhook_bodies.id) LIMIT $2)",
     );
     db.commit(purge.bind(time.as_millisecond()).bind(PURGED_AT_ONCE)).await
+}
+
+/// The kept bodies of which something could not be read, newest first.
+pub(super) async fn unreadable(db: &Db, limit: u32) -> anyhow::Result<Vec<UnreadableBody>> {
+    let query = sqlx::query_as(
+        "SELECT id, received_at, CAST(LENGTH(content) AS BIGINT), COALESCE(problem, '') FROM webhook_bodies \
+         WHERE state <> 'read' ORDER BY id DESC LIMIT $1",
+    )
+    .bind(i64::from(limit));
+    let rows: Vec<(String, i64, i64, String)> = db.fetch(query).await?;
+    let body = |(id, received_at, bytes, problem)| {
+        Ok(UnreadableBody { id, received_at: timestamp(received_at)?, bytes, problem })
+    };
+    rows.into_iter().map(body).collect()
 }

@@ -13,4 +13,5 @@ mod http;
 mod kill;
 mod replicas;
 mod silence;
+mod webhook_forms;
 mod world;

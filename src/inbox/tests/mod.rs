@@ -3,10 +3,12 @@
 mod commits;
 mod crash;
 mod deals;
+mod forms;
 mod forwarder;
 mod inngest;
 mod readiness;
 mod refusals;
+mod room;
 mod rows;
 mod silence;
 mod webhooks;

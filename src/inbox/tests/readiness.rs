@@ -10,13 +10,20 @@ use tower::ServiceExt as _;
 use super::{Service, eventually};
 use crate::heartbeat::Heartbeats;
 use crate::http::admin_router;
+use crate::reconcile::Progress;
 
 #[tokio::test]
 async fn a_forwarder_that_the_database_holds_up_makes_the_service_not_ready_until_it_goes_round() {
     let service = Service::new().await;
     let heartbeats = Heartbeats::new(service.clock.clone());
     let (inbox, db) = (service.inbox.clone(), service.inbox.db.clone());
-    let admin = admin_router(db.clone(), inbox, heartbeats.clone(), service.metrics.clone());
+    let admin = admin_router(
+        db.clone(),
+        inbox,
+        heartbeats.clone(),
+        service.metrics.clone(),
+        Progress::new(None),
+    );
     let ready = async || {
         let request = Request::get("/readyz").body(Body::empty()).unwrap();
         let answer = admin.clone().oneshot(request).await.unwrap();

@@ -20,6 +20,7 @@ use prometei_flow::http::admin_router;
 use prometei_flow::inbox::{Inbox, Intake};
 use prometei_flow::metrics::Metrics;
 use prometei_flow::outbound::Outbound;
+use prometei_flow::reconcile::Progress;
 use sandbox::{FakeErp, FakeErpSettings, bodies};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -63,8 +64,8 @@ impl Service {
         let ledger = Ledger::new(store.clone(), Some(client), Rules::default(), clock.clone());
         let metrics = Metrics::new();
         let inbox = Inbox::new(store.clone(), Rules::default());
-        let heartbeats = Heartbeats::new(clock);
-        let admin = admin_router(store, inbox.clone(), heartbeats, metrics.clone());
+        let (heartbeats, progress) = (Heartbeats::new(clock), Progress::new(None));
+        let admin = admin_router(store, inbox.clone(), heartbeats, metrics.clone(), progress);
         let intake = Intake::new(inbox.clone(), Vec::new(), Default::default(), metrics);
         Self { intake, inbox, admin, ledger, erp, _stop: stop.drop_guard() }
     }
