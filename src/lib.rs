@@ -8,6 +8,7 @@ pub mod db;
 pub mod deals;
 pub mod doctor;
 pub mod erp;
+pub mod heartbeat;
 pub mod http;
 pub mod inbox;
 pub mod logging;

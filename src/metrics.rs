@@ -1,8 +1,9 @@
 //! What the service counts. No label carries an id, a name or a secret.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -10,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
 use crate::deals::DealCounts;
+use crate::heartbeat::LoopAge;
 use crate::inbox::InboxCounts;
 
 /// The content type of [`Metrics::render`].
@@ -34,10 +36,14 @@ pub struct Metrics {
     oldest_unfinished: Gauge,
     bodies_unparsable: Gauge,
     reconcile_runs: Counter,
+    reconcile_behind: Gauge,
+    feed_entries_odd: Counter,
     leads_missed: Counter,
     amocrm_needs_person: Gauge,
     amocrm_subscription: Gauge,
     amocrm_token_days: Gauge,
+    loop_age: Family<[(&'static str, &'static str); 1], Gauge>,
+    clock_skew: Gauge<f64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -64,6 +70,16 @@ impl Metrics {
             ),
             send_failures: register(add, "event_send_failures", "Failed sends, to be tried again"),
             reconcile_runs: register(add, "reconcile_runs", "Runs of reconciliation"),
+            reconcile_behind: register(
+                add,
+                "reconcile_behind_seconds",
+                "How long ago the moment is up to which amoCRM's events were read, -1 when unknown",
+            ),
+            feed_entries_odd: register(
+                add,
+                "reconcile_odd_entries",
+                "Entries of amoCRM's events that could not be used, each time they are read",
+            ),
             leads_missed: register(
                 add,
                 "leads_missed_by_webhooks",
@@ -111,12 +127,23 @@ impl Metrics {
                 "amocrm_long_lived_token_days",
                 "Days until the long-lived token ends, -1 when there is none or it does not say",
             ),
+            loop_age: register(
+                add,
+                "loop_age_seconds",
+                "Seconds since a loop of the service last went round without an error",
+            ),
+            clock_skew: register(
+                add,
+                "database_clock_skew_seconds",
+                "Seconds by which the database's clock is ahead of this machine's",
+            ),
             registry: Arc::default(),
         };
         metrics.registry = Arc::new(registry);
         // Unknown until the first health check, and no alarm before it.
         metrics.amocrm_subscription.set(-1);
         metrics.amocrm_token_days.set(-1);
+        metrics.reconcile_behind.set(-1);
         metrics
     }
 
@@ -145,10 +172,24 @@ impl Metrics {
         self.send_failures.inc();
     }
 
-    /// Counts a run of reconciliation, and the leads that webhooks had missed.
-    pub fn reconciled(&self, missed: usize) {
+    /// Counts a run of reconciliation.
+    pub fn reconcile_begun(&self) {
         self.reconcile_runs.inc();
-        self.leads_missed.inc_by(missed as u64);
+    }
+
+    /// Counts leads that webhooks had missed.
+    pub fn leads_missed(&self, leads: usize) {
+        self.leads_missed.inc_by(leads as u64);
+    }
+
+    /// Counts an entry of amoCRM's feed that was passed over.
+    pub fn feed_entry_odd(&self) {
+        self.feed_entries_odd.inc();
+    }
+
+    /// How far reconciliation is behind the present, in seconds; `None` where it is switched off or has not run.
+    pub fn reconcile_behind(&self, seconds: Option<i64>) {
+        self.reconcile_behind.set(seconds.unwrap_or(-1));
     }
 
     /// Whether amoCRM's tokens need a person.
@@ -190,6 +231,18 @@ impl Metrics {
         self.deals_needing_person.set(counts.needs_person);
         let age = counts.oldest_unfinished.map(|oldest| now.duration_since(oldest).as_secs());
         self.oldest_unfinished.set(age.unwrap_or(0));
+    }
+
+    /// Sets the ages of the loops; call it before [`render`](Self::render).
+    pub fn set_loop_ages(&self, loops: &[LoopAge]) {
+        for age in loops {
+            self.loop_age.get_or_create(&[("loop", age.name)]).set(age.age.as_secs() as i64);
+        }
+    }
+
+    /// Sets how far the database's clock is ahead; zero where it has none of its own.
+    pub fn set_clock_skew(&self, ahead: Option<SignedDuration>) {
+        self.clock_skew.set(ahead.unwrap_or_default().as_secs_f64());
     }
 
     /// Everything, in the OpenMetrics text format.

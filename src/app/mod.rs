@@ -21,11 +21,12 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::deals::{self, Ledger};
 use crate::erp::ErpClient;
+use crate::heartbeat::Heartbeats;
 use crate::http::{self, Limits, admin_router, public_router};
 use crate::inbox::{Forwarder, Inbox, Intake, Pace, purge_daily, webhook_router};
 use crate::metrics::Metrics;
 use crate::outbound::{Outbound, inngest_client};
-use crate::reconcile;
+use crate::reconcile::{self, Progress};
 use crate::registration::{Address, Registrar};
 use crate::resender::{Resender, Systems};
 use tasks::Tasks;
@@ -91,6 +92,7 @@ struct App {
     health_check: Option<HealthCheck>,
     inbox: Inbox,
     forwarder: Forwarder,
+    heartbeats: Heartbeats,
     resender: Resender<Systems>,
     registrar: Registrar<Inbox>,
     public: Router,
@@ -123,13 +125,15 @@ impl App {
         let inngest = inngest_client(config.inngest, outbound.clone(), &clock);
         let amocrm = AmoCrmPort::new(config.amocrm, &db, &outbound);
         let erp = config.erp.map(|erp| ErpClient::new(erp, outbound.clone(), Arc::clone(&clock)));
-        let ledger = Ledger::new(db.clone(), erp, config.rules, Arc::clone(&clock));
+        let ledger = Ledger::new(db.clone(), erp, config.rules, db.clock());
 
         let filter = &config.webhook.filter;
+        let progress = Progress::new(filter.trigger_statuses.as_ref().map(|_| db.clone()));
         let reconcile = filter.trigger_statuses.clone().map(|stages| {
             reconcile::function(
                 amocrm.clone(),
                 db.clone(),
+                inbox.clone(),
                 metrics.clone(),
                 config.rules.dedupe,
                 stages,
@@ -164,9 +168,11 @@ impl App {
         let health_check = amocrm.client().ok().map(|client| {
             HealthCheck::new(client.clone(), destination, Arc::clone(&clock), metrics.clone())
         });
-        let oauth = oauth_router(&amocrm, db.clone(), Arc::clone(&clock));
+        let oauth = oauth_router(&amocrm, db.clone(), db.clock());
         let public = public_router(webhook_router(intake, endpoint).merge(oauth));
-        let admin = admin_router(db.clone(), inbox.clone(), metrics, gate);
+        let heartbeats = Heartbeats::new(Arc::clone(&clock));
+        let admin =
+            admin_router(db.clone(), inbox.clone(), heartbeats.clone(), metrics, progress, gate);
         Ok(Self {
             clock,
             db,
@@ -175,6 +181,7 @@ impl App {
             health_check,
             inbox,
             forwarder,
+            heartbeats,
             resender,
             registrar,
             public,
@@ -192,6 +199,7 @@ impl App {
             health_check,
             inbox,
             forwarder,
+            heartbeats,
             resender,
             registrar,
             public,
@@ -206,15 +214,19 @@ impl App {
         let serve = |listener, router, limits| {
             http::serve(listener, router, limits, Arc::clone(&clock), stop.clone())
         };
-        let mut tasks = Tasks::default();
+        let mut tasks = Tasks::new(heartbeats);
         tasks.spawn("public listener", serve(listeners.public, public, Limits::public(files)));
         tasks.spawn("admin listener", serve(listeners.admin, admin, Limits::admin(files)));
-        tasks.spawn("forwarder", forwarder.run(stop.clone()));
-        tasks.spawn("registration with Inngest", registrar.run(stop.clone()));
-        tasks.spawn("resender", resender.run(stop.clone()));
-        tasks.spawn("clean-up of webhook bodies", purge_daily(inbox, stop.clone()));
+        tasks.spawn_loop("forwarder", |heartbeat| forwarder.run(heartbeat, stop.clone()));
+        tasks.spawn_loop("registration", |heartbeat| registrar.run(heartbeat, stop.clone()));
+        tasks.spawn_loop("resender", |heartbeat| resender.run(heartbeat, stop.clone()));
+        tasks.spawn_loop("clean-up", |heartbeat| purge_daily(inbox, heartbeat, stop.clone()));
         if let Some(check) = health_check {
-            tasks.spawn("health check of amoCRM", check.run(stop.clone()));
+            tasks.spawn_loop("health check", |heartbeat| check.run(heartbeat, stop.clone()));
+        }
+        if db.is_shared() {
+            let db = db.clone();
+            tasks.spawn_loop("database clock", |heartbeat| db.keep_time(heartbeat, stop.clone()));
         }
         Ok(Running { tasks, db, amocrm, ledger })
     }

@@ -12,6 +12,7 @@ use super::pace::{Backoff, Batch, Pace};
 use super::rows::ClaimedRow;
 use super::store::Inbox;
 use super::table;
+use crate::heartbeat::Heartbeat;
 use crate::metrics::Metrics;
 use crate::registration::Gate;
 
@@ -40,22 +41,28 @@ pub(super) type Refusals = HashMap<String, Instant>;
 
 impl Forwarder {
     /// Forwards until `stop`; a request that is under way is finished first.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self, heartbeat: Heartbeat, stop: CancellationToken) {
         let mut backoff = Backoff::new(self.pace);
         let mut refusals = Refusals::new();
         loop {
-            self.until_registered(&stop).await;
+            self.until_registered(&heartbeat, &stop).await;
             if stop.is_cancelled() {
                 return;
             }
-            let batch = self.forward_batch(&mut refusals, &stop).await.unwrap_or_else(|error| {
+            let batch = self.forward_batch(&mut refusals, &stop).await;
+            let went_round = batch.is_ok();
+            let batch = batch.unwrap_or_else(|error| {
                 tracing::error!(
                     error = format!("{error:#}"),
                     "the inbox cannot be read or changed"
                 );
                 Batch::Away(None)
             });
-            if let Some(pause) = backoff.after(batch) {
+            let pause = backoff.after(batch);
+            if went_round {
+                heartbeat.beat(pause.as_ref().map_or(Duration::ZERO, |pause| pause.time));
+            }
+            if let Some(pause) = pause {
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = self.inbox.wake.notified(), if pause.can_be_woken => {}
@@ -66,7 +73,7 @@ impl Forwarder {
     }
 
     /// Waits until Inngest knows the functions. Meanwhile the deals say why they wait.
-    async fn until_registered(&self, stop: &CancellationToken) {
+    async fn until_registered(&self, heartbeat: &Heartbeat, stop: &CancellationToken) {
         let mut gate = self.gate.clone();
         loop {
             tokio::select! {
@@ -74,10 +81,12 @@ impl Forwarder {
                 () = gate.opened() => return,
                 () = tokio::time::sleep(MARK) => {}
             }
-            if let Some(reason) = gate.reason()
-                && let Err(error) = self.inbox.note_hold(&reason).await
-            {
-                tracing::error!(error = format!("{error:#}"), "what is held cannot be marked");
+            let Some(reason) = gate.reason() else { return };
+            match self.inbox.note_hold(&reason).await {
+                Ok(()) => heartbeat.beat(MARK),
+                Err(error) => {
+                    tracing::error!(error = format!("{error:#}"), "what is held cannot be marked");
+                }
             }
         }
     }

@@ -24,6 +24,7 @@ pub(super) struct Lead {
     pub(super) id: String,
     pub(super) deal_key: String,
     pub(super) lead_id: i64,
+    pub(super) names_stage: bool,
     pub(super) payload: String,
 }
 

@@ -25,6 +25,10 @@ const LARGEST_GROUP: usize = 128;
 /// How many webhooks may queue. Beyond that, callers wait here, until they give up with a 503.
 const QUEUE: usize = 1024;
 
+/// How long storing may take. amoCRM waits two seconds, and a clear 503 is better than no answer: it has
+/// the longest series of repeats.
+pub(super) const STORE_LIMIT: Duration = Duration::from_millis(1500);
+
 /// How long a commit proves that the next one would succeed.
 const PROOF: Duration = Duration::from_secs(1);
 
@@ -105,7 +109,8 @@ impl Inbox {
         };
         let deal_key = key_of_lead(lead.lead_id, &id, self.rules.dedupe);
         let lead_id = i64::try_from(lead.lead_id).context("the lead's id is out of range")?;
-        Ok(Lead { id, deal_key, lead_id, payload })
+        let names_stage = lead.status_id.is_some();
+        Ok(Lead { id, deal_key, lead_id, names_stage, payload })
     }
 
     fn webhook(
@@ -196,7 +201,8 @@ impl Group {
 
 /// Commits the webhooks whose senders still wait, and returns how many these were.
 async fn store(db: &Db, group: &[Entry]) -> anyhow::Result<usize> {
-    let mut transaction = db.begin().await?;
+    // Past it, the senders have given up.
+    let mut transaction = db.begin_within(STORE_LIMIT).await?;
     let (mut entries, mut probe) = (0, false);
     let mut reported = BTreeMap::new();
     // A webhook whose sender has given up was answered 503, and comes again.
@@ -214,7 +220,8 @@ async fn store(db: &Db, group: &[Entry]) -> anyhow::Result<usize> {
     // In the order of their keys, so that two replicas never wait for each other.
     for (key, (lead, received_at)) in reported {
         let (lead_id, event_name) = (Some(lead.lead_id), AmoCrmWebhook::EVENT_NAME);
-        let report = Report { key, lead_id, event_name, payload: &lead.payload };
+        let (payload, names_stage) = (lead.payload.as_str(), lead.names_stage);
+        let report = Report { key, lead_id, event_name, payload, names_stage };
         deals::reported(&mut transaction, &report, &lead.id, received_at).await?;
     }
     if probe {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use functions::ports::{AmoCrm as _, WaitsFor};
+use functions::ports::WaitsFor;
 
 use crate::amocrm::AmoCrmPort;
 use crate::clock::SharedClock;
@@ -43,9 +43,13 @@ impl Systems {
     async fn ask(&self, waits_for: WaitsFor) -> Result<(), String> {
         match waits_for {
             WaitsFor::Erp => self.ledger.probe().await.map_err(|error| error.to_string()),
-            WaitsFor::AmoCrm | WaitsFor::Consent => {
-                self.amocrm.authorize().await.map(drop).map_err(|error| error.to_string())
-            }
+            WaitsFor::AmoCrm => self.amocrm.probe().await.map_err(|error| error.to_string()),
+            // What is stored says no without a call, but not yes: amoCRM may have taken the consent back.
+            WaitsFor::Consent => match self.amocrm.needs_consent().await {
+                Ok(true) => Err("amoCRM needs to be authorised again".to_owned()),
+                Ok(false) => self.amocrm.probe().await.map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            },
             WaitsFor::Person => Err("a person decides".to_owned()),
         }
     }

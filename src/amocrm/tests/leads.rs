@@ -42,6 +42,8 @@ async fn a_lead_that_is_missing_hidden_or_deleted_is_none() {
     let account = Account::new().await;
     let client = account.client();
     assert_eq!(client.lead(LEAD).await.unwrap(), None, "HTTP 204");
+    account.amocrm.fail_next(1, answer(404, r#"{"title":"Not Found","status":404}"#));
+    assert_eq!(client.lead(LEAD).await.unwrap(), None, "HTTP 404 of the API");
     account.amocrm.set_lead_json(LEAD, json!({"id": LEAD, "name": "gone", "is_deleted": true}));
     assert_eq!(client.lead(LEAD).await.unwrap(), None);
 }
@@ -134,6 +136,7 @@ async fn every_failure_says_whether_and_when_to_try_again() {
     for (failure, retry, says) in [
         (AmoCrmFailure::TooManyRequests { retry_after: None }, seconds(5), "slow down"),
         (AmoCrmFailure::TooManyRequests { retry_after: Some(17) }, seconds(17), "slow down"),
+        (AmoCrmFailure::TooManyRequests { retry_after: Some(u64::MAX) }, seconds(600), "slow down"),
         (answer(402, page), seconds(1800), "not paid for"),
         (AmoCrmFailure::Blocked, seconds(1800), "ask its support"),
         (answer(500, page), Retry::Again, "HTTP 500, nginx"),

@@ -10,8 +10,10 @@ use functions::ports::{DealKey, Erp as _, FailedDeal, ResentEvent, WaitsFor};
 use functions::webhook::leads_in_event;
 use http::{Request, Response};
 use inngest::{Client, Settings, Transport, TransportFuture};
+use prometei_flow::clock::SystemClock;
 use prometei_flow::db::Db;
 use prometei_flow::deals::{self, Ledger, Rules, UnfinishedDeal};
+use prometei_flow::heartbeat::Heartbeats;
 use prometei_flow::inbox::{Forwarder, HeldRow, Inbox, Pace};
 use prometei_flow::metrics::Metrics;
 use prometei_flow::registration::Gate;
@@ -76,7 +78,9 @@ impl Desk {
             },
         };
         let stop = CancellationToken::new();
-        tokio::spawn(forwarder.run(stop.clone()));
+        tokio::spawn(
+            forwarder.run(Heartbeats::new(Arc::new(SystemClock)).of("forwarder"), stop.clone()),
+        );
         stop.drop_guard()
     }
 
