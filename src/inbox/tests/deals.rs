@@ -8,7 +8,7 @@ use functions::webhook::AmoCrmWebhook;
 use sandbox::crash_after;
 
 use super::{Service, moved};
-use crate::deals::{Dedupe, Ledger, Progress, Rules, UnfinishedDeal, unfinished};
+use crate::deals::{Dedupe, Ledger, Obstacle, Progress, Rules, UnfinishedDeal, unfinished};
 use crate::inbox::Inbox;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -114,6 +114,7 @@ async fn an_event_that_inngest_refuses_leaves_a_deal_that_needs_a_person() {
     assert!(service.queued().await.is_empty());
     service.clock.advance(48 * 60 * MINUTE);
     let all = [WaitsFor::Erp, WaitsFor::AmoCrm, WaitsFor::Consent];
+    let all = all.map(|waits_for| (waits_for, Obstacle::JustGone));
     assert_eq!(service.inbox.resend(&all).await.unwrap(), 0);
 }
 
