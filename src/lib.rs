@@ -16,3 +16,5 @@ mod net;
 pub mod outbound;
 pub mod reconcile;
 mod resender;
+#[cfg(test)]
+mod simulator;

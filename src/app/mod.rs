@@ -80,16 +80,16 @@ pub async fn run(
 }
 
 /// The parts of the service, connected and not yet running.
-struct App {
+pub(crate) struct App {
     clock: SharedClock,
-    db: Db,
-    amocrm: AmoCrmPort,
-    ledger: Ledger,
-    health_check: Option<HealthCheck>,
-    inbox: Inbox,
-    forwarder: Forwarder,
-    resender: Resender<Systems>,
-    public: Router,
+    pub(crate) db: Db,
+    pub(crate) amocrm: AmoCrmPort,
+    pub(crate) ledger: Ledger,
+    pub(crate) health_check: Option<HealthCheck>,
+    pub(crate) inbox: Inbox,
+    pub(crate) forwarder: Forwarder,
+    pub(crate) resender: Resender<Systems>,
+    pub(crate) public: Router,
     admin: Router,
 }
 
@@ -102,7 +102,7 @@ struct Running {
 }
 
 impl App {
-    async fn build(config: Config, clock: SharedClock) -> anyhow::Result<Self> {
+    pub(crate) async fn build(config: Config, clock: SharedClock) -> anyhow::Result<Self> {
         let db = Db::open_for_service(&config.database.url, Arc::clone(&clock)).await?;
         deals::forget_claims(&db).await?;
         let inbox = Inbox::new(db.clone(), config.rules);

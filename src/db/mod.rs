@@ -20,12 +20,15 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use sqlx::AnyPool;
+use sqlx::FromRow;
+use sqlx::any::AnyRow;
 
 use crate::clock::SharedClock;
 use ids::Ids;
 use pools::{Dialect, Pools};
 use transaction::Statement;
+#[cfg(test)]
+pub(crate) use transaction::Work;
 pub(crate) use transaction::{Selection, Transaction};
 
 /// The database. Clones share it.
@@ -110,9 +113,12 @@ impl Db {
         Ok(changed)
     }
 
-    /// Connections for queries that change nothing.
-    pub(crate) fn reader(&self) -> &AnyPool {
-        &self.pools.reader
+    /// Runs a query that changes nothing, and returns all its rows.
+    pub(crate) async fn fetch<R>(&self, query: Selection<'_, R>) -> anyhow::Result<Vec<R>>
+    where
+        R: for<'r> FromRow<'r, AnyRow> + Send + Unpin,
+    {
+        Ok(self.pools.fetch(query).await?)
     }
 
     /// The clock that the database was opened with.

@@ -1,10 +1,11 @@
 //! The connections to the database.
 
 use anyhow::{bail, ensure};
-use sqlx::AnyPool;
+use sqlx::any::AnyRow;
+use sqlx::{AnyPool, FromRow};
 
 use super::file::OpenedFile;
-use super::transaction::Transaction;
+use super::transaction::{Connection, Selection, Transaction, Work, run};
 
 /// The connections, and what database is behind them.
 #[derive(Clone)]
@@ -44,8 +45,19 @@ impl Pools {
     /// Begins a transaction that will write.
     pub(crate) async fn begin(&self) -> anyhow::Result<Transaction> {
         self.check()?;
-        let connection = self.writer.acquire().await?;
+        let connection = Connection::of(&self.writer).await?;
         Ok(Transaction::begin(connection, self.begin).await?)
+    }
+
+    /// Runs a query that changes nothing.
+    pub(super) async fn fetch<R>(&self, query: Selection<'_, R>) -> sqlx::Result<Vec<R>>
+    where
+        R: for<'r> FromRow<'r, AnyRow> + Send + Unpin,
+    {
+        let mut connection = Connection::of(&self.reader).await?;
+        let rows = run(Work::Statement, query.fetch_all(connection.open())).await?;
+        connection.is_good();
+        Ok(rows)
     }
 
     /// Fails when it is known, without asking the database, that nothing can be stored.

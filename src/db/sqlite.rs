@@ -8,6 +8,7 @@ use sqlx::{AnyConnection, Executor as _};
 
 use super::file::{OpenedFile, create_private, path};
 use super::pools::{Dialect, Pools};
+use super::transaction::{Connection, Work, run};
 
 /// An answer of 200 is a promise: a commit must have reached the disk, not only the WAL's cache.
 ///
@@ -31,8 +32,10 @@ pub(super) async fn open(url: &str) -> anyhow::Result<Pools> {
     let options = AnyConnectOptions::from_str(url).context("the database URL cannot be read")?;
     let opening = || format!("cannot open the database {}", path.display());
     let writer = AnyPoolOptions::new().max_connections(1).connect_with(options.clone());
-    let writer = writer.await.with_context(opening)?;
-    writer.execute(JOURNAL).await.with_context(opening)?;
+    let writer = open_pool(writer).await.with_context(opening)?;
+    let mut connection = Connection::of(&writer).await.with_context(opening)?;
+    run(Work::Statement, connection.open().execute(JOURNAL)).await.with_context(opening)?;
+    connection.is_good();
     let reader = AnyPoolOptions::new().max_connections(4).after_connect(
         |connection: &mut AnyConnection, _| {
             Box::pin(async move { connection.execute(READER).await.map(drop) })
@@ -41,6 +44,17 @@ pub(super) async fn open(url: &str) -> anyhow::Result<Pools> {
     let reader = reader.connect_lazy_with(options);
     let file = Some(OpenedFile::at(path.clone()).with_context(opening)?);
     Ok(Pools { dialect: Dialect::Sqlite, writer, reader, begin: BEGIN, file })
+}
+
+/// Opens a pool's first connection; in a simulated world while its time stands still.
+async fn open_pool(
+    opening: impl Future<Output = sqlx::Result<sqlx::AnyPool>>,
+) -> sqlx::Result<sqlx::AnyPool> {
+    #[cfg(test)]
+    if crate::simulator::current().is_some() {
+        return crate::simulator::at_once(opening);
+    }
+    opening.await
 }
 
 #[cfg(test)]

@@ -148,13 +148,10 @@ pub(super) async fn record_failure(db: &Db, ids: &[&str], error: &str) -> anyhow
 
 /// The held events, sent without success so far, oldest first.
 pub(super) async fn held(db: &Db, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
-    let rows: Vec<(String, String, i64, i64, String)> = sqlx::query_as(
-        "SELECT id, COALESCE(deal_key, ''), received_at, attempts, last_error FROM inbox \
-         WHERE last_error IS NOT NULL ORDER BY id LIMIT $1",
-    )
-    .bind(i64::from(limit))
-    .fetch_all(db.reader())
-    .await?;
+    let query = "SELECT id, COALESCE(deal_key, ''), received_at, attempts, last_error FROM inbox \
+                 WHERE last_error IS NOT NULL ORDER BY id LIMIT $1";
+    let query = sqlx::query_as(query).bind(i64::from(limit));
+    let rows: Vec<(String, String, i64, i64, String)> = db.fetch(query).await?;
     let row = |(id, deal_key, received_at, attempts, reason)| {
         Ok(HeldRow { id, deal_key, received_at: timestamp(received_at)?, attempts, reason })
     };
@@ -163,12 +160,9 @@ pub(super) async fn held(db: &Db, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
 
 /// How many rows of each kind there are.
 pub(super) async fn counts(db: &Db) -> anyhow::Result<InboxCounts> {
-    let rows = sqlx::query_as(
-        "SELECT (SELECT COUNT(*) FROM inbox), (SELECT MIN(received_at) FROM inbox), \
-                (SELECT COUNT(*) FROM webhook_bodies WHERE state <> 'read')",
-    )
-    .fetch_all(db.reader())
-    .await?;
+    let query = "SELECT (SELECT COUNT(*) FROM inbox), (SELECT MIN(received_at) FROM inbox), \
+                        (SELECT COUNT(*) FROM webhook_bodies WHERE state <> 'read')";
+    let rows = db.fetch(sqlx::query_as(query)).await?;
     let (waiting, oldest, unparsable): (i64, Option<i64>, i64) = only(rows)?;
     let oldest_waiting = oldest.map(timestamp).transpose()?;
     Ok(InboxCounts { waiting, unparsable, oldest_waiting })

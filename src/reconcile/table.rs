@@ -57,7 +57,7 @@ pub(super) async fn advance(db: &Db, window: &FeedWindow, now: Timestamp) -> any
 /// Whether an event of the feed was handled.
 pub(super) async fn is_handled(db: &Db, event_id: &str) -> anyhow::Result<bool> {
     let query = sqlx::query_as("SELECT COUNT(*) FROM reconcile_events WHERE event_id = $1");
-    let (handled,): (i64,) = only(query.bind(event_id).fetch_all(db.reader()).await?)?;
+    let (handled,): (i64,) = only(db.fetch(query.bind(event_id)).await?)?;
     Ok(handled > 0)
 }
 

@@ -178,7 +178,7 @@ pub(crate) async fn queue(
 pub(crate) async fn waited_for(db: &Db) -> anyhow::Result<Vec<WaitsFor>> {
     let query = "SELECT DISTINCT waits_for FROM deals \
                  WHERE due_at <= $1 AND state <> 'done' AND ended IS NULL AND waits_for IS NOT NULL";
-    let rows: Vec<(String,)> = sqlx::query_as(query).bind(db.now()).fetch_all(db.reader()).await?;
+    let rows: Vec<(String,)> = db.fetch(sqlx::query_as(query).bind(db.now())).await?;
     rows.iter().map(|(waits_for,)| super::waits_for(waits_for)).collect()
 }
 
@@ -197,6 +197,6 @@ pub(crate) async fn is_accounted_for(
     .bind(signed(Some(lead_id))?)
     .bind(time.as_millisecond())
     .bind(i64::from(dedupe == Dedupe::Lead));
-    let (deals,): (i64,) = only(query.fetch_all(db.reader()).await?)?;
+    let (deals,): (i64,) = only(db.fetch(query).await?)?;
     Ok(deals > 0)
 }

@@ -39,7 +39,7 @@ pub(in crate::deals) async fn unfinished(
          ORDER BY CASE waits_for WHEN 'person' THEN 0 ELSE 1 END, created_at, deal_key LIMIT $2"
     );
     let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(db.now()).bind(i64::from(limit));
-    let rows: Vec<Row> = query.fetch_all(db.reader()).await?;
+    let rows: Vec<Row> = db.fetch(query).await?;
     rows.into_iter().map(deal).collect()
 }
 
@@ -90,7 +90,7 @@ pub(in crate::deals) async fn counts(db: &Db) -> anyhow::Result<DealCounts> {
         i64,
         i64,
         Option<i64>,
-    ) = only(query.fetch_all(db.reader()).await?)?;
+    ) = only(db.fetch(query).await?)?;
     let oldest_unfinished = oldest.map(timestamp).transpose()?;
     Ok(DealCounts { done, failed, in_doubt, needs_person, unfinished, oldest_unfinished })
 }

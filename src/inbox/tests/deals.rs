@@ -18,7 +18,7 @@ impl Service {
     /// The events that are queued, with their data.
     async fn queued(&self) -> Vec<(String, String)> {
         let query = sqlx::query_as("SELECT id, payload FROM inbox ORDER BY id");
-        query.fetch_all(self.inbox.db.reader()).await.unwrap()
+        self.inbox.db.fetch(query).await.unwrap()
     }
 
     async fn accepts_all(&self) {

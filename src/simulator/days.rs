@@ -1,0 +1,100 @@
+//! Days, one after the other, on all cores.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::dice::Dice;
+use super::process::{CALM, live};
+use super::script::Script;
+use super::world::{Due, World};
+
+/// How many days are played without `SIM_DAYS`.
+const DAYS: u64 = 100;
+
+/// Plays the script, and returns the world at its end.
+fn play(script: &Script, dice: Dice, aloud: bool) -> Arc<World> {
+    let folder = tempfile::tempdir_in(room()).unwrap();
+    let world = World::new(script.settings, dice, aloud);
+    world.tell(format!("{:?}", script.settings));
+    for (moment, act) in &script.acts {
+        world.at(*moment, Due::Act(*act));
+    }
+    let minute = Duration::from_secs(60);
+    world.at(Duration::ZERO, Due::Start);
+    world.at(Duration::from_secs(1), Due::Register);
+    world.at(3 * minute, Due::Tick);
+    world.at(30 * minute, Due::LookAgain);
+    world.at(script.calm() + CALM, Due::Over);
+    live(&world, folder.path());
+    world
+}
+
+/// Where the databases are: in memory, where there is such a place.
+fn room() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    if memory.is_dir() { memory } else { std::env::temp_dir() }
+}
+
+fn day(seed: u64, aloud: bool) -> Arc<World> {
+    let mut dice = Dice::new(seed);
+    let script = Script::of(&mut dice);
+    play(&script, dice, aloud)
+}
+
+#[expect(clippy::disallowed_methods, reason = "how much to play is asked of the environment")]
+fn asked(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|number| number.parse().ok())
+}
+
+fn story(seed: u64, world: &World) -> String {
+    format!("seed {seed}:\n{}\n", world.state().story.join("\n"))
+}
+
+#[test]
+fn every_lead_gets_its_one_record_whatever_fails() {
+    if let Some(seed) = asked("SIM_SEED") {
+        let world = day(seed, true);
+        assert!(world.state().wrong.is_empty());
+        return;
+    }
+    let days = asked("SIM_DAYS").unwrap_or(DAYS);
+    let next = AtomicU64::new(asked("SIM_FIRST").unwrap_or(1));
+    let last = next.load(Ordering::Relaxed) + days;
+    let (failed, happened) = (Mutex::new(Vec::new()), Mutex::new(BTreeMap::new()));
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= last {
+                        return;
+                    }
+                    let world = day(seed, false);
+                    let state = world.state();
+                    let mut all = happened.lock().unwrap();
+                    for (kind, times) in &state.happened {
+                        *all.entry(*kind).or_insert(0) += times;
+                    }
+                    drop(all);
+                    let wrong = !state.wrong.is_empty();
+                    drop(state);
+                    if wrong {
+                        failed.lock().unwrap().push((seed, story(seed, &world)));
+                    }
+                }
+            });
+        }
+    });
+    for (kind, times) in happened.into_inner().unwrap() {
+        println!("{times:6}  {kind}");
+    }
+    let mut failed = failed.into_inner().unwrap();
+    failed.sort();
+    let seeds: Vec<u64> = failed.iter().map(|(seed, _)| *seed).collect();
+    let first = failed.first().map(|(_, story)| story.as_str()).unwrap_or_default();
+    assert!(failed.is_empty(), "{} of {days} days went wrong: {seeds:?}\n{first}", seeds.len());
+}
