@@ -80,9 +80,10 @@ fn every_lead_gets_its_one_record_whatever_fails() {
                         *all.entry(*kind).or_insert(0) += times;
                     }
                     drop(all);
-                    let wrong = !state.wrong.is_empty();
+                    let wrong = state.wrong.join("\n");
                     drop(state);
-                    if wrong {
+                    if !wrong.is_empty() {
+                        println!("seed {seed}:\n{wrong}");
                         failed.lock().unwrap().push((seed, story(seed, &world)));
                     }
                 }

@@ -50,6 +50,8 @@ pub(super) struct Effects {
     pub(super) story: Vec<String>,
     /// A run has ended without success.
     pub(super) failed: bool,
+    /// A failure handler has failed too: the service has heard nothing.
+    pub(super) nothing_heard: bool,
 }
 
 /// How a call ended.
@@ -239,8 +241,13 @@ impl Inngest {
         }
         let Some(run) = self.runs.remove(id) else { return };
         effects.failed = true;
-        effects.story.push(format!("run {id} of {} fails: {}", run.function.id, error["message"]));
+        let name = run.function.id.trim_start_matches("prometei-flow-");
+        // Schedules that fail come again, and would fill the story.
+        if run.event["name"] != "inngest/scheduled.timer" {
+            effects.story.push(format!("run {id} of {name} fails: {}", error["message"]));
+        }
         if run.event["name"] == FAILED {
+            effects.nothing_heard = true;
             return;
         }
         let event = json!({

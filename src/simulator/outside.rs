@@ -106,10 +106,6 @@ impl World {
                 0 => ("ERP: 502", ErpFailure::BadGateway),
                 _ => ("ERP: 502, record there", ErpFailure::InsertThenBadGateway),
             },
-            Act::ErpRefuses(_) => (
-                "ERP: refuses the deal",
-                ErpFailure::Error { code: "500".to_owned(), message: "field_1044 is required".to_owned() },
-            ),
             _ => return,
         };
         self.count(kind);

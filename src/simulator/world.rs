@@ -215,6 +215,9 @@ impl World {
     /// Something is not as it must be.
     pub(super) fn wrong(&self, line: impl AsRef<str>) {
         let line = self.stamped(&format!("WRONG: {}", line.as_ref()));
+        if self.aloud {
+            println!("{line}");
+        }
         let mut state = self.state();
         state.story.push(line.clone());
         state.wrong.push(line);
@@ -269,6 +272,9 @@ impl World {
         }
         if effects.failed {
             self.stirred.notify_one();
+        }
+        if effects.nothing_heard {
+            self.state().created.values_mut().for_each(|may_be_lost| *may_be_lost = true);
         }
     }
 

@@ -216,8 +216,7 @@ impl FakeAmoCrm {
     pub fn revoke(&self) {
         let mut state = lock(&self.state);
         state.access_tokens.clear();
-        let revoked = std::mem::take(&mut state.refresh_tokens);
-        state.spent.extend(revoked);
+        state.refresh_tokens.clear();
     }
 
     /// The next `times` calls of the API fail like this, after those already scheduled.
