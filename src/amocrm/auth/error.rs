@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use functions::ports::{self, Retry, WaitsFor};
+use functions::ports::{self, Retry};
 use jiff::{SignedDuration, Timestamp};
 
 /// How long to wait for what only a person can put right.
@@ -89,32 +89,16 @@ impl TokenError {
         match self {
             Self::Transient { retry_after, .. } => *retry_after,
             Self::OutcomeUnknown { .. } => Some(Duration::from_secs(60)),
-            Self::NeedsReauth { .. }
-            | Self::Config { .. }
-            | Self::Blocked { .. }
-            | Self::Database { .. } => None,
-        }
-    }
-
-    /// Whether the run should try again. What lasts until a person acts is not waited for there: the deal waits in the
-    /// ledger, and goes on when it is over.
-    pub(in crate::amocrm) fn retry(&self) -> Retry {
-        match self {
-            Self::NeedsReauth { .. } | Self::Config { .. } | Self::Blocked { .. } => Retry::Never,
-            _ => self.retry_after().map_or(Retry::Again, Retry::NotBefore),
-        }
-    }
-
-    /// What a deal waits for that got no further because of this.
-    pub(in crate::amocrm) fn waits_for(&self) -> Option<WaitsFor> {
-        match self {
-            Self::NeedsReauth { .. } => Some(WaitsFor::Consent),
-            Self::Transient { .. }
-            | Self::OutcomeUnknown { .. }
-            | Self::Config { .. }
-            | Self::Blocked { .. } => Some(WaitsFor::AmoCrm),
+            Self::NeedsReauth { .. } | Self::Config { .. } | Self::Blocked { .. } => {
+                Some(FOR_A_PERSON)
+            }
             Self::Database { .. } => None,
         }
+    }
+
+    /// Always again: deals wait for a token, they are not dropped.
+    pub(in crate::amocrm) fn retry(&self) -> Retry {
+        self.retry_after().map_or(Retry::Again, Retry::NotBefore)
     }
 
     /// The error of a second attempt, after a first one of unknown outcome.
@@ -141,12 +125,7 @@ impl TokenError {
 
 impl From<TokenError> for ports::Error {
     fn from(error: TokenError) -> Self {
-        let (retry, waits_for) = (error.retry(), error.waits_for());
-        let error = Self::new(retry, error);
-        match waits_for {
-            Some(waits_for) => error.waiting_for(waits_for),
-            None => error,
-        }
+        Self::new(error.retry(), error)
     }
 }
 

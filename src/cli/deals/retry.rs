@@ -11,7 +11,7 @@ use crate::deals::{self, Which};
 #[derive(Debug, Args)]
 pub(super) struct Retry {
     #[command(flatten)]
-    choice: Option<Choice>,
+    choice: Choice,
     /// Every deal that has failed or waits for something
     #[arg(long, required_unless_present_any = ["lead", "run"], conflicts_with_all = ["lead", "run"])]
     all: bool,
@@ -19,7 +19,7 @@ pub(super) struct Retry {
 
 impl Retry {
     pub(super) async fn run(self, store: &Db, out: &mut impl Write) -> anyhow::Result<()> {
-        let which = self.choice.as_ref().and_then(Choice::which).unwrap_or(Which::All);
+        let which = self.choice.which().unwrap_or(Which::All);
         let mut transaction = store.begin().await?;
         let due = deals::retry(&mut transaction, &which, store.now()).await?;
         transaction.commit().await?;

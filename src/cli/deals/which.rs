@@ -4,7 +4,6 @@ use crate::deals::Which;
 
 /// Which deal is meant.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = true)]
 pub(super) struct Choice {
     /// The amoCRM lead
     #[arg(long, conflicts_with = "run")]

@@ -61,9 +61,9 @@ async fn an_unknown_outcome_says_which_deal_what_happened_and_what_to_do() {
     assert_eq!(
         error.to_string(),
         "it is unknown whether the ERP created deal \"Поставка окон\" (amoCRM lead 45721053): HTTP 502, \"502 Bad \
-         Gateway\". The record may or may not exist, so nothing more is sent. Look for it in entity 70 of the ERP: if \
+         Gateway\". The record may or may not exist, so nothing more is sent. Look for it in entity 70 of the ERP. If \
          it is there, run `prometei-flow deals resolve --lead 45721053 --erp-id <its id>`; if not, run \
-         `prometei-flow deals resolve --lead 45721053 --absent` and replay this run"
+         `prometei-flow deals resolve --lead 45721053 --absent`, and the deal is sent again"
     );
 }
 
@@ -146,7 +146,7 @@ async fn json_to_an_erp_that_reads_only_forms_says_what_to_set() {
     assert_eq!(
         error.to_string(),
         "the ERP refused deal \"Поставка окон\" (run 01JRUN): \"key is required\". Nothing was created. This ERP \
-         does not read JSON: set CRM_BODY=form, then replay this run"
+         does not read JSON: set CRM_BODY=form and restart. Then run `prometei-flow deals retry --run 01JRUN`"
     );
 }
 
@@ -160,6 +160,6 @@ async fn nothing_is_sent_to_an_erp_that_is_not_there() {
     assert_eq!(
         error.to_string(),
         "the ERP could not take deal \"Поставка окон\" (run 01JRUN): no connection: Connection refused (os error \
-         111). Nothing was created by this call; if this run has ended, replay it"
+         111). Nothing was created by this call"
     );
 }

@@ -45,9 +45,16 @@ impl Prepared {
         let clock = clock();
         let db = database.open(clock.clone()).await;
         let inbox = Inbox::new(db.clone(), Rules::default());
+        // One deal is due, and one event comes from a version that knew no deals here.
+        let due = inbox.store(b"body", &[moved(5)], None).await.unwrap().remove(0);
+        inbox.accepted(&[due.as_str()]).await.unwrap();
+        clock.advance(std::time::Duration::from_secs(15 * 60));
+        let earlier = inbox.store(b"body", &[moved(6)], None).await.unwrap().remove(0);
+        let query = sqlx::query("UPDATE inbox SET deal_key = NULL WHERE id = $1");
+        db.commit(query.bind(earlier)).await.unwrap();
         inbox.store_unparsable(b"old", "garbage").await.unwrap();
         inbox.store(b"body", &[moved(4)], None).await.unwrap();
-        assert_eq!(table::claim(&db, 1).await.unwrap().len(), 1);
+        assert_eq!(table::claim(&db, 2).await.unwrap().len(), 2);
         let row = inbox.store(b"body", &[moved(1)], None).await.unwrap().remove(0);
         clock.advance(std::time::Duration::from_secs(1));
         Self { db, inbox, row }

@@ -119,14 +119,15 @@ async fn a_lead_that_a_webhook_reported_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_lead_that_comes_back_without_a_webhook_is_missed_all_the_same() {
+async fn a_lead_that_has_its_record_is_not_missed_when_it_comes_back() {
     let account = Account::new().await;
     account.moves(45_721_053);
     account.world.webhook(45_721_053).await;
+    account.world.records(1).await;
     account.clock.advance(60 * MINUTE);
     account.moves(45_721_053);
     account.clock.advance(5 * MINUTE);
-    assert_eq!(account.missed().await, json!([45_721_053]));
+    assert_eq!(account.missed().await, json!([]));
     account.world.records(1).await;
     account.world.end().await;
 }
