@@ -39,7 +39,7 @@ pub(crate) async fn reported(
 }
 
 /// Inngest has accepted the event `event_id` of this deal: unless something is heard of it, it is sent again later. Nothing
-/// changes when the deal has moved on, by a newer event or by the run of this one.
+/// changes when the deal has moved on, by a newer event or by the end of this one's run.
 pub(crate) async fn forwarded(
     transaction: &mut Transaction,
     key: &str,
@@ -49,7 +49,7 @@ pub(crate) async fn forwarded(
 ) -> sqlx::Result<()> {
     let sql = format!(
         "UPDATE deals SET forwarded_at = $7, due_at = $7 + {WAIT} WHERE deal_key = $8 AND event_id = $9 \
-         AND state <> 'done' AND ended IS NULL AND waits_for IS NULL AND forwarded_at IS NULL"
+         AND state <> 'done' AND ended IS NULL AND due_at IS NULL AND COALESCE(waits_for, '') <> 'person'"
     );
     let mut forwarded = sqlx::query(sqlx::AssertSqlSafe(sql));
     for wait in schedule.in_silence() {
