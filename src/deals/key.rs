@@ -1,6 +1,9 @@
 //! What makes two deals the same one.
 
-use functions::ports::{Deal, DealKey};
+use functions::CreateDeal;
+use functions::ports::{Deal, DealKey, ResentEvent};
+use inngest::EventData as _;
+use serde_json::json;
 
 use crate::erp::stored_name;
 
@@ -24,6 +27,8 @@ pub(super) struct Entry {
     pub(super) name: String,
     /// The options by which the commands of `deals` know it.
     pub(super) options: String,
+    /// The event by which it can be sent again, where no webhook has left one.
+    pub(super) event: Option<ResentEvent>,
     /// What is sent. With one record per event it carries no marker: the marker is one per lead.
     pub(super) deal: Deal,
 }
@@ -35,7 +40,7 @@ impl Entry {
         if lead_id.is_some() && dedupe == Dedupe::Event {
             sent.key = DealKey::Run(deal.run_id.clone());
         }
-        Self { key, lead_id, name: describe(deal), options, deal: sent }
+        Self { key, lead_id, name: describe(deal), options, event: event(deal), deal: sent }
     }
 }
 
@@ -61,6 +66,18 @@ pub(crate) fn key_of_lead(lead_id: u64, delivery_id: &str, dedupe: Dedupe) -> St
 /// The key of the deal of a `crm/create-deal` event, by its first run.
 pub(crate) fn key_of_run(run_id: &str) -> String {
     format!("run:{run_id}")
+}
+
+/// The event of a deal that begins with its run. Its first run makes it the same deal.
+fn event(deal: &Deal) -> Option<ResentEvent> {
+    let DealKey::Run(first) = &deal.key else { return None };
+    let data = json!(CreateDeal {
+        deal_name: Some(deal.name.clone()),
+        amount: deal.amount.clone(),
+        entity_id: deal.entity_id,
+        first_run_id: Some(first.clone()),
+    });
+    Some(ResentEvent { name: CreateDeal::NAME, data })
 }
 
 fn options(deal: &DealKey, dedupe: Dedupe) -> String {
