@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use functions::ports::{AmoCrm as _, WaitsFor};
+use functions::ports::WaitsFor;
 
 use crate::amocrm::AmoCrmPort;
 use crate::clock::SharedClock;
@@ -44,7 +44,9 @@ impl Systems {
         match waits_for {
             WaitsFor::Erp => self.ledger.probe().await.map_err(|error| error.to_string()),
             WaitsFor::AmoCrm | WaitsFor::Consent => {
-                self.amocrm.authorize().await.map(drop).map_err(|error| error.to_string())
+                // A token may look fresh and be dead, and one that lives opens no account that is not paid for.
+                let client = self.amocrm.client().map_err(|error| error.to_string())?;
+                client.account().await.map(drop).map_err(|error| error.to_string())
             }
             WaitsFor::Person => Err("a person decides".to_owned()),
         }
