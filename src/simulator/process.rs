@@ -35,13 +35,13 @@ const REPEATS: [Duration; 5] = [
 const WEBHOOK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often Inngest's schedule fires here. Every five minutes, as the function asks for, would only cost time.
-const TICK: Duration = Duration::from_secs(40 * 60);
+const TICK: Duration = Duration::from_secs(110 * 60);
 
 /// How often Inngest asks for the functions while it has none.
 const ASKS: Duration = Duration::from_secs(60);
 
 /// The pauses of the resender here. In the long run nothing changes, and it need not look every 15 s.
-const RESENDER: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(20 * 60));
+const RESENDER: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(40 * 60));
 
 /// How long after its last failure a world goes on: the longest pause of a resend, and what follows from it.
 pub(super) const CALM: Duration = Duration::from_secs(15 * 60 * 60);
