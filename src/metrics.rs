@@ -33,6 +33,8 @@ pub struct Metrics {
     oldest_unfinished: Gauge,
     bodies_unparsable: Gauge,
     reconcile_runs: Counter,
+    reconcile_behind: Gauge,
+    feed_entries_odd: Counter,
     leads_missed: Counter,
     amocrm_needs_person: Gauge,
     amocrm_subscription: Gauge,
@@ -58,6 +60,16 @@ impl Metrics {
             deals_resent: register(add, "deals_resent", "Deals that were sent to Inngest again"),
             send_failures: register(add, "event_send_failures", "Failed sends, to be tried again"),
             reconcile_runs: register(add, "reconcile_runs", "Runs of reconciliation"),
+            reconcile_behind: register(
+                add,
+                "reconcile_behind_seconds",
+                "How long ago the moment is up to which amoCRM's events were read, -1 when unknown",
+            ),
+            feed_entries_odd: register(
+                add,
+                "reconcile_odd_entries",
+                "Entries of amoCRM's events that could not be used, each time they are read",
+            ),
             leads_missed: register(
                 add,
                 "leads_missed_by_webhooks",
@@ -111,6 +123,7 @@ impl Metrics {
         // Unknown until the first health check, and no alarm before it.
         metrics.amocrm_subscription.set(-1);
         metrics.amocrm_token_days.set(-1);
+        metrics.reconcile_behind.set(-1);
         metrics
     }
 
@@ -139,10 +152,24 @@ impl Metrics {
         self.send_failures.inc();
     }
 
-    /// Counts a run of reconciliation, and the leads that webhooks had missed.
-    pub fn reconciled(&self, missed: usize) {
+    /// Counts a run of reconciliation.
+    pub fn reconcile_begun(&self) {
         self.reconcile_runs.inc();
-        self.leads_missed.inc_by(missed as u64);
+    }
+
+    /// Counts leads that webhooks had missed.
+    pub fn leads_missed(&self, leads: usize) {
+        self.leads_missed.inc_by(leads as u64);
+    }
+
+    /// Counts an entry of amoCRM's feed that was passed over.
+    pub fn feed_entry_odd(&self) {
+        self.feed_entries_odd.inc();
+    }
+
+    /// How far reconciliation is behind the present, in seconds; `None` where it is switched off or has not run.
+    pub fn reconcile_behind(&self, seconds: Option<i64>) {
+        self.reconcile_behind.set(seconds.unwrap_or(-1));
     }
 
     /// Whether amoCRM's tokens need a person.

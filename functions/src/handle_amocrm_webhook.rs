@@ -66,17 +66,19 @@ impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
             Failed::any(authorized.err().map(|cause| Failed::new(&leads, cause)))?;
         }
         // One lead that fails must not take the others with it.
-        let (mut processed, mut failed) = (Vec::new(), Vec::new());
+        let (mut processed, mut skipped, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for lead in &leads {
             match self.process(lead, delivery_id, &cx).await {
-                Ok(result) => processed.push(result),
+                Ok(Outcome::Record(lead)) => processed.push(lead),
+                Ok(Outcome::Skipped(lead)) => skipped.push(lead),
                 Err(cause) => failed.push(Failed::new(std::slice::from_ref(lead), cause)),
             }
         }
         Failed::any(failed)?;
         Ok(match <[ProcessedLead; 1]>::try_from(processed) {
-            Ok([only]) => Processed::One(only),
-            Err(leads) => Processed::Several { success: true, leads },
+            Ok([only]) if skipped.is_empty() => Processed::One(only),
+            Ok([only]) => Processed::Several { success: true, leads: vec![only], skipped },
+            Err(leads) => Processed::Several { success: true, leads, skipped },
         })
     }
 }
@@ -111,13 +113,24 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
         webhook: &AmoCrmWebhook,
         delivery_id: &str,
         cx: &Context<'_, Self>,
-    ) -> Result<ProcessedLead, StepError> {
-        let lead = cx
+    ) -> Result<Outcome, StepError> {
+        let key = key(webhook, delivery_id);
+        let Fetched { lead, skipped } = cx
             .step
-            .run("fetch-lead-data", async || self.fetch(webhook.lead_id, cx.run.attempt).await)
+            .run("fetch-lead-data", async || {
+                let fetched = self.fetch(webhook, cx.run.attempt).await?;
+                // Else the deal would be sent again, because nothing more is heard of it.
+                if let Some(reason) = &fetched.skipped {
+                    self.erp.not_needed(&key, reason).await?;
+                }
+                Ok(fetched)
+            })
             .await?;
+        if let Some(reason) = skipped {
+            return Ok(Outcome::Skipped(SkippedLead { id: lead.id, reason }));
+        }
         let deal = Deal {
-            key: key(webhook, delivery_id),
+            key,
             run_id: cx.run.id.to_owned(),
             name: name_in_erp(&lead),
             amount: lead.price.clone(),
@@ -130,18 +143,20 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
                 Ok(ErpTask { created, processed_at: iso_8601(self.clock.now()) })
             })
             .await?;
-        Ok(ProcessedLead {
+        Ok(Outcome::Record(ProcessedLead {
             success: true,
             amo_crm_lead: lead,
             erp_result: task.created.reply,
             processed_at: task.processed_at,
             duplicate: task.created.duplicate,
-        })
+        }))
     }
 
-    async fn fetch(&self, lead_id: u64, attempt: u32) -> Result<Lead> {
+    async fn fetch(&self, webhook: &AmoCrmWebhook, attempt: u32) -> Result<Fetched> {
+        let lead_id = webhook.lead_id;
         if let Some(lead) = self.amocrm.lead(lead_id).await? {
-            return Ok(lead);
+            let skipped = self.why_skipped(webhook, &lead)?;
+            return Ok(Fetched { lead, skipped });
         }
         let absent = format!(
             "amoCRM shows no lead {lead_id}: it was deleted, or the token's user may not see it. Restore the lead or \
@@ -151,6 +166,44 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
         let pause = pause.copied().unwrap_or(Duration::from_secs(60));
         Err(Error::new(absent).retry_after(pause).named(WaitsFor::Person.error_name()))
     }
+
+    /// Why a lead makes no deal after all. A webhook that names the stage has been through the filter: the lead has
+    /// entered that stage, wherever it is by now. For one that names none, the lead's own stage decides.
+    fn why_skipped(&self, webhook: &AmoCrmWebhook, lead: &Lead) -> Result<Option<String>> {
+        if self.filter.trigger_statuses.is_none() || webhook.stage().is_some() {
+            return Ok(None);
+        }
+        let Some((pipeline, status)) = lead.stage else {
+            let unknown = format!(
+                "neither the webhook nor amoCRM says in which stage lead {0} is. If it shall have a record, move it into \
+                 its stage once more, else: prometei-flow deals dismiss --lead {0} --why TEXT",
+                lead.id
+            );
+            return Err(Error::new(unknown).named(WaitsFor::Person.error_name()));
+        };
+        let skipped = !self.filter.makes_deal((pipeline, status));
+        Ok(skipped.then(|| {
+            format!(
+                "the webhook named no stage, and the lead is in pipeline {pipeline}, status {status}, which \
+                 AMOCRM_TRIGGER_STATUSES does not list"
+            )
+        }))
+    }
+}
+
+/// What the step `fetch-lead-data` saves. The decision is part of it: a later attempt must not come to another one.
+#[derive(Serialize, Deserialize)]
+struct Fetched {
+    #[serde(flatten)]
+    lead: Lead,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    skipped: Option<String>,
+}
+
+/// What became of a lead.
+enum Outcome {
+    Record(ProcessedLead),
+    Skipped(SkippedLead),
 }
 
 fn key(webhook: &AmoCrmWebhook, delivery_id: &str) -> DealKey {
@@ -190,7 +243,17 @@ pub enum Processed {
         success: bool,
         /// In the order in which the event named them.
         leads: Vec<ProcessedLead>,
+        /// Leads that turned out to make no deal.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        skipped: Vec<SkippedLead>,
     },
+}
+
+/// A lead that makes no deal, which showed only when it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SkippedLead {
+    id: u64,
+    reason: String,
 }
 
 /// One lead that has its record.

@@ -105,15 +105,30 @@ impl Error {
         Self { data: Some(data.into()), ..self }
     }
 
-    /// The `name` of the error on the wire: its own, or the one of a step error, else `Error`.
-    pub(crate) fn name(&self) -> Cow<'_, str> {
+    /// Its name as the server is told: its own, or that of an uncaught [`StepError`], else `Error`.
+    pub fn name(&self) -> &str {
         let own = self.name.as_deref().or_else(|| Some(&*self.step_error()?.name));
-        Cow::Borrowed(own.unwrap_or("Error"))
+        own.unwrap_or("Error")
     }
 
-    /// The data on the wire: its own, or that of a step error.
-    pub(crate) fn data(&self) -> Option<&Value> {
+    /// Its data as the server is told: its own, or that of an uncaught [`StepError`].
+    pub fn data(&self) -> Option<&Value> {
         self.data.as_ref().or_else(|| self.step_error()?.data.as_ref())
+    }
+
+    /// What caused it, where it is an uncaught [`StepError`] that says so.
+    pub(crate) fn cause(&self) -> Option<&Value> {
+        self.step_error()?.cause.as_deref()
+    }
+
+    /// The same error, after this decision.
+    pub(crate) fn with_retry(self, retry: Retry) -> Self {
+        Self { retry, ..self }
+    }
+
+    /// The same error, with what it happened to in front of its text.
+    pub(crate) fn within(self, what: fmt::Arguments<'_>) -> Self {
+        Self { source: format!("{what}: {self}").into(), ..self }
     }
 
     fn step_error(&self) -> Option<&StepError> {

@@ -7,7 +7,7 @@
 //! - An [`App`] holds the functions and serves them. What it builds is an [`Endpoint`], which answers `http` requests and
 //!   knows no server; with the feature `axum` it makes a router. Every mistake in an app is reported then.
 //! - A [`Client`] sends events. [`Settings`] say where Inngest is, and which calls are trusted.
-//! - [`middleware`] looks at calls and events as they pass; [`OnFailure`] handles runs that have failed.
+//! - [`middleware`] looks at calls, steps and all that leaves or comes in; [`OnFailure`] handles runs that have failed.
 //!
 //! [`guide`] has what does not fit at one item: [determinism](guide::determinism), [errors](guide::errors), testing (with
 //! the feature `testing`) and [deployment](guide::deployment).
@@ -63,6 +63,7 @@ mod step_error;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transport;
+mod wire_error;
 
 pub use app::{App, AppError, BuildError};
 pub use checkpointing::Checkpointing;

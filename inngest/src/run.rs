@@ -4,7 +4,8 @@
 pub struct Run<'a> {
     /// The run's id, a ULID. The same in every call and every attempt of the run.
     pub id: &'a str,
-    /// Counts from 0, separately for each step: it is 0 again after each saved step (P-105).
+    /// How often the server has called before for what it calls for now, also in vain: it counts deliveries, not failures
+    /// of a step. It is 0 again after each saved step (P-105).
     pub attempt: u32,
     /// How often the server will try; absent when it does not say.
     pub max_attempts: Option<u32>,

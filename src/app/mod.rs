@@ -24,7 +24,7 @@ use crate::http::{self, Limits, admin_router, public_router};
 use crate::inbox::{Forwarder, Inbox, Intake, Pace, purge_daily, webhook_router};
 use crate::metrics::Metrics;
 use crate::outbound::{Outbound, inngest_client};
-use crate::reconcile;
+use crate::reconcile::{self, Progress};
 use crate::resender::{Resender, Systems};
 use tasks::Tasks;
 
@@ -118,10 +118,12 @@ impl App {
         let ledger = Ledger::new(db.clone(), erp, config.rules, Arc::clone(&clock));
 
         let filter = &config.webhook.filter;
+        let progress = Progress::new(filter.trigger_statuses.as_ref().map(|_| db.clone()));
         let reconcile = filter.trigger_statuses.clone().map(|stages| {
             reconcile::function(
                 amocrm.clone(),
                 db.clone(),
+                inbox.clone(),
                 metrics.clone(),
                 config.rules.dedupe,
                 stages,
@@ -154,7 +156,7 @@ impl App {
         });
         let oauth = oauth_router(&amocrm, db.clone(), Arc::clone(&clock));
         let public = public_router(webhook_router(intake, endpoint).merge(oauth));
-        let admin = admin_router(db.clone(), inbox.clone(), metrics);
+        let admin = admin_router(db.clone(), inbox.clone(), metrics, progress);
         Ok(Self {
             clock,
             db,

@@ -100,6 +100,11 @@ impl Db {
         self.pools.dialect == Dialect::Postgres
     }
 
+    /// Opens the file `<database>.<name>`, for a lock between processes; `None` where the database is no file.
+    pub(crate) fn file_beside(&self, name: &str) -> anyhow::Result<Option<File>> {
+        self.pools.file.as_ref().map(|file| file.open_beside(name)).transpose()
+    }
+
     /// Begins a transaction that will write. Nothing else changes data.
     pub(crate) async fn begin(&self) -> anyhow::Result<Transaction> {
         self.pools.begin().await

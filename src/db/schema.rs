@@ -19,6 +19,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("write probe", include_str!("migrations/0008_write_probe.sql")),
     ("deals unread columns", include_str!("migrations/0009_deals_unread_columns.sql")),
     ("deals progress", include_str!("migrations/0010_deals_progress.sql")),
+    ("reconcile windows", include_str!("migrations/0011_reconcile_windows.sql")),
+    ("tokens owner", include_str!("migrations/0012_tokens_owner.sql")),
 ];
 
 /// A number of our own among the advisory locks of a PostgreSQL database: who brings the tables up to date.

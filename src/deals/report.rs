@@ -24,6 +24,8 @@ pub(crate) struct Report<'a> {
     pub(crate) lead_id: Option<i64>,
     pub(crate) event_name: &'a str,
     pub(crate) payload: &'a str,
+    /// Whether it says which stage the lead has entered. Without it the lead is read to see whether it makes a deal.
+    pub(crate) names_stage: bool,
 }
 
 /// A deal that is to be sent again.

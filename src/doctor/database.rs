@@ -57,7 +57,7 @@ pub(super) async fn examine(store: &anyhow::Result<Db>, clock: &SharedClock) -> 
         findings.push(Finding::warning(
             "inbox",
             format!("{} webhooks could not be read, or not all of them", counts.unparsable),
-            "look at the table webhook_bodies, column problem",
+            "prometei-flow deals list names them, and why",
         ));
     }
     findings

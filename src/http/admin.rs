@@ -13,6 +13,7 @@ use crate::db::Db;
 use crate::deals;
 use crate::inbox::Inbox;
 use crate::metrics::{METRICS_CONTENT_TYPE, Metrics};
+use crate::reconcile::Progress;
 
 /// How long the proof that a webhook would be stored may take.
 const PROOF_LIMIT: Duration = Duration::from_secs(2);
@@ -22,15 +23,16 @@ struct Admin {
     db: Db,
     inbox: Inbox,
     metrics: Metrics,
+    progress: Progress,
 }
 
 /// What only operators may reach: readiness and metrics. It asks for no login, so it listens on this machine alone by
 /// default.
-pub fn admin_router(db: Db, inbox: Inbox, metrics: Metrics) -> Router {
+pub fn admin_router(db: Db, inbox: Inbox, metrics: Metrics, progress: Progress) -> Router {
     Router::new()
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
-        .with_state(Admin { db, inbox, metrics })
+        .with_state(Admin { db, inbox, metrics, progress })
 }
 
 /// Ready means that a webhook would be stored: only a write can tell, as a full disk can still be read.
@@ -53,6 +55,9 @@ async fn metrics_text(State(admin): State<Admin>) -> Response {
     }
     if let Ok(counts) = deals::counts(&admin.db).await {
         admin.metrics.set_deals(&counts, admin.db.clock().now());
+    }
+    if let Ok(behind) = admin.progress.behind().await {
+        admin.metrics.reconcile_behind(behind.map(|behind| behind.as_secs()));
     }
     ([(CONTENT_TYPE, METRICS_CONTENT_TYPE)], admin.metrics.render()).into_response()
 }

@@ -80,7 +80,7 @@ impl Forwarder {
             match error {
                 // Only a refusal of the event itself counts, which is that of the first one not accepted. It is sent
                 // alone before it counts.
-                SendError::Refused { .. } | SendError::DataIsNoObject(_) => {
+                SendError::Refused { .. } | SendError::Unsendable { .. } => {
                     let (accepted, rest) = part.split_at(accepted(&error).min(part.len()));
                     sent += self.forget(accepted, refusals).await?;
                     match rest {

@@ -86,7 +86,8 @@ impl Inbox {
             let lead = u64::try_from(lead_id).context("a stored lead's id is out of range")?;
             let key = key_of_lead(lead, &id, self.rules.dedupe);
             let (lead_id, event_name) = (Some(lead_id), AmoCrmWebhook::EVENT_NAME);
-            let report = Report { key: &key, lead_id, event_name, payload: &payload };
+            let report =
+                Report { key: &key, lead_id, event_name, payload: &payload, names_stage: true };
             deals::reported(&mut transaction, &report, &id, now).await?;
             table::set_deal(&mut transaction, &id, &key).await?;
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 /// How long a replica may take to send what it has claimed. No other replica gets the rows in that time. Then the claim
@@ -12,7 +13,7 @@ pub const CLAIM: Duration = Duration::from_secs(45);
 pub(super) struct Webhook {
     pub(super) id: String,
     pub(super) received_at: Timestamp,
-    pub(super) content: Vec<u8>,
+    pub(super) content: Bytes,
     pub(super) state: &'static str,
     pub(super) problem: Option<String>,
     pub(super) leads: Vec<Lead>,
@@ -23,6 +24,7 @@ pub(super) struct Lead {
     pub(super) id: String,
     pub(super) deal_key: String,
     pub(super) lead_id: i64,
+    pub(super) names_stage: bool,
     pub(super) payload: String,
 }
 

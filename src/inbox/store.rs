@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use functions::webhook::AmoCrmWebhook;
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -51,7 +52,7 @@ impl Inbox {
     /// Returns the ids of the rows.
     pub async fn store(
         &self,
-        content: &[u8],
+        content: impl AsRef<[u8]> + Send + 'static,
         leads: &[AmoCrmWebhook],
         problem: Option<&str>,
     ) -> anyhow::Result<Vec<String>> {
@@ -65,7 +66,11 @@ impl Inbox {
     }
 
     /// Keeps a body in which nothing could be read, for a person to look at.
-    pub async fn store_unparsable(&self, content: &[u8], reason: &str) -> anyhow::Result<()> {
+    pub async fn store_unparsable(
+        &self,
+        content: impl AsRef<[u8]> + Send + 'static,
+        reason: &str,
+    ) -> anyhow::Result<()> {
         let now = self.db.clock().now();
         self.group.store(self.webhook(now, content, "unparsable", Some(reason), Vec::new())).await
     }
@@ -100,19 +105,22 @@ impl Inbox {
         };
         let deal_key = key_of_lead(lead.lead_id, &id, self.rules.dedupe);
         let lead_id = i64::try_from(lead.lead_id).context("the lead's id is out of range")?;
-        Ok(Lead { id, deal_key, lead_id, payload })
+        let names_stage = lead.status_id.is_some();
+        Ok(Lead { id, deal_key, lead_id, names_stage, payload })
     }
 
     fn webhook(
         &self,
         received_at: Timestamp,
-        content: &[u8],
+        content: impl AsRef<[u8]> + Send + 'static,
         state: &'static str,
         problem: Option<&str>,
         leads: Vec<Lead>,
     ) -> Webhook {
         let (id, problem) = (self.db.next_id(), problem.map(plain));
-        Webhook { id, received_at, content: content.to_vec(), state, problem, leads }
+        // Not copied, and dropped only here: the content may count what is held in memory.
+        let content = Bytes::from_owner(content);
+        Webhook { id, received_at, content, state, problem, leads }
     }
 }
 
@@ -207,7 +215,8 @@ async fn store(db: &Db, group: &[Entry]) -> anyhow::Result<usize> {
     // In the order of their keys, so that two replicas never wait for each other.
     for (key, (lead, received_at)) in reported {
         let (lead_id, event_name) = (Some(lead.lead_id), AmoCrmWebhook::EVENT_NAME);
-        let report = Report { key, lead_id, event_name, payload: &lead.payload };
+        let (payload, names_stage) = (lead.payload.as_str(), lead.names_stage);
+        let report = Report { key, lead_id, event_name, payload, names_stage };
         deals::reported(&mut transaction, &report, &lead.id, received_at).await?;
     }
     if probe {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::rows::{CLAIM, ClaimedRow, HeldRow, InboxCounts, Webhook};
+use super::unreadable::UnreadableBody;
 use crate::db::{Db, Transaction, only, timestamp};
 use crate::deals::Due;
 
@@ -18,7 +19,7 @@ pub(super) async fn insert(transaction: &mut Transaction, webhook: &Webhook) -> 
     )
     .bind(webhook.id.as_str())
     .bind(received_at)
-    .bind(webhook.content.as_slice())
+    .bind(&*webhook.content)
     .bind(webhook.state)
     .bind(webhook.problem.as_deref());
     transaction.execute(body).await?;
@@ -175,4 +176,16 @@ pub(super) async fn purge_bodies(db: &Db, time: Timestamp) -> anyhow::Result<u64
          AND NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.body_id = webhook_bodies.id)",
     );
     db.commit(purge.bind(time.as_millisecond())).await
+}
+
+/// The kept bodies of which something could not be read, newest first.
+pub(super) async fn unreadable(db: &Db, limit: u32) -> anyhow::Result<Vec<UnreadableBody>> {
+    let query = "SELECT id, received_at, CAST(LENGTH(content) AS BIGINT), COALESCE(problem, '') FROM webhook_bodies \
+                 WHERE state <> 'read' ORDER BY id DESC LIMIT $1";
+    let query = sqlx::query_as(query).bind(i64::from(limit));
+    let rows: Vec<(String, i64, i64, String)> = db.fetch(query).await?;
+    let body = |(id, received_at, bytes, problem)| {
+        Ok(UnreadableBody { id, received_at: timestamp(received_at)?, bytes, problem })
+    };
+    rows.into_iter().map(body).collect()
 }

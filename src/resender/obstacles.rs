@@ -43,11 +43,13 @@ impl Systems {
     async fn ask(&self, waits_for: WaitsFor) -> Result<(), String> {
         match waits_for {
             WaitsFor::Erp => self.ledger.probe().await.map_err(|error| error.to_string()),
-            WaitsFor::AmoCrm | WaitsFor::Consent => {
-                // A token may look fresh and be dead, and one that lives opens no account that is not paid for.
-                let client = self.amocrm.client().map_err(|error| error.to_string())?;
-                client.account().await.map(drop).map_err(|error| error.to_string())
-            }
+            WaitsFor::AmoCrm => self.amocrm.probe().await.map_err(|error| error.to_string()),
+            // What is stored says no without a call, but not yes: amoCRM may have taken the consent back.
+            WaitsFor::Consent => match self.amocrm.needs_consent().await {
+                Ok(true) => Err("amoCRM needs to be authorised again".to_owned()),
+                Ok(false) => self.amocrm.probe().await.map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            },
             WaitsFor::Person => Err("a person decides".to_owned()),
         }
     }

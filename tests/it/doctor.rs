@@ -1,7 +1,10 @@
 //! `doctor` finds each fault, says what to do, and shows no secret.
 
+use std::time::Duration;
+
 use axum::Router;
-use sandbox::free_port;
+use futures_util::future::join_all;
+use sandbox::{AmoCrmFailure, free_port};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -163,11 +166,31 @@ async fn what_stands_before_inngest_is_not_taken_for_inngest() {
 #[tokio::test]
 async fn a_token_that_amocrm_refuses_is_found() {
     let world = all_is_well().await;
-    world.amocrm.revoke();
-    let found = world.finds(&[], "amocrm token").await;
-    assert_found(&found, "error", "amocrm authorize");
     let found = world.finds(&[("AMOCRM_BASE_URL", NOWHERE)], "amocrm token").await;
     assert_found(&found, "error", "no connection");
+    world.amocrm.revoke();
+    for _ in 0..2 {
+        let found = world.finds(&[], "amocrm token").await;
+        assert_found(&found, "error", "amocrm authorize");
+    }
+    assert_eq!(world.amocrm.exchanges(), 1, "a dead token is not offered again");
+}
+
+#[tokio::test]
+async fn programs_at_once_spend_a_refresh_token_once() {
+    let world = all_is_well().await;
+    for exchanges in 1..=3 {
+        let slow = AmoCrmFailure::Slow(Duration::from_secs(1));
+        world.amocrm.fail_next_exchange(1, slow);
+        let programs = [world.findings(&[]), world.findings(&[]), world.findings(&[])];
+        for findings in join_all(programs).await {
+            let bad: Vec<_> = findings.iter().filter(|finding| finding.status != "ok").collect();
+            assert!(bad.is_empty(), "{bad:#?}");
+        }
+        assert_eq!(world.amocrm.exchanges(), exchanges);
+        world.amocrm.expire_tokens();
+    }
+    assert_eq!(world.amocrm.refresh_tokens_spent_twice(), 0);
 }
 
 #[tokio::test]

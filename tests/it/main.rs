@@ -12,4 +12,5 @@ mod full_disk;
 mod http;
 mod kill;
 mod replicas;
+mod webhook_forms;
 mod world;

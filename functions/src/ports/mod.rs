@@ -3,6 +3,7 @@
 //! An implementation decides in its [`Error`] whether to ask it again: yes, not before some time, or never.
 
 mod error;
+mod reconcile;
 
 use std::future::Future;
 
@@ -10,8 +11,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
-use crate::webhook::Action;
 pub use error::{Error, Result, Retry, WaitsFor};
+pub use reconcile::{FeedPage, FeedWindow, LeadEvent, LeadFeed, ReconcileLog, Sight};
 
 /// The ERP, as far as deals are concerned.
 pub trait Erp: Send + Sync + 'static {
@@ -119,71 +120,7 @@ pub struct Lead {
     pub name: Option<String>,
     /// Its price in whole units of the account's currency; may be absent or zero.
     pub price: Option<Number>,
-}
-
-/// amoCRM's own record of what happened to leads.
-pub trait LeadFeed: Send + Sync + 'static {
-    /// One page, from 1, of the events in `window` that can put a lead into a stage.
-    fn page(&self, window: &FeedWindow, page: u32)
-    -> impl Future<Output = Result<FeedPage>> + Send;
-
-    /// The (pipeline, status) that a lead is in now; `None` when amoCRM shows no such lead.
-    fn stage(&self, lead_id: u64) -> impl Future<Output = Result<Option<(u64, u64)>>> + Send;
-}
-
-/// What reconciliation remembers, durably.
-pub trait ReconcileLog: Send + Sync + 'static {
-    /// What the next run must read: from before the end of the last one.
-    fn window(&self) -> impl Future<Output = Result<FeedWindow>> + Send;
-
-    /// Those of `events` that no run has handled, and whose lead no webhook has reported since.
-    fn news(&self, events: Vec<LeadEvent>) -> impl Future<Output = Result<Vec<LeadEvent>>> + Send;
-
-    /// Marks events as handled that turned out to be of no concern.
-    fn dismiss(&self, events: &[LeadEvent]) -> impl Future<Output = Result<()>> + Send;
-
-    /// `window` was read to its end, and `missed` were sent on. May be called twice.
-    fn reconciled(
-        &self,
-        window: &FeedWindow,
-        missed: &[LeadEvent],
-    ) -> impl Future<Output = Result<()>> + Send;
-}
-
-/// A stretch of time, both ends included.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FeedWindow {
-    /// Its beginning.
-    pub from: Timestamp,
-    /// Its end.
-    pub to: Timestamp,
-    /// This is the long look back that is taken once a day.
-    pub sweep: bool,
-}
-
-/// One page of the feed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FeedPage {
-    /// The events on it.
-    pub events: Vec<LeadEvent>,
-    /// There is another page.
-    pub more: bool,
-}
-
-/// Something that can have put a lead into a stage.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LeadEvent {
-    /// amoCRM's id of the event.
-    pub id: String,
-    /// What happened.
-    pub action: Action,
-    /// The lead.
-    pub lead_id: u64,
-    /// The account.
-    pub account_id: Option<u64>,
-    /// When.
-    pub at: Timestamp,
-    /// The (pipeline, status) that the lead entered, where the event says so.
+    /// The (pipeline, status) it is in, where amoCRM says so. Not part of what a run returns.
+    #[serde(skip)]
     pub stage: Option<(u64, u64)>,
 }

@@ -19,6 +19,8 @@ pub(crate) fn clock() -> Clock {
 pub(crate) struct FakeErp {
     pub(crate) created: Arc<Mutex<Vec<Deal>>>,
     pub(crate) failed: Arc<Mutex<Vec<FailedDeal>>>,
+    /// The leads that need no record, and why.
+    pub(crate) not_needed: Arc<Mutex<Vec<(u64, String)>>>,
     /// Deals whose name contains this are refused, without another retry.
     pub(crate) refuses: Option<&'static str>,
     /// What they wait for then.
@@ -51,7 +53,10 @@ impl Erp for FakeErp {
         Ok(())
     }
 
-    async fn not_needed(&self, _: &DealKey, _: &str) -> Result<()> {
+    async fn not_needed(&self, key: &DealKey, reason: &str) -> Result<()> {
+        if let DealKey::Lead { lead_id, .. } = key {
+            self.not_needed.lock().unwrap().push((*lead_id, reason.to_owned()));
+        }
         Ok(())
     }
 }
@@ -68,9 +73,15 @@ impl FakeAmoCrm {
     pub(crate) fn with(leads: &[(u64, &str, u64)]) -> Self {
         let lead = |&(id, name, price): &(u64, &str, u64)| {
             let price = Some(Number::from(price));
-            (id, Lead { id, name: Some(name.to_owned()), price })
+            (id, Lead { id, name: Some(name.to_owned()), price, stage: None })
         };
         Self { leads: leads.iter().map(lead).collect(), ..Self::default() }
+    }
+
+    /// Every lead is in this stage.
+    pub(crate) fn in_stage(mut self, stage: (u64, u64)) -> Self {
+        self.leads.values_mut().for_each(|lead| lead.stage = Some(stage));
+        self
     }
 }
 

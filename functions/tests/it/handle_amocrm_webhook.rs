@@ -9,8 +9,17 @@ use serde_json::{Value, json};
 use crate::fakes::{FakeAmoCrm, FakeErp, clock};
 
 async fn with(amocrm: &FakeAmoCrm, erp: &FakeErp, data: Value) -> Finished {
+    filtered(amocrm, erp, LeadFilter::default(), data).await
+}
+
+/// Where only the stage (9, 142) makes a deal.
+async fn narrowed(amocrm: &FakeAmoCrm, erp: &FakeErp, data: Value) -> Finished {
+    let filter = LeadFilter { account_id: None, trigger_statuses: Some(vec![(9, 142)]) };
+    filtered(amocrm, erp, filter, data).await
+}
+
+async fn filtered(amocrm: &FakeAmoCrm, erp: &FakeErp, filter: LeadFilter, data: Value) -> Finished {
     let (amocrm, erp) = (amocrm.clone(), erp.clone());
-    let filter = LeadFilter::default();
     run(HandleAmoCrmWebhook { amocrm, erp, filter, clock: clock() }).event(data).await
 }
 
@@ -148,4 +157,61 @@ async fn several_leads_are_reported_in_the_order_of_the_event() {
     let ids = [0, 1, 2].map(|index| output["leads"][index]["amoCrmLead"]["id"].clone());
     assert_eq!(ids, [json!(1), json!(2), json!(3)]);
     assert_eq!(erp.names(), ["first", "Сделка #2", "third"], "no record is without a name");
+}
+
+#[tokio::test]
+async fn a_lead_whose_webhook_names_no_stage_is_looked_at() {
+    let restored = json!({ "data": { "leads[restore][0][id]": ["1"], "account[id]": ["7"] } });
+    let accepted = json!({ "leadId": 1, "accountId": 7, "action": "accept" });
+    for data in [restored, accepted] {
+        let (erp, amocrm) = (FakeErp::default(), FakeAmoCrm::with(&[(1, "Окна", 5)]));
+        let done = narrowed(&amocrm.clone().in_stage((9, 142)), &erp, data.clone()).await;
+        let lead = json!({ "id": 1, "name": "Окна", "price": 5 });
+        assert_eq!(done.output().unwrap()["amoCrmLead"], lead, "the stage is not shown");
+        assert_eq!(erp.names(), ["Окна"]);
+
+        let elsewhere = narrowed(&amocrm.in_stage((9, 143)), &erp, data).await;
+        let reason = "the webhook named no stage, and the lead is in pipeline 9, status 143, which \
+                      AMOCRM_TRIGGER_STATUSES does not list";
+        let skipped = json!([{ "id": 1, "reason": reason }]);
+        let result = json!({ "success": true, "leads": [], "skipped": skipped });
+        assert_eq!(elsewhere.output(), Some(&result));
+        assert_eq!(elsewhere.step_ids(), ["authorize-amocrm", "fetch-lead-data"]);
+        let ended = erp.not_needed.lock().unwrap().clone();
+        assert_eq!(ended, [(1, reason.to_owned())], "and is not sent again");
+        assert_eq!(erp.names(), ["Окна"], "and no second record");
+    }
+}
+
+#[tokio::test]
+async fn a_lead_that_entered_the_stage_makes_a_deal_wherever_it_is_by_now() {
+    let (erp, amocrm) = (FakeErp::default(), FakeAmoCrm::with(&[(1, "a", 5)]).in_stage((9, 143)));
+    let entered = json!({ "leadId": 1, "pipelineId": 9, "statusId": 142 });
+    assert!(narrowed(&amocrm, &erp, entered).await.output().is_some());
+    let looked_at_by_none = with(&amocrm, &erp, json!({ "leadId": 1, "action": "restore" })).await;
+    assert_eq!(looked_at_by_none.output().unwrap()["success"], true);
+    assert_eq!(erp.names(), ["a", "a"]);
+}
+
+#[tokio::test]
+async fn one_lead_that_is_skipped_is_shown_beside_one_that_has_its_record() {
+    let (erp, amocrm) = (FakeErp::default(), FakeAmoCrm::with(&[(1, "a", 1), (2, "b", 2)]));
+    let both = json!({ "data": {
+        "leads[status][0][id]": ["1"], "leads[status][0][pipeline_id]": ["9"],
+        "leads[status][0][status_id]": ["142"], "leads[restore][0][id]": ["2"],
+    } });
+    let done = narrowed(&amocrm.in_stage((9, 143)), &erp, both).await;
+    let output = done.output().unwrap();
+    assert_eq!(output["leads"][0]["amoCrmLead"]["id"], 1);
+    assert_eq!((&output["skipped"][0]["id"], erp.names()), (&json!(2), vec!["a".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_lead_of_which_no_stage_can_be_learned_fails_the_run_and_is_named() {
+    let (erp, amocrm) = (FakeErp::default(), FakeAmoCrm::with(&[(1, "a", 1)]));
+    let failed = narrowed(&amocrm, &erp, ours(1)).await;
+    let says = &failed.error().unwrap().message;
+    let expected = "lead 1: neither the webhook nor amoCRM says in which stage lead 1 is.";
+    assert!(says.starts_with(expected), "{says}");
+    assert_eq!((failed.step("fetch-lead-data").unwrap().attempts, erp.names()), (4, vec![]));
 }

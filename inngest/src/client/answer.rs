@@ -1,11 +1,12 @@
 //! What an answer to events means. Much stands between an app and Inngest, and answers in its place.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{Response, StatusCode};
 use serde::Deserialize;
 
+use super::retry_after;
 use crate::SendError;
 
 /// More of an error than this is no help; in characters.
@@ -55,12 +56,12 @@ pub(super) fn judge(
     let own = body.status == code && !body.error.is_empty();
     let message = || said.clone().unwrap_or_else(|| "no reason given".to_owned());
     // Cloud says 404 of a key that it does not know.
+    let unauthorized =
+        || SendError::Unauthorized { status: code, message: message(), accepted: Vec::new() };
     let about_the_key = body.error.to_ascii_lowercase().contains("event key");
     match code {
-        401 | 403 if own || about_the_key => {
-            Err(SendError::Unauthorized { status: code, message: message() })
-        }
-        404 if about_the_key => Err(SendError::Unauthorized { status: code, message: message() }),
+        401 | 403 if own || about_the_key => Err(unauthorized()),
+        404 if about_the_key => Err(unauthorized()),
         400 | 413 if own && body.ids.is_some() => {
             Err(SendError::Refused { status: code, message: message(), accepted })
         }
@@ -68,6 +69,8 @@ pub(super) fn judge(
             status: Some(code),
             reason: reason(status, said.as_deref(), accepted.len(), expected),
             retry_after: retry_after(answer.headers(), now),
+            // A refusal that is not the server's own says nothing of the events.
+            accepted: if status.is_success() { accepted } else { Vec::new() },
         }),
     }
 }
@@ -101,14 +104,4 @@ fn reason(status: StatusCode, said: Option<&str>, accepted: usize, expected: usi
         }
     };
     format!("{what}; {advice}")
-}
-
-/// How long to wait, in either form of the header.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let time = httpdate::parse_http_date(value).ok()?;
-    Some(time.duration_since(now).unwrap_or_default())
 }

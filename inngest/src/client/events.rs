@@ -4,39 +4,54 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
+use tokio::time::Instant;
 
 use super::answer::judge;
+use super::batches::{Batch, batches};
 use super::path::path;
 use super::{Client, EventIdSeed};
+use crate::middleware::{Hooks, PayloadKind};
 use crate::transport::TransportError;
 use crate::{NewEvent, SendError, headers};
 
 const TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// No try of a request begins later than this after its first one.
+const LAST_TRY: Duration = Duration::from_secs(30);
 
 impl Client {
     /// Sends events and returns their ids, in order. Nothing is sent for an empty list.
     ///
-    /// Network errors, 408, 429 and 5xx are tried again, up to five times within about 1.5 s plus the time of the
-    /// requests, and not before the time that the answer asks for; the tries of one send count as one (P-176, P-177).
+    /// All are checked before the first is sent. More than 5,000, or than 4 MiB, go in several requests, one after the other:
+    /// an error says which [were accepted](SendError::accepted).
+    ///
+    /// Network errors, 408, 429 and 5xx are tried again, up to five times, with pauses of 1.5 s in all or as long as the
+    /// answer asks for; the tries of one send count as one (P-176, P-177). The last try of a request begins within 30
+    /// seconds of the first, so a request has succeeded or failed within a minute, or within 30 seconds and another
+    /// [deadline](Client::with_deadline).
     pub async fn send(&self, events: &[NewEvent]) -> Result<Vec<String>, SendError> {
         let mut entropy = [0; 10];
         (self.inner.entropy)(&mut entropy);
-        self.send_seeded(events, &EventIdSeed::new(self.clock().unix_milliseconds(), entropy)).await
+        let seed = EventIdSeed::new(self.clock().unix_milliseconds(), entropy);
+        self.send_seeded(events, &seed, self.hooks()).await
     }
 
     pub(crate) async fn send_seeded(
         &self,
         events: &[NewEvent],
         seed: &EventIdSeed,
+        hooks: Hooks<'_>,
     ) -> Result<Vec<String>, SendError> {
-        if self.middleware().is_empty() {
+        if hooks.is_empty() {
             return self.send_as_is(events, seed).await;
         }
         let mut events = events.to_vec();
-        self.middleware().iter().for_each(|middleware| middleware.before_send(&mut events));
-        let sent = self.send_as_is(&events, seed).await;
-        self.middleware().iter().for_each(|middleware| middleware.after_send(&sent));
+        hooks.before_send(&mut events);
+        let sent = match withheld(&mut events, hooks) {
+            None => self.send_as_is(&events, seed).await,
+            Some(refusal) => Err(refusal),
+        };
+        hooks.after_send(&sent);
         sent
     }
 
@@ -49,23 +64,33 @@ impl Client {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        if let Some(event) = events.iter().find(|event| !event.data.get().starts_with('{')) {
-            return Err(SendError::DataIsNoObject(event.name.clone()));
-        }
-        let body = serde_json::to_vec(events)
-            .map(Bytes::from)
-            .map_err(|error| SendError::unavailable(&error))?;
-        let mut tries_left = TRIES;
-        let mut pause = FIRST_PAUSE;
-        loop {
-            tries_left -= 1;
-            match self.try_send(body.clone(), seed, events.len()).await {
-                Err(error) if tries_left > 0 && error.may_pass_in(pause) => {}
-                sent => return sent,
+        let mut ids = Vec::with_capacity(events.len());
+        for batch in batches(events)? {
+            match self.send_batch(&batch, &seed.after(ids.len())).await {
+                Ok(more) => ids.extend(more),
+                Err(error) => return Err(error.after(ids)),
             }
-            tokio::time::sleep(pause).await;
+        }
+        Ok(ids)
+    }
+
+    async fn send_batch(
+        &self,
+        batch: &Batch,
+        seed: &EventIdSeed,
+    ) -> Result<Vec<String>, SendError> {
+        let started = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..TRIES {
+            let sent = self.try_send(batch.body.clone(), seed, batch.events).await;
+            let wait = sent.as_ref().err().and_then(|error| error.pause_before_next(pause));
+            match wait.filter(|wait| started.elapsed().saturating_add(*wait) <= LAST_TRY) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return sent,
+            }
             pause *= 2;
         }
+        self.try_send(batch.body.clone(), seed, batch.events).await
     }
 
     /// Asks the event intake once whether it takes events from this client, by the very request that sends them, with
@@ -93,7 +118,22 @@ impl Client {
         if let Ok(seed) = seed.header_value().parse() {
             request.headers_mut().insert(headers::EVENT_ID_SEED, seed);
         }
-        let answer = self.inner.transport.send(request).await.map_err(unavailable)?;
+        let answer = self.exchange(request).await.map_err(unavailable)?;
         judge(&answer, expected, self.clock().now(), &[key, &path])
     }
+}
+
+/// Lets middleware change the data of events. What it refuses is not sent, nor what would go with it.
+fn withheld(events: &mut [NewEvent], hooks: Hooks<'_>) -> Option<SendError> {
+    events.iter_mut().find_map(|NewEvent { name, data, .. }| {
+        match hooks.outgoing(PayloadKind::Event { name }, data) {
+            Ok(changed) => {
+                *data = changed.unwrap_or_else(|| std::mem::take(data));
+                None
+            }
+            Err(error) => {
+                Some(SendError::Withheld { reason: error.to_string(), retry: error.retry() })
+            }
+        }
+    })
 }

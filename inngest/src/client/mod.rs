@@ -1,25 +1,26 @@
 //! The Inngest API, as far as an app uses it: sending events, registering, fetching the state of a run.
 
 mod answer;
+mod batches;
 mod events;
 mod path;
+mod pause;
+mod request;
 mod seed;
 mod signals;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-
-use crate::headers;
-use crate::middleware::Middleware;
-use crate::signing::SigningKeys;
-use crate::transport::{Transport, TransportError};
+use crate::middleware::{Chain, Hooks, Middleware};
+use crate::transport::Transport;
 use crate::{Mode, Settings};
 
 pub(crate) use path::path;
+use pause::Pause;
+pub(crate) use pause::retry_after;
 pub(crate) use seed::EventIdSeed;
 pub use signals::SignalError;
 
@@ -28,7 +29,11 @@ pub use signals::SignalError;
 pub struct Client {
     inner: Arc<Inner>,
     middleware: Arc<[Arc<dyn Middleware>]>,
+    deadline: Duration,
 }
+
+/// How long Inngest may take to answer a request, unless [`Client::with_deadline`] says otherwise.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 type Entropy = Box<dyn Fn(&mut [u8]) + Send + Sync>;
 
@@ -39,6 +44,8 @@ struct Inner {
     clock: crate::Clock,
     /// The fallback key was the one that worked last (P-021).
     fallback_works: AtomicBool,
+    /// No step is saved within a call before its end.
+    checkpoints: Pause,
 }
 
 impl Client {
@@ -65,9 +72,20 @@ impl Client {
                 entropy: Box::new(entropy),
                 clock,
                 fallback_works: AtomicBool::new(false),
+                checkpoints: Pause::default(),
             }),
             middleware: Arc::default(),
+            deadline: DEADLINE,
         }
+    }
+
+    /// The same client with another deadline for each request, 30 seconds where nothing is said. What the transport does
+    /// longer is given up, as if no answer had come.
+    ///
+    /// Some requests have less time, whatever is said here: a registration 8 seconds, the saving of a step within a call 10.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
     }
 
     /// The same client with one more middleware, for the calls of every function that is served with it and for the
@@ -83,6 +101,11 @@ impl Client {
         &self.middleware
     }
 
+    /// The hooks for what is sent outside a call.
+    fn hooks(&self) -> Hooks<'_> {
+        Hooks { chain: Chain { client: &self.middleware, function: &[] }, call: None }
+    }
+
     /// The settings of this client.
     pub fn settings(&self) -> &Settings {
         &self.inner.settings
@@ -93,95 +116,16 @@ impl Client {
         &self.inner.clock
     }
 
-    /// A request to the Inngest API. The second signing key is tried when the first is refused, which happens
-    /// during a rotation.
-    pub(crate) async fn api(
-        &self,
-        method: Method,
-        path_and_query: &str,
-        body: Bytes,
-        extra: &[(HeaderName, HeaderValue)],
-    ) -> Result<http::Response<Bytes>, TransportError> {
-        let url = format!("{}{path_and_query}", self.settings().api_origin);
-        let tokens = self.tokens();
-        let fallback_first = tokens.len() == 2 && self.inner.fallback_works.load(Ordering::Relaxed);
-        let order: &[usize] = match tokens.len() {
-            0 | 1 => &[0],
-            _ if fallback_first => &[1, 0],
-            _ => &[0, 1],
-        };
-        let mut refused = None;
-        for &key in order {
-            let mut request = self.request(method.clone(), &url, body.clone())?;
-            request
-                .headers_mut()
-                .extend(extra.iter().cloned().map(|(name, value)| (Some(name), value)));
-            if let Some(token) = tokens.get(key) {
-                request
-                    .headers_mut()
-                    .insert(header::AUTHORIZATION, secret_header(&format!("Bearer {token}"))?);
-            }
-            let response = self.inner.transport.send(request).await?;
-            if !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-                self.inner.fallback_works.store(key == 1, Ordering::Relaxed);
-                return Ok(response);
-            }
-            refused = refused.or(Some(response));
-        }
-        refused.ok_or_else(|| TransportError::new("no request was made"))
-    }
-
-    /// Asks the Inngest API, with the signing key, for a run that does not exist. The answer shows whether the API is
-    /// there and knows the key: then it is JSON. Changes nothing.
-    pub async fn probe_api(&self) -> Result<http::Response<Bytes>, TransportError> {
-        let path = path(&["v1", "runs", "01ARZ3NDEKTSV4RRFFQ69G5FAV"], None);
-        self.api(Method::GET, &path, Bytes::new(), &[]).await
-    }
-
-    /// The API tokens of the primary and the fallback key. The dev server needs none, so a key that makes no
-    /// token is passed over.
-    fn tokens(&self) -> Vec<String> {
-        let keys = self.settings().signing_keys.iter().flat_map(SigningKeys::iter);
-        keys.filter_map(|key| key.api_token().ok()).collect()
-    }
-
-    fn request(
-        &self,
-        method: Method,
-        url: &str,
-        body: Bytes,
-    ) -> Result<http::Request<Bytes>, TransportError> {
-        let mut request = http::Request::builder()
-            .method(method)
-            .uri(url)
-            .header(header::CONTENT_TYPE, headers::JSON)
-            .header(header::USER_AGENT, headers::SDK_VALUE)
-            .header(headers::SDK, headers::SDK_VALUE);
-        if let Some(env) = &self.settings().env {
-            request = request.header(headers::ENV, env);
-        }
-        request.body(body).map_err(|_| {
-            TransportError::new("the request cannot be built: check the origin and INNGEST_ENV")
-        })
-    }
-
     /// The event key, or what stands for it in dev mode: the dev server drops events sent without one and says
     /// that all is well (P-018).
     fn event_key(&self) -> Option<&str> {
         let settings = self.settings();
-        settings.event_key.as_deref().filter(|key| !key.is_empty()).or(match settings.mode {
+        let key = settings.event_key.as_deref().map(str::trim);
+        key.filter(|key| !key.is_empty()).or(match settings.mode {
             Mode::Dev => Some("NO_EVENT_KEY_SET"),
             Mode::Cloud => None,
         })
     }
-}
-
-fn secret_header(value: &str) -> Result<HeaderValue, TransportError> {
-    let mut value = HeaderValue::from_str(value).map_err(|_| {
-        TransportError::new("the signing key has characters that no header can carry")
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 impl fmt::Debug for Client {

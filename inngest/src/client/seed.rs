@@ -25,6 +25,20 @@ impl EventIdSeed {
         Self::new(ulid_milliseconds(run_id).unwrap_or_default(), entropy)
     }
 
+    /// The seed for what follows so many events of the same send. The server counts on from the seed, event by event, so
+    /// an event has the same id whatever requests it and those before it go in.
+    pub(super) fn after(&self, events: usize) -> Self {
+        let [start @ .., a, b, c, d] = self.entropy;
+        let events = u32::try_from(events).unwrap_or(u32::MAX);
+        // Beyond four bytes the count begins anew, as that of the server does.
+        let count = u32::from_be_bytes([a, b, c, d]).wrapping_add(events);
+        let mut entropy = [0; 10];
+        let (first, last) = entropy.split_at_mut(start.len());
+        first.copy_from_slice(&start);
+        last.copy_from_slice(&count.to_be_bytes());
+        Self { entropy, ..*self }
+    }
+
     pub(crate) fn header_value(&self) -> String {
         format!("{},{}", self.unix_milliseconds, BASE64_STANDARD.encode(self.entropy))
     }
@@ -51,6 +65,17 @@ mod tests {
         assert_ne!(first, seed("01M81HWYV2KTK2RAPW4NVTQ3GA", "abd"));
         assert_ne!(first, seed("01M81HWYV2KTK2RAPW4NVTQ3GB", "abc"));
         assert!(first.starts_with("17953"), "{first}");
+    }
+
+    #[test]
+    fn seeds_count_on_as_the_server_does() {
+        let entropy = [1, 2, 3, 4, 5, 6, 0, 0, 0xff, 0xfe];
+        let seed = EventIdSeed::new(7, entropy);
+        assert_eq!(seed.after(0), seed);
+        assert_eq!(seed.after(5_000).entropy, [1, 2, 3, 4, 5, 6, 0, 1, 0x13, 0x86]);
+        assert_eq!(seed.after(5_000).after(5_000), seed.after(10_000));
+        let last = EventIdSeed::new(7, [1, 2, 3, 4, 5, 6, 0xff, 0xff, 0xff, 0xff]);
+        assert_eq!(last.after(1).entropy, [1, 2, 3, 4, 5, 6, 0, 0, 0, 0]);
     }
 
     #[test]

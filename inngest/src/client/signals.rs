@@ -1,12 +1,17 @@
 //! Waking a run that waits for a signal (P-180).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::Client;
 use super::path::path;
+use super::{Client, retry_after};
+use crate::middleware::{Hooks, PayloadKind};
+use crate::{Retry, json};
 
 /// A signal was not accepted, or it is unknown whether it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,10 +25,37 @@ pub enum SignalError {
         /// What Inngest said.
         message: String,
     },
+    /// [Middleware](crate::middleware) refuses the signal. Nothing was sent.
+    #[error("{reason}")]
+    Withheld {
+        /// What it refuses, and why.
+        reason: String,
+        /// Whether trying again can help.
+        retry: Retry,
+    },
     /// No usable answer: Inngest is down, or overloaded, or unreachable, or refuses the signing key, which may
     /// pass during a rotation.
-    #[error("the signal could not be sent to Inngest: {0}")]
-    Unavailable(String),
+    #[error("the signal could not be sent to Inngest: {reason}")]
+    Unavailable {
+        /// What happened. Without secrets.
+        reason: String,
+        /// How long to wait before the next try, where the answer said so.
+        retry_after: Option<Duration>,
+    },
+    /// What it carries cannot be sent, or not be read back. Nothing was sent.
+    #[error("the data of signal `{signal}` cannot be sent: {reason}")]
+    Unsendable {
+        /// The signal.
+        signal: String,
+        /// What is wrong with its data.
+        reason: String,
+    },
+}
+
+#[derive(Serialize)]
+struct Sent<'a> {
+    data: &'a RawValue,
+    signal: &'a str,
 }
 
 #[derive(Deserialize, Default)]
@@ -49,11 +81,30 @@ impl Client {
         signal: &str,
         data: &Value,
     ) -> Result<Option<String>, SignalError> {
-        let body = Bytes::from(json!({ "signal": signal, "data": data }).to_string());
+        self.send_signal_through(self.hooks(), signal, data.clone()).await
+    }
+
+    pub(crate) async fn send_signal_through(
+        &self,
+        hooks: Hooks<'_>,
+        signal: &str,
+        mut data: Value,
+    ) -> Result<Option<String>, SignalError> {
+        hooks.outgoing_value(PayloadKind::Signal { name: signal }, &mut data).map_err(|error| {
+            SignalError::Withheld { reason: error.to_string(), retry: error.retry() }
+        })?;
+        let data = json::payload_json(&data).map_err(|reason| SignalError::Unsendable {
+            signal: signal.to_owned(),
+            reason: reason.to_string(),
+        })?;
+        let unavailable = |reason, retry_after| SignalError::Unavailable { reason, retry_after };
+        let body = serde_json::to_vec(&Sent { signal, data: &data })
+            .map_err(|error| unavailable(error.to_string(), None))?;
         let response = self
-            .api(Method::POST, &path(&["v1", "signals"], None), body, &[])
+            .api(Method::POST, &path(&["v1", "signals"], None), Bytes::from(body), &[])
             .await
-            .map_err(|error| SignalError::Unavailable(error.to_string()))?;
+            .map_err(|error| unavailable(error.to_string(), None))?;
+        let wait = retry_after(response.headers(), self.clock().now());
         let body: Body = serde_json::from_slice(response.body()).unwrap_or_default();
         let status = response.status();
         // What stands before Inngest knows nothing of signals.
@@ -66,7 +117,7 @@ impl Client {
             (StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE, _) if own => {
                 Err(SignalError::Refused { status: status.as_u16(), message })
             }
-            (status, _) => Err(SignalError::Unavailable(format!("HTTP {status}: {message}"))),
+            (status, _) => Err(unavailable(format!("HTTP {status}: {message}"), wait)),
         }
     }
 }

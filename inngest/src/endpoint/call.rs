@@ -4,17 +4,18 @@ use http::request::Parts;
 use http::{HeaderName, StatusCode, Uri};
 use tracing::Instrument as _;
 
-use super::chain::Chain;
 use super::outcome::answer;
+use super::outgoing::outgoing;
 use super::reply::Reply;
 use super::request::{CallContext, CallRequest};
+use super::run_state::CompleteState;
 use super::trust::Trusted;
 use super::{Endpoint, Inner};
-use crate::Run;
 use crate::engine::{CallState, Dispatch, Memo, drive};
 use crate::event::RawEvent;
 use crate::function::{Given, Served};
-use crate::middleware::{CallInfo, Input};
+use crate::middleware::{CallInfo, Chain, Hooks};
+use crate::{Result, Run};
 
 /// Where a trace goes on; repeated in the answer (P-040).
 const TRACE_HEADERS: [HeaderName; 2] =
@@ -51,7 +52,7 @@ impl Endpoint {
         let reply = match query.probe.as_deref() {
             None => {
                 let called = self.trusted_call(query, parts, trusted).await;
-                called.unwrap_or_else(|problem| Reply::retriable(&problem))
+                called.unwrap_or_else(|problem| Reply::of_error(&problem))
             }
             // Cloud asks whether this app holds the key; the signature of the answer says so (P-061).
             Some("trust") => Reply::raw(StatusCode::OK, "{}"),
@@ -71,7 +72,7 @@ impl Endpoint {
         query: CallQuery,
         parts: &Parts,
         trusted: &Trusted<'_>,
-    ) -> Result<Reply, String> {
+    ) -> Result<Reply> {
         let function_id = query.function_id;
         let function_id =
             function_id.ok_or("the call names no function: `fnId` is missing in its URL")?;
@@ -110,7 +111,7 @@ struct Call<'r> {
 
 impl Call<'_> {
     /// Lets the middleware look at everything on its way in and out.
-    async fn make(&self, parts: &Parts, body: &[u8], mut input: Input<'_>) -> Reply {
+    async fn make(&self, parts: &Parts, body: &[u8], state: CompleteState<'_>) -> Reply {
         let client = self.endpoint.inner.client.middleware();
         let chain = Chain { client, function: &self.served.middleware };
         let run = Run {
@@ -121,44 +122,48 @@ impl Call<'_> {
         };
         let (function_id, extensions) = (self.served.id.as_str(), http::Extensions::new());
         let mut info = CallInfo { request: parts, body, function_id, run, extensions };
-        chain.transform_input(&mut info, &mut input);
-        let reply = self.execute(chain, &mut info, input).await;
-        if chain.is_empty() {
+        chain.on_call(&mut info);
+        let hooks = Hooks { chain, call: Some(&info) };
+        let reply = self.execute(hooks, &info, state).await;
+        if hooks.is_empty() {
             return reply;
         }
-        reply.edited(|response| chain.before_response(&mut info, response))
+        reply.edited(|response| hooks.before_response(response))
     }
 
     /// Runs the function until there is something to answer.
-    async fn execute(&self, chain: Chain<'_>, info: &mut CallInfo<'_>, input: Input<'_>) -> Reply {
-        let Input { event, events, steps, replaced } = input;
-        let event = match RawEvent::read(&event) {
+    async fn execute(
+        &self,
+        hooks: Hooks<'_>,
+        info: &CallInfo<'_>,
+        state: CompleteState<'_>,
+    ) -> Reply {
+        let CompleteState { event, events, steps } = state;
+        let event = match RawEvent::read(event, hooks) {
             Ok(event) => event,
-            Err(problem) => return Reply::retriable(&problem),
+            Err(error) => return Reply::of_error(&error),
         };
-        let memo = Memo::new(steps, replaced, self.ctx.stack());
+        let memo = Memo::new(steps, self.ctx.stack());
         let target = self.dispatch.target.as_deref();
         // The queue delivered the step twice. Its result is saved already; an empty reply lets the run go on
         // (P-160).
         if target.is_some_and(|target| memo.is_finished(target)) {
             return Reply::json(StatusCode::PARTIAL_CONTENT, &[(); 0]);
         }
-        let Inner { app_id, client, .. } = &*self.endpoint.inner;
-        // A targeted call is for one step, and its answer belongs to a group (P-196). Middleware sees what goes out.
+        let Inner { app_id, client, own_failures, .. } = &*self.endpoint.inner;
+        // A targeted call is for one step, and its answer belongs to a group (P-196).
+        let checkpointing = self.served.checkpointing();
         let checkpointing =
-            self.served.checkpointing().filter(|_| target.is_none() && chain.is_empty());
+            checkpointing.filter(|_| target.is_none() && !client.checkpoints_paused());
         let item = checkpointing.and_then(|settings| {
             Some((settings, self.ctx.queue_item(client.clock().unix_milliseconds())?))
         });
-        chain.before_execution(info);
-        let extensions = std::mem::take(&mut info.extensions);
-        let state = CallState::new(app_id, info.run, memo, client);
-        let given = Given { event, events: &events, extensions: &extensions };
+        hooks.before_execution();
+        let state = CallState::new(app_id, info.run, memo, client, hooks, own_failures);
+        let given = Given { event, events: &events, extensions: &info.extensions };
         let function = self.served.start(&state, given);
-        let mut outcome = drive(&state, &self.dispatch, function, item).await;
-        info.extensions = extensions;
-        chain.after_execution(info);
-        chain.transform_output(info, &mut outcome);
-        answer(&outcome, &self.dispatch)
+        let outcome = drive(&state, &self.dispatch, function, item).await;
+        hooks.after_execution();
+        answer(&outgoing(outcome, hooks), &self.dispatch)
     }
 }

@@ -1,11 +1,12 @@
 //! The serve endpoint: one URL through which Inngest learns of the functions and calls them.
 
 mod call;
-mod chain;
+mod fit;
 mod handle;
 mod hook;
 mod introspect;
 mod outcome;
+mod outgoing;
 mod refusals;
 mod register;
 mod reply;
@@ -22,6 +23,7 @@ use bytes::Bytes;
 use crate::Client;
 #[cfg(feature = "axum")]
 use crate::body::Room;
+use crate::engine::OwnFailures;
 use crate::function::Served;
 #[cfg(feature = "axum")]
 pub(crate) use handle::content_length;
@@ -49,6 +51,7 @@ struct Inner {
     functions: Vec<Served>,
     refusals: Refusals,
     hooks: Hooks,
+    own_failures: OwnFailures,
     #[cfg(feature = "axum")]
     room: Room,
 }
@@ -74,6 +77,7 @@ impl Endpoint {
             functions: app.functions,
             refusals: Refusals::default(),
             hooks: Hooks::default(),
+            own_failures: OwnFailures::default(),
             #[cfg(feature = "axum")]
             room: app.room,
         };

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::fit::operations;
 use super::reply::Reply;
 use crate::Error;
 use crate::engine::{Dispatch, Executed, Op, Outcome, StepNotFound};
@@ -22,16 +23,12 @@ pub(super) fn answer(outcome: &Outcome, dispatch: &Dispatch) -> Reply {
             tracing::error!(message, "the function panicked");
             Reply::retriable(message)
         }
-        Outcome::Fault(fault) => {
-            tracing::error!(%fault, "the function cannot go on");
-            Reply::of_error(&Error::from(fault.clone()).no_retry())
-        }
         Outcome::Executed(executed) => ran(std::slice::from_ref(executed)),
         Outcome::Unsaved(steps) => ran(steps),
-        Outcome::Found(found) => {
-            let ops: Vec<_> = found.iter().map(Op::found).collect();
-            Reply::json(StatusCode::PARTIAL_CONTENT, &ops)
-        }
+        Outcome::Found(found) => match operations(found) {
+            Ok(operations) => Reply::raw(StatusCode::PARTIAL_CONTENT, operations),
+            Err(unsendable) => ran(std::slice::from_ref(&unsendable)),
+        },
         Outcome::Stale => {
             tracing::warn!("another call has taken this one's place");
             let text = "the server has given the work of this call to another one";

@@ -18,6 +18,9 @@ pub struct Refused {
     pub forged: u64,
     /// The endpoint has no key to check with.
     pub without_key: u64,
+    /// Their signature fits what their body was before something on the way wrote its JSON anew. Looked for once a minute,
+    /// in one of those that count as [`forged`](Self::forged) otherwise.
+    pub rewritten: u64,
     /// Their body was claimed to be signed, and did not arrive in time or found no room
     /// ([`room_for_bodies`](crate::App::room_for_bodies)).
     pub unread: u64,
@@ -29,6 +32,7 @@ pub(super) enum Reason {
     Malformed,
     Stale(i64),
     Forged,
+    Rewritten,
     WithoutKey,
     Unread,
 }
@@ -42,6 +46,7 @@ struct Counts {
     logged: Refused,
     last_line: Option<i64>,
     last_distance: i64,
+    last_closer_look: Option<i64>,
 }
 
 impl Refusals {
@@ -57,6 +62,7 @@ impl Refusals {
             Reason::Malformed => &mut all.malformed,
             Reason::Stale(_) => &mut all.stale,
             Reason::Forged => &mut all.forged,
+            Reason::Rewritten => &mut all.rewritten,
             Reason::WithoutKey => &mut all.without_key,
             Reason::Unread => &mut all.unread,
         };
@@ -65,6 +71,16 @@ impl Refusals {
             counts.last_distance = distance;
         }
         counts.log_if_due(now);
+    }
+
+    /// Whether a forged request may cost more than it would by itself, so that the reason is found.
+    pub(super) fn may_look_closer(&self, now: i64) -> bool {
+        let mut counts = self.counts();
+        let due = is_due(counts.last_closer_look, now);
+        if due {
+            counts.last_closer_look = Some(now);
+        }
+        due
     }
 
     /// For accepted requests: what was refused in the minute before must not wait for the next refusal to be logged.
@@ -79,10 +95,7 @@ impl Refusals {
 
 impl Counts {
     fn log_if_due(&mut self, now: i64) {
-        // A clock that was set back must not silence the log, so the distance counts.
-        let too_soon =
-            self.last_line.is_some_and(|last| now.abs_diff(last) < SECONDS_BETWEEN_LINES);
-        if self.all == self.logged || too_soon {
+        if self.all == self.logged || !is_due(self.last_line, now) {
             return;
         }
         let (all, logged) = (self.all, self.logged);
@@ -90,10 +103,16 @@ impl Counts {
         let malformed = all.malformed - logged.malformed;
         let stale = all.stale - logged.stale;
         let forged = all.forged - logged.forged;
+        let rewritten = all.rewritten - logged.rewritten;
         let without_key = all.without_key - logged.without_key;
         let unread = all.unread - logged.unread;
         let hints = [
             (without_key, "cloud mode needs INNGEST_SIGNING_KEY, or INNGEST_DEV=1 for development"),
+            (
+                rewritten,
+                "something before this app writes the JSON of bodies anew, which no signature survives; have it pass \
+                 bodies as they are",
+            ),
             (
                 forged,
                 "if runs fail, INNGEST_SIGNING_KEY is not the key of the environment that calls, or a proxy changes bodies",
@@ -114,6 +133,7 @@ impl Counts {
             stale,
             stale_by_seconds,
             forged,
+            rewritten,
             without_key,
             unread,
             "refused requests that Inngest cannot be shown to have sent: {}",
@@ -122,4 +142,9 @@ impl Counts {
         self.logged = all;
         self.last_line = Some(now);
     }
+}
+
+/// A clock that was set back must not silence the log, so the distance counts.
+fn is_due(last: Option<i64>, now: i64) -> bool {
+    last.is_none_or(|last| now.abs_diff(last) >= SECONDS_BETWEEN_LINES)
 }

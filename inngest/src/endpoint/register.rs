@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use http::header::RETRY_AFTER;
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
@@ -11,7 +12,7 @@ use url::Url;
 use super::introspect::capabilities;
 use super::reply::Reply;
 use super::{Endpoint, hook};
-use crate::client::path;
+use crate::client::{path, retry_after};
 use crate::function::Served;
 use crate::headers;
 
@@ -81,10 +82,16 @@ impl Endpoint {
             } else {
                 StatusCode::INTERNAL_SERVER_ERROR
             };
-            failed(
-                answer,
-                &format!("Inngest refused the registration (HTTP {status}): {}", reason(said)),
-            )
+            let text =
+                format!("Inngest refused the registration (HTTP {status}): {}", reason(said));
+            match retry_after(response.headers(), self.inner.client.clock().now()) {
+                None => failed(answer, &text),
+                Some(wait) => {
+                    let seconds = wait.as_secs();
+                    failed(answer, &format!("{text}; it asks for a pause of {seconds} s"))
+                        .header(RETRY_AFTER, HeaderValue::from(seconds))
+                }
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::duration::retry_after_seconds;
 use crate::signing::SigningKey;
+use crate::wire_error::WireError;
 use crate::{Clock, Error, Retry, headers};
 
 /// An answer of the endpoint.
@@ -49,11 +50,7 @@ impl Reply {
             Retry::Never => StatusCode::BAD_REQUEST,
             Retry::Backoff | Retry::After(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let mut body = json!({ "name": error.name(), "message": error.to_string() });
-        if let Some(data) = error.data() {
-            body["data"] = data.clone();
-        }
-        Self::json(status, &body).retry(error.retry())
+        Self::json(status, &WireError::of(error)).retry(error.retry())
     }
 
     /// A problem of this call that another attempt may not have.

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Endpoint;
-use crate::client::path;
-use crate::middleware::Input;
+use crate::client::{path, retry_after};
+use crate::{Error, Result};
 
 /// What came with the call.
 pub(super) struct RunState<'a> {
@@ -18,6 +18,13 @@ pub(super) struct RunState<'a> {
     pub(super) steps: HashMap<&'a str, &'a RawValue>,
     /// It must be fetched (P-110).
     pub(super) is_elsewhere: bool,
+}
+
+/// The same, complete.
+pub(super) struct CompleteState<'a> {
+    pub(super) event: &'a RawValue,
+    pub(super) events: Vec<&'a RawValue>,
+    pub(super) steps: HashMap<&'a str, &'a RawValue>,
 }
 
 /// What did not come with it, as the API answered.
@@ -29,7 +36,7 @@ pub(super) struct Fetched {
 
 impl<'a> RunState<'a> {
     /// What the function is given.
-    pub(super) fn complete(self, fetched: &'a Fetched) -> Result<Input<'a>, String> {
+    pub(super) fn complete(self, fetched: &'a Fetched) -> Result<CompleteState<'a>, String> {
         let steps = read(fetched.steps.as_deref())?.unwrap_or(self.steps);
         let mut events = read(fetched.events.as_deref())?.unwrap_or(self.events);
         let event =
@@ -38,7 +45,7 @@ impl<'a> RunState<'a> {
             // Older servers send the event alone (T12).
             events.push(event);
         }
-        Ok(Input::new(event, events, steps))
+        Ok(CompleteState { event, events, steps })
     }
 }
 
@@ -53,7 +60,7 @@ impl Endpoint {
         &self,
         run_id: &str,
         state: &RunState<'_>,
-    ) -> Result<Fetched, String> {
+    ) -> Result<Fetched> {
         if !state.is_elsewhere {
             return Ok(Fetched::default());
         }
@@ -67,16 +74,21 @@ impl Endpoint {
 
     /// Fetches a part of the run's state. Without it the call cannot go on: with an empty memo every finished step would
     /// run again.
-    async fn fetch_state(&self, run_id: &str, what: &str) -> Result<Bytes, String> {
+    async fn fetch_state(&self, run_id: &str, what: &str) -> Result<Bytes> {
+        let client = &self.inner.client;
+        let failed = |why: String| {
+            Error::from(format!("the state of run {run_id} could not be fetched: {why}"))
+        };
         let path = path(&["v0", "runs", run_id, what], None);
-        let response = self.inner.client.api(Method::GET, &path, Bytes::new(), &[]).await;
-        match response {
-            Ok(response) if response.status().is_success() => Ok(response.into_body()),
-            Ok(response) => Err(format!(
-                "the state of run {run_id} could not be fetched: HTTP {} for {what}",
-                response.status()
-            )),
-            Err(error) => Err(format!("the state of run {run_id} could not be fetched: {error}")),
+        let response = client.api(Method::GET, &path, Bytes::new(), &[]).await;
+        let response = response.map_err(|error| failed(error.to_string()))?;
+        if response.status().is_success() {
+            return Ok(response.into_body());
         }
+        let error = failed(format!("HTTP {} for {what}", response.status()));
+        Err(match retry_after(response.headers(), client.clock().now()) {
+            Some(wait) => error.retry_after(wait),
+            None => error,
+        })
     }
 }

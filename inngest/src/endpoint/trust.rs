@@ -8,7 +8,7 @@ use super::Endpoint;
 use super::refusals::Reason;
 use super::reply::Reply;
 use super::serve_url;
-use crate::signing::{Claim, SignatureError, SigningKey, SigningKeys};
+use crate::signing::{CANONICAL_FALLBACK_LIMIT, Claim, SignatureError, SigningKey, SigningKeys};
 use crate::{Mode, headers};
 
 /// A request that came from Inngest, or in dev mode from any caller.
@@ -35,12 +35,15 @@ pub(super) enum Distrust {
     /// Cloud mode without a key to check with: nothing may pass (P-017).
     NoSigningKey,
     Signature(SignatureError),
+    /// It was signed as it was before something on the way wrote it anew.
+    Rewritten,
 }
 
 impl From<Distrust> for Reason {
     fn from(distrust: Distrust) -> Self {
         match distrust {
             Distrust::NoSigningKey => Self::WithoutKey,
+            Distrust::Rewritten => Self::Rewritten,
             Distrust::Signature(SignatureError::Missing) => Self::Unsigned,
             Distrust::Signature(SignatureError::Malformed) => Self::Malformed,
             Distrust::Signature(SignatureError::Stale(distance)) => Self::Stale(distance),
@@ -81,9 +84,18 @@ impl Endpoint {
         let Some((keys, header)) = unverified.0 else {
             return Ok(Trusted { body, signed_by: None });
         };
-        keys.verify(Some(header), body, self.inner.client.clock().unix_seconds())
-            .map(|key| Trusted { body, signed_by: Some(key) })
-            .map_err(Distrust::Signature)
+        let now = self.inner.client.clock().unix_seconds();
+        match keys.verify(Some(header), body, now) {
+            Ok(key) => Ok(Trusted { body, signed_by: Some(key) }),
+            Err(SignatureError::Mismatch)
+                if body.len() > CANONICAL_FALLBACK_LIMIT
+                    && self.inner.refusals.may_look_closer(now)
+                    && keys.signed_canonically(header, body, now) =>
+            {
+                Err(Distrust::Rewritten)
+            }
+            Err(error) => Err(Distrust::Signature(error)),
+        }
     }
 
     /// The URL that an unsigned request may have registered. In band the answer holds the app's configuration, so that
@@ -105,7 +117,9 @@ impl Endpoint {
                     &serde_json::json!({ "code": "internal_server_error", "message": message }),
                 )
             }
-            Distrust::Signature(_) => Reply::message(StatusCode::UNAUTHORIZED, "Unauthorized"),
+            Distrust::Signature(_) | Distrust::Rewritten => {
+                Reply::message(StatusCode::UNAUTHORIZED, "Unauthorized")
+            }
         }
     }
 }

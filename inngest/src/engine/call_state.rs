@@ -1,12 +1,18 @@
 //! What the steps of one call share with the driver that polls their function.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use std::task::Poll;
+
 use super::memo::Memo;
-use super::slots::{Fault, Phase, Slot, Slots, Work};
+use super::own_failures::OwnFailures;
+use super::policy::RetryPolicy;
+use super::slots::{Phase, Slot, Slots, Work};
 use super::step_id::{StepId, StepIds};
 use crate::clock::Clock;
-use crate::{Client, Run};
+use crate::middleware::Hooks;
+use crate::{Client, Error, Run};
 
 /// One call of one run. Steps borrow it, so they cannot outlive the call.
 pub(crate) struct CallState<'b> {
@@ -14,13 +20,34 @@ pub(crate) struct CallState<'b> {
     pub(crate) run: Run<'b>,
     pub(crate) memo: Memo<'b>,
     pub(crate) client: &'b Client,
+    pub(crate) hooks: Hooks<'b>,
+    pub(super) own_failures: &'b OwnFailures,
+    /// The function is being polled: what is dropped now, it drops itself.
+    pub(super) polling: AtomicBool,
     ids: Mutex<StepIds>,
     slots: Mutex<Slots>,
 }
 
 impl<'b> CallState<'b> {
-    pub(crate) fn new(app_id: &'b str, run: Run<'b>, memo: Memo<'b>, client: &'b Client) -> Self {
-        Self { app_id, run, memo, client, ids: Mutex::default(), slots: Mutex::default() }
+    pub(crate) fn new(
+        app_id: &'b str,
+        run: Run<'b>,
+        memo: Memo<'b>,
+        client: &'b Client,
+        hooks: Hooks<'b>,
+        own_failures: &'b OwnFailures,
+    ) -> Self {
+        Self {
+            app_id,
+            run,
+            memo,
+            client,
+            hooks,
+            own_failures,
+            polling: AtomicBool::new(false),
+            ids: Mutex::default(),
+            slots: Mutex::default(),
+        }
     }
 
     pub(crate) fn clock(&self) -> &'b Clock {
@@ -41,15 +68,29 @@ impl<'b> CallState<'b> {
         slots.all.push(Slot {
             step: step.clone(),
             work: Work::RUN,
+            policy: RetryPolicy::default(),
             race,
             phase: Phase::Created,
+            started: None,
             fresh: None,
             waker: None,
         });
         (step, index)
     }
 
-    pub(crate) fn fault(&self, fault: Fault) {
-        self.slots().fault.get_or_insert(fault);
+    /// What there is to give to the function; or it waits for the end of the call, where an error is no error of the step.
+    pub(crate) fn or_fail<T>(&self, result: Result<T, Error>) -> Poll<T> {
+        match result {
+            Ok(value) => Poll::Ready(value),
+            Err(error) => {
+                self.fail(error);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Ends the call with this error, which the function cannot catch.
+    pub(crate) fn fail(&self, error: Error) {
+        self.slots().failure.get_or_insert(error);
     }
 }

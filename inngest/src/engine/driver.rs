@@ -47,8 +47,6 @@ pub(crate) enum Outcome {
     Found(Vec<Found>),
     /// The step asked for does not exist in this program.
     TargetMissing(Vec<StepId>),
-    /// The program itself is wrong.
-    Fault(Fault),
     /// Steps have run, one after the other, and could not be saved within the call. The last one may have
     /// failed.
     Unsaved(Vec<Executed>),
@@ -84,9 +82,11 @@ pub(super) async fn next_outcome<'a>(
             // a step that was asked for.
             let replaying = dispatch.target.is_some() || call.slots().resolved < saved;
             let replaying = Replaying::set(replaying);
+            call.polling.store(true, Ordering::Relaxed);
             let polled = catch_unwind(AssertUnwindSafe(|| {
                 function.as_mut().poll(&mut Context::from_waker(&waker))
             }));
+            call.polling.store(false, Ordering::Relaxed);
             drop(replaying);
             if let Some(outcome) = reported(call) {
                 return Poll::Ready(outcome);
@@ -125,8 +125,8 @@ pub(super) async fn next_outcome<'a>(
 /// reported, whatever the function does afterwards.
 fn reported(call: &CallState<'_>) -> Option<Outcome> {
     let mut slots = call.slots();
-    let fault = slots.fault.take().map(Outcome::Fault);
-    fault.or_else(|| slots.executed.take().map(Outcome::Executed))
+    let failed = slots.failure.take().map(|error| Outcome::Finished(Err(error)));
+    failed.or_else(|| slots.executed.take().map(Outcome::Executed))
 }
 
 enum Move {
@@ -178,7 +178,8 @@ fn next_move(call: &CallState<'_>, dispatch: &Dispatch) -> Move {
             let (found_now, finished) = (found_now.len(), call.memo.finished());
             drop(slots);
             Move::Answer(if found_now + finished > MAX_STEPS {
-                Outcome::Fault(Fault::TooManySteps { found: found_now, finished })
+                let fault = Fault::TooManySteps { found: found_now, finished };
+                Outcome::Finished(Err(fault.into_error()))
             } else {
                 Outcome::Found(found(call))
             })

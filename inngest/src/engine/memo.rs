@@ -6,16 +6,15 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::StepError;
 use crate::json::{Mismatch, decode};
+use crate::middleware::{Hooks, PayloadKind};
 use crate::step_error::MemoError;
+use crate::{Error, StepError};
 
 /// The `steps` map and the completion order of a call request.
 #[derive(Debug, Default)]
 pub(crate) struct Memo<'b> {
     steps: HashMap<&'b str, &'b RawValue>,
-    /// What middleware has put in place of some of them.
-    replaced: HashMap<String, Box<RawValue>>,
     rank: HashMap<&'b str, usize>,
 }
 
@@ -23,20 +22,15 @@ impl<'b> Memo<'b> {
     /// `stack` lists the hashes in the order in which their steps were saved (P-151).
     pub(crate) fn new(
         steps: HashMap<&'b str, &'b RawValue>,
-        replaced: HashMap<String, Box<RawValue>>,
         stack: impl IntoIterator<Item = &'b str>,
     ) -> Self {
         let rank = stack.into_iter().enumerate().map(|(rank, hash)| (hash, rank)).collect();
-        Self { steps, replaced, rank }
+        Self { steps, rank }
     }
 
-    /// The memo of a step, as the server sent it or middleware has left it.
-    pub(crate) fn get(&self, hash: &str) -> Option<&RawValue> {
-        self.steps.get(hash).map(|sent| self.current(hash, sent))
-    }
-
-    fn current<'s>(&'s self, hash: &str, sent: &'s RawValue) -> &'s RawValue {
-        self.replaced.get(hash).map_or(sent, |new| new)
+    /// The memo of a step, as the server sent it.
+    pub(crate) fn get(&self, hash: &str) -> Option<&'b RawValue> {
+        self.steps.get(hash).copied()
     }
 
     /// Whether the step is done. An `{"input":..}` entry is a step to be run again (P-154).
@@ -51,7 +45,7 @@ impl<'b> Memo<'b> {
 
     /// How many steps are done: those with a result that are not to be run again.
     pub(crate) fn done(&self) -> usize {
-        self.steps.iter().filter(|(hash, sent)| !is_rerun(self.current(hash, sent))).count()
+        self.steps.values().filter(|saved| !is_rerun(saved)).count()
     }
 
     /// When the step was saved, relative to others; steps that the server does not list come last (P-152).
@@ -89,14 +83,23 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-/// Reads the memo of a `run` step. The outer error says that the code asks for another type than was saved.
+/// Why a saved result cannot be given to the function.
+pub(crate) enum Unreadable {
+    /// The code asks for another type than was saved.
+    Mismatch(Mismatch),
+    /// Middleware refuses it.
+    Refused(Error),
+}
+
+/// Reads the memo of a `run` step.
 pub(crate) fn decode_run<T: DeserializeOwned>(
     step_id: &str,
     raw: &RawValue,
-) -> Result<Result<T, StepError>, Mismatch> {
+    hooks: Hooks<'_>,
+) -> Result<Result<T, StepError>, Unreadable> {
     // Nearly every memo is exactly `{"data":..}`: one pass over it, and no second one for the path of an error.
     let only_data = raw.get().strip_prefix("{\"data\":").and_then(|rest| rest.strip_suffix('}'));
-    if let Some(Ok(data)) = only_data.map(serde_json::from_str) {
+    if let Some(Ok(data)) = only_data.filter(|_| hooks.is_empty()).map(serde_json::from_str) {
         return Ok(Ok(data));
     }
     // A derived struct would take a list for its fields in order.
@@ -104,17 +107,30 @@ pub(crate) fn decode_run<T: DeserializeOwned>(
     let shape = is_object.then(|| serde_json::from_str(raw.get()).ok()).flatten();
     let data = match shape {
         Some(Shape { error: Some(error), .. }) if error.get() != "null" => {
-            return Ok(Err(step_error(step_id, error)));
+            return step_error(step_id, error, hooks).map(Err).map_err(Unreadable::Refused);
         }
         Some(Shape { data: Some(data), .. }) => data,
         _ => raw,
     };
-    decode(data).map(Ok)
+    decode_result(step_id, data, hooks).map(Ok)
 }
 
-fn step_error(step_id: &str, error: &RawValue) -> StepError {
-    match serde_json::from_str::<MemoError>(error.get()) {
-        Ok(error) => StepError::from_memo(step_id, error),
-        Err(_) => StepError::new(step_id, "Error", error.get()),
-    }
+/// Reads the result of a step, without the server's wrapper.
+pub(crate) fn decode_result<T: DeserializeOwned>(
+    step_id: &str,
+    data: &RawValue,
+    hooks: Hooks<'_>,
+) -> Result<T, Unreadable> {
+    let changed = hooks.incoming(PayloadKind::Step { id: step_id }, data);
+    let changed = changed.map_err(Unreadable::Refused)?;
+    decode(changed.as_deref().unwrap_or(data)).map_err(Unreadable::Mismatch)
+}
+
+fn step_error(step_id: &str, error: &RawValue, hooks: Hooks<'_>) -> Result<StepError, Error> {
+    let Ok(error) = serde_json::from_str::<MemoError>(error.get()) else {
+        return Ok(StepError::new(step_id, "Error", error.get()));
+    };
+    let error = StepError::from_memo(step_id, error);
+    let data = hooks.incoming_error_data(Some(step_id), error.data)?;
+    Ok(StepError { data, ..error })
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::slots::{Executed, Found, Work};
 use super::step_id::StepId;
-use crate::Error;
+use crate::wire_error::{WireError, cut};
 
 /// One operation. `data` is always written, also as `null` (P-207).
 #[derive(Serialize)]
@@ -20,7 +20,7 @@ pub(crate) struct Op<'a> {
     opts: Option<Opts<'a>>,
     data: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<OpError>,
+    error: Option<WireError<'a>>,
     userland: Userland<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timing: Option<Timing>,
@@ -48,14 +48,6 @@ impl<'a> Opts<'a> {
         let empty = self.label.is_none() && self.asked.is_none() && self.parallel_mode.is_none();
         (!empty).then_some(self)
     }
-}
-
-#[derive(Serialize)]
-struct OpError {
-    name: String,
-    message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -113,7 +105,7 @@ impl<'a> Op<'a> {
         let label = Some(executed.label).filter(|&label| label != Work::STEP_RUN);
         let (op, data, error) = match &executed.result {
             Ok(data) => ("StepRun", Some(&**data), None),
-            Err(error) => ("StepError", None, Some(OpError::from(error))),
+            Err(error) => ("StepError", None, Some(WireError::of(error))),
         };
         Self {
             opts: Opts::new(label, None, executed.race).unless_empty(),
@@ -121,16 +113,6 @@ impl<'a> Op<'a> {
             error,
             timing: Some(Timing { a: executed.started_ns, b: executed.took_ns }),
             ..Self::new(op, &executed.step)
-        }
-    }
-}
-
-impl From<&Error> for OpError {
-    fn from(error: &Error) -> Self {
-        Self {
-            name: error.name().into_owned(),
-            message: error.to_string(),
-            data: error.data().cloned(),
         }
     }
 }
@@ -157,13 +139,14 @@ struct FoundStep<'a> {
 
 impl<'a> StepNotFound<'a> {
     const SHOWN: usize = 25;
+    const LONGEST: usize = 64 * 1024;
 
     pub(crate) fn new(requested_step: &'a str, found: &'a [StepId]) -> Self {
         let names: Vec<_> = found.iter().take(Self::SHOWN).map(|step| step.id.as_str()).collect();
-        let message = format!(
-            "Could not find step \"{requested_step}\" to run. Found new steps: {}",
-            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-        );
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        let names = cut(&names, Self::LONGEST);
+        let message =
+            format!("Could not find step \"{requested_step}\" to run. Found new steps: {names}");
         let found_steps = found.iter().take(Self::SHOWN).map(|step| FoundStep {
             id: &step.hash,
             name: &step.id,

@@ -12,15 +12,18 @@ pub(crate) struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// What becomes of an error in the attempt `attempt`, counted from 0. An error that says itself what should
-    /// happen is left alone, except that the last attempt is the last.
-    pub(crate) fn apply(self, error: Error, attempt: u32) -> Error {
-        let attempts = attempt.saturating_add(1);
-        if self.max_attempts.is_some_and(|max| attempts >= max) {
+    /// What becomes of an error, which is the step's failure number `failures`, in the attempt `attempt` of the server,
+    /// counted from 0. An error that says itself what should happen is left alone, except that the last attempt is the
+    /// last.
+    pub(super) fn apply(self, error: Error, failures: u32, attempt: u32) -> Error {
+        if self.max_attempts.is_some_and(|max| failures >= max) {
             return error.no_retry();
         }
         match (error.retry(), self.backoff) {
-            (Retry::Backoff, Some(backoff)) => error.retry_after(backoff(attempts)),
+            // Deliveries that were lost lengthen the pause as well: something is not well.
+            (Retry::Backoff, Some(backoff)) => {
+                error.retry_after(backoff(attempt.saturating_add(1)))
+            }
             _ => error,
         }
     }
@@ -39,16 +42,18 @@ mod tests {
             max_attempts: Some(3),
             backoff: Some(|attempts| Duration::from_secs(u64::from(attempts) * 10)),
         };
-        let retry = |error: Error, attempt| policy.apply(error, attempt).retry();
+        let retry =
+            |error: Error, failures, attempt| policy.apply(error, failures, attempt).retry();
         let plain = || Error::from("no");
-        assert_eq!(retry(plain(), 0), Retry::After(Duration::from_secs(10)));
-        assert_eq!(retry(plain(), 1), Retry::After(Duration::from_secs(20)));
-        assert_eq!(retry(plain(), 2), Retry::Never);
-        assert_eq!(retry(plain(), u32::MAX), Retry::Never);
+        assert_eq!(retry(plain(), 1, 0), Retry::After(Duration::from_secs(10)));
+        assert_eq!(retry(plain(), 2, 1), Retry::After(Duration::from_secs(20)));
+        assert_eq!(retry(plain(), 2, 4), Retry::After(Duration::from_secs(50)), "three were lost");
+        assert_eq!(retry(plain(), 3, 2), Retry::Never);
+        assert_eq!(retry(plain(), u32::MAX, u32::MAX), Retry::Never);
         let minute = Duration::from_secs(60);
-        assert_eq!(retry(plain().retry_after(minute), 0), Retry::After(minute));
-        assert_eq!(retry(plain().retry_after(minute), 2), Retry::Never);
-        assert_eq!(retry(plain().no_retry(), 0), Retry::Never);
-        assert_eq!(RetryPolicy::default().apply(plain(), 9).retry(), Retry::Backoff);
+        assert_eq!(retry(plain().retry_after(minute), 1, 0), Retry::After(minute));
+        assert_eq!(retry(plain().retry_after(minute), 3, 2), Retry::Never);
+        assert_eq!(retry(plain().no_retry(), 1, 0), Retry::Never);
+        assert_eq!(RetryPolicy::default().apply(plain(), 1, 9).retry(), Retry::Backoff);
     }
 }

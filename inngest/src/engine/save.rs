@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use super::ops::Op;
 use super::slots::Executed;
 use crate::Client;
-use crate::client::path;
+use crate::client::{path, retry_after};
 
 /// What the server knows the work of this call by.
 #[derive(Debug, Clone, Serialize)]
@@ -61,7 +61,12 @@ pub(super) async fn save(
     match tokio::time::timeout(PATIENCE, request).await {
         Ok(Ok(response)) if response.status().is_success() && is_of_inngest(&response) => Ok(()),
         Ok(Ok(response)) if response.status() == StatusCode::CONFLICT => Err(SaveError::Stale),
-        Ok(Ok(response)) => Err(SaveError::Failed(format!("HTTP {}", response.status()))),
+        Ok(Ok(response)) => {
+            if let Some(pause) = retry_after(response.headers(), client.clock().now()) {
+                client.pause_checkpoints(pause);
+            }
+            Err(SaveError::Failed(format!("HTTP {}", response.status())))
+        }
         Ok(Err(error)) => Err(SaveError::Failed(error.to_string())),
         Err(_) => Err(SaveError::Failed("no answer in time".to_owned())),
     }

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::SystemTime;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::policy::RetryPolicy;
 use super::step_id::StepId;
 use crate::Error;
 
@@ -31,6 +33,10 @@ impl Work {
     /// Code of a function, as most steps are.
     pub(crate) const RUN: Self = Self::Run { label: Self::STEP_RUN };
     pub(crate) const STEP_RUN: &'static str = "step.run";
+
+    pub(crate) const INVOKE: &'static str = "InvokeFunction";
+    pub(crate) const FETCH: &'static str = "Gateway";
+    pub(crate) const INFER: &'static str = "AIGateway";
 }
 
 /// A step of the function under way.
@@ -38,9 +44,12 @@ impl Work {
 pub(super) struct Slot {
     pub(super) step: StepId,
     pub(super) work: Work,
+    pub(super) policy: RetryPolicy,
     /// The server must call again as soon as this one is done, without waiting for its siblings (P-164).
     pub(super) race: bool,
     pub(super) phase: Phase,
+    /// When its code began to run.
+    pub(super) started: Option<SystemTime>,
     /// The result of a step that was run and saved within this call.
     pub(super) fresh: Option<Arc<RawValue>>,
     pub(super) waker: Option<Waker>,
@@ -88,6 +97,21 @@ pub(crate) struct Executed {
     pub(crate) took_ns: u64,
 }
 
+impl Executed {
+    /// A step that is reported as failed, because what the server would need to carry it out cannot be sent.
+    pub(crate) fn unsendable(found: &Found, error: Error) -> Self {
+        Self {
+            slot: usize::MAX,
+            step: found.step.clone(),
+            label: Work::STEP_RUN,
+            race: found.race,
+            result: Err(error.no_retry()),
+            started_ns: 0,
+            took_ns: 0,
+        }
+    }
+}
+
 /// Something in the function's code that no reply to the server can express. It ends the run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
@@ -109,6 +133,13 @@ pub(crate) enum Fault {
     TooManySteps { found: usize, finished: usize },
 }
 
+impl Fault {
+    /// Trying again cannot help: the code is the same.
+    pub(crate) fn into_error(self) -> Error {
+        Error::from(self).no_retry()
+    }
+}
+
 /// The bookkeeping of one call.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
@@ -128,10 +159,23 @@ pub(super) struct Slots {
     /// A loser of a race may still run, and the server must not wait for it.
     pub(super) race_lost: bool,
     pub(super) executed: Option<Executed>,
-    pub(super) fault: Option<Fault>,
+    /// What ends the call, whatever the function does: a [`Fault`], or middleware that refuses something.
+    pub(super) failure: Option<Error>,
 }
 
 impl Slots {
+    pub(super) fn fail(&mut self, fault: Fault) {
+        self.failure.get_or_insert_with(|| fault.into_error());
+    }
+
+    /// What a step with code is called.
+    pub(super) fn label(&self, slot: usize) -> &'static str {
+        match self.all.get(slot).map(|slot| &slot.work) {
+            Some(Work::Run { label }) => label,
+            _ => Work::STEP_RUN,
+        }
+    }
+
     /// Whether the server must call again as soon as this step is done. A step after a race must say so too, or
     /// the next call waits for the losers.
     pub(super) fn races(&self, slot: &Slot) -> bool {

@@ -1,8 +1,9 @@
 //! One step of a call: from its first poll to its result.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::value::RawValue;
 
@@ -11,8 +12,8 @@ use super::inside_step::InsideStep;
 use super::policy::RetryPolicy;
 use super::slots::{Executed, Fault, Phase, Slots, Work};
 use super::step_id::StepId;
-use crate::Error;
-use crate::clock::Clock;
+use crate::middleware::{Hooks, PayloadKind, StepInfo};
+use crate::{Error, Retry, json};
 
 /// Whether a step has its result or must produce it.
 pub(crate) enum Decision<'a> {
@@ -106,13 +107,13 @@ impl<'a> StepSlot<'a> {
 
     fn enter(&self, slots: &mut Slots, describe: impl FnOnce() -> Result<Work, String>) {
         if self.step.id.is_empty() {
-            slots.fault.get_or_insert(Fault::EmptyId);
+            slots.fail(Fault::EmptyId);
         }
         if self.step.id.len() > LONG_ID {
             tracing::warn!(step = self.step.id, "the id of a step has more than {LONG_ID} bytes");
         }
         if slots.inside_step {
-            slots.fault.get_or_insert(Fault::Nested { inner: self.step.id.clone() });
+            slots.fail(Fault::Nested { inner: self.step.id.clone() });
         }
         let phase = if self.is_saved() {
             slots.waiting.insert((self.call.memo.rank(&self.step.hash), self.index));
@@ -122,8 +123,7 @@ impl<'a> StepSlot<'a> {
                 (Ok(work), Some(slot)) => slot.work = work,
                 (Ok(_), None) => {}
                 (Err(reason), _) => {
-                    let step = self.step.id.clone();
-                    slots.fault.get_or_insert(Fault::Unusable { step, reason });
+                    slots.fail(Fault::Unusable { step: self.step.id.clone(), reason });
                 }
             }
             slots.found.push(self.index);
@@ -134,37 +134,71 @@ impl<'a> StepSlot<'a> {
 
     /// Runs the step's code, and hands what came of it to the driver: the server must save the result before
     /// the function may see it. The next decision says when that is so.
-    pub(crate) async fn execute<F>(&self, label: &'static str, policy: RetryPolicy, code: F)
+    pub(crate) async fn execute<F>(&self, policy: RetryPolicy, code: F)
     where
         F: Future<Output = Result<Box<RawValue>, Error>>,
     {
-        let clock = self.call.clock();
-        let (started, started_ns) = (clock.now(), unix_ns(clock));
+        let hooks = self.call.hooks;
+        hooks.before_step(&self.info());
+        if let Some(slot) = self.call.slots().all.get_mut(self.index) {
+            slot.started = Some(self.call.clock().now());
+            slot.policy = policy;
+        }
         let result = InsideStep::new(self.call, std::pin::pin!(code)).await;
-        let result = result.map_err(|error| policy.apply(error, self.call.run.attempt));
-        let took = clock.now().duration_since(started).unwrap_or_default();
-        let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        let mut slots = self.call.slots();
-        slots.set_phase(self.index, Phase::Ran);
-        let executed = self.executed(&slots, label, result);
-        slots.executed.get_or_insert(Executed { started_ns, took_ns, ..executed });
+        let result = self.counted(result.and_then(|output| self.leaving(output)));
+        self.ended(Phase::Ran, result, hooks);
     }
 
-    fn executed(
-        &self,
-        slots: &Slots,
-        label: &'static str,
-        result: Result<Box<RawValue>, Error>,
-    ) -> Executed {
-        Executed {
+    /// A result as it is saved.
+    fn leaving(&self, output: Box<RawValue>) -> Result<Box<RawValue>, Error> {
+        let kind = PayloadKind::Step { id: &self.step.id };
+        match self.call.hooks.outgoing(kind, &output)? {
+            None => Ok(output),
+            Some(changed) => json::step_output(&changed).map_err(|u| u.of_result(&self.step.id)),
+        }
+    }
+
+    /// An error with what follows from it, by the step's own limit.
+    fn counted(&self, result: Result<Box<RawValue>, Error>) -> Result<Box<RawValue>, Error> {
+        let policy = self.call.slots().all.get(self.index).map(|slot| slot.policy);
+        let policy = policy.unwrap_or_default();
+        let (run, step, counts) = (self.call.run, &self.step.hash, self.call.own_failures);
+        let limited = policy.max_attempts.is_some();
+        let result = result.map_err(|error| {
+            let failures = if limited { counts.count(run.id, step) } else { 1 };
+            policy.apply(error, failures, run.attempt)
+        });
+        let goes_on = result.as_ref().is_err_and(|error| error.retry() != Retry::Never);
+        if limited && !goes_on {
+            counts.forget(run.id, step);
+        }
+        result
+    }
+
+    fn ended(&self, phase: Phase, result: Result<Box<RawValue>, Error>, hooks: Hooks<'_>) {
+        let now = self.call.clock().now();
+        let started = self.call.slots().all.get(self.index).and_then(|slot| slot.started);
+        let started = started.unwrap_or(now);
+        let took = now.duration_since(started).unwrap_or_default();
+        hooks.step_ended(&self.info(), result.as_ref().err(), took);
+        let result = result.map_err(|error| hooks.outgoing_error(Some(&self.step.id), error));
+        let mut slots = self.call.slots();
+        slots.set_phase(self.index, phase);
+        let executed = Executed {
             slot: self.index,
             step: self.step.clone(),
-            label,
+            label: slots.label(self.index),
             race: slots.all.get(self.index).is_some_and(|slot| slots.races(slot)),
             result,
-            started_ns: unix_ns(self.call.clock()),
-            took_ns: 0,
-        }
+            started_ns: nanoseconds(started.duration_since(UNIX_EPOCH).unwrap_or_default()),
+            took_ns: nanoseconds(took),
+        };
+        slots.executed.get_or_insert(executed);
+    }
+
+    fn info(&self) -> StepInfo<'_> {
+        let StepId { id, index, hash } = &self.step;
+        StepInfo { id, index: *index, hash, kind: self.call.slots().label(self.index) }
     }
 }
 
@@ -184,22 +218,33 @@ impl Drop for StepSlot<'_> {
                 slots.waiting.remove(&(self.call.memo.rank(&self.step.hash), self.index));
                 slots.resolved += 1;
             }
-            // A timeout or a race around a running step: what the code has done is unknown, and only a failed
-            // attempt says so.
             Phase::Running => {
-                let error = Error::from(format!(
-                    "step `{}` was dropped while its code ran; put a timeout inside the step, not around it",
-                    self.step.id
-                ));
-                let executed = self.executed(&slots, Work::STEP_RUN, Err(error));
-                slots.executed.get_or_insert(executed);
+                drop(slots);
+                self.dropped();
             }
             Phase::Created | Phase::Resolved | Phase::Ran | Phase::Gone => {}
         }
     }
 }
 
-fn unix_ns(clock: &Clock) -> u64 {
-    let since = clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+impl StepSlot<'_> {
+    /// The step's code was dropped while it ran: by a timeout or a race around it, or because the call was cut off. What
+    /// the code has done is unknown, and only a failed attempt says so.
+    fn dropped(&self) {
+        let step = &self.step.id;
+        let result = if self.call.polling.load(Ordering::Relaxed) {
+            self.counted(Err(Error::from(format!(
+                "step `{step}` was dropped while its code ran; put a timeout inside the step, not around it"
+            ))))
+        } else {
+            Err(Error::from(format!("the call was cut off while the code of step `{step}` ran")))
+        };
+        // A hook that panics during a panic would end the process.
+        let hooks = if std::thread::panicking() { Hooks::NONE } else { self.call.hooks };
+        self.ended(Phase::Gone, result, hooks);
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

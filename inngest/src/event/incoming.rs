@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::json::decode;
+use crate::json::{Mismatch, decode};
 
 /// The name of the event of a run that another function, or a person, has started directly.
 const INVOKED: &str = "inngest/function.invoked";
@@ -14,15 +14,12 @@ const INVOKED: &str = "inngest/function.invoked";
 /// An event as it arrived: its data is read once its type is known.
 pub struct Incoming<'a> {
     name: &'a str,
-    data: Option<Cow<'a, RawValue>>,
+    data: Option<&'a RawValue>,
 }
 
 impl<'a> Incoming<'a> {
-    /// Takes what the server adds to an invoked run's data out of it again (P-114): a strict type would refuse it, and
-    /// a map would show it.
     pub(crate) fn new(name: &'a str, data: Option<&'a RawValue>) -> Self {
-        let hidden = data.filter(|_| name == INVOKED).and_then(without_servers_part);
-        Self { name, data: hidden.map(Cow::Owned).or(data.map(Cow::Borrowed)) }
+        Self { name, data }
     }
 
     /// The event's name.
@@ -35,10 +32,10 @@ impl<'a> Incoming<'a> {
         self.name == INVOKED
     }
 
-    /// The event's data as a `T`.
+    /// The event's data as a `T`. Data that says nothing is whatever `T` takes for that, such as a unit struct or one whose
+    /// fields may all be absent.
     pub fn data<T: DeserializeOwned>(&self) -> Result<T, EventMismatch> {
-        decode(self.data.as_deref().unwrap_or(RawValue::NULL))
-            .map_err(|mismatch| self.mismatch(mismatch.to_string()))
+        event_data(self.data).map_err(|mismatch| self.mismatch(mismatch.to_string()))
     }
 
     /// An error that says why the event cannot be read.
@@ -47,10 +44,29 @@ impl<'a> Incoming<'a> {
     }
 }
 
-fn without_servers_part(data: &RawValue) -> Option<Box<RawValue>> {
-    let mut fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(data.get()).ok()?;
-    fields.remove("_inngest")?;
-    serde_json::value::to_raw_value(&fields).ok()
+/// Reads the data of an event.
+pub(crate) fn event_data<T: DeserializeOwned>(data: Option<&RawValue>) -> Result<T, Mismatch> {
+    let data = data.unwrap_or(RawValue::NULL);
+    // No data is `null` from one sender and `{}` from the next; a unit struct reads the first, other structs the second.
+    let same = match data.get() {
+        "null" => "{}",
+        "{}" => "null",
+        _ => return decode(data),
+    };
+    decode(data).or_else(|mismatch| serde_json::from_str(same).map_err(|_| mismatch))
+}
+
+/// Takes what the server adds to an invoked run's data out of it again (P-114): a strict type would refuse it, and a map
+/// would show it.
+pub(super) fn without_servers_part<'a>(event: &str, data: &'a RawValue) -> Cow<'a, RawValue> {
+    let without = || {
+        let mut fields: BTreeMap<Cow<'_, str>, &RawValue> =
+            serde_json::from_str(data.get()).ok()?;
+        fields.remove("_inngest")?;
+        serde_json::value::to_raw_value(&fields).ok()
+    };
+    let changed = (event == INVOKED).then(without).flatten();
+    changed.map_or(Cow::Borrowed(data), Cow::Owned)
 }
 
 /// An event whose data is not what its name promises. Trying again cannot help.

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
+pub(crate) use incoming::event_data;
 pub use incoming::{EventMismatch, Incoming};
 pub(crate) use raw::RawEvent;
 pub use scheduled::Scheduled;
@@ -46,7 +47,8 @@ pub struct Event<T> {
 pub struct NewEvent {
     /// Its name. Names that begin with `inngest/` are the server's own and refused by it.
     pub name: String,
-    /// What it says: a JSON object, as text, so that one that was stored is sent as it stands.
+    /// What it says: a JSON object, as text, so that one that was stored is sent as it stands. It must be one that can be
+    /// read back; an integer beyond 2<sup>53</sup> would arrive altered.
     pub data: Box<RawValue>,
     /// Events with the same id start a function once within 24 hours (P-178).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,17 +59,18 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
-    /// An event by name, for data that has no type of its own.
+    /// An event by name, for data that has no type of its own. `null` counts as an empty object.
     #[expect(clippy::needless_pass_by_value, reason = "what callers write is `json!({..})`")]
     pub fn named(name: impl Into<String>, data: Value) -> Self {
         // A value can always be written.
         let data = to_raw_value(&data).unwrap_or_default();
-        Self { name: name.into(), data, id: None, ts: None }
+        Self { name: name.into(), data: object_for_null(data), id: None, ts: None }
     }
 
     /// A typed event. Fails when the data cannot be written as JSON.
     pub fn new<T: EventData + Serialize>(data: &T) -> Result<Self, serde_json::Error> {
-        Ok(Self { name: T::NAME.to_owned(), data: to_raw_value(data)?, id: None, ts: None })
+        let data = object_for_null(to_raw_value(data)?);
+        Ok(Self { name: T::NAME.to_owned(), data, id: None, ts: None })
     }
 
     /// The same event with an idempotency id.
@@ -81,4 +84,9 @@ impl NewEvent {
     pub fn at(self, unix_milliseconds: i64) -> Self {
         Self { ts: Some(unix_milliseconds), ..self }
     }
+}
+
+/// A unit struct is written as `null`, and the server takes an object only.
+fn object_for_null(data: Box<RawValue>) -> Box<RawValue> {
+    if data.get() == "null" { RawValue::from_string("{}".to_owned()).unwrap_or(data) } else { data }
 }

@@ -1,38 +1,69 @@
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
+use super::incoming::without_servers_part;
 use super::{Event, EventMismatch, EventSet, Incoming};
-use crate::json;
+use crate::middleware::{Hooks, PayloadKind};
+use crate::{Result, json};
 
 /// An event of a call, its data unparsed.
-#[derive(Deserialize)]
 pub(crate) struct RawEvent<'a> {
+    id: Option<String>,
+    name: String,
+    pub(crate) data: Option<Cow<'a, RawValue>>,
+    ts: Option<Number>,
+}
+
+#[derive(Deserialize)]
+struct Wire<'a> {
     #[serde(default)]
-    pub(crate) id: Option<String>,
-    pub(crate) name: String,
+    id: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
     #[serde(borrow, default)]
-    pub(crate) data: Option<&'a RawValue>,
+    data: Option<&'a RawValue>,
     #[serde(default)]
     ts: Option<Number>,
 }
 
-/// How deep an event may nest; as deep as `serde_json` follows typed data. Text that nothing here looks at would
-/// otherwise pass at any depth, and fail where it is read next.
-const MAX_DEPTH: usize = 128;
+/// How deep an event may nest: its data, and around it the event, as part of the data of one that reports its run's
+/// failure. Text that nothing here looks at would otherwise pass at any depth, and fail where it is read next.
+const MAX_DEPTH: usize = json::READABLE_DEPTH + 3;
 
 impl<'a> RawEvent<'a> {
-    pub(crate) fn read(json: &'a RawValue) -> Result<Self, String> {
+    /// Reads an event of a run, and lets middleware look at its data.
+    pub(crate) fn read(json: &'a RawValue, hooks: Hooks<'_>) -> Result<Self> {
+        let event = Self::parse(json, None);
+        event.map_err(|problem| format!("the event cannot be read: {problem}"))?.seen_by(hooks)
+    }
+
+    /// Reads an event that may lack its name where it is known.
+    pub(crate) fn parse(json: &'a RawValue, name: Option<&str>) -> Result<Self, String> {
         if json::depth(json.get()) > MAX_DEPTH {
-            return Err(format!("the event nests deeper than {MAX_DEPTH} levels"));
+            return Err(format!("it nests deeper than {MAX_DEPTH} levels"));
         }
-        serde_json::from_str(json.get())
-            .map_err(|error| format!("the event cannot be read: {error}"))
+        let event: Wire<'_> = serde_json::from_str(json.get()).map_err(|e| e.to_string())?;
+        let name = event.name.or_else(|| name.map(str::to_owned)).ok_or("it has no name")?;
+        let data = event.data.map(|data| without_servers_part(&name, data));
+        Ok(Self { id: event.id, name, data, ts: event.ts })
+    }
+
+    /// Lets middleware look at its data.
+    pub(crate) fn seen_by(mut self, hooks: Hooks<'_>) -> Result<Self> {
+        if let Some(came) = &self.data
+            && let Some(changed) = hooks.incoming(PayloadKind::Event { name: &self.name }, came)?
+        {
+            self.data = Some(Cow::Owned(changed));
+        }
+        Ok(self)
     }
 
     /// The event with its data read as one of `E`.
     pub(crate) fn typed<E: EventSet>(self) -> Result<Event<E>, EventMismatch> {
-        let data = E::decode(&Incoming::new(&self.name, self.data))?;
+        let data = E::decode(&Incoming::new(&self.name, self.data.as_deref()))?;
         Ok(self.with(data))
     }
 

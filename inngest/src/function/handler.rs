@@ -137,7 +137,7 @@ where
 {
     fn start<'a>(&'a self, call: &'a CallState<'a>, given: Given<'a>) -> FunctionFuture<'a> {
         Box::pin(async move {
-            let failure = Failure::read(given.event.data)?;
+            let failure = Failure::read(given.event.data.as_deref(), call.hooks)?;
             self.handler.call(failure, Step::new(call)).await.map_err(Into::into)?;
             write_output(&())
         })

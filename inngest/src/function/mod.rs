@@ -6,7 +6,6 @@ mod invoke;
 mod served;
 mod start;
 
-use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -15,14 +14,14 @@ use serde_json::value::RawValue;
 
 use crate::event::RawEvent;
 use crate::middleware::Middleware;
-use crate::{Config, Error, Event, EventSet, Result, Run, Step};
+use crate::{Config, Event, EventSet, Result, ResultExt as _, Run, Step};
 
 pub use failure::{Failure, FailureCause};
 pub use handler::{AsyncFunction, Handler};
 pub(crate) use served::Served;
 pub use served::{Configured, Serve};
 pub use start::FailureHandler;
-pub(crate) use start::Given;
+pub(crate) use start::{Given, write_output};
 
 /// A durable function: started by an event, advanced step by step, retried by the server.
 ///
@@ -98,7 +97,7 @@ pub struct Context<'a, F: Function> {
     /// What [middleware](crate::middleware) has put there for the function.
     pub extensions: &'a http::Extensions,
     /// All events of the run, unread.
-    batch: &'a [Cow<'a, RawValue>],
+    batch: &'a [&'a RawValue],
 }
 
 impl<F: Function> Context<'_, F> {
@@ -106,12 +105,10 @@ impl<F: Function> Context<'_, F> {
     ///
     /// One whose data does not fit makes a final error that names its position.
     pub fn events(&self) -> Result<Vec<Event<F::Event>>> {
-        let read = |(index, event): (usize, &Cow<'_, RawValue>)| {
-            let event =
-                RawEvent::read(event).and_then(|event| event.typed().map_err(|e| e.to_string()));
-            event.map_err(|problem| {
-                Error::from(format!("event {index} of the batch: {problem}")).no_retry()
-            })
+        let hooks = self.step.hooks();
+        let read = |(index, event): (usize, &&RawValue)| {
+            let event = RawEvent::read(event, hooks).and_then(|event| event.typed().no_retry());
+            event.map_err(|error| error.within(format_args!("event {index} of the batch")))
         };
         self.batch.iter().enumerate().map(read).collect()
     }

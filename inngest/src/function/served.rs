@@ -201,7 +201,7 @@ impl<F: OnFailure> Start for FailedRun<F> {
     fn start<'a>(&'a self, call: &'a CallState<'a>, given: Given<'a>) -> FunctionFuture<'a> {
         Box::pin(async move {
             let Given { event, extensions, .. } = given;
-            let failure = Failure::read(event.data)?;
+            let failure = Failure::read(event.data.as_deref(), call.hooks)?;
             let cx = FailureContext { failure, step: Step::new(call), run: call.run, extensions };
             self.0.on_failure(cx).await?;
             write_output(&())

@@ -1,6 +1,5 @@
 //! Code that is started for a call, whatever its types are.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -13,7 +12,7 @@ use crate::{Error, Result, json};
 /// What a call gives to its function.
 pub(crate) struct Given<'a> {
     pub(crate) event: RawEvent<'a>,
-    pub(crate) events: &'a [Cow<'a, RawValue>],
+    pub(crate) events: &'a [&'a RawValue],
     pub(crate) extensions: &'a http::Extensions,
 }
 
@@ -37,7 +36,7 @@ pub trait FailureHandler<F> {
 }
 
 /// What a function returns, as the server stores it.
-pub(super) fn write_output(output: &impl Serialize) -> Result<Box<RawValue>> {
+pub(crate) fn write_output(output: &impl Serialize) -> Result<Box<RawValue>> {
     json::function_result(output).map_err(|reason| {
         Error::from(format!("the function's result cannot be sent: {reason}")).no_retry()
     })

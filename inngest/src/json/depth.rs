@@ -1,5 +1,11 @@
 //! How deep JSON nests.
 
+/// How deep `serde_json` reads (I9).
+pub(crate) const READABLE_DEPTH: usize = 127;
+/// How deep a value may nest that is written. It is not read alone: an operation, an event, or a failure event around that
+/// one is around it.
+pub(crate) const MAX_DEPTH: usize = 120;
+
 /// The depth of valid JSON text.
 pub(crate) fn depth(json: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);

@@ -15,7 +15,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Checks the next key: it must be a text.
+    /// Checks the next key: it must be a text, or what JSON writes as one.
     pub(super) fn next<T, E>(&mut self, key: &T, doubtful: &Cell<bool>) -> Result<(), E>
     where
         T: Serialize + ?Sized,
@@ -43,10 +43,19 @@ struct Key<'k, 'c, E> {
 }
 
 fn no_text<T, E: Error>() -> Result<T, E> {
-    Err(E::custom("a map has a key that is no text; turn its keys into strings"))
+    Err(E::custom("a map has a key that is neither text nor number; turn its keys into strings"))
 }
 
-/// Methods for everything that is no text.
+/// Methods for what is written as text, and read back from it.
+macro_rules! as_text {
+    ($($method:ident($type:ty);)*) => {
+        $(fn $method(self, value: $type) -> Result<(), E> {
+            self.serialize_str(&value.to_string())
+        })*
+    };
+}
+
+/// Methods for everything else.
 macro_rules! refuse {
     ($($method:ident($($type:ty),*);)*) => {
         $(fn $method(self, $(_: $type),*) -> Result<(), E> { no_text() })*
@@ -111,7 +120,7 @@ impl<E: Error> Serializer for Key<'_, '_, E> {
         no_text()
     }
 
-    refuse! {
+    as_text! {
         serialize_bool(bool);
         serialize_i8(i8);
         serialize_i16(i16);
@@ -123,6 +132,9 @@ impl<E: Error> Serializer for Key<'_, '_, E> {
         serialize_u32(u32);
         serialize_u64(u64);
         serialize_u128(u128);
+    }
+
+    refuse! {
         serialize_f32(f32);
         serialize_f64(f64);
         serialize_bytes(&[u8]);

@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use serde::ser::{self, Error as _, Serialize, Serializer};
 
+use super::MAX_DEPTH;
 use super::key::Keys;
 
 /// The largest integer up to which an IEEE double, and so canonical JSON, distinguishes all integers.
@@ -21,33 +22,65 @@ pub(super) fn repeated(key: &str) -> String {
 /// What `serde_json` calls a value that holds JSON text or the digits of a number.
 const TEXT_INSIDE: [&str; 2] = ["$serde_json::private::RawValue", "$serde_json::private::Number"];
 
+/// What is noted while a value is written.
+#[derive(Default)]
+pub(super) struct Noted {
+    /// The text must be read again.
+    pub(super) doubtful: Cell<bool>,
+    depth: Cell<usize>,
+}
+
+impl Noted {
+    /// Whether the value was given up because it nests too deeply.
+    pub(super) fn too_deep(&self) -> bool {
+        self.depth.get() > MAX_DEPTH
+    }
+
+    /// Begins `levels` of nesting. Not one too many: a value could nest so deeply that to write it would take all of
+    /// the stack.
+    fn enter<E: ser::Error>(&self, levels: usize) -> Result<(), E> {
+        self.depth.set(self.depth.get() + levels);
+        if self.too_deep() { Err(E::custom("too deep")) } else { Ok(()) }
+    }
+
+    fn leave(&self, levels: usize) {
+        self.depth.set(self.depth.get().saturating_sub(levels));
+    }
+}
+
 /// A value that is checked while it is written.
 pub(super) struct Checked<'v, 'c, T: ?Sized> {
     value: &'v T,
-    doubtful: &'c Cell<bool>,
+    noted: &'c Noted,
 }
 
 impl<'v, 'c, T: ?Sized> Checked<'v, 'c, T> {
-    pub(super) fn new(value: &'v T, doubtful: &'c Cell<bool>) -> Self {
-        Self { value, doubtful }
+    pub(super) fn new(value: &'v T, noted: &'c Noted) -> Self {
+        Self { value, noted }
     }
 }
 
 impl<T: Serialize + ?Sized> Serialize for Checked<'_, '_, T> {
     fn serialize<S: Serializer>(&self, inner: S) -> Result<S::Ok, S::Error> {
-        self.value.serialize(Strict { inner, doubtful: self.doubtful })
+        self.value.serialize(Strict { inner, noted: self.noted })
     }
 }
 
 struct Strict<'c, S> {
     inner: S,
-    /// Set when the text must be read again.
-    doubtful: &'c Cell<bool>,
+    noted: &'c Noted,
 }
 
-impl<'c, S> Strict<'c, S> {
-    fn compound<C>(doubtful: &'c Cell<bool>, inner: C) -> Compound<'c, C> {
-        Compound { inner, doubtful, keys: Keys::default() }
+impl<'c, S: Serializer> Strict<'c, S> {
+    /// A list, map or struct that begins with so many brackets.
+    fn compound<C>(
+        self,
+        levels: usize,
+        begin: impl FnOnce(S) -> Result<C, S::Error>,
+    ) -> Result<Compound<'c, C>, S::Error> {
+        self.noted.enter(levels)?;
+        let inner = begin(self.inner)?;
+        Ok(Compound { inner, noted: self.noted, keys: Keys::default(), levels })
     }
 }
 
@@ -85,9 +118,9 @@ macro_rules! floats {
 }
 
 macro_rules! compounds {
-    ($($method:ident($($name:ident: $type:ty),*) -> $compound:ident;)*) => {
+    ($($levels:literal $method:ident($($name:ident: $type:ty),*) -> $compound:ident;)*) => {
         $(fn $method(self, $($name: $type),*) -> Result<Self::$compound, S::Error> {
-            Ok(Self::compound(self.doubtful, self.inner.$method($($name),*)?))
+            self.compound($levels, |inner| inner.$method($($name),*))
         })*
     };
 }
@@ -133,12 +166,12 @@ impl<'c, S: Serializer> Serializer for Strict<'c, S> {
     }
 
     compounds! {
-        serialize_seq(len: Option<usize>) -> SerializeSeq;
-        serialize_tuple(len: usize) -> SerializeTuple;
-        serialize_tuple_struct(name: &'static str, len: usize) -> SerializeTupleStruct;
-        serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str, len: usize) -> SerializeTupleVariant;
-        serialize_map(len: Option<usize>) -> SerializeMap;
-        serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, len: usize) -> SerializeStructVariant;
+        1 serialize_seq(len: Option<usize>) -> SerializeSeq;
+        1 serialize_tuple(len: usize) -> SerializeTuple;
+        1 serialize_tuple_struct(name: &'static str, len: usize) -> SerializeTupleStruct;
+        2 serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str, len: usize) -> SerializeTupleVariant;
+        1 serialize_map(len: Option<usize>) -> SerializeMap;
+        2 serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, len: usize) -> SerializeStructVariant;
     }
 
     fn serialize_struct(
@@ -146,14 +179,16 @@ impl<'c, S: Serializer> Serializer for Strict<'c, S> {
         name: &'static str,
         len: usize,
     ) -> Result<Self::SerializeStruct, S::Error> {
-        if TEXT_INSIDE.contains(&name) {
-            self.doubtful.set(true);
+        // The levels of such text are counted when it is read again.
+        let is_text = TEXT_INSIDE.contains(&name);
+        if is_text {
+            self.noted.doubtful.set(true);
         }
-        Ok(Self::compound(self.doubtful, self.inner.serialize_struct(name, len)?))
+        self.compound(usize::from(!is_text), |inner| inner.serialize_struct(name, len))
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        self.inner.serialize_some(&Checked::new(value, self.doubtful))
+        self.inner.serialize_some(&Checked::new(value, self.noted))
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -161,7 +196,7 @@ impl<'c, S: Serializer> Serializer for Strict<'c, S> {
         name: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        self.inner.serialize_newtype_struct(name, &Checked::new(value, self.doubtful))
+        self.inner.serialize_newtype_struct(name, &Checked::new(value, self.noted))
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -171,8 +206,11 @@ impl<'c, S: Serializer> Serializer for Strict<'c, S> {
         variant: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        let value = Checked::new(value, self.doubtful);
-        self.inner.serialize_newtype_variant(name, index, variant, &value)
+        self.noted.enter(1)?;
+        let value = Checked::new(value, self.noted);
+        let written = self.inner.serialize_newtype_variant(name, index, variant, &value)?;
+        self.noted.leave(1);
+        Ok(written)
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
@@ -187,8 +225,9 @@ impl<'c, S: Serializer> Serializer for Strict<'c, S> {
 /// A list, map or struct under way.
 struct Compound<'c, C> {
     inner: C,
-    doubtful: &'c Cell<bool>,
+    noted: &'c Noted,
     keys: Keys,
+    levels: usize,
 }
 
 macro_rules! lists {
@@ -198,10 +237,11 @@ macro_rules! lists {
             type Error = C::Error;
 
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
-                self.inner.$method(&Checked::new(value, self.doubtful))
+                self.inner.$method(&Checked::new(value, self.noted))
             }
 
             fn end(self) -> Result<C::Ok, C::Error> {
+                self.noted.leave(self.levels);
                 self.inner.end()
             }
         })*
@@ -227,7 +267,7 @@ macro_rules! structs {
                 key: &'static str,
                 value: &T,
             ) -> Result<(), C::Error> {
-                self.inner.serialize_field(key, &Checked::new(value, self.doubtful))
+                self.inner.serialize_field(key, &Checked::new(value, self.noted))
             }
 
             fn skip_field(&mut self, key: &'static str) -> Result<(), C::Error> {
@@ -235,6 +275,7 @@ macro_rules! structs {
             }
 
             fn end(self) -> Result<C::Ok, C::Error> {
+                self.noted.leave(self.levels);
                 self.inner.end()
             }
         })*
@@ -248,15 +289,16 @@ impl<C: ser::SerializeMap> ser::SerializeMap for Compound<'_, C> {
     type Error = C::Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), C::Error> {
-        self.keys.next(key, self.doubtful)?;
+        self.keys.next(key, &self.noted.doubtful)?;
         self.inner.serialize_key(key)
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
-        self.inner.serialize_value(&Checked::new(value, self.doubtful))
+        self.inner.serialize_value(&Checked::new(value, self.noted))
     }
 
     fn end(self) -> Result<C::Ok, C::Error> {
+        self.noted.leave(self.levels);
         self.inner.end()
     }
 }

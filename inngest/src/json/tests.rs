@@ -1,10 +1,13 @@
 use std::collections::{BTreeMap, HashMap};
 
-use serde::Serialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
-use super::{MAX_RESULT, MAX_STEP_OUTPUT, WRAPPER, function_result, step_output};
+use super::{
+    MAX_DEPTH, MAX_REPLY, MAX_STEP_OUTPUT, Unsavable, WRAPPER, decode, function_result,
+    payload_text, step_output, step_result,
+};
 
 fn refusal(value: &impl Serialize) -> String {
     step_output(value).expect_err("refused").to_string()
@@ -57,12 +60,65 @@ fn t35_keys_must_be_texts() {
     struct Name(String);
     assert_eq!(text(&BTreeMap::from([(Color::Red, 1)])), r#"{"Red":1}"#);
     assert_eq!(text(&BTreeMap::from([(Name("a".into()), 1)])), r#"{"a":1}"#);
+    for refused in
+        [refusal(&BTreeMap::from([((1, 2), 1)])), refusal(&BTreeMap::from([(None::<String>, 1)]))]
+    {
+        assert!(refused.contains("a key that is neither text nor number"), "{refused}");
+    }
+}
+
+#[test]
+fn t35_numbers_as_keys_are_written_as_texts_and_read_back() {
+    let numbers = HashMap::from([(u64::MAX, 'a'), (9, 'b'), (10, 'c')]);
+    let json = step_result(&numbers).expect("accepted");
+    assert_eq!(decode::<HashMap<u64, char>>(&json).expect("the same"), numbers);
+    let truths = BTreeMap::from([(false, -1), (true, 1)]);
+    let json = step_result(&truths).expect("accepted");
+    assert_eq!(json.get(), r#"{"false":-1,"true":1}"#);
+    assert_eq!(decode::<BTreeMap<bool, i8>>(&json).expect("the same"), truths);
+}
+
+#[test]
+fn what_cannot_be_read_back_is_refused() {
+    // Such an enum is read through a buffer, to which a key that was a number is a text.
+    #[derive(Serialize, Deserialize)]
+    #[serde(tag = "kind")]
+    enum Reading {
+        ByHour { sums: BTreeMap<u8, u32> },
+    }
+    let reading = Reading::ByHour { sums: BTreeMap::from([(7, 1)]) };
+    let refused = step_result(&reading).expect_err("refused").to_string();
+    assert!(refused.starts_with("it could not be read back: "), "{refused}");
+    assert!(refused.contains("expected u8"), "{refused}");
+}
+
+fn nested(levels: usize) -> Value {
+    (0..levels).fold(json!(1), |inner, _| Value::Array(vec![inner]))
+}
+
+#[test]
+fn what_nests_too_deeply_to_be_read_back_is_refused() {
+    #[derive(Serialize)]
+    enum Level {
+        One(Value),
+        Two { value: Value },
+    }
+    let json = step_output(&nested(MAX_DEPTH)).expect("accepted");
+    assert!(decode::<Value>(&json).is_ok());
+    let raw = |levels| RawValue::from_string("[".repeat(levels) + &"]".repeat(levels));
+    assert!(step_output(&raw(MAX_DEPTH).expect("JSON")).is_ok());
+    assert!(step_output(&[json!([]), nested(MAX_DEPTH - 1), nested(3)]).is_ok(), "side by side");
+    assert!(step_output(&Level::One(nested(MAX_DEPTH - 1))).is_ok());
+    assert!(step_output(&Level::Two { value: nested(MAX_DEPTH - 2) }).is_ok());
     for refused in [
-        refusal(&BTreeMap::from([(1, 1)])),
-        refusal(&BTreeMap::from([((1, 2), 1)])),
-        refusal(&BTreeMap::from([(None::<String>, 1)])),
+        step_output(&nested(MAX_DEPTH + 1)),
+        step_output(&nested(10_000)),
+        step_output(&raw(MAX_DEPTH + 1).expect("JSON")),
+        step_output(&[raw(MAX_DEPTH).expect("JSON")]),
+        step_output(&Level::One(nested(MAX_DEPTH))),
+        step_output(&Level::Two { value: nested(MAX_DEPTH - 1) }),
     ] {
-        assert!(refused.contains("a key that is no text"), "{refused}");
+        assert_eq!(refused.expect_err("refused"), Unsavable::TooDeep);
     }
 }
 
@@ -106,6 +162,26 @@ fn t36_t37_sizes_are_limited() {
         refusal(&of(MAX_STEP_OUTPUT - WRAPPER + 1)),
         "it has 4194296 bytes of JSON; the server takes at most 4194295"
     );
-    assert!(function_result(&of(MAX_RESULT)).is_ok());
-    assert!(function_result(&of(MAX_RESULT + 1)).is_err());
+    assert!(function_result(&of(MAX_REPLY)).is_ok());
+    assert!(function_result(&of(MAX_REPLY + 1)).is_err());
+}
+
+/// I3: the largest that server 1.43 takes, and one byte more.
+#[test]
+fn sizes_are_those_that_the_server_counts() {
+    let room = MAX_STEP_OUTPUT - WRAPPER - 2;
+    for character in ["<", "\u{2028}", "\u{1}"] {
+        assert!(step_output(&character.repeat(room / 6)).is_ok(), "{character:?}");
+        assert!(step_output(&character.repeat(room / 6 + 1)).is_err(), "{character:?}");
+    }
+    assert_eq!(
+        refusal(&"<".repeat(1_000_000)),
+        "it has 1000002 bytes of JSON, 6000002 as the server counts them, to which `<`, `>` and `&` have six each; it \
+         takes at most 4194295"
+    );
+    // A function's result is measured as it comes.
+    assert!(function_result(&"<".repeat(MAX_REPLY - 2)).is_ok());
+    let quotes = "\"".repeat(1_100_000);
+    assert!(step_output(&quotes).is_ok());
+    assert!(payload_text(&quotes).is_err(), "inside a text each is escaped twice");
 }

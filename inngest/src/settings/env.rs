@@ -1,5 +1,8 @@
 //! The variables that every Inngest SDK reads.
 
+use std::iter;
+
+use http::HeaderValue;
 use url::Url;
 
 use super::{
@@ -83,6 +86,14 @@ impl Settings {
         if (mode, unsigned_sync) == (Mode::Cloud, Some(true)) && serve_origin.is_none() {
             mistakes.push(VariableMistake::new("INNGEST_ENABLE_UNAUTHED_SYNC", "needs INNGEST_SERVE_ORIGIN, the URL to register; any client could choose it otherwise"));
         }
+        let mut env_names = iter::once("INNGEST_ENV").chain(BRANCH_VARIABLES);
+        let env = env_names.find_map(|name| get(name).map(|env| (name, env)));
+        if let Some((variable, env)) = &env
+            && HeaderValue::from_str(env).is_err()
+        {
+            let problem = "has control characters, which no header can carry; it goes with every request to Inngest";
+            mistakes.push(VariableMistake::new(variable, problem));
+        }
         let serve_path = get("INNGEST_SERVE_PATH");
         if serve_path.as_deref().is_some_and(|path| !path.starts_with('/')) {
             mistakes.push(VariableMistake::new(
@@ -102,7 +113,7 @@ impl Settings {
             mode,
             event_key: get("INNGEST_EVENT_KEY"),
             signing_keys,
-            env: get("INNGEST_ENV").or_else(|| BRANCH_VARIABLES.iter().find_map(|name| get(name))),
+            env: env.map(|(_, env)| env),
             api_origin: api.or_else(|| base.clone()).unwrap_or_else(|| default_api.to_owned()),
             event_origin: events.or(base).unwrap_or_else(|| default_events.to_owned()),
             serve_origin,
@@ -143,21 +154,21 @@ pub(super) fn parse_dev(value: &str) -> Result<(Mode, Option<String>), VariableM
     parse_origin("INNGEST_DEV", &url).map(|origin| (Mode::Dev, Some(origin)))
 }
 
+/// The URL as HTTP writes it, so that a host of any alphabet can be reached.
 fn parse_origin(variable: &'static str, value: &str) -> Result<String, VariableMistake> {
-    let usable = Url::parse(value).is_ok_and(|url| {
+    let usable = |url: &Url| {
         matches!(url.scheme(), "http" | "https")
             && url.has_host()
             && url.username().is_empty()
             && url.password().is_none()
             && url.query().is_none()
             && url.fragment().is_none()
-    });
-    if usable {
-        Ok(value.trim_end_matches('/').to_owned())
-    } else {
-        Err(VariableMistake::new(
+    };
+    match Url::parse(value).ok().filter(usable) {
+        Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
+        None => Err(VariableMistake::new(
             variable,
             "must be an http or https URL without user, query or fragment",
-        ))
+        )),
     }
 }

@@ -86,6 +86,38 @@ fn the_branch_of_the_platform_names_the_environment() {
 }
 
 #[test]
+fn a_branch_that_no_header_can_carry_is_a_mistake_of_its_variable() {
+    for (variable, branch) in
+        [("INNGEST_ENV", "a\u{7}b"), ("RENDER_GIT_BRANCH", "a\nb"), ("BRANCH_NAME", "a\u{7f}")]
+    {
+        let mistakes = read(&[(variable, branch)]).unwrap_err();
+        let text = "has control characters, which no header can carry; it goes with every request to Inngest";
+        assert_eq!(mistakes, [format!("{variable}: {text}")]);
+    }
+    // One that is not looked at does no harm.
+    let settings = read(&[("INNGEST_ENV", "prod"), ("BRANCH", "a\u{7}b")]).unwrap();
+    assert_eq!(settings.env.as_deref(), Some("prod"));
+    assert!(read(&[("INNGEST_ENV", "ветка/новая")]).is_ok());
+}
+
+#[test]
+fn origins_may_have_paths_and_slashes_and_hosts_of_any_alphabet() {
+    for (value, origin) in [
+        ("http://inngest:8288///", "http://inngest:8288"),
+        ("https://proxy.example/inngest/", "https://proxy.example/inngest"),
+        ("HTTPS://Inngest.Example:443", "https://inngest.example"),
+        ("http://инн.example/путь", "http://xn--h1aka.example/%D0%BF%D1%83%D1%82%D1%8C"),
+    ] {
+        let names = ["INNGEST_BASE_URL", "INNGEST_SERVE_ORIGIN"].map(|name| (name, value));
+        let settings = read(&names).unwrap();
+        assert_eq!(settings.api_origin, origin);
+        assert_eq!(settings.event_origin, origin);
+        assert_eq!(settings.serve_origin.as_deref(), Some(origin));
+        assert!(origin.parse::<http::Uri>().is_ok());
+    }
+}
+
+#[test]
 fn debug_shows_no_key() {
     let settings = read(&[("INNGEST_EVENT_KEY", "ev-5ecret"), ("INNGEST_SIGNING_KEY", "abcdef12")]);
     let debug = format!("{:?}", settings.unwrap());

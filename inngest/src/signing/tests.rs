@@ -104,6 +104,14 @@ fn api_tokens_match_the_reference() {
 }
 
 #[test]
+fn the_newline_at_the_end_of_a_file_is_no_part_of_a_key() {
+    let key = SigningKey::new("signkey-test-0123abcd");
+    for read in ["signkey-test-0123abcd\n", " signkey-test-0123abcd\r\n"] {
+        assert_eq!(SigningKey::new(read), key);
+    }
+}
+
+#[test]
 fn only_the_exact_prefix_is_cut() {
     for (key, rest) in [
         ("signkey-test-branch-abcd", "branch-abcd"),

@@ -12,8 +12,9 @@ use serde_json::{Map, Value};
 use super::Step;
 use super::fetch::{check_headers, check_url};
 use super::run::saved;
+use crate::StepError;
 use crate::engine::{StepSlot, Work};
-use crate::{StepError, json};
+use crate::json::{self, Unsavable};
 
 /// A request to a model, which the server makes.
 #[derive(Clone)]
@@ -22,13 +23,13 @@ pub struct AiRequest {
     format: String,
     auth_key: Option<String>,
     headers: BTreeMap<String, String>,
-    body: Result<Value, String>,
+    body: Result<Value, Unsavable>,
 }
 
 impl AiRequest {
     /// A request in one of the formats that the server knows, such as `openai-chat` or `anthropic`.
     pub fn new(url: impl Into<String>, format: impl Into<String>, body: &impl Serialize) -> Self {
-        let body = json::payload(body).map_err(|reason| format!("its body: {reason}"));
+        let body = json::payload(body);
         let (url, format) = (url.into(), format.into());
         Self { url, format, auth_key: None, headers: BTreeMap::new(), body }
     }
@@ -46,10 +47,9 @@ impl AiRequest {
         self
     }
 
-    fn describe(&self) -> Result<Work, String> {
+    fn describe(&self, body: &Value) -> Result<Work, String> {
         check_url(&self.url)?;
         check_headers(&self.headers)?;
-        let body = self.body.clone()?;
         if !body.is_object() {
             return Err("its body is no JSON object".to_owned());
         }
@@ -59,12 +59,12 @@ impl AiRequest {
             ("url".to_owned(), Value::from(self.url.as_str())),
             ("format".to_owned(), Value::from(self.format.as_str())),
             ("headers".to_owned(), headers.collect()),
-            ("body".to_owned(), body),
+            ("body".to_owned(), body.clone()),
         ]);
         if let Some(key) = &self.auth_key {
             opts.insert("auth_key".to_owned(), Value::from(key.as_str()));
         }
-        Ok(Work::Ask { op: "AIGateway", opts })
+        Ok(Work::Ask { op: Work::INFER, opts })
     }
 }
 
@@ -79,7 +79,7 @@ impl fmt::Debug for AiRequest {
 
 impl<'a> Step<'a> {
     /// Has the server ask a model, so that no process of ours waits for the answer, which is the provider's
-    /// JSON (P-109).
+    /// JSON (P-109). An answer that is no `T` is an error with the name `UnexpectedResult`.
     pub fn infer<T: DeserializeOwned>(self, id: &str, request: AiRequest) -> Infer<'a, T> {
         Infer { slot: self.make(id), request, output: PhantomData }
     }
@@ -97,7 +97,14 @@ impl<T: DeserializeOwned> Future for Infer<'_, T> {
     type Output = Result<T, StepError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let memo = ready!(self.slot.poll_memo(cx, || self.request.describe()));
+        let body = match &self.request.body {
+            Ok(body) => body,
+            Err(_) if self.slot.is_saved() => &Value::Null,
+            Err(reason) => {
+                return Poll::Ready(Err(reason.of_payload(&self.slot.step().id, "body")));
+            }
+        };
+        let memo = ready!(self.slot.poll_memo(cx, || self.request.describe(body)));
         saved(&self.slot, memo)
     }
 }

@@ -12,7 +12,8 @@ use url::Url;
 use super::Step;
 use super::run::saved;
 use crate::engine::{StepSlot, Work};
-use crate::{Result, ResultExt as _, StepError, json};
+use crate::json::{self, Unsavable};
+use crate::{Result, ResultExt as _, StepError};
 
 impl<'a> Step<'a> {
     /// Has the server make an HTTP request, so that no process of ours waits for the answer. `GET` unless a
@@ -33,7 +34,7 @@ pub struct Fetch<'a> {
     url: String,
     method: Option<Method>,
     headers: BTreeMap<String, String>,
-    body: Result<Option<String>, String>,
+    body: Result<Option<String>, Unsavable>,
 }
 
 /// What the server got for a [`Step::fetch`].
@@ -76,20 +77,13 @@ impl Fetch<'_> {
     /// A JSON body, and `POST` unless another method is given. The server can send no other kind of body: it
     /// puts text that is no JSON into quotes (P-136).
     pub fn json(self, body: &impl Serialize) -> Self {
-        let body = if self.slot.is_saved() {
-            Ok(None)
-        } else {
-            json::step_output(body)
-                .map(|json| Some(json.get().to_owned()))
-                .map_err(|reason| format!("its body: {reason}"))
-        };
+        let body = if self.slot.is_saved() { Ok(None) } else { json::payload_text(body).map(Some) };
         Self { body, ..self }
     }
 
-    fn describe(&self) -> Result<Work, String> {
+    fn describe(&self, body: Option<&str>) -> Result<Work, String> {
         check_url(&self.url)?;
         check_headers(&self.headers)?;
-        let body = self.body.clone()?;
         let mut headers = self.headers.clone();
         if body.is_some() && !headers.keys().any(|name| name.eq_ignore_ascii_case("content-type")) {
             headers.insert("Content-Type".to_owned(), "application/json".to_owned());
@@ -103,9 +97,9 @@ impl Fetch<'_> {
             ("headers".to_owned(), headers.into_iter().collect()),
         ]);
         if let Some(body) = body {
-            opts.insert("body".to_owned(), Value::String(body));
+            opts.insert("body".to_owned(), Value::from(body));
         }
-        Ok(Work::Ask { op: "Gateway", opts })
+        Ok(Work::Ask { op: Work::FETCH, opts })
     }
 }
 
@@ -133,7 +127,13 @@ impl Future for Fetch<'_> {
     type Output = Result<FetchResponse, StepError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let memo = ready!(self.slot.poll_memo(cx, || self.describe()));
+        let body = match &self.body {
+            Ok(body) => body.as_deref(),
+            Err(reason) => {
+                return Poll::Ready(Err(reason.of_payload(&self.slot.step().id, "body")));
+            }
+        };
+        let memo = ready!(self.slot.poll_memo(cx, || self.describe(body)));
         saved(&self.slot, memo)
     }
 }

@@ -10,12 +10,15 @@ use serde_json::{Map, Value};
 
 use super::run::saved;
 use super::{Step, limits};
+use crate::StepError;
 use crate::engine::{StepSlot, Work};
-use crate::{StepError, json};
+use crate::json::{self, Unsavable};
 
 impl<'a> Step<'a> {
     /// Runs a function of any app by the full id that the server knows it by, `<app>-<function>`; see
-    /// [`invoke`](Self::invoke). `data` must be a JSON object; `()` stands for an empty one.
+    /// [`invoke`](Self::invoke). `data` must be a JSON object; `()` stands for an empty one. Data that cannot be sent, such as
+    /// over 4 MiB, is an error of the step with the name `UnsavableData`; a result that is no `T` is one with the name
+    /// `UnexpectedResult`.
     pub fn invoke_id<T: DeserializeOwned>(
         self,
         id: &str,
@@ -23,19 +26,18 @@ impl<'a> Step<'a> {
         data: &impl Serialize,
     ) -> Invoke<'a, T> {
         let slot = self.make(id);
-        let data = if slot.is_saved() { Ok(Map::new()) } else { object(data) };
+        let data = if slot.is_saved() { Ok(Value::Null) } else { json::payload(data) };
         Invoke { slot, function_id: function_id.into(), data, timeout: None, output: PhantomData }
     }
 }
 
 /// The server drops an operation whose payload is missing, and never ends one whose data is no object (P-003,
 /// P-004).
-fn object(data: &impl Serialize) -> Result<Map<String, Value>, String> {
-    match json::payload(data) {
-        Ok(Value::Object(data)) => Ok(data),
-        Ok(Value::Null) => Ok(Map::new()),
-        Ok(_) => Err("its data is no JSON object".to_owned()),
-        Err(reason) => Err(format!("its data: {reason}")),
+fn object(data: Value) -> Result<Value, String> {
+    match data {
+        Value::Object(_) => Ok(data),
+        Value::Null => Ok(Value::Object(Map::new())),
+        _ => Err("its data is no JSON object".to_owned()),
     }
 }
 
@@ -44,7 +46,7 @@ fn object(data: &impl Serialize) -> Result<Map<String, Value>, String> {
 pub struct Invoke<'a, T> {
     slot: StepSlot<'a>,
     function_id: String,
-    data: Result<Map<String, Value>, String>,
+    data: Result<Value, Unsavable>,
     timeout: Option<Duration>,
     output: PhantomData<fn() -> T>,
 }
@@ -55,11 +57,11 @@ impl<T: DeserializeOwned> Invoke<'_, T> {
         Self { timeout: Some(timeout), ..self }
     }
 
-    fn describe(&self) -> Result<Work, String> {
+    fn describe(&self, data: &Value) -> Result<Work, String> {
         if self.function_id.is_empty() {
             return Err("the id of its function is empty".to_owned());
         }
-        let data = self.data.clone()?;
+        let data = object(data.clone())?;
         let mut opts = Map::from_iter([
             ("function_id".to_owned(), Value::from(self.function_id.as_str())),
             ("payload".to_owned(), serde_json::json!({ "data": data })),
@@ -67,7 +69,7 @@ impl<T: DeserializeOwned> Invoke<'_, T> {
         if let Some(timeout) = self.timeout {
             opts.insert("timeout".to_owned(), limits::duration("timeout", timeout)?.into());
         }
-        Ok(Work::Ask { op: "InvokeFunction", opts })
+        Ok(Work::Ask { op: Work::INVOKE, opts })
     }
 }
 
@@ -75,7 +77,13 @@ impl<T: DeserializeOwned> Future for Invoke<'_, T> {
     type Output = Result<T, StepError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let memo = ready!(self.slot.poll_memo(cx, || self.describe()));
+        let data = match &self.data {
+            Ok(data) => data,
+            Err(reason) => {
+                return Poll::Ready(Err(reason.of_payload(&self.slot.step().id, "data")));
+            }
+        };
+        let memo = ready!(self.slot.poll_memo(cx, || self.describe(data)));
         saved(&self.slot, memo)
     }
 }

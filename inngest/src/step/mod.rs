@@ -15,6 +15,7 @@ mod wait_for_signal;
 use std::time::Duration;
 
 use crate::engine::{CallState, RetryPolicy, StepSlot};
+use crate::middleware::Hooks;
 
 pub use ai::{AiRequest, Infer};
 pub use fetch::{Fetch, FetchResponse};
@@ -71,8 +72,13 @@ impl<'a> Step<'a> {
         Self { race: true, ..self }
     }
 
-    /// Makes steps that finally fail after `attempts` attempts, where the function's own `retries` do not end
-    /// them sooner. 0 counts as 1.
+    /// Makes steps that finally fail after `attempts` failures of their own, where the function's own `retries` do not
+    /// end them sooner. 0 counts as 1.
+    ///
+    /// The server says how often it has called, not how often the step has failed: calls that never arrived, or that
+    /// failed before the step, cost the function's `retries` and nothing here (P-105). So the failures are counted by the
+    /// process in which they happen. Those before a restart, or in another replica, are not counted: then a step may be
+    /// tried more often than this, never less often, and `retries` is what ends it.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -86,8 +92,8 @@ impl<'a> Step<'a> {
         Self { policy: RetryPolicy { max_attempts: Some(attempts), ..self.policy }, ..self }
     }
 
-    /// Makes steps that wait this long after a failed attempt, given the number of attempts so far, unless
-    /// their error says when to try again. The server keeps the time between 1 s and 24 h.
+    /// Makes steps that wait this long after a failed attempt, given the number of attempts so far as the server counts
+    /// them, unless their error says when to try again. The server keeps the time between 1 s and 24 h.
     #[must_use]
     pub fn backoff(self, delay: fn(u32) -> Duration) -> Self {
         Self { policy: RetryPolicy { backoff: Some(delay), ..self.policy }, ..self }
@@ -95,6 +101,10 @@ impl<'a> Step<'a> {
 
     pub(crate) fn app_id(self) -> &'a str {
         self.call.app_id
+    }
+
+    pub(crate) fn hooks(self) -> Hooks<'a> {
+        self.call.hooks
     }
 
     fn make(self, id: &str) -> StepSlot<'a> {

@@ -5,15 +5,20 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::Step;
-use crate::engine::{Decision, Fault, RetryPolicy, StepSlot, Work, decode_run};
-use crate::json::{self, Mismatch, decode};
-use crate::{Error, Result, StepError};
+use crate::engine::{
+    Decision, Fault, RetryPolicy, StepSlot, Unreadable, Work, decode_result, decode_run,
+};
+use crate::json;
+use crate::{Result, StepError};
 
 impl<'a> Step<'a> {
     /// Runs `code` once and saves its result; later calls get the saved one.
     ///
-    /// An error is retried by the server while attempts remain, as the error says (see [`Error`]); then it is
+    /// An error is retried by the server while attempts remain, as the error says (see [`Error`](crate::Error)); then it is
     /// saved and arrives here as a [`StepError`]. A panic counts as an error. `code` cannot contain steps.
+    ///
+    /// A result that could not be saved and read back is a final error of the step, with the name `UnsavableData`: over 4 MiB
+    /// as the server counts, nested over 120 levels, with an integer beyond 2<sup>53</sup>.
     ///
     /// Inside, `?` takes every kind of error.
     pub fn run<T, F>(
@@ -29,10 +34,7 @@ impl<'a> Step<'a> {
         let step = slot.step().id.clone();
         run_once(slot, Work::STEP_RUN, self.policy, async move {
             let output = code().await?;
-            json::step_output(&output).map_err(|reason| {
-                Error::from(format!("the result of step `{step}` cannot be saved: {reason}"))
-                    .no_retry()
-            })
+            json::step_result(&output).map_err(|reason| reason.of_result(&step))
         })
     }
 }
@@ -45,44 +47,53 @@ pub(super) async fn run_once<T: DeserializeOwned>(
     code: impl Future<Output = Result<Box<RawValue>>>,
 ) -> Result<T, StepError> {
     let mut code = Some(code);
+    let hooks = slot.call().hooks;
     loop {
         let decoded = match slot.decision(label).await {
             Decision::Execute => {
                 if let Some(code) = code.take() {
-                    slot.execute(label, policy, code).await;
+                    slot.execute(policy, code).await;
                 }
                 continue;
             }
-            Decision::Memo(memo) => decode_run(&slot.step().id, memo),
-            Decision::Fresh(result) => decode(&result).map(Ok),
+            Decision::Memo(memo) => decode_run(&slot.step().id, memo, hooks),
+            Decision::Fresh(result) => decode_result(&slot.step().id, &result, hooks).map(Ok),
         };
         match decoded {
             Ok(result) => return result,
-            Err(mismatch) => {
-                misfit(&slot, &mismatch);
+            Err(unreadable) => {
+                refuse(&slot, unreadable);
                 std::future::pending::<()>().await;
             }
         }
     }
 }
 
-/// The saved result of a step that the server carried out.
+/// What others have returned for a step that the server carried out. It is not of this program's making, so a result of
+/// another type is a failure of the step, which a function can catch.
 pub(super) fn saved<T: DeserializeOwned>(
     slot: &StepSlot<'_>,
     memo: &RawValue,
 ) -> Poll<Result<T, StepError>> {
-    match decode_run(&slot.step().id, memo) {
+    let (call, step) = (slot.call(), &slot.step().id);
+    match decode_run(step, memo, call.hooks) {
         Ok(result) => Poll::Ready(result),
-        Err(mismatch) => {
-            misfit(slot, &mismatch);
-            Poll::Pending
+        Err(Unreadable::Mismatch(mismatch)) => {
+            let text = format!("the result of step `{step}` has come and does not fit: {mismatch}");
+            Poll::Ready(Err(StepError::new(step, "UnexpectedResult", text)))
         }
+        Err(Unreadable::Refused(error)) => call.or_fail(Err(error)),
     }
 }
 
-/// Ends the run: a result of another type says that the code has changed, and is no failure of the step that a
-/// function could catch (P-153).
-fn misfit(slot: &StepSlot<'_>, mismatch: &Mismatch) {
-    slot.call()
-        .fault(Fault::MemoMismatch { step: slot.step().id.clone(), reason: mismatch.to_string() });
+/// Ends the call. A result of code of ours that has another type says that the code has changed, and is no failure of the
+/// step that a function could catch (P-153).
+fn refuse(slot: &StepSlot<'_>, unreadable: Unreadable) {
+    let step = slot.step().id.clone();
+    slot.call().fail(match unreadable {
+        Unreadable::Mismatch(mismatch) => {
+            Fault::MemoMismatch { step, reason: mismatch.to_string() }.into_error()
+        }
+        Unreadable::Refused(error) => error,
+    });
 }

@@ -14,9 +14,15 @@ struct Sent {
 /// How other SDKs call such a step (P-179).
 const LABEL: &str = "step.sendEvent";
 
+/// The ids of more events would not fit into the step's result, when all have been sent.
+const MOST_EVENTS: usize = 100_000;
+
 impl<'a> Step<'a> {
     /// Sends events in a step, and returns their ids. A repeated attempt sends the same ids again, which the
     /// server counts as one event each (P-179).
+    ///
+    /// Up to 100,000 events; the server takes them in several requests, see [`Client::send`](crate::Client::send). An event
+    /// that cannot be sent is a final error of the step, and keeps all of them back.
     pub fn send_event(
         self,
         id: &str,
@@ -26,9 +32,17 @@ impl<'a> Step<'a> {
         let (call, policy) = (self.call, self.policy);
         let seed = EventIdSeed::of_step(call.run.id, &slot.step().hash);
         async move {
+            let step = slot.step().id.clone();
             let sent: Sent = run_once(slot, LABEL, policy, async move {
-                let ids = call.client.send_seeded(&events, &seed).await.map_err(final_or_not)?;
-                Ok(json::step_output(&Sent { ids })?)
+                if events.len() > MOST_EVENTS {
+                    return Err(too_many(&step, events.len()));
+                }
+                let ids = call
+                    .client
+                    .send_seeded(&events, &seed, call.hooks)
+                    .await
+                    .map_err(final_or_not)?;
+                json::step_output(&Sent { ids }).map_err(|reason| reason.of_result(&step))
             })
             .await?;
             Ok(sent.ids)
@@ -42,8 +56,16 @@ fn final_or_not(error: SendError) -> Error {
             Error::from(error).retry_after(wait)
         }
         SendError::Unavailable { .. } | SendError::Unauthorized { .. } => Error::from(error),
-        SendError::NoEventKey | SendError::Refused { .. } | SendError::DataIsNoObject(_) => {
+        SendError::Withheld { retry, .. } => Error::from(error).with_retry(retry),
+        SendError::NoEventKey | SendError::Refused { .. } | SendError::Unsendable { .. } => {
             Error::from(error).no_retry()
         }
     }
+}
+
+fn too_many(step: &str, events: usize) -> Error {
+    let text = format!(
+        "step `{step}` sends {events} events; the ids of at most {MOST_EVENTS} can be saved: send them in several steps"
+    );
+    Error::from(text).no_retry()
 }

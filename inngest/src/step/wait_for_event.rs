@@ -4,14 +4,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{Step, expression, limits};
 use crate::engine::{StepSlot, Work};
-use crate::json::decode;
-use crate::{Event, EventData, StepError};
+use crate::event::{RawEvent, event_data};
+use crate::middleware::Hooks;
+use crate::{Event, EventData, Result, StepError};
 
 impl<'a> Step<'a> {
     /// Waits for an event of the type `E` that is sent after the wait has begun.
@@ -98,40 +98,30 @@ impl<E: EventData> Future for WaitForEvent<'_, E> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let memo = ready!(self.slot.poll_memo(cx, || self.describe()));
-        Poll::Ready(event(memo).map_err(|reason| {
-            StepError::new(
-                &self.slot.step().id,
-                "UnexpectedEvent",
-                format!("the event `{}` has come and does not fit: {reason}", E::NAME),
-            )
-        }))
+        let (call, step) = (self.slot.call(), &self.slot.step().id);
+        call.or_fail(received(step, memo, call.hooks))
     }
 }
 
-/// The event as it was sent, without a wrapper (P-106): what it holds is never taken for one.
-#[derive(Deserialize)]
-struct Received<'a> {
-    #[serde(default)]
-    id: Option<String>,
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(borrow, default)]
-    data: Option<&'a RawValue>,
-    #[serde(default)]
-    ts: Option<serde_json::Number>,
-}
-
-fn event<E: EventData>(memo: &RawValue) -> Result<Option<Event<E>>, String> {
+/// The event, or why it does not fit. The outer error is that of middleware.
+fn received<E: EventData>(
+    step: &str,
+    memo: &RawValue,
+    hooks: Hooks<'_>,
+) -> Result<Result<Option<Event<E>>, StepError>> {
     if memo.get() == "null" {
-        return Ok(None);
+        return Ok(Ok(None));
     }
-    let received: Received<'_> =
-        serde_json::from_str(memo.get()).map_err(|error| error.to_string())?;
-    let data = decode(received.data.unwrap_or(RawValue::NULL)).map_err(|e| e.to_string())?;
-    Ok(Some(Event {
-        id: received.id,
-        name: received.name.unwrap_or_else(|| E::NAME.to_owned()),
-        data,
-        ts: received.ts.and_then(|ts| ts.as_i64()),
-    }))
+    let unexpected = |reason: String| {
+        let text = format!("the event `{}` has come and does not fit: {reason}", E::NAME);
+        StepError::new(step, "UnexpectedEvent", text)
+    };
+    // As it was sent, without a wrapper (P-106): what it holds is never taken for one.
+    let event = match RawEvent::parse(memo, Some(E::NAME)) {
+        Ok(event) => event.seen_by(hooks)?,
+        Err(reason) => return Ok(Err(unexpected(reason))),
+    };
+    let data =
+        event_data::<E>(event.data.as_deref()).map_err(|mismatch| unexpected(mismatch.to_string()));
+    Ok(data.map(|data| Some(event.with(data))))
 }

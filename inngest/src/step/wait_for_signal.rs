@@ -10,9 +10,10 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{Step, limits};
-use crate::StepError;
-use crate::engine::{StepSlot, Work, decode_run};
-use crate::json::decode;
+use crate::engine::{StepSlot, Unreadable, Work, decode_run};
+use crate::json::{Mismatch, decode};
+use crate::middleware::{Hooks, PayloadKind};
+use crate::{Result, StepError};
 
 impl<'a> Step<'a> {
     /// Waits for a signal, which another run or program sends by its name with
@@ -76,7 +77,8 @@ impl<T: DeserializeOwned> Future for WaitForSignal<'_, T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let memo = ready!(self.slot.poll_memo(cx, || self.describe()));
-        Poll::Ready(received(&self.slot.step().id, &self.signal, memo))
+        let (call, step) = (self.slot.call(), &self.slot.step().id);
+        call.or_fail(received(step, &self.signal, memo, call.hooks))
     }
 }
 
@@ -87,19 +89,26 @@ struct Received {
     data: Option<Box<RawValue>>,
 }
 
+/// The signal's data, or why it does not fit. The outer error is that of middleware.
 fn received<T: DeserializeOwned>(
     step: &str,
     signal: &str,
     memo: &RawValue,
-) -> Result<Option<T>, StepError> {
-    let unexpected = |reason: String| {
-        let text = format!("the signal `{signal}` has come and does not fit: {reason}");
+    hooks: Hooks<'_>,
+) -> Result<Result<Option<T>, StepError>> {
+    let unexpected = |mismatch: Mismatch| {
+        let text = format!("the signal `{signal}` has come and does not fit: {mismatch}");
         StepError::new(step, "UnexpectedSignal", text)
     };
-    let received: Option<Received> =
-        decode_run(step, memo).map_err(|mismatch| unexpected(mismatch.to_string()))??;
-    let Some(received) = received else { return Ok(None) };
-    decode(received.data.as_deref().unwrap_or(RawValue::NULL))
-        .map(Some)
-        .map_err(|mismatch| unexpected(mismatch.to_string()))
+    // The layer around the data is the server's.
+    let received: Option<Received> = match decode_run(step, memo, Hooks::NONE) {
+        Ok(Ok(received)) => received,
+        Ok(Err(failed)) => return Ok(Err(failed)),
+        Err(Unreadable::Mismatch(mismatch)) => return Ok(Err(unexpected(mismatch))),
+        Err(Unreadable::Refused(error)) => return Err(error),
+    };
+    let Some(received) = received else { return Ok(Ok(None)) };
+    let data = received.data.as_deref().unwrap_or(RawValue::NULL);
+    let changed = hooks.incoming(PayloadKind::Signal { name: signal }, data)?;
+    Ok(decode(changed.as_deref().unwrap_or(data)).map(Some).map_err(unexpected))
 }

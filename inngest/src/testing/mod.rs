@@ -49,7 +49,9 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::{App, BuildError, Client, Clock, Endpoint, Scheduled, Serve, Settings, Trigger};
+use crate::{
+    App, BuildError, Client, Clock, Endpoint, FailureCause, Scheduled, Serve, Settings, Trigger,
+};
 use api::RecordedApi;
 pub use finished::{Finished, RunError, StepRecord};
 use server::Server;
@@ -64,10 +66,10 @@ pub fn run(function: impl Serve) -> TestRun {
     TestRun::begin(function)
 }
 
-/// Begins a run of the failure handler of `function`, after a run that has failed with `message`. The events given to
-/// it are those of the failed run.
-pub fn run_on_failure(function: impl Serve, message: &str) -> TestRun {
-    TestRun { failed: Some(message.to_owned()), ..TestRun::begin(function) }
+/// Begins a run of the failure handler of `function`, after a run that has failed with `cause`, which may be a text. The
+/// events given to it are those of the failed run.
+pub fn run_on_failure(function: impl Serve, cause: impl Into<FailureCause>) -> TestRun {
+    TestRun { failed: Some(cause.into()), ..TestRun::begin(function) }
 }
 
 /// A run that has not begun.
@@ -82,7 +84,7 @@ pub struct TestRun {
     memo: Vec<(String, Value)>,
     mocks: HashMap<String, Value>,
     /// Why the run failed whose handler this is.
-    failed: Option<String>,
+    failed: Option<FailureCause>,
     api: RecordedApi,
 }
 
@@ -152,10 +154,22 @@ impl TestRun {
     }
 
     /// The event that gives a handler the failed run (P-186).
-    fn of_failure(mut self, message: &str) -> Self {
+    fn of_failure(mut self, failed: &FailureCause) -> Self {
+        let FailureCause { name, message, stack, data, cause } = failed;
+        let mut error = json!({ "error": message, "name": name, "message": message });
+        let mut result = json!({ "name": name, "message": message });
+        for (key, value) in [("stack", stack.clone().map(Value::from)), ("cause", cause.clone())] {
+            if let Some(value) = value {
+                error[key] = value.clone();
+                result[key] = value;
+            }
+        }
+        if let Some(data) = data {
+            result["data"] = data.clone();
+        }
         let data = json!({
             "function_id": self.function_id, "run_id": "01HF7YAT00FAILFAILFAILFAIL",
-            "error": { "name": "Error", "message": message },
+            "error": error, "result": result, "_inngest": { "status": "Failed" },
             "event": self.events.first(), "events": self.events,
         });
         self.function_id.push_str("-failure");
@@ -165,8 +179,8 @@ impl TestRun {
     }
 
     async fn finish(mut self) -> Finished {
-        if let Some(message) = self.failed.take() {
-            self = self.of_failure(&message);
+        if let Some(failed) = self.failed.take() {
+            self = self.of_failure(&failed);
         }
         let endpoint = match self.endpoint {
             Ok(endpoint) => endpoint,

@@ -86,8 +86,56 @@ async fn p134_functions_are_invoked_by_their_type() {
         result_with(&endpoint, timeout).await,
         json!(["InngestInvokeTimeoutError", "Timed out waiting for invoked function to complete"])
     );
-    let other_type = call(&endpoint, &body_with(&[("s", json!({ "data": "six" }))])).await;
-    assert_eq!((other_type.status.as_u16(), other_type.no_retry()), (400, Some("true")), "P-153");
+}
+
+/// What other functions, models and servers return is not of this program's making, and may change at any time: like an
+/// event that was waited for, it is an error that can be caught.
+#[tokio::test]
+async fn p153_what_others_return_is_an_error_of_the_step_where_it_does_not_fit() {
+    let asking = |what: &'static str| {
+        serving(dev(), move |step, _| {
+            Box::pin(async move {
+                let failed = match what {
+                    "invoke" => step.invoke::<Count>("s", &Paid { amount: 5 }).await.map(drop),
+                    "infer" => {
+                        let request =
+                            AiRequest::new("https://x.example/", "openai-chat", &json!({}));
+                        step.infer::<Vec<u8>>("s", request).await.map(drop)
+                    }
+                    _ => step.fetch("s", "https://x.example/y").await.map(drop),
+                };
+                let StepError { step_id, name, message, .. } = failed.unwrap_err();
+                Ok(json!([step_id, name, message]))
+            })
+        })
+    };
+    for (what, result, reason) in [
+        ("invoke", json!("six"), r#"invalid type: string "six", expected i64"#),
+        ("invoke", Value::Null, "invalid type: null, expected i64"),
+        ("infer", json!([1, "two"]), r#"at `[1]`: invalid type: string "two", expected u8"#),
+        (
+            "fetch",
+            json!({ "status_code": "ok" }),
+            r#"at `status_code`: invalid type: string "ok", expected u16"#,
+        ),
+    ] {
+        assert_eq!(
+            result_with(&asking(what), json!({ "data": result })).await,
+            json!([
+                "s",
+                "UnexpectedResult",
+                format!("the result of step `s` has come and does not fit: {reason}")
+            ]),
+            "{what}"
+        );
+    }
+    // Uncaught it is final: asking for it once more changes nothing.
+    let uncaught = serving(dev(), |step, _| {
+        Box::pin(async move { Ok(json!(step.invoke::<Count>("s", &Paid { amount: 5 }).await?)) })
+    });
+    let answer = call(&uncaught, &body_with(&[("s", json!({ "data": "six" }))])).await;
+    assert_eq!((answer.status.as_u16(), answer.no_retry()), (400, Some("true")));
+    assert_eq!(answer.json()["name"], "UnexpectedResult");
 }
 
 #[tokio::test]

@@ -127,6 +127,22 @@ async fn p194_each_step_is_saved_and_the_function_goes_on_to_its_end() {
     );
 }
 
+/// Middleware looks on; it does not change how a run is called.
+#[tokio::test(start_paused = true)]
+async fn p194_steps_are_saved_within_the_call_also_where_there_is_middleware() {
+    struct LooksOn;
+    impl inngest::middleware::Middleware for LooksOn {}
+
+    let api = accepting(3);
+    let chain = Chain::config().checkpointing(Checkpointing::new());
+    let chain = chain.function(Chain { ran: Arc::default() });
+    let client = client(dev(), api.clone()).with_middleware(LooksOn);
+    let endpoint = inngest::App::new("app", client).function(chain).build().unwrap();
+    let answer = call(&endpoint, &checkpointable("")).await;
+    assert_eq!((answer.status.as_u16(), answer.json()), (200, result()));
+    assert_eq!(saved(&api), [["a"], ["b"], ["c"]]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn p195_everything_is_saved_before_anything_is_answered() {
     for (ends, answered) in [

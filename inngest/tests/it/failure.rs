@@ -2,8 +2,8 @@
 
 use http::Method;
 use inngest::{
-    App, Concurrency, Config, Context, Endpoint, EventData, FailureContext, Function, OnFailure,
-    Result,
+    App, Concurrency, Config, Context, Endpoint, EventData, FailureCause, FailureContext, Function,
+    OnFailure, Result,
 };
 use serde_json::{Value, json};
 
@@ -37,6 +37,7 @@ impl OnFailure for Charge {
         let noted = json!({
             "function": failure.function_id, "run": failure.run_id, "name": failure.error.name,
             "message": failure.error.message, "stack": failure.error.stack,
+            "data": failure.error.data, "cause": failure.error.cause,
             "event": failure.event.as_ref().map(|event| event.data.id),
             "events": failure.events.iter().map(|event| event.as_ref().map(|event| event.data.id)).collect::<Vec<_>>(),
         });
@@ -95,15 +96,18 @@ async fn t67_p186_the_handler_is_given_the_error_and_the_typed_event() {
     let order = json!({ "name": "shop/order", "data": { "id": 7 }, "id": "01E", "ts": 5 });
     let answer = handled(json!({
         "function_id": "app-charge", "run_id": "01R", "event": order, "events": [order],
-        "error": { "error": "NonRetriableError", "name": "Error", "message": "card declined" },
-        "result": {}, "_inngest": { "status": "Failed" },
+        "error": { "error": "NonRetriableError", "name": "Declined", "message": "card declined",
+                   "cause": { "message": "no money" } },
+        "result": { "name": "Declined", "message": "card declined", "data": { "code": 51 } },
+        "_inngest": { "status": "Failed" },
     }))
     .await;
     assert_eq!(answer.ops(), [("StepRun".into(), "tell".into())]);
     assert_eq!(
         answer.json()[0]["data"],
-        json!({ "function": "app-charge", "run": "01R", "name": "Error", "message": "card declined",
-                "stack": null, "event": { "Ok": 7 }, "events": [{ "Ok": 7 }] })
+        json!({ "function": "app-charge", "run": "01R", "name": "Declined", "message": "card declined",
+                "stack": null, "data": { "code": 51 }, "cause": { "message": "no money" },
+                "event": { "Ok": 7 }, "events": [{ "Ok": 7 }] })
     );
 }
 
@@ -118,7 +122,7 @@ async fn t67_the_handler_runs_also_for_an_event_or_error_that_cannot_be_read() {
     assert_eq!(
         answer.json()[0]["data"],
         json!({ "function": "app-charge", "run": "01R", "name": "Error", "message": "\"EOF\"",
-                "stack": null, "event": { "Err": reason }, "events": [{ "Err": reason }] })
+                "stack": null, "data": null, "cause": null, "event": { "Err": reason }, "events": [{ "Err": reason }] })
     );
     let nonsense = handled(json!({ "run_id": 5 })).await;
     assert_eq!((nonsense.status.as_u16(), nonsense.no_retry()), (400, Some("true")));
@@ -155,4 +159,10 @@ async fn the_test_kit_runs_handlers_too() {
         (&json!("card declined"), &json!({ "Ok": 7 }))
     );
     assert_eq!(noted["function"], "test-charge");
+
+    let cause = FailureCause::new("Declined", "card declined").with_data(json!({ "code": 51 }));
+    let order = json!({ "id": 7 });
+    let done = inngest::testing::run_on_failure(Charge, cause).event(order).await;
+    let noted = done.step("tell").unwrap().result.clone().unwrap();
+    assert_eq!((&noted["name"], &noted["data"]), (&json!("Declined"), &json!({ "code": 51 })));
 }

@@ -7,12 +7,14 @@
 )]
 
 mod asks;
+mod batches;
 #[cfg(feature = "axum")]
 mod bodies;
 mod calls;
 mod checkpoints;
 mod config;
 mod conformance;
+mod deadlines;
 mod documents;
 mod events;
 mod failure;
@@ -22,6 +24,7 @@ mod middleware;
 mod outputs;
 #[cfg(feature = "axum")]
 mod over_axum;
+mod payloads;
 mod plain;
 mod programs;
 mod races;
@@ -30,6 +33,7 @@ mod replay;
 mod served;
 mod signatures;
 mod simulator;
+mod sizes;
 mod steps;
 mod support;
 mod sync;

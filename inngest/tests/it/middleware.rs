@@ -1,16 +1,19 @@
 //! P-189, P-190, P-040: what looks at calls, and what it may change.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
-use inngest::middleware::{CallInfo, Input, Middleware, Output};
-use inngest::{App, Client, Config, Context, Endpoint, Function, NewEvent, Result, SendError};
+use inngest::middleware::{CallInfo, Middleware, Payload, PayloadKind, StepInfo};
+use inngest::{
+    App, Client, Config, Context, Endpoint, Error, Function, NewEvent, Result, SendError,
+};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Any, CALL, FakeApi, KEY, NOW, body, body_with, call, client, cloud, dev, request, send,
-    signed,
+    Any, CALL, FakeApi, KEY, NOW, body, body_with, call, client, cloud, dev, request, send,
+    serving_with, signed,
 };
 
 type Log = Arc<Mutex<Vec<String>>>;
@@ -28,20 +31,37 @@ impl Noting {
 }
 
 impl Middleware for Noting {
-    fn transform_input(&self, call: &mut CallInfo<'_>, _: &mut Input<'_>) {
-        self.note(&format!("transform_input {}", call.function_id));
+    fn on_call(&self, call: &mut CallInfo<'_>) {
+        self.note(&format!("on_call {}", call.function_id));
     }
-    fn before_execution(&self, _: &mut CallInfo<'_>) {
+    fn incoming(&self, payload: &mut Payload<'_>) -> Result<()> {
+        self.note(&format!("in {:?}", payload.kind));
+        Ok(())
+    }
+    fn outgoing(&self, payload: &mut Payload<'_>) -> Result<()> {
+        self.note(&format!("out {:?}", payload.kind));
+        Ok(())
+    }
+    fn before_execution(&self, _: &CallInfo<'_>) {
         self.note("before_execution");
     }
-    fn after_execution(&self, _: &mut CallInfo<'_>) {
+    fn after_execution(&self, _: &CallInfo<'_>) {
         self.note("after_execution");
     }
-    fn transform_output(&self, _: &mut CallInfo<'_>, output: &mut Output<'_>) {
-        let failed = output.result.as_ref().err().map(ToString::to_string);
-        self.note(&format!("transform_output {:?} {failed:?}", output.step));
+    fn before_step(&self, _: &CallInfo<'_>, step: &StepInfo<'_>) {
+        assert!(!inngest::is_replaying(), "what a hook logs is new");
+        self.note(&format!("before_step {} {} {}", step.id, step.index, step.kind));
     }
-    fn before_response(&self, _: &mut CallInfo<'_>, response: &mut http::Response<Bytes>) {
+    fn after_step(&self, _: &CallInfo<'_>, step: &StepInfo<'_>, _: Duration) {
+        self.note(&format!("after_step {}", step.id));
+    }
+    fn on_step_error(&self, _: &CallInfo<'_>, step: &StepInfo<'_>, error: &Error, _: Duration) {
+        self.note(&format!("on_step_error {} {error:?}", step.id));
+    }
+    fn transform_error(&self, _: &CallInfo<'_>, step: Option<&str>, error: &mut Error) {
+        self.note(&format!("transform_error {step:?} {error}"));
+    }
+    fn before_response(&self, _: &CallInfo<'_>, response: &mut http::Response<Bytes>) {
         self.note(&format!("before_response {}", response.status().as_u16()));
     }
 }
@@ -63,15 +83,27 @@ impl Function for Watched {
     }
 
     async fn run(&self, cx: Context<'_, Self>) -> Result<Value> {
-        let a = cx.step.run("a", async || Ok(json!("executed"))).await?;
-        assert_ne!(cx.event.data.0["n"], 13, "unlucky");
+        let n = &cx.event.data.0["n"];
+        let a = cx.step.run("a", async || {
+            assert_ne!(n, 12, "unlucky");
+            Ok(json!("executed"))
+        });
+        let a = a.await?;
+        assert_ne!(n, 13, "unlucky");
         let seen = cx.extensions.get::<&'static str>().copied();
-        Ok(json!([a, cx.event.data.0, seen]))
+        Ok(json!([a, n, seen]))
     }
 }
 
 fn app(client: Client, log: &Log) -> Endpoint {
     App::new("app", client).function(Watched(Arc::clone(log))).build().unwrap()
+}
+
+/// The event that the calls of these tests have, and the result of its step where it is done.
+fn watched(n: u8, done: bool) -> Value {
+    let mut body = if done { body_with(&[("a", json!({ "data": 1 }))]) } else { body() };
+    body["event"]["data"]["n"] = json!(n);
+    body
 }
 
 #[tokio::test]
@@ -82,71 +114,136 @@ async fn p190_hooks_come_in_order_each_once_also_on_panic() {
         .with_middleware(noting("one"))
         .with_middleware(noting("two"));
     let endpoint = app(client, &log);
-
-    let hooks = |output: &str, status: u16| -> Vec<String> {
-        ["transform_input app-fn", "before_execution", "after_execution", output]
-            .into_iter()
-            .map(str::to_owned)
-            .chain([format!("before_response {status}")])
-            .flat_map(|hook| ["one", "two", "function"].map(|name| format!("{name} {hook}")))
-            .collect()
+    // Inwards in the order in which they were given, outwards in the reverse one.
+    let hooks = |inwards: &[&str], outwards: &[&str]| -> Vec<String> {
+        let each = |hooks: &[&str], order: [&str; 3]| -> Vec<String> {
+            hooks.iter().flat_map(|hook| order.map(|name| format!("{name} {hook}"))).collect()
+        };
+        let outwards = each(outwards, ["function", "two", "one"]);
+        each(inwards, ["one", "two", "function"]).into_iter().chain(outwards).collect()
     };
+    let event = r#"in Event { name: "demo/event.sent" }"#;
     let noted = || std::mem::take(&mut *log.lock().unwrap());
-    assert_eq!(call(&endpoint, &body()).await.status, 206);
-    assert_eq!(noted(), hooks(r#"transform_output Some("a") None"#, 206));
 
-    let memo = body_with(&[("a", json!({ "data": 1 }))]);
-    assert_eq!(call(&endpoint, &memo).await.json(), json!([1, { "n": 1 }, null]));
-    assert_eq!(noted(), hooks("transform_output None None", 200));
+    assert_eq!(call(&endpoint, &watched(1, false)).await.status, 206);
+    assert_eq!(
+        noted(),
+        hooks(
+            &["on_call app-fn", event, "before_execution", "before_step a 0 step.run"],
+            &[r#"out Step { id: "a" }"#, "after_step a", "after_execution", "before_response 206"],
+        )
+    );
 
-    let mut unlucky = memo.clone();
-    unlucky["event"]["data"]["n"] = json!(13);
-    assert_eq!(call(&endpoint, &unlucky).await.status, 500);
-    let noted = noted();
-    assert_eq!(noted.len(), 15);
-    assert!(noted[9].starts_with("one transform_output None Some(\"panicked: "), "{}", noted[9]);
+    assert_eq!(call(&endpoint, &watched(1, true)).await.json(), json!([1, 1, null]));
+    assert_eq!(
+        noted(),
+        hooks(
+            &["on_call app-fn", event, "before_execution", r#"in Step { id: "a" }"#],
+            &["after_execution", "out Output", "before_response 200"],
+        )
+    );
 
-    // A planned step has no output yet.
-    let mut planned = body();
+    let panicked =
+        "panicked: assertion `left != right` failed: unlucky\n  left: Number(12)\n right: 12";
+    assert_eq!(call(&endpoint, &watched(12, false)).await.status, 206);
+    assert_eq!(
+        noted(),
+        hooks(
+            &["on_call app-fn", event, "before_execution", "before_step a 0 step.run"],
+            &[
+                &format!("on_step_error a {panicked}"),
+                &format!(r#"transform_error Some("a") {panicked}"#),
+                "after_execution",
+                "before_response 206",
+            ],
+        )
+    );
+
+    let panicked = panicked.replace("12", "13");
+    assert_eq!(call(&endpoint, &watched(13, true)).await.status, 500);
+    assert_eq!(
+        noted(),
+        hooks(
+            &["on_call app-fn", event, "before_execution", r#"in Step { id: "a" }"#],
+            &[
+                "after_execution",
+                &format!("transform_error None {panicked}"),
+                "before_response 500"
+            ],
+        )
+    );
+
+    // A planned step has nothing to show yet.
+    let mut planned = watched(1, false);
     planned["ctx"]["disable_immediate_execution"] = json!(true);
     call(&endpoint, &planned).await;
-    assert_eq!(log.lock().unwrap().len(), 12);
+    assert_eq!(
+        noted(),
+        hooks(
+            &["on_call app-fn", event, "before_execution"],
+            &["after_execution", "before_response 206"]
+        )
+    );
 }
 
-/// Stores everything the other way round.
-struct Reversing;
-
-fn reversed(value: &Value) -> Value {
-    json!(value.as_str().unwrap().chars().rev().collect::<String>())
+/// What ends a step without an end of its code is reported all the same, and why.
+#[tokio::test(start_paused = true)]
+async fn p190_a_step_that_is_dropped_ends_with_an_error() {
+    let log = Log::default();
+    let client = client(dev(), FakeApi::default())
+        .with_middleware(Noting { name: "one", log: Arc::clone(&log) });
+    let endpoint = serving_with(client, |step, _| {
+        Box::pin(async move {
+            let forever = step.run("a", async || std::future::pending().await);
+            let value = tokio::time::timeout(Duration::from_secs(60), forever).await;
+            Ok(value.unwrap_or(Ok(json!("never"))).unwrap())
+        })
+    });
+    let noted = || {
+        let mut log = log.lock().unwrap();
+        log.drain(..).filter(|hook| hook.contains("step")).collect::<Vec<_>>()
+    };
+    let dropped =
+        "step `a` was dropped while its code ran; put a timeout inside the step, not around it";
+    assert_eq!(call(&endpoint, &body()).await.json()[0]["error"]["message"], dropped);
+    assert_eq!(
+        noted(),
+        [
+            "one before_step a 0 step.run".to_owned(),
+            format!("one on_step_error a {dropped}"),
+            format!(r#"one transform_error Some("a") {dropped}"#)
+        ]
+    );
+    // The server has hung up.
+    let body = body();
+    let cut_off = tokio::time::timeout(Duration::from_secs(1), call(&endpoint, &body)).await;
+    assert!(cut_off.is_err());
+    assert_eq!(
+        noted()[1],
+        "one on_step_error a the call was cut off while the code of step `a` ran"
+    );
 }
 
-impl Middleware for Reversing {
-    fn transform_input(&self, call: &mut CallInfo<'_>, input: &mut Input<'_>) {
+/// Names the kind of a request, marks what passes, and adds to what is sent.
+struct Marking;
+
+impl Middleware for Marking {
+    fn on_call(&self, call: &mut CallInfo<'_>) {
         assert_eq!(call.run.id, "01M81HWYV2KTK2RAPW4NVTQ3GA");
         assert!(call.body.starts_with(b"{\"ctx\""));
         call.extensions.insert(if call.request.headers.contains_key("x-own") { "own" } else { "" });
-        let saved: Vec<(String, Value)> = input
-            .steps()
-            .map(|(hash, saved)| (hash.to_owned(), serde_json::from_str(saved.get()).unwrap()))
-            .collect();
-        for (hash, saved) in saved {
-            let plain = json!({ "data": reversed(&saved["data"]) });
-            input.set_step(&hash, to_raw_value(&plain).unwrap());
-        }
-        let mut event: Value = serde_json::from_str(input.event().get()).unwrap();
-        event["data"]["added"] = json!(true);
-        input.set_event(to_raw_value(&event).unwrap());
     }
 
-    fn transform_output(&self, _: &mut CallInfo<'_>, output: &mut Output<'_>) {
-        if let (Some("a"), Ok(value)) = (output.step, &mut *output.result) {
-            let plain: Value = serde_json::from_str(value.get()).unwrap();
-            *value = to_raw_value(&reversed(&plain)).unwrap();
+    fn incoming(&self, payload: &mut Payload<'_>) -> Result<()> {
+        if let PayloadKind::Event { .. } = payload.kind {
+            payload.replace(to_raw_value(&json!({ "n": "changed" }))?);
         }
+        Ok(())
     }
 
-    fn before_response(&self, _: &mut CallInfo<'_>, response: &mut http::Response<Bytes>) {
-        response.headers_mut().insert("x-reversed", "yes".parse().unwrap());
+    fn before_response(&self, call: &CallInfo<'_>, response: &mut http::Response<Bytes>) {
+        assert_eq!(call.extensions.get(), Some(&"own"));
+        response.headers_mut().insert("x-marked", "yes".parse().unwrap());
     }
 
     fn before_send(&self, events: &mut Vec<NewEvent>) {
@@ -158,30 +255,24 @@ impl Middleware for Reversing {
     }
 }
 
-/// P-189: memo, context, outputs and the raw request. The answer is signed as it leaves.
+/// P-189: context, event, and the raw request. The answer is signed as it leaves.
 #[tokio::test]
 async fn p189_what_passes_can_be_changed() {
-    let client = client(cloud(), FakeApi::default()).with_middleware(Reversing);
+    let client = client(cloud(), FakeApi::default()).with_middleware(Marking);
     let endpoint = app(client, &Log::default());
-    let posted = async |body: &Value| -> Answer {
-        let mut request = request(http::Method::POST, CALL, body.to_string());
-        request.headers_mut().insert("x-own", "1".parse().unwrap());
-        send(&endpoint, signed(request, KEY, NOW)).await
-    };
-    let ran = posted(&body()).await;
-    assert_eq!(ran.json()[0]["data"], "detucexe");
-    assert_eq!(ran.header("x-reversed"), Some("yes"));
-    let expected = inngest::signing::SigningKey::new(KEY).sign(ran.text.as_bytes(), NOW);
-    assert_eq!(ran.header("x-inngest-signature"), Some(expected.as_str()));
-
-    let done = posted(&body_with(&[("a", json!({ "data": "detucexe" }))])).await;
-    assert_eq!(done.json(), json!(["executed", { "added": true, "n": 1 }, "own"]));
+    let mut request = request(http::Method::POST, CALL, watched(1, true).to_string());
+    request.headers_mut().insert("x-own", "1".parse().unwrap());
+    let answer = send(&endpoint, signed(request, KEY, NOW)).await;
+    assert_eq!(answer.json(), json!([1, "changed", "own"]));
+    assert_eq!(answer.header("x-marked"), Some("yes"));
+    let expected = inngest::signing::SigningKey::new(KEY).sign(answer.text.as_bytes(), NOW);
+    assert_eq!(answer.header("x-inngest-signature"), Some(expected.as_str()));
 }
 
 #[tokio::test]
 async fn p189_events_can_be_changed_before_they_leave() {
     let api = FakeApi::default().answer(200, r#"{"ids":["01A","01B"]}"#);
-    let client = client(dev(), api.clone()).with_middleware(Reversing);
+    let client = client(dev(), api.clone()).with_middleware(Marking);
     client.send(&[NewEvent::named("demo/sent", json!({}))]).await.unwrap();
     let sent: Value = serde_json::from_slice(api.requests()[0].body()).unwrap();
     assert_eq!(sent[1]["name"], "demo/extra");

@@ -4,28 +4,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use inngest::{Error, ResultExt as _};
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, body, body_with, call, dev, serving};
+use crate::support::{Answer, body, body_with, call, dev, done, serving};
 
 /// The first call of a function with one step, `s`, that returns `output`.
 async fn step_with<T>(output: T) -> Answer
 where
-    T: Serialize + Clone + Send + Sync + 'static,
+    T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
 {
-    #[derive(Serialize)]
-    #[serde(transparent)]
-    struct Out<T>(T);
-    impl<'de, T> serde::Deserialize<'de> for Out<T> {
-        fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-            Err(serde::de::Error::custom("never read"))
-        }
-    }
     let endpoint = serving(dev(), move |step, _| {
         let output = output.clone();
         Box::pin(async move {
-            step.run("s", async || Ok(Out(output))).await?;
+            step.run("s", async || Ok(output)).await?;
             Ok(Value::Null)
         })
     });
@@ -35,11 +28,12 @@ where
 /// A step whose output the server could not keep fails at once, by name.
 async fn assert_refused<T>(output: T, words: &str)
 where
-    T: Serialize + Clone + Send + Sync + 'static,
+    T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
 {
     let answer = step_with(output).await;
     assert_eq!(answer.ops(), [("StepError".into(), "s".into())]);
     assert_eq!(answer.no_retry(), Some("true"));
+    assert_eq!(answer.json()[0]["error"]["name"], "UnsavableData");
     let message = answer.json()[0]["error"]["message"].as_str().unwrap().to_owned();
     assert!(message.starts_with("the result of step `s` cannot be saved: "), "{message}");
     assert!(message.contains(words), "{message}");
@@ -63,14 +57,41 @@ async fn t33_nan_and_infinity_fail_the_step() {
 }
 
 #[tokio::test]
-async fn t35_keys_that_are_no_text_fail_the_step() {
-    assert_refused(BTreeMap::from([((1, 2), 3)]), "a key that is no text").await;
-    assert_refused(BTreeMap::from([(1, 2)]), "a key that is no text").await;
+async fn t35_keys_that_are_neither_texts_nor_numbers_fail_the_step() {
+    assert_refused(BTreeMap::from([((1, 2), 3)]), "a key that is neither text nor number").await;
+    let numbers = step_with(BTreeMap::from([(u64::MAX, 2)])).await;
+    assert_eq!(numbers.json()[0]["data"], json!({ "18446744073709551615": 2 }));
+}
+
+#[tokio::test]
+async fn t35_maps_with_numbers_for_keys_come_back_as_they_were() {
+    let endpoint = serving(dev(), |step, _| {
+        Box::pin(async move {
+            let sums = || BTreeMap::from([(7_u64, "a".to_owned()), (10, "b".to_owned())]);
+            let saved = step.run("s", async || Ok(sums())).await?;
+            Ok(json!(saved == sums()))
+        })
+    });
+    let saved = call(&endpoint, &body()).await.json()[0]["data"].take();
+    assert_eq!(call(&endpoint, &body_with(&[("s", done(saved))])).await.json(), json!(true));
+}
+
+/// Found out in the attempt that could still be mended, not in every later call.
+#[tokio::test]
+async fn what_could_not_be_read_back_fails_the_step() {
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Skipped {
+        #[serde(skip_serializing)]
+        id: u8,
+    }
+    let skipped = Skipped { id: 1 };
+    assert_eq!(skipped.id, 1);
+    assert_refused(skipped, "it could not be read back: missing field `id`").await;
 }
 
 #[tokio::test]
 async fn p063_repeated_keys_fail_the_step() {
-    #[derive(Clone, Serialize)]
+    #[derive(Clone, Serialize, Deserialize)]
     struct Twice {
         id: u8,
         #[serde(flatten)]
@@ -159,8 +180,15 @@ async fn p108_a_failed_step_has_its_cause() {
         })
     });
     let error = json!({ "error": { "name": "E", "message": "m", "cause": { "message": "disk full" }, "stack": "s" } });
-    let answer = call(&endpoint, &body_with(&[("s", error)])).await;
+    let failed = body_with(&[("s", error)]);
+    let answer = call(&endpoint, &failed).await;
     assert_eq!(answer.json(), json!(["E", { "message": "disk full" }, null]));
+    // It is handed on where the error is not caught.
+    let uncaught = serving(dev(), |step, _| {
+        Box::pin(async move { Ok(step.invoke_id::<Value>("s", "other-fn", &()).await?) })
+    });
+    let expected = json!({ "name": "E", "message": "m", "cause": { "message": "disk full" } });
+    assert_eq!(call(&uncaught, &failed).await.json(), expected);
 }
 
 #[tokio::test]
@@ -181,6 +209,57 @@ async fn a_step_has_its_own_limit_of_attempts_and_its_own_pauses() {
     assert_eq!(attempt(0).await, ("false".into(), Some("10".into())));
     assert_eq!(attempt(1).await, ("false".into(), Some("20".into())));
     assert_eq!(attempt(2).await, ("true".into(), None), "the third of three");
+}
+
+/// P-105: the server counts what never reached the step as attempts too.
+#[tokio::test]
+async fn a_steps_own_limit_counts_its_own_failures_only() {
+    let endpoint = serving(dev(), |step, data| {
+        Box::pin(async move {
+            if data["before"] == true {
+                return Err("before the step".into());
+            }
+            let step = step.max_attempts(3);
+            let failed = step.run("s", async || Err::<Value, _>(Error::from("no")));
+            let (failed, other) = (failed.await, step.run("t", async || Ok(json!("t"))));
+            Ok(json!([failed.unwrap_err().message, other.await?]))
+        })
+    });
+    let attempt = async |run: &str, attempt: u32, before: bool| {
+        let mut body = body();
+        body["ctx"]["run_id"] = json!(run);
+        body["ctx"]["attempt"] = json!(attempt);
+        body["event"]["data"]["before"] = json!(before);
+        let answer = call(&endpoint, &body).await;
+        (answer.status.as_u16(), answer.no_retry().unwrap().to_owned())
+    };
+    // Two deliveries were lost, two failed before the step: its first failure is the first.
+    assert_eq!(attempt("a", 2, true).await, (500, "false".into()));
+    assert_eq!(attempt("a", 3, true).await, (500, "false".into()));
+    assert_eq!(attempt("a", 4, false).await, (206, "false".into()), "the first of three");
+    // Another run has a count of its own.
+    assert_eq!(attempt("b", 4, false).await, (206, "false".into()), "the first of three");
+    assert_eq!(attempt("a", 5, false).await, (206, "false".into()), "the second of three");
+    assert_eq!(attempt("a", 6, true).await, (500, "false".into()));
+    assert_eq!(attempt("a", 7, false).await, (206, "true".into()), "the third of three");
+    // It is over, and would begin anew.
+    assert_eq!(attempt("a", 8, false).await, (206, "false".into()));
+}
+
+/// Whatever the process has forgotten, a step is never given up too early.
+#[tokio::test]
+async fn a_limit_that_was_forgotten_leaves_the_end_to_the_server() {
+    for attempt in 0..20 {
+        let endpoint = serving(dev(), |step, _| {
+            let step = step.max_attempts(3);
+            Box::pin(async move {
+                Ok(step.run("s", async || Err::<Value, _>(Error::from("no"))).await?)
+            })
+        });
+        let mut body = body();
+        body["ctx"]["attempt"] = json!(attempt);
+        assert_eq!(call(&endpoint, &body).await.no_retry(), Some("false"), "attempt {attempt}");
+    }
 }
 
 #[tokio::test]

@@ -24,7 +24,10 @@ pub(crate) fn clock() -> Clock {
     Clock::new(move || SystemTime::UNIX_EPOCH + Duration::from_secs(now))
 }
 
-type ApiAnswer = std::result::Result<Response<Bytes>, TransportError>;
+enum ApiAnswer {
+    Comes(std::result::Result<Response<Bytes>, TransportError>),
+    NeverComes,
+}
 
 /// An Inngest API that gives prepared answers and records the requests.
 #[derive(Clone, Default)]
@@ -46,12 +49,26 @@ impl FakeApi {
     }
 
     pub(crate) fn answer_with(self, response: Response<Bytes>) -> Self {
-        self.answers.lock().expect("answers").push_back(Ok(response));
-        self
+        self.with(ApiAnswer::Comes(Ok(response)))
+    }
+
+    /// Answers with this status, and asks for a pause.
+    pub(crate) fn pausing(self, status: u16, seconds: u64) -> Self {
+        let response = Response::builder().status(status).header("retry-after", seconds);
+        self.answer_with(response.body("slow down".into()).expect("a response"))
     }
 
     pub(crate) fn fail(self, message: &str) -> Self {
-        self.answers.lock().expect("answers").push_back(Err(TransportError::new(message)));
+        self.with(ApiAnswer::Comes(Err(TransportError::new(message))))
+    }
+
+    /// Takes a request and never answers it.
+    pub(crate) fn hang(self) -> Self {
+        self.with(ApiAnswer::NeverComes)
+    }
+
+    fn with(self, answer: ApiAnswer) -> Self {
+        self.answers.lock().expect("answers").push_back(answer);
         self
     }
 
@@ -70,7 +87,11 @@ impl Transport for FakeApi {
             if slow {
                 tokio::task::yield_now().await;
             }
-            answer.unwrap_or_else(|| Err(TransportError::new(unexpected)))
+            match answer {
+                Some(ApiAnswer::Comes(answer)) => answer,
+                Some(ApiAnswer::NeverComes) => std::future::pending().await,
+                None => Err(TransportError::new(unexpected)),
+            }
         })
     }
 }
@@ -152,6 +173,11 @@ where
 /// Returns the event's data.
 pub(crate) fn echo(settings: Settings) -> Endpoint {
     serving(settings, |_, data| Box::pin(async move { Ok(data) }))
+}
+
+/// The same through a client of its own.
+pub(crate) fn echo_through(client: Client) -> Endpoint {
+    serving_with(client, |_, data| Box::pin(async move { Ok(data) }))
 }
 
 pub(crate) const CALL: &str = "/api/inngest?fnId=app-fn&stepId=step";

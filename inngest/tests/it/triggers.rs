@@ -265,3 +265,53 @@ async fn t61_p077_triggers_are_checked() {
     }
     insta::assert_snapshot!(registered(config().run(of_long)).await.unwrap_err(), @"function `fn`: the name of its event has 0 characters; 1 to 255 are allowed");
 }
+
+/// Says nothing: an event that only happens.
+#[derive(Debug, PartialEq, Deserialize, serde::Serialize)]
+struct Ping;
+impl EventData for Ping {
+    const NAME: &'static str = "demo/ping";
+}
+
+/// May say nothing.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Maybe {
+    note: Option<String>,
+}
+impl EventData for Maybe {
+    const NAME: &'static str = "demo/maybe";
+}
+
+async fn ping(_: Event<Ping>, _: Step<'_>) -> Result<Value> {
+    Ok(json!("pong"))
+}
+
+async fn maybe(event: Event<Maybe>, _: Step<'_>) -> Result<Value> {
+    Ok(json!(event.data.note))
+}
+
+/// No data is `null` from one sender, `{}` from the next, and absent from a third.
+#[tokio::test]
+async fn data_that_says_nothing_is_read_as_any_type_writes_it() {
+    let (ping, maybe) = (serve(Config::id("fn").run(ping)), serve(Config::id("fn").run(maybe)));
+    for data in [json!({}), Value::Null] {
+        let mut body = body();
+        body["event"]["data"] = data.clone();
+        assert_eq!(call(&ping, &body).await.json(), "pong", "{data}");
+        assert_eq!(call(&maybe, &body).await.json(), Value::Null, "{data}");
+        // The server adds its own part to the data of an invocation.
+        body["event"]["name"] = json!("inngest/function.invoked");
+        body["event"]["data"] = json!({ "_inngest": {} });
+        assert_eq!(call(&ping, &body).await.json(), "pong");
+    }
+    let mut absent = body();
+    absent["event"].as_object_mut().unwrap().remove("data");
+    assert_eq!(call(&ping, &absent).await.json(), "pong");
+    let mut other = body();
+    other["event"]["data"] = json!({ "x": 1 });
+    let refused = call(&ping, &other).await;
+    assert!(refused.text.contains("expected unit struct Ping"), "{}", refused.text);
+    let sent = inngest::NewEvent::new(&Ping).unwrap();
+    assert_eq!(sent.data.get(), "{}", "the server takes objects");
+}

@@ -188,6 +188,40 @@ async fn the_canonical_form_is_tried_for_small_bodies_alone() {
     }
 }
 
+/// What a person sees whose proxy writes JSON anew: not that the key is wrong.
+#[tokio::test]
+async fn a_proxy_that_rewrites_bodies_is_told_from_a_wrong_key() {
+    let (log, watch) = (Log::default(), Watch::new());
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let endpoint = timed(cloud(), &FakeApi::default(), &watch);
+    let mut large = body();
+    large["event"]["data"]["text"] = json!("x".repeat(1_100_000));
+    let large = serde_json_canonicalizer::to_string(&large).unwrap();
+    let rewritten = |key: &str| {
+        let now = watch.0.load(Ordering::Relaxed);
+        let mut call = signed(request(Method::POST, CALL, large.clone()), key, now);
+        *call.body_mut() = large.replacen('{', "{ ", 1).into();
+        call
+    };
+
+    assert_eq!(send(&endpoint, rewritten(KEY)).await.status, 401);
+    let lines = log.warnings();
+    assert!(lines[0].contains("rewritten=1"), "{lines:?}");
+    assert!(lines[0].contains("writes the JSON of bodies anew"), "{lines:?}");
+    assert!(!lines[0].contains("INNGEST_SIGNING_KEY"), "{lines:?}");
+
+    // The look at one body costs as much as many requests, so there is one in a minute.
+    assert_eq!(send(&endpoint, rewritten(KEY)).await.status, 401);
+    let refused = endpoint.refused();
+    assert_eq!((refused.rewritten, refused.forged), (1, 1));
+    watch.advance(60);
+    assert_eq!(send(&endpoint, rewritten("signkey-test-deadbeef")).await.status, 401);
+    watch.advance(60);
+    assert_eq!(send(&endpoint, rewritten(KEY)).await.status, 401);
+    let refused = endpoint.refused();
+    assert_eq!((refused.rewritten, refused.forged), (2, 2));
+}
+
 #[tokio::test]
 async fn forgeries_are_logged_once_a_minute_with_their_number() {
     let (log, watch) = (Log::default(), Watch::new());

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::SHOWN;
 use super::item::Item;
+use super::unreadable::Unreadable;
 use crate::db::Db;
 use crate::deals::{self, UnfinishedDeal};
 use crate::inbox::Inbox;
@@ -24,6 +25,8 @@ struct Report {
     complete: bool,
     /// Webhooks of the last 30 days.
     unreadable_webhooks: i64,
+    /// The newest of them.
+    unreadable: Vec<Unreadable>,
 }
 
 impl List {
@@ -57,7 +60,8 @@ impl Report {
             Item::of(deal, held, now)
         };
         let items = deals.into_iter().take(SHOWN as usize).map(item).collect();
-        Ok(Self { items, complete, unreadable_webhooks: counts.unparsable })
+        let unreadable = Unreadable::of(inbox).await?;
+        Ok(Self { items, complete, unreadable_webhooks: counts.unparsable, unreadable })
     }
 
     fn print(&self, out: &mut impl Write) -> anyhow::Result<()> {
@@ -75,13 +79,6 @@ impl Report {
         if self.items.is_empty() {
             writeln!(out, "every deal is done")?;
         }
-        if self.unreadable_webhooks > 0 {
-            writeln!(
-                out,
-                "webhooks that could not be read, or not all of them: {}; see the table webhook_bodies, column problem",
-                self.unreadable_webhooks
-            )?;
-        }
-        Ok(())
+        Unreadable::print(&self.unreadable, self.unreadable_webhooks, out)
     }
 }

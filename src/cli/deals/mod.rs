@@ -3,6 +3,7 @@ mod item;
 mod list;
 mod resolve;
 mod retry;
+mod unreadable;
 mod which;
 
 use std::io::Write;

@@ -1,6 +1,7 @@
 -- The row of a deal begins at the webhook and says where the deal is: waiting, sent to Inngest, failed and why.
 ALTER TABLE deals ADD COLUMN event_name TEXT;
 ALTER TABLE deals ADD COLUMN payload TEXT; -- the data of the event by which the deal is sent again, JSON
+ALTER TABLE deals ADD COLUMN names_stage BIGINT NOT NULL DEFAULT 1; -- 0: the report names no stage, and the lead must be read
 ALTER TABLE deals ADD COLUMN event_id TEXT; -- the newest event of the deal
 ALTER TABLE deals ADD COLUMN reported_at BIGINT; -- when the lead was last reported, by a webhook or by reconciliation
 ALTER TABLE deals ADD COLUMN forwarded_at BIGINT; -- when Inngest accepted the newest event

@@ -19,12 +19,17 @@ pub(crate) async fn reported(
     event_id: &str,
     now: Timestamp,
 ) -> sqlx::Result<()> {
-    // Whatever an earlier run met, the new report is a new try. What is known of the record stays.
+    // Whatever an earlier run met, the new report is a new try. What is known of the record stays, and so does an earlier
+    // report that names a stage: one that names none must not end the deal when the lead has moved on since.
     let reported = sqlx::query(
-        "INSERT INTO deals (deal_key, lead_id, run_id, state, event_name, payload, event_id, reported_at, created_at, \
-                            updated_at) \
-         VALUES ($1, $2, '', 'open', $3, $4, $5, $6, $6, $6) \
-         ON CONFLICT (deal_key) DO UPDATE SET event_name = excluded.event_name, payload = excluded.payload, \
+        "INSERT INTO deals (deal_key, lead_id, run_id, state, event_name, payload, names_stage, event_id, reported_at, \
+                            created_at, updated_at) \
+         VALUES ($1, $2, '', 'open', $3, $4, $7, $5, $6, $6, $6) \
+         ON CONFLICT (deal_key) DO UPDATE SET event_name = excluded.event_name, \
+             payload = CASE WHEN deals.ended IS NULL AND deals.names_stage > excluded.names_stage \
+                 THEN COALESCE(deals.payload, excluded.payload) ELSE excluded.payload END, \
+             names_stage = CASE WHEN deals.ended IS NULL AND deals.names_stage > excluded.names_stage \
+                 THEN deals.names_stage ELSE excluded.names_stage END, \
              event_id = excluded.event_id, reported_at = excluded.reported_at, forwarded_at = NULL, due_at = NULL, \
              sends = 0, waits_for = NULL, ended = NULL, updated_at = excluded.updated_at \
          WHERE deals.state <> 'done'",
@@ -34,7 +39,8 @@ pub(crate) async fn reported(
     .bind(report.event_name)
     .bind(report.payload)
     .bind(event_id)
-    .bind(now.as_millisecond());
+    .bind(now.as_millisecond())
+    .bind(i64::from(report.names_stage));
     transaction.execute(reported).await.map(drop)
 }
 
@@ -96,7 +102,8 @@ pub(in crate::deals) async fn note_failure(
     db.commit(noted).await.map(drop)
 }
 
-/// The deal needs no record. One that may have a record is not forgotten this way.
+/// The deal needs no record. One that may have a record is not forgotten this way, nor one that was reported with the stage
+/// that makes it.
 pub(in crate::deals) async fn not_needed(
     db: &Db,
     key: &str,
@@ -104,10 +111,10 @@ pub(in crate::deals) async fn not_needed(
     reason: &str,
 ) -> anyhow::Result<()> {
     let ended = sqlx::query(
-        "INSERT INTO deals (deal_key, lead_id, run_id, state, ended, failure, created_at, updated_at) \
-         VALUES ($1, $2, '', 'open', 'not_needed', $3, $4, $4) \
+        "INSERT INTO deals (deal_key, lead_id, run_id, state, names_stage, ended, failure, created_at, updated_at) \
+         VALUES ($1, $2, '', 'open', 0, 'not_needed', $3, $4, $4) \
          ON CONFLICT (deal_key) DO UPDATE SET ended = excluded.ended, failure = excluded.failure, due_at = NULL, \
-             waits_for = NULL, updated_at = excluded.updated_at WHERE deals.state = 'open'",
+             waits_for = NULL, updated_at = excluded.updated_at WHERE deals.state = 'open' AND deals.names_stage = 0",
     )
     .bind(key)
     .bind(signed(lead_id)?)

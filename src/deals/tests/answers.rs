@@ -38,11 +38,10 @@ async fn every_answer_is_either_safe_to_repeat_or_not_repeated() {
         (ErpFailure::InsertThenHtml, Retry::Never, 1, "may or may not exist"),
         (ErpFailure::Empty500, Retry::Never, 0, "may or may not exist"),
         (ErpFailure::InsertThenEmpty500, Retry::Never, 1, "may or may not exist"),
-        (ErpFailure::Hang, Retry::Never, 0, "no answer within 300ms"),
-        (ErpFailure::InsertThenHang, Retry::Never, 1, "no answer within 300ms"),
+        (ErpFailure::Hang, Retry::Never, 0, "no answer within 1s"),
+        (ErpFailure::InsertThenHang, Retry::Never, 1, "no answer within 1s"),
     ] {
-        let bench = Bench::new().await;
-        bench.erp.fail_next(1, failure.clone());
+        let bench = Bench::new().await.failing(failure.clone());
         let error = bench.fails(&run_deal()).await;
 
         assert_eq!(error.retry(), retry, "{failure:?}: {error}");
@@ -107,8 +106,7 @@ async fn no_error_and_no_debug_output_shows_a_secret() {
         ErpFailure::Hang,
     ];
     for failure in failures {
-        let bench = Bench::new().await;
-        bench.erp.fail_next(1, failure);
+        let bench = Bench::new().await.failing(failure);
         let error = bench.fails(&run_deal()).await;
         let shown = format!("{error} {error:?} {:?} {:?}", bench.erp_client(), bench.settings);
         for secret in ["fake-erp-key", "fake-erp-password"] {

@@ -56,7 +56,7 @@ async fn a_claim_that_was_left_behind_is_taken_over_only_after_its_lease() {
     for _ in 0..2 {
         let busy = bench.ledger().record(&in_run("01RUN2", lead(LEAD))).await.unwrap_err();
         assert!(matches!(busy, LedgerError::Busy { .. }), "{busy}");
-        bench.clock.advance(Duration::from_secs(16));
+        bench.clock.advance(Duration::from_secs(26));
     }
     let early = bench.ledger().record(&lead(LEAD)).await.unwrap_err();
     assert!(matches!(early, LedgerError::InDoubt { .. }), "{early}");
@@ -75,7 +75,7 @@ async fn a_service_that_is_alone_forgets_the_claims_of_the_one_before_it_and_no_
     } else {
         assert!(matches!(next, LedgerError::InDoubt { .. }), "{next}");
     }
-    bench.clock.advance(Duration::from_secs(90));
+    bench.clock.advance(Duration::from_secs(96));
     assert_eq!(bench.ledger().create(&lead(LEAD)).await.unwrap(), created("119", true));
 }
 

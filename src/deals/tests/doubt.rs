@@ -27,8 +27,7 @@ async fn after_an_unclear_answer_the_record_is_looked_up_after_a_minute() {
         (ErpFailure::BadGateway, created("119", false)),
         (ErpFailure::DatabaseError, created("119", false)),
     ] {
-        let bench = Bench::marked().await;
-        bench.erp.fail_next(1, failure);
+        let bench = Bench::marked().await.failing(failure);
         let error = bench.fails(&lead(LEAD)).await;
         assert_eq!(error.retry(), Retry::NotBefore(Duration::from_secs(61)), "{error}");
         let text = error.to_string();
@@ -47,8 +46,7 @@ async fn after_an_unclear_answer_the_record_is_looked_up_after_a_minute() {
 
 #[tokio::test]
 async fn a_record_that_appears_late_is_found_and_not_doubled() {
-    let bench = Bench::marked().await;
-    bench.erp.fail_next(1, ErpFailure::HangThenInsert);
+    let bench = Bench::marked().await.failing(ErpFailure::HangThenInsert);
     bench.fails(&lead(LEAD)).await;
     bench.erp.finish_late_inserts();
     bench.a_minute_passes();
@@ -72,7 +70,7 @@ async fn after_a_refusal_the_marker_makes_sure_that_there_is_no_record() {
 async fn a_look_up_that_cannot_be_trusted_ends_the_run_visibly() {
     let bench = Bench::marked().await;
     bench.ledger().create(&lead(7)).await.unwrap();
-    bench.erp.fail_next(1, ErpFailure::InsertThenHang);
+    bench.erp.fail_next(1, ErpFailure::InsertThenBadGateway);
     bench.fails(&lead(LEAD)).await;
     bench.a_minute_passes();
     bench.erp.configure(|settings| settings.ignores_filters = true);
@@ -87,7 +85,7 @@ async fn a_look_up_that_cannot_be_trusted_ends_the_run_visibly() {
 #[tokio::test]
 async fn a_look_up_that_fails_is_tried_again_and_nothing_is_sent() {
     let bench = Bench::marked().await;
-    bench.erp.fail_next(1, ErpFailure::InsertThenHang);
+    bench.erp.fail_next(1, ErpFailure::InsertThenBadGateway);
     bench.fails(&lead(LEAD)).await;
     bench.a_minute_passes();
     for failure in [ErpFailure::BadGateway, ErpFailure::Empty500, ErpFailure::DatabaseError] {
@@ -140,7 +138,7 @@ async fn without_a_marker_nothing_is_guessed_until_a_person_has_looked() {
 #[tokio::test]
 async fn a_run_in_doubt_is_not_sent_again_and_a_replay_is_another_deal() {
     let bench = Bench::marked().await;
-    bench.erp.fail_next(1, ErpFailure::InsertThenHang);
+    bench.erp.fail_next(1, ErpFailure::InsertThenBadGateway);
     for _ in 0..2 {
         let error = bench.fails(&run("A")).await;
         assert_eq!(error.retry(), Retry::Never, "a deal without a lead has no marker");

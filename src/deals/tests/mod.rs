@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use functions::ports::{self, Created, Deal, DealKey, Erp as _, FailedDeal, ResentEvent, WaitsFor};
-use sandbox::{Database, FakeErp, FakeErpSettings};
+use sandbox::{Database, ErpFailure, FakeErp, FakeErpSettings};
 use serde_json::json;
 use tokio_util::sync::DropGuard;
 
@@ -50,7 +50,7 @@ impl Bench {
     }
 
     async fn of(erp: FakeErpSettings) -> Self {
-        let ErpBench { erp, settings, stop } = ErpBench::of(erp).await.with(impatient);
+        let ErpBench { erp, settings, stop } = ErpBench::of(erp).await.with(patient);
         let database = Database::new().await.unwrap();
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
         let db = Db::open(database.url(), clock.clone()).await.unwrap();
@@ -59,6 +59,15 @@ impl Bench {
 
     fn with(mut self, change: impl FnOnce(&mut ErpSettings)) -> Self {
         change(&mut self.settings);
+        self
+    }
+
+    /// The next call of the ERP fails so. An ERP that hangs is waited for briefly, any other long enough for a machine
+    /// under load.
+    fn failing(mut self, failure: ErpFailure) -> Self {
+        let long = self.settings.timeout;
+        self.settings.timeout = if hangs(&failure) { Duration::from_secs(1) } else { long };
+        self.erp.fail_next(1, failure);
         self
     }
 
@@ -105,8 +114,13 @@ impl Bench {
     }
 }
 
-fn impatient(settings: &mut ErpSettings) {
-    settings.timeout = Duration::from_millis(300);
+fn patient(settings: &mut ErpSettings) {
+    settings.timeout = Duration::from_secs(20);
+}
+
+fn hangs(failure: &ErpFailure) -> bool {
+    use ErpFailure as F;
+    matches!(failure, F::Hang | F::InsertThenHang | F::HangThenInsert)
 }
 
 fn run(run: &str) -> Deal {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use functions::ports::WaitsFor;
+use functions::ports::{DealKey, Erp as _, WaitsFor};
+use functions::webhook::AmoCrmWebhook;
 
 use super::{Service, moved};
-use crate::deals::{Dedupe, Progress, Rules, UnfinishedDeal, unfinished};
+use crate::deals::{Dedupe, Ledger, Progress, Rules, UnfinishedDeal, unfinished};
 use crate::inbox::Inbox;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -75,6 +76,30 @@ async fn an_older_event_that_is_accepted_says_nothing_of_the_newer_one() {
     service.stores([7]).await;
     service.inbox.accepted(&[older.as_str()]).await.unwrap();
     assert_eq!(service.deals().await[0].progress, Progress::Waiting);
+}
+
+#[tokio::test]
+async fn a_report_without_a_stage_does_not_end_the_deal_of_one_with_a_stage() {
+    let service = Service::new().await;
+    let ledger =
+        Ledger::new(service.inbox.db.clone(), None, Rules::default(), service.clock.clone());
+    let key = DealKey::Lead { account_id: None, lead_id: 7, delivery_id: "01EVENT".to_owned() };
+    let with_stage = AmoCrmWebhook { pipeline_id: Some(1), status_id: Some(2), ..moved(7) };
+    for (leads, unfinished) in [(vec![moved(7)], 0), (vec![with_stage, moved(7)], 1)] {
+        for lead in leads {
+            service.inbox.store(b"body", &[lead], None).await.unwrap();
+        }
+        ledger.not_needed(&key, "the lead is in another stage").await.unwrap();
+        assert_eq!(service.deals().await.len(), unfinished);
+    }
+    let waiting = service.queued().await.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+    for id in &waiting {
+        service.inbox.accepted(&[id.as_str()]).await.unwrap();
+    }
+    service.clock.advance(15 * MINUTE);
+    service.inbox.resend(&[]).await.unwrap();
+    let (_, payload) = service.queued().await.remove(0);
+    assert!(payload.contains(r#""statusId":2"#), "{payload}");
 }
 
 #[tokio::test]

@@ -3,9 +3,11 @@
 mod commits;
 mod crash;
 mod deals;
+mod forms;
 mod forwarder;
 mod inngest;
 mod refusals;
+mod room;
 mod rows;
 mod webhooks;
 

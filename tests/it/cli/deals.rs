@@ -148,6 +148,7 @@ async fn every_deal_that_is_not_done_is_listed_with_what_happens_next_or_what_to
     desk.fails(10, "the ERP could not take it", WaitsFor::Erp).await;
     let waiting = desk.lead(11).await;
     desk.inbox.store_unparsable(b"?", "no webhook").await.unwrap();
+    let [unreadable] = desk.inbox.unreadable(9).await.unwrap().try_into().unwrap();
     let expected = format!(
         "lead:7  failed  2026-11-22T10:00:00Z\n    \
              Inngest refuses the event (HTTP 400): event name is empty\n    \
@@ -165,8 +166,12 @@ async fn every_deal_that_is_not_done_is_listed_with_what_happens_next_or_what_to
          lead:8  waiting  2026-11-22T10:00:00Z\n    \
              {}\n    \
              -> waits for Inngest, tried 3 times; a running service tries about once a minute\n\
-         webhooks that could not be read, or not all of them: 1; see the table webhook_bodies, column problem\n",
-        held.reason
+         webhooks of the last 30 days that could not be read, or not all of them: 1\n\
+         {}  2026-11-22T10:00:00Z  1 bytes\n    \
+             no webhook\n    \
+             -> the bodies are in the table webhook_bodies, by these ids; a lead that one names and that has no record: \
+             move it into its stage once more\n",
+        held.reason, unreadable.id
     );
     assert!(held.reason.contains("HTTP 404 Not Found"), "{held:?}");
     for arguments in [&[][..], &["list"]] {
@@ -187,6 +192,8 @@ async fn a_program_can_read_the_list() {
     let desk = Desk::new().await;
     let event = desk.lead(7).await;
     desk.fails(9, "the ERP refused it", WaitsFor::Person).await;
+    desk.inbox.store_unparsable(b"?", "no webhook").await.unwrap();
+    let [unreadable] = desk.inbox.unreadable(9).await.unwrap().try_into().unwrap();
     for arguments in [&["--json"][..], &["list", "--json"]] {
         let (_, said) = desk.deals(arguments).await;
         let mut report: Value = serde_json::from_str(&said).unwrap();
@@ -203,7 +210,10 @@ async fn a_program_can_read_the_list() {
                      "since": "2026-11-22T10:00:00Z", "needs_person": false, "next": null},
                 ],
                 "complete": true,
-                "unreadable_webhooks": 0,
+                "unreadable_webhooks": 1,
+                "unreadable": [
+                    {"id": unreadable.id, "since": "2026-11-22T10:00:00Z", "bytes": 1, "problem": "no webhook"},
+                ],
             })
         );
     }

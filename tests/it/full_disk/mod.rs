@@ -19,6 +19,7 @@ use prometei_flow::http::admin_router;
 use prometei_flow::inbox::{Inbox, Intake};
 use prometei_flow::metrics::Metrics;
 use prometei_flow::outbound::Outbound;
+use prometei_flow::reconcile::Progress;
 use sandbox::{FakeErp, FakeErpSettings, bodies};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -62,7 +63,7 @@ impl Service {
         let ledger = Ledger::new(store.clone(), Some(client), Rules::default(), clock);
         let metrics = Metrics::new();
         let inbox = Inbox::new(store.clone(), Rules::default());
-        let admin = admin_router(store, inbox.clone(), metrics.clone());
+        let admin = admin_router(store, inbox.clone(), metrics.clone(), Progress::new(None));
         let intake = Intake::new(inbox.clone(), Vec::new(), Default::default(), metrics);
         Self { intake, inbox, admin, ledger, erp, _stop: stop.drop_guard() }
     }

@@ -75,7 +75,10 @@ pub(super) async fn without_key() -> StatusCode {
     StatusCode::OK
 }
 
-/// Events before a bad one stay accepted (P-174).
+/// The most events of one request (I4).
+const MAX_EVENTS: usize = 5_000;
+
+/// Events before a bad one stay accepted, and so do those that fit where there are too many (P-174).
 fn accept_all(
     core: &Core,
     body: &[u8],
@@ -83,6 +86,9 @@ fn accept_all(
     ids: &mut Vec<String>,
 ) -> Result<(), String> {
     for (index, raw) in split(body)?.into_iter().enumerate() {
+        if index == MAX_EVENTS {
+            return Err(format!("Cannot have more than {MAX_EVENTS} events in a batch"));
+        }
         let draft = Draft::parse(raw).map_err(|error: InvalidEvent| error.to_string())?;
         let id = seed.map_or_else(|| core.env.ulid(), |seed| seed.ulid(index));
         core.ingest(draft.accept(id, core.env.now()));

@@ -126,6 +126,9 @@ fn error_object(failure: &Failure) -> Value {
     if let Some(stack) = field("stack") {
         error["stack"] = json!(stack);
     }
+    if let Some(cause) = failure.output.get("cause") {
+        error["cause"] = cause.clone();
+    }
     error
 }
 

@@ -78,6 +78,23 @@ async fn events_before_a_bad_one_are_accepted() {
 }
 
 #[tokio::test]
+async fn more_than_5000_events_are_taken_in_part() {
+    let world = world().await;
+    let many = |count| format!("[{}]", vec![r#"{"name":"other"}"#; count].join(","));
+    let (status, answer) = world.post_events(many(5_000)).await;
+    assert_eq!((status, answer["ids"].as_array().unwrap().len()), (200, 5_000));
+    let one_more =
+        many(5_000).replacen("other", "app/event", 1).replacen('[', "[{\"name\":\"x\"},", 1);
+    let (status, answer) = world.post_events(one_more).await;
+    assert_eq!((status, answer["ids"].as_array().unwrap().len()), (400, 5_000));
+    assert_eq!(answer["error"], "Cannot have more than 5000 events in a batch");
+    // The second of them is what the function waits for.
+    let accepted = answer["ids"][1].as_str().unwrap();
+    let runs = world.get(&format!("/v1/events/{accepted}/runs")).await;
+    assert_eq!(runs["data"].as_array().unwrap().len(), 1, "{runs}");
+}
+
+#[tokio::test]
 async fn nothing_is_accepted_from_an_empty_request() {
     let world = world().await;
     for body in ["[]", "", " "] {

@@ -16,7 +16,7 @@ pub(crate) struct Entry {
     /// What the function returned: the official server does not report it for a checkpointed run (P-137).
     pub(crate) output: Option<Value>,
     /// The error that the failure handler received.
-    pub(crate) failure: Option<String>,
+    pub(crate) failure: Option<Value>,
 }
 
 impl Journal {
@@ -29,9 +29,8 @@ impl Journal {
         *count
     }
 
-    pub(super) fn failed(&self, run: &str, why: &str) {
-        let mut runs = self.0.lock().unwrap();
-        runs.entry(run.to_owned()).or_default().failure = Some(why.to_owned());
+    pub(super) fn failed(&self, run: &str, why: Value) {
+        self.0.lock().unwrap().entry(run.to_owned()).or_default().failure = Some(why);
     }
 
     /// `run` is any name under which the test looks for it.

@@ -5,6 +5,7 @@
 
 mod journal;
 mod programs;
+mod sizes;
 mod starts;
 mod steps;
 mod waiting;

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use inngest::{
-    CancelOn, Checkpointing, Config, Context, EventData, FailureContext, Function, NewEvent,
-    OnFailure, Result, ResultExt as _, StepError,
+    CancelOn, Checkpointing, Config, Context, Error, EventData, Failure, FailureContext, Function,
+    NewEvent, OnFailure, Result, ResultExt as _, StepError,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::journal::Journal;
+use super::sizes::large;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
@@ -88,18 +89,20 @@ fn cancel_on() -> CancelOn {
 
 impl OnFailure for PlainProgram {
     async fn on_failure(&self, cx: FailureContext<'_, Self>) -> Result<()> {
-        let failure = &cx.failure;
-        self.0.failed(&failure.run_id, &failure.error.message);
-        Ok(())
+        note_failure(&self.0, &cx.failure)
     }
 }
 
 impl OnFailure for CheckpointedProgram {
     async fn on_failure(&self, cx: FailureContext<'_, Self>) -> Result<()> {
-        let failure = &cx.failure;
-        self.0.failed(&failure.run_id, &failure.error.message);
-        Ok(())
+        note_failure(&self.0, &cx.failure)
     }
+}
+
+fn note_failure<E>(journal: &Journal, failure: &Failure<E>) -> Result<()> {
+    let error = &failure.error;
+    journal.failed(&failure.run_id, json!([error.name, error.message, error.data, error.cause]));
+    Ok(())
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -192,9 +195,24 @@ async fn perform<F: Function>(
             });
             json!(failed.await.err().map(|error| error.message))
         }
+        "own limit" => {
+            // The first delivery fails before the step, and says nothing of it.
+            if ran("function") == 1 {
+                return Err("not yet".into());
+            }
+            let fails = async |id: &'static str| {
+                let failed = step.max_attempts(2).run::<Value, _>(id, async || {
+                    ran(id);
+                    Err("no".into())
+                });
+                failed.await.err().map(|error| error.message)
+            };
+            json!([fails("late").await, fails("next").await])
+        }
         "fails" => {
             value("a", 1).await?;
-            return Err("out of stock").no_retry();
+            let error = Error::from("out of stock").named("OutOfStock").no_retry();
+            return Err(error.with_data(json!({"left": 0})));
         }
         "sleeps" => {
             value("a", 1).await?;
@@ -225,7 +243,11 @@ async fn perform<F: Function>(
             let good = step.invoke::<Double>("good", &Number { n: 21 }).await?;
             let bad = step.invoke::<Double>("bad", &Number { n: -1 }).await;
             let unknown = step.invoke_id::<Value>("unknown", "e2e-unknown", &()).await;
-            json!([good, bad.err().map(|e| e.message), unknown.err().map(|e| e.message)])
+            // It returns a number.
+            let other = step.invoke_id::<String>("other", "e2e-double", &Number { n: 1 }).await;
+            let message = |failed: StepError| failed.message;
+            let other = other.err().map(|failed| failed.name);
+            json!([good, bad.err().map(message), unknown.err().map(message), other])
         }
         "sends" => {
             let event = NewEvent::named("e2e/unused", json!({"key": order.key}));
@@ -247,6 +269,9 @@ async fn perform<F: Function>(
             }
             json!(lengths)
         }
-        other => return Err(format!("no program {other:?}")).no_retry(),
+        other => match large(step, other, ran).await? {
+            Some(output) => output,
+            None => return Err(format!("no program {other:?}")).no_retry(),
+        },
     })
 }

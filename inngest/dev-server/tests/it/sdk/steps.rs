@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::world::{MODES, Run, World, eventually};
 
 /// Runs a program in both modes, and checks what it returned.
-async fn returns(program: &str, expected: Value) -> Vec<Run> {
+pub(super) async fn returns(program: &str, expected: Value) -> Vec<Run> {
     let world = World::start().await;
     let mut runs = Vec::new();
     for mode in MODES {
@@ -24,7 +24,7 @@ async fn returns(program: &str, expected: Value) -> Vec<Run> {
     runs
 }
 
-fn bodies(run: &Run) -> Vec<(&str, u32)> {
+pub(super) fn bodies(run: &Run) -> Vec<(&str, u32)> {
     run.entry.bodies.iter().map(|(step, count)| (step.as_str(), *count)).collect()
 }
 
@@ -70,6 +70,14 @@ async fn a_step_is_given_up_after_its_last_attempt() {
     }
 }
 
+/// The server allows three attempts, and counts the delivery that failed before the step.
+#[tokio::test]
+async fn a_steps_own_limit_counts_its_own_failures() {
+    for run in returns("own limit", json!(["no", "no"])).await {
+        assert_eq!((run.entry.bodies["late"], run.entry.bodies["next"]), (2, 2));
+    }
+}
+
 #[tokio::test]
 async fn a_final_error_fails_the_run_and_is_handled() {
     let world = World::start().await;
@@ -79,7 +87,8 @@ async fn a_final_error_fails_the_run_and_is_handled() {
         assert_eq!(run.output["message"], "out of stock", "{mode}: {run:?}");
         assert_eq!(bodies(&run), [("a", 1)]);
         let handled = eventually("the failure is handled", async || world.noted(&run.id).failure);
-        assert_eq!(handled.await, "out of stock", "{mode}");
+        let error = json!(["OutOfStock", "out of stock", {"left": 0}, null]);
+        assert_eq!(handled.await, error, "{mode}");
     }
     world.end().await;
 }

@@ -6,6 +6,7 @@ use inngest::{App, Client, ReqwestTransport, Settings};
 use inngest_dev_server::{Clock, DevServer, Observation, SystemClock};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Mutex, MutexGuard, broadcast};
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
@@ -98,6 +99,10 @@ impl World {
         Self { app, server, journal, stop, _turn: turn }
     }
 
+    pub(crate) fn server_url(&self) -> &str {
+        self.server.url()
+    }
+
     /// Runs a program to its end.
     pub(crate) async fn run(&self, mode: &str, program: &str) -> Run {
         let event = self.begin(mode, program, &Ulid::generate().to_string()).await;
@@ -133,9 +138,12 @@ impl World {
             Server::Embedded { seen, .. } => tokio::time::timeout(DEADLINE, observed(seen, event))
                 .await
                 .unwrap_or_else(|_| panic!("the run of {event} has not ended")),
-            Server::Official { .. } => self.found(event).await,
+            Server::Official { .. } => None,
         };
-        let (run, status) = run;
+        let (run, status) = match run {
+            Some(run) => run,
+            None => self.found(event).await,
+        };
         let output = self.look_up(&format!("runs/{run}")).await["output"].take();
         let entry = self.journal.entry(&run);
         Run { id: run, status, output, entry }
@@ -180,12 +188,20 @@ impl Server {
     }
 }
 
-/// The end of the run that an event started: its id and status.
-async fn observed(seen: &Mutex<broadcast::Receiver<Observation>>, event: &str) -> (String, String) {
+/// The end of the run that an event started: its id and status. `None` where there was more to observe than fits.
+async fn observed(
+    seen: &Mutex<broadcast::Receiver<Observation>>,
+    event: &str,
+) -> Option<(String, String)> {
     let mut seen = seen.lock().await;
     let mut run = None;
     loop {
-        let (id, status) = match seen.recv().await.unwrap() {
+        let observation = match seen.recv().await {
+            Ok(observation) => observation,
+            Err(RecvError::Lagged(_)) => return None,
+            Err(RecvError::Closed) => panic!("the server has stopped"),
+        };
+        let (id, status) = match observation {
             Observation::RunStarted { run_id, event_id, .. } if event_id == event => {
                 run = Some(run_id);
                 continue;
@@ -196,7 +212,7 @@ async fn observed(seen: &Mutex<broadcast::Receiver<Observation>>, event: &str) -
             _ => continue,
         };
         if run.as_ref() == Some(&id) {
-            return (id, status.to_owned());
+            return Some((id, status.to_owned()));
         }
     }
 }
