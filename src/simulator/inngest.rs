@@ -48,6 +48,8 @@ struct Run {
 pub(super) struct Effects {
     pub(super) calls: Vec<(String, Duration)>,
     pub(super) story: Vec<String>,
+    /// An event came of which nothing comes.
+    pub(super) starts_nothing: bool,
     /// A run has ended without success.
     pub(super) failed: bool,
     /// A failure handler has failed too: the service has heard nothing.
@@ -65,9 +67,9 @@ impl Inngest {
         !self.functions.is_empty()
     }
 
-    /// Everything is lost.
-    pub(super) fn forget(&mut self) {
-        *self = Self::default();
+    /// Everything is lost. Returns how many runs.
+    pub(super) fn forget(&mut self) -> usize {
+        std::mem::take(self).runs.len()
     }
 
     /// The run is gone, as if it had never begun.
@@ -116,7 +118,10 @@ impl Inngest {
         let starts: Vec<Function> =
             self.functions.iter().filter(|function| function.starts_by(&event)).cloned().collect();
         if starts.is_empty() && event["name"] != FAILED {
-            effects.story.push(format!("Inngest takes an event ({}) that starts nothing", event["name"]));
+            effects.starts_nothing = true;
+            effects
+                .story
+                .push(format!("Inngest takes an event ({}) that starts nothing", event["name"]));
         }
         for function in starts {
             let key = (function.id.clone(), id.clone());
@@ -274,10 +279,12 @@ impl Function {
     fn starts_by(&self, event: &Value) -> bool {
         let of_function = |expression: &str| {
             let failed = event["data"]["function_id"].as_str().unwrap_or_default();
-            expression.contains(&format!("'{failed}'")) || expression.contains(&format!("\"{failed}\""))
+            expression.contains(&format!("'{failed}'"))
+                || expression.contains(&format!("\"{failed}\""))
         };
         self.triggers.iter().any(|trigger| {
-            trigger["event"] == event["name"] && trigger["expression"].as_str().is_none_or(of_function)
+            trigger["event"] == event["name"]
+                && trigger["expression"].as_str().is_none_or(of_function)
         })
     }
 }

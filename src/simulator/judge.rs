@@ -12,7 +12,8 @@ use crate::deals;
 
 /// The ids of the records with this name.
 pub(super) fn records_of(erp: &FakeErp, name: &str) -> Vec<String> {
-    let named = |row: &sandbox::ErpRow| row.fields.get("field_1039").is_some_and(|field| field == name);
+    let named =
+        |row: &sandbox::ErpRow| row.fields.get("field_1039").is_some_and(|field| field == name);
     erp.rows().iter().filter(|row| named(row)).map(|row| row.id.to_string()).collect()
 }
 
@@ -23,7 +24,8 @@ pub(super) async fn known_records(db: &Db) -> BTreeSet<String> {
 
 /// The deals that are done: key and record.
 async fn done(db: &Db) -> Vec<(String, String)> {
-    let query = "SELECT deal_key, COALESCE(erp_id, '') FROM deals WHERE state = 'done' ORDER BY deal_key";
+    let query =
+        "SELECT deal_key, COALESCE(erp_id, '') FROM deals WHERE state = 'done' ORDER BY deal_key";
     db.fetch(sqlx::query_as(query)).await.unwrap()
 }
 
@@ -83,7 +85,9 @@ impl World {
         let mut seen = BTreeSet::new();
         for (key, record) in done {
             if !rows.contains(&record) {
-                self.wrong(format!("{key} is done with a record that the ERP does not have: {record}"));
+                self.wrong(format!(
+                    "{key} is done with a record that the ERP does not have: {record}"
+                ));
             }
             if !seen.insert(record.clone()) {
                 self.wrong(format!("{key} is done with the record of another deal: {record}"));
@@ -92,7 +96,9 @@ impl World {
         let twice = self.amocrm.refresh_tokens_spent_twice();
         let unclear = self.state().unclear_exchanges;
         if twice > unclear {
-            self.wrong(format!("{twice} refresh tokens were spent twice, {unclear} exchanges were unclear"));
+            self.wrong(format!(
+                "{twice} refresh tokens were spent twice, {unclear} exchanges were unclear"
+            ));
         }
     }
 }

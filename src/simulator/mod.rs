@@ -15,6 +15,7 @@ mod judge;
 mod outside;
 mod person;
 mod process;
+mod scenarios;
 mod script;
 mod seam;
 mod time;

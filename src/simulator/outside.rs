@@ -37,11 +37,8 @@ impl World {
 
     async fn answer(&self, request: reqwest::Request, limits: Limits) -> Result<Answer, CallError> {
         let to_erp = request.url().port() == Some(82);
-        let (system, app) = if to_erp {
-            (System::Erp, &self.erp_app)
-        } else {
-            (System::AmoCrm, &self.amocrm_app)
-        };
+        let (system, app) =
+            if to_erp { (System::Erp, &self.erp_app) } else { (System::AmoCrm, &self.amocrm_app) };
         tokio::time::sleep(Duration::from_millis(self.roll(20, 600))).await;
         let away = self.away(system).map(|(act, _)| act);
         if matches!(away, Some(Act::ErpUnreachable(_) | Act::AmoCrmUnreachable(_))) {
@@ -49,10 +46,12 @@ impl World {
             return Err(CallError::NotSent(REFUSED.to_owned()));
         }
         // What was written to the socket before the body ended is no request.
-        let request: http::Request<reqwest::Body> =
-            request.try_into().map_err(|error: reqwest::Error| CallError::NotSent(error.to_string()))?;
+        let request: http::Request<reqwest::Body> = request
+            .try_into()
+            .map_err(|error: reqwest::Error| CallError::NotSent(error.to_string()))?;
         let (parts, body) = request.into_parts();
-        let body = body.collect().await.map_err(|_| CallError::OutcomeUnknown("cut short".to_owned()))?;
+        let body =
+            body.collect().await.map_err(|_| CallError::OutcomeUnknown("cut short".to_owned()))?;
         let request = Request::from_parts(parts, Body::from(body.to_bytes()));
         let path = request.uri().path().to_owned();
         match away {
@@ -67,7 +66,10 @@ impl World {
                 if path.starts_with("/oauth2") {
                     self.state().unclear_exchanges += 1;
                 }
-                return Err(CallError::OutcomeUnknown(format!("no answer within {:?}", limits.timeout)));
+                return Err(CallError::OutcomeUnknown(format!(
+                    "no answer within {:?}",
+                    limits.timeout
+                )));
             }
         };
         let (parts, body) = response.into_parts();
@@ -120,7 +122,10 @@ impl World {
             }
             Act::AmoCrm402(_) => (
                 "amoCRM: 402",
-                AmoCrmFailure::Answer { status: 402, body: "{\"title\":\"Payment Required\",\"status\":402}".to_owned() },
+                AmoCrmFailure::Answer {
+                    status: 402,
+                    body: "{\"title\":\"Payment Required\",\"status\":402}".to_owned(),
+                },
             ),
             Act::AmoCrmHangs(_) => match self.roll(0, 1) {
                 0 => ("amoCRM: no answer", AmoCrmFailure::Hang),

@@ -8,8 +8,8 @@ use std::time::Duration;
 use functions::ports::WaitsFor;
 
 use super::judge::records_of;
-use super::seam::by_hand;
 use super::script::Act;
+use super::seam::by_hand;
 use super::world::{Due, System, World};
 use crate::db::Db;
 use crate::deals::{self, Progress, Resolution, UnfinishedDeal, Which};
@@ -74,7 +74,8 @@ impl World {
         match deal.progress {
             Progress::InDoubt => {
                 if self.settings.marker && !self.settings.by_event && deal.lead_id.is_some() {
-                    let text = format!("{} is in doubt although it has a marker: {reason}", deal.key);
+                    let text =
+                        format!("{} is in doubt although it has a marker: {reason}", deal.key);
                     self.wrong(text);
                 }
                 if Duration::try_from(waited).unwrap_or_default() < LOOKS_AFTER {
@@ -88,10 +89,14 @@ impl World {
             }
             _ => {
                 let mended = !matches!(self.away(System::Erp), Some((Act::ErpRefuses(_), _)));
-                let hidden = deal.lead_id.is_some_and(|lead| self.state().hidden.contains(&(lead as u64)));
+                let hidden =
+                    deal.lead_id.is_some_and(|lead| self.state().hidden.contains(&(lead as u64)));
                 let expected = self.state().may_need_a_person;
                 if !expected {
-                    self.wrong(format!("{} needs a person although nothing does: {reason}", deal.key));
+                    self.wrong(format!(
+                        "{} needs a person although nothing does: {reason}",
+                        deal.key
+                    ));
                 }
                 if mended && !hidden {
                     self.tell(format!("a person retries {}: {reason}", deal.key));

@@ -185,11 +185,14 @@ struct Service {
 
 impl Service {
     fn spawn(world: &Arc<World>, app: App, stop: &CancellationToken) -> Self {
-        let App { db, amocrm, ledger, health_check, inbox, mut forwarder, resender, public, .. } = app;
+        let App {
+            db, amocrm, ledger, health_check, inbox, mut forwarder, resender, public, ..
+        } = app;
         world.state().is_up = true;
         // Its pauses grow here beyond a minute: weeks pass.
         let longest = Duration::from_secs(20 * 60);
-        forwarder.pace = Pace { poll: longest, first_retry: Duration::from_millis(500), longest_retry: longest };
+        forwarder.pace =
+            Pace { poll: longest, first_retry: Duration::from_millis(500), longest_retry: longest };
         let forwarder = tokio::spawn(forwarder.run(stop.clone()));
         tokio::spawn(resend(Arc::clone(world), resender));
         tokio::spawn(purge_daily(inbox, stop.clone()));
@@ -268,10 +271,13 @@ impl World {
             }
             Act::InngestForgets(time) => {
                 let mut state = self.state();
-                state.inngest.forget();
+                let runs = state.inngest.forget();
                 state.calls.clear();
                 state.created.values_mut().for_each(|may_be_lost| *may_be_lost = true);
                 drop(state);
+                if runs > 0 {
+                    self.count("Inngest loses a run");
+                }
                 return self.later(*time, Due::Register);
             }
             Act::Killed { points, down } => {
@@ -339,8 +345,10 @@ impl World {
     }
 
     fn creates(&self, deal: u64) {
-        if matches!(self.away(System::Inngest), Some((Act::InngestUnreachable(_) | Act::Inngest503(_), _)))
-            || !self.state().inngest.knows_functions()
+        if matches!(
+            self.away(System::Inngest),
+            Some((Act::InngestUnreachable(_) | Act::Inngest503(_), _))
+        ) || !self.state().inngest.knows_functions()
         {
             // The other program tries again: it has no answer.
             return self.later(Duration::from_secs(600), Due::Act(Act::Creates { deal }));
@@ -525,6 +533,7 @@ impl World {
             let status = in_process(&public, get(back)).await.status();
             world.tell(format!("a person gives a consent: {status}"));
             if status == StatusCode::OK {
+                world.count("a consent is given");
                 world.state().consent_is_due = false;
                 world.stirred.notify_one();
             }

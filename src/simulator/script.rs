@@ -35,9 +35,14 @@ pub(super) enum Hook {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Act {
     /// A lead enters the stage.
-    Moves { lead: u64, hook: Hook },
+    Moves {
+        lead: u64,
+        hook: Hook,
+    },
     /// Another program sends a `crm/create-deal` event.
-    Creates { deal: u64 },
+    Creates {
+        deal: u64,
+    },
     Erp503(Duration),
     Erp503WithRow(Duration),
     ErpHangs(Duration),
@@ -53,7 +58,10 @@ pub(super) enum Act {
     AmoCrmHangs(Duration),
     AmoCrmUnreachable(Duration),
     /// amoCRM shows a lead not, until a person has given its rights back.
-    Hides { lead: u64, time: Duration },
+    Hides {
+        lead: u64,
+        time: Duration,
+    },
     /// Access tokens end before their time.
     TokensEnd,
     /// The integration is switched off; the consent comes after this time.
@@ -71,7 +79,10 @@ pub(super) enum Act {
     CommitsFail(Duration),
     CommitsLoseTheirAnswer(Duration),
     /// The process is killed after so many more points at which it touches the world, and is away for this time.
-    Killed { points: u64, down: Duration },
+    Killed {
+        points: u64,
+        down: Duration,
+    },
     /// A new version: the old process is given time to finish.
     Deploy,
     ClockSteps(SignedDuration),
@@ -181,11 +192,8 @@ impl Script {
     /// The script of a day with several failures.
     pub(super) fn of(dice: &mut Dice) -> Self {
         let marker = dice.percent(60);
-        let settings = Settings {
-            by_event: dice.percent(25),
-            marker,
-            unique: marker && dice.percent(25),
-        };
+        let settings =
+            Settings { by_event: dice.percent(25), marker, unique: marker && dice.percent(25) };
         let mut acts = Vec::new();
         let morning = 10 * MINUTE;
         let leads = dice.between(2, 5);
@@ -200,7 +208,10 @@ impl Script {
             acts.push((moment, Act::Moves { lead: 1000 + lead, hook }));
             if dice.percent(5) {
                 let time = dice.span(30 * MINUTE, 5 * HOUR);
-                acts.push((moment - Duration::from_secs(1), Act::Hides { lead: 1000 + lead, time }));
+                acts.push((
+                    moment - Duration::from_secs(1),
+                    Act::Hides { lead: 1000 + lead, time },
+                ));
             }
         }
         if dice.percent(40) {

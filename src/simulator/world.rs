@@ -31,7 +31,10 @@ pub(super) const SERVICE: &str = "http://127.0.0.1:80";
 pub(super) enum Due {
     Act(Act),
     /// amoCRM sends a webhook, for the n-th time.
-    Webhook { lead: u64, attempt: usize },
+    Webhook {
+        lead: u64,
+        attempt: usize,
+    },
     /// Inngest calls the service for a run.
     Call(String),
     /// Inngest asks the service for its functions.
@@ -49,7 +52,11 @@ pub(super) enum Due {
     /// The same, unless it went well.
     ConsentAgain,
     /// A webhook that amoCRM waits no longer for.
-    Unanswered { lead: u64, attempt: usize, number: u64 },
+    Unanswered {
+        lead: u64,
+        attempt: usize,
+        number: u64,
+    },
     /// amoCRM shows a lead again.
     Show(u64),
     /// A person has mended what the ERP refused.
@@ -273,6 +280,9 @@ impl World {
         if effects.failed {
             self.stirred.notify_one();
         }
+        if effects.starts_nothing {
+            self.count("Inngest: event starts nothing");
+        }
         if effects.nothing_heard {
             self.state().created.values_mut().for_each(|may_be_lost| *may_be_lost = true);
         }
@@ -324,7 +334,9 @@ impl World {
                 self.count("commit failed");
                 Fate::Fails
             }
-            Some((Act::CommitsLoseTheirAnswer(_), _)) if work == Work::Commit && self.percent(50) => {
+            Some((Act::CommitsLoseTheirAnswer(_), _))
+                if work == Work::Commit && self.percent(50) =>
+            {
                 self.count("commit without its answer");
                 Fate::RunsAndFails
             }

@@ -111,7 +111,8 @@ impl FakeErp {
         settings: FakeErpSettings,
     ) -> io::Result<Self> {
         let url = Url::parse(&format!("http://{}/api/rest.php", listener.local_addr()?));
-        let (erp, app) = Self::without_listener(url.map_err(io::Error::other)?, stop.clone(), settings);
+        let (erp, app) =
+            Self::without_listener(url.map_err(io::Error::other)?, stop.clone(), settings);
         serve(listener, app, stop)?;
         Ok(erp)
     }

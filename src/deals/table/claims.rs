@@ -89,7 +89,8 @@ pub(in crate::deals) async fn claim(
     lease: Lease,
 ) -> anyhow::Result<Claimed> {
     let now = db.clock().now();
-    let (name, data) = entry.event.as_ref().map(|event| (event.name, event.data.to_string())).unzip();
+    let (name, data) =
+        entry.event.as_ref().map(|event| (event.name, event.data.to_string())).unzip();
     let claim = sqlx::query_as(
         "INSERT INTO deals (deal_key, lead_id, run_id, state, attempt, fence, claimed_until, look_after, \
                             created_at, updated_at, event_name, payload, due_at) \
