@@ -89,7 +89,7 @@ impl Inngest {
         if path.starts_with("/e/") {
             let events = body.as_array().cloned().unwrap_or_else(|| vec![body]);
             let ids: Vec<String> =
-                events.into_iter().map(|event| self.take(event, now, effects)).collect();
+                events.iter().map(|event| self.take(event, now, effects)).collect();
             return reply(200, &json!({ "ids": ids, "status": 200 }));
         }
         if path.starts_with("/v1/checkpoint/") {
@@ -110,13 +110,13 @@ impl Inngest {
     }
 
     /// Takes an event. Returns its id.
-    pub(super) fn take(&mut self, event: Value, now: Duration, effects: &mut Effects) -> String {
+    pub(super) fn take(&mut self, event: &Value, now: Duration, effects: &mut Effects) -> String {
         let id = match event["id"].as_str() {
             Some(id) if !id.is_empty() => id.to_owned(),
             _ => format!("E{}", now.as_nanos()),
         };
         let starts: Vec<Function> =
-            self.functions.iter().filter(|function| function.starts_by(&event)).cloned().collect();
+            self.functions.iter().filter(|function| function.starts_by(event)).cloned().collect();
         if starts.is_empty() && event["name"] != FAILED {
             effects.starts_nothing = true;
             effects
@@ -195,7 +195,7 @@ impl Inngest {
         let (status, retry_after, no_retry, body) = match answered {
             Answered::Unreachable => {
                 let error = json!({ "name": "Error", "message": "Unable to reach SDK URL" });
-                return self.attempt_failed(id, error, false, None, now, effects);
+                return self.attempt_failed(id, &error, false, None, now, effects);
             }
             Answered::By(status, retry_after, no_retry, body) => {
                 (*status, retry_after, *no_retry, body)
@@ -209,7 +209,7 @@ impl Inngest {
                 self.runs.remove(id);
                 return;
             }
-            return self.attempt_failed(id, body, no_retry, wait, now, effects);
+            return self.attempt_failed(id, &body, no_retry, wait, now, effects);
         }
         for op in body.as_array().into_iter().flatten() {
             match op["op"].as_str().unwrap_or_default() {
@@ -232,7 +232,7 @@ impl Inngest {
     fn attempt_failed(
         &mut self,
         id: &str,
-        error: Value,
+        error: &Value,
         no_retry: bool,
         wait: Option<Duration>,
         now: Duration,
@@ -260,7 +260,7 @@ impl Inngest {
             "data": { "function_id": run.function.id, "run_id": id, "error": error,
                       "event": run.event, "events": [run.event] },
         });
-        self.take(event, now, effects);
+        self.take(&event, now, effects);
     }
 }
 

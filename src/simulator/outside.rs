@@ -60,24 +60,24 @@ impl World {
             None => {}
         }
         let answering = in_process(app, request);
-        let response = match tokio::time::timeout(limits.timeout, answering).await {
-            Ok(response) => response,
-            Err(_) => {
-                if path.starts_with("/oauth2") {
-                    self.state().unclear_exchanges += 1;
-                }
-                return Err(CallError::OutcomeUnknown(format!(
-                    "no answer within {:?}",
-                    limits.timeout
-                )));
-            }
+        let Ok(response) = tokio::time::timeout(limits.timeout, answering).await else {
+            self.exchange_unclear(&path);
+            let reason = format!("no answer within {:?}", limits.timeout);
+            return Err(CallError::OutcomeUnknown(reason));
         };
         let (parts, body) = response.into_parts();
-        if path.starts_with("/oauth2") && parts.status.is_server_error() {
-            self.state().unclear_exchanges += 1;
+        if parts.status.is_server_error() {
+            self.exchange_unclear(&path);
         }
         let body = to_bytes(body, limits.body).await.unwrap_or_default();
         Ok(Answer { status: parts.status, headers: parts.headers, body, complete: true })
+    }
+
+    /// Of an exchange of tokens at `path`, if it is one, the service hears nothing.
+    fn exchange_unclear(&self, path: &str) {
+        if path.starts_with("/oauth2") {
+            self.state().unclear_exchanges += 1;
+        }
     }
 
     fn erp_fails(&self, act: &Act) {

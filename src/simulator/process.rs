@@ -356,7 +356,7 @@ impl World {
         let event = json!({ "name": "crm/create-deal", "id": format!("order-{deal}"),
                             "data": { "dealName": name_of_deal(deal), "amount": 500 }, "ts": 0 });
         let (mut effects, now) = (Effects::default(), self.clock.passed());
-        self.state().inngest.take(event, now, &mut effects);
+        self.state().inngest.take(&event, now, &mut effects);
         self.state().created.entry(deal).or_insert(false);
         self.follow(effects);
     }

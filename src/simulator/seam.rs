@@ -98,6 +98,7 @@ pub(crate) fn give_back(connection: &mut PoolConnection<Any>, good: bool) {
 }
 
 /// Builds requests, and sends none.
+#[expect(clippy::disallowed_methods, reason = "nothing is sent with it")]
 pub(crate) fn http_client() -> reqwest::Client {
     static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
     CLIENT.get_or_init(reqwest::Client::new).clone()
