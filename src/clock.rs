@@ -11,6 +11,10 @@ pub trait Clock: Send + Sync + 'static {
     /// The time now.
     fn now(&self) -> Timestamp;
 
+    /// Whether it runs by itself, however wrong it is. One that a test drives does not.
+    fn follows_real_time(&self) -> bool {
+        false
+    }
     /// How long this process has been there, on a clock that never jumps: for the time that something has taken.
     fn uptime(&self) -> Duration;
 }
@@ -26,6 +30,10 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    fn follows_real_time(&self) -> bool {
+        true
     }
 
     fn uptime(&self) -> Duration {

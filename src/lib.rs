@@ -8,6 +8,7 @@ pub mod db;
 pub mod deals;
 pub mod doctor;
 pub mod erp;
+pub mod heartbeat;
 pub mod http;
 pub mod inbox;
 pub mod logging;
@@ -15,6 +16,7 @@ pub mod metrics;
 mod net;
 pub mod outbound;
 pub mod reconcile;
+pub mod registration;
 mod resender;
 #[cfg(test)]
 mod simulator;

@@ -1,8 +1,9 @@
 //! What the service counts. No label carries an id, a name or a secret.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -10,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
 use crate::deals::DealCounts;
+use crate::heartbeat::LoopAge;
 use crate::inbox::InboxCounts;
 
 /// The content type of [`Metrics::render`].
@@ -24,6 +26,7 @@ pub struct Metrics {
     events_sent: Counter,
     events_refused: Counter,
     deals_resent: Counter,
+    registered: Gauge,
     send_failures: Counter,
     inbox_waiting: Gauge,
     deals_unfinished: Gauge,
@@ -39,6 +42,8 @@ pub struct Metrics {
     amocrm_needs_person: Gauge,
     amocrm_subscription: Gauge,
     amocrm_token_days: Gauge,
+    loop_age: Family<[(&'static str, &'static str); 1], Gauge>,
+    clock_skew: Gauge<f64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -58,6 +63,11 @@ impl Metrics {
             events_sent: register(add, "events_sent", "Events that Inngest accepted"),
             events_refused: register(add, "events_refused", "Events that Inngest refused for good"),
             deals_resent: register(add, "deals_resent", "Deals that were sent to Inngest again"),
+            registered: register(
+                add,
+                "inngest_registered",
+                "1 while Inngest is known to know the functions, else 0: deals wait, or may start nothing",
+            ),
             send_failures: register(add, "event_send_failures", "Failed sends, to be tried again"),
             reconcile_runs: register(add, "reconcile_runs", "Runs of reconciliation"),
             reconcile_behind: register(
@@ -116,6 +126,16 @@ impl Metrics {
                 add,
                 "amocrm_long_lived_token_days",
                 "Days until the long-lived token ends, -1 when there is none or it does not say",
+            ),
+            loop_age: register(
+                add,
+                "loop_age_seconds",
+                "Seconds since a loop of the service last went round without an error",
+            ),
+            clock_skew: register(
+                add,
+                "database_clock_skew_seconds",
+                "Seconds by which the database's clock is ahead of this machine's",
             ),
             registry: Arc::default(),
         };
@@ -187,6 +207,11 @@ impl Metrics {
         self.amocrm_token_days.set(days);
     }
 
+    /// Whether Inngest is known to know the functions.
+    pub fn inngest_registered(&self, known: bool) {
+        self.registered.set(known.into());
+    }
+
     /// Counts deals that were sent to Inngest again.
     pub fn deals_resent(&self, deals: usize) {
         self.deals_resent.inc_by(deals as u64);
@@ -206,6 +231,18 @@ impl Metrics {
         self.deals_needing_person.set(counts.needs_person);
         let age = counts.oldest_unfinished.map(|oldest| now.duration_since(oldest).as_secs());
         self.oldest_unfinished.set(age.unwrap_or(0));
+    }
+
+    /// Sets the ages of the loops; call it before [`render`](Self::render).
+    pub fn set_loop_ages(&self, loops: &[LoopAge]) {
+        for age in loops {
+            self.loop_age.get_or_create(&[("loop", age.name)]).set(age.age.as_secs() as i64);
+        }
+    }
+
+    /// Sets how far the database's clock is ahead; zero where it has none of its own.
+    pub fn set_clock_skew(&self, ahead: Option<SignedDuration>) {
+        self.clock_skew.set(ahead.unwrap_or_default().as_secs_f64());
     }
 
     /// Everything, in the OpenMetrics text format.

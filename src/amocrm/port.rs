@@ -93,7 +93,7 @@ impl AmoCrmPort {
     /// amoCRM as `settings` describe it, with its tokens in `db`.
     pub(crate) fn new(settings: Option<AmoCrmSettings>, db: &Db, outbound: &Outbound) -> Self {
         settings.map_or(Self::Missing(MissingAmoCrm), |settings| {
-            let clock = db.clock().clone();
+            let clock = db.clock();
             Self::Configured(AmoCrmClient::new(settings, db.clone(), outbound.clone(), clock))
         })
     }

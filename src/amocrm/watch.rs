@@ -9,6 +9,7 @@ use super::api::AmoCrmClient;
 use super::auth::TokenError;
 use super::hook::{self, Destination, Subscription};
 use crate::clock::SharedClock;
+use crate::heartbeat::Heartbeat;
 use crate::metrics::Metrics;
 
 /// From the start of the service to the first check.
@@ -47,11 +48,12 @@ impl HealthCheck {
     }
 
     /// Checks at every interval, until `stop`.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, heartbeat: Heartbeat, stop: CancellationToken) {
         let checks = async {
             tokio::time::sleep(FIRST).await;
             loop {
                 self.check().await;
+                heartbeat.beat(INTERVAL);
                 tokio::time::sleep(INTERVAL).await;
             }
         };

@@ -61,7 +61,7 @@ impl Demo {
         writeln!(out, "  a fake amoCRM at {}", world.amocrm.url())?;
         writeln!(out, "  a fake ERP at {}", world.erp.url())?;
         writeln!(out, "  an Inngest-compatible dev server at {}\n", world.inngest.url())?;
-        world.register().await?;
+        world.registered().await?;
 
         post_webhook(world.webhook_url("/api/inngest")).await?;
         let deal = CreateDeal {

@@ -6,9 +6,10 @@ use anyhow::Context as _;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyConnection, Executor as _};
 
+use super::connection::Connection;
 use super::file::{OpenedFile, create_private, path};
+use super::liveness::{Liveness, STATEMENT, Work, run};
 use super::pools::{Dialect, Pools};
-use super::transaction::{Connection, Work, run};
 
 /// An answer of 200 is a promise: a commit must have reached the disk, not only the WAL's cache.
 ///
@@ -31,19 +32,21 @@ pub(super) async fn open(url: &str) -> anyhow::Result<Pools> {
         .with_context(|| format!("cannot create the database {}", path.display()))?;
     let options = AnyConnectOptions::from_str(url).context("the database URL cannot be read")?;
     let opening = || format!("cannot open the database {}", path.display());
-    let writer = AnyPoolOptions::new().max_connections(1).connect_with(options.clone());
+    let writer = AnyPoolOptions::new().max_connections(1).acquire_timeout(STATEMENT);
+    let writer = writer.connect_with(options.clone());
     let writer = open_pool(writer).await.with_context(opening)?;
-    let mut connection = Connection::of(&writer).await.with_context(opening)?;
-    run(Work::Statement, connection.open().execute(JOURNAL)).await.with_context(opening)?;
+    let liveness = Liveness::default();
+    let mut connection = Connection::of(&writer, &liveness).await.with_context(opening)?;
+    run(Work::Statement, connection.parts().0.execute(JOURNAL)).await.with_context(opening)?;
     connection.is_good();
-    let reader = AnyPoolOptions::new().max_connections(4).after_connect(
+    let reader = AnyPoolOptions::new().max_connections(4).acquire_timeout(STATEMENT).after_connect(
         |connection: &mut AnyConnection, _| {
             Box::pin(async move { connection.execute(READER).await.map(drop) })
         },
     );
     let reader = reader.connect_lazy_with(options);
     let file = Some(OpenedFile::at(path.clone()).with_context(opening)?);
-    Ok(Pools { dialect: Dialect::Sqlite, writer, reader, begin: BEGIN, file })
+    Ok(Pools { dialect: Dialect::Sqlite, writer, reader, liveness, begin: BEGIN, file })
 }
 
 /// Opens a pool's first connection; in a simulated world while its time stands still.
@@ -77,7 +80,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/flow.db", folder.path().display());
         let pools = super::open(&url).await.unwrap();
-        let mut transaction = pools.begin().await.unwrap();
+        let mut transaction = pools.begin(None).await.unwrap();
         let mode: String = pragma(&mut transaction, "PRAGMA journal_mode").await;
         let full: i64 = pragma(&mut transaction, "PRAGMA synchronous").await;
         let keys: i64 = pragma(&mut transaction, "PRAGMA foreign_keys").await;

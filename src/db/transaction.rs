@@ -5,11 +5,16 @@
 //! commit's error. A claim read that way may be on no disk, and the ERP is called because of it. So this type runs
 //! statements to their end, and what they did counts only after [`Transaction::commit`].
 
+use std::time::Duration;
+
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::pool::PoolConnection;
 use sqlx::query::{Query, QueryAs};
-use sqlx::{Any, AnyConnection, AnyPool, Executor as _, FromRow};
+use sqlx::{Any, AnyConnection, Executor as _, FromRow};
+use tokio::time::Instant;
+
+use super::connection::Connection;
+use super::liveness::{Liveness, STATEMENT, Work, run};
 
 /// A statement that returns nothing.
 pub(crate) type Statement<'q> = Query<'q, Any, AnyArguments>;
@@ -25,6 +30,8 @@ pub(crate) type Selection<'q, R> = QueryAs<'q, Any, R, AnyArguments>;
 pub(crate) struct Transaction {
     connection: Connection,
     state: State,
+    /// When all of it must be over, where that is sooner than its statements may take.
+    deadline: Option<Instant>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,19 +43,39 @@ enum State {
 }
 
 impl Transaction {
-    /// Begins one with the statement `begin`.
-    pub(super) async fn begin(connection: Connection, begin: &'static str) -> sqlx::Result<Self> {
-        let mut transaction = Self { connection, state: State::Unknown };
-        run(Work::Begin, transaction.connection.open().execute(begin)).await?;
+    /// Begins one with the statement `begin`. All of it must be over by `deadline`.
+    pub(super) async fn begin(
+        connection: Connection,
+        begin: &'static str,
+        deadline: Option<Instant>,
+    ) -> sqlx::Result<Self> {
+        let mut transaction = Self { connection, state: State::Open, deadline };
+        let (connection, liveness, limit) = transaction.next()?;
+        liveness.within(limit, run(Work::Begin, connection.execute(begin))).await?;
         transaction.state = State::Open;
         Ok(transaction)
     }
 
     /// Runs a statement. Returns how many rows it changed.
     pub(crate) async fn execute(&mut self, statement: Statement<'_>) -> sqlx::Result<u64> {
-        let done = run(Work::Statement, statement.execute(self.connection()?)).await?;
+        let (connection, liveness, limit) = self.next()?;
+        let running = run(Work::Statement, statement.execute(connection));
+        let done = liveness.within(limit, running).await?;
         self.state = State::Open;
         Ok(done.rows_affected())
+    }
+
+    /// Runs a statement that waits for others, for `limit` at most.
+    pub(super) async fn wait_for(
+        &mut self,
+        statement: Statement<'_>,
+        limit: Duration,
+    ) -> sqlx::Result<()> {
+        let (connection, liveness, _) = self.next()?;
+        let running = run(Work::Statement, statement.execute(connection));
+        liveness.within(limit, running).await?;
+        self.state = State::Open;
+        Ok(())
     }
 
     /// Runs a statement to its end and returns all its rows.
@@ -56,32 +83,47 @@ impl Transaction {
     where
         R: for<'r> FromRow<'r, AnyRow> + Send + Unpin,
     {
-        let rows = run(Work::Statement, statement.fetch_all(self.connection()?)).await?;
+        let (connection, liveness, limit) = self.next()?;
+        let running = run(Work::Statement, statement.fetch_all(connection));
+        let rows = liveness.within(limit, running).await?;
         self.state = State::Open;
         Ok(rows)
     }
 
-    /// Brings the tables up to date.
-    pub(crate) async fn migrate(&mut self, migrator: &Migrator) -> Result<(), MigrateError> {
+    /// Brings the tables up to date, within `limit`.
+    pub(super) async fn migrate(
+        &mut self,
+        migrator: &Migrator,
+        limit: Duration,
+    ) -> Result<(), MigrateError> {
+        let (connection, liveness, _) = self.next()?;
         // What `Migrator::run` does once it has a connection. Through `run` itself the future would not be `Send`,
         // as its bounds name a lifetime that the compiler cannot generalise.
-        run(Work::Statement, migrator.run_direct(None, self.connection()?, false)).await?;
+        let migrating = async { Ok(migrator.run_direct(None, connection, false).await) };
+        liveness.within(limit, run(Work::Statement, migrating)).await??;
         self.state = State::Open;
         Ok(())
     }
 
     /// Commits. Once this returns without an error, what the statements did survives a crash.
     pub(crate) async fn commit(mut self) -> sqlx::Result<()> {
-        run(Work::Commit, self.connection()?.execute("COMMIT")).await?;
+        let (connection, liveness, limit) = self.next()?;
+        liveness.within(limit, run(Work::Commit, connection.execute("COMMIT"))).await?;
         self.connection.is_good();
         Ok(())
     }
 
-    /// The connection for the next statement, which takes back `Unknown` when it went well. Nothing runs after a
-    /// failure: where the transaction is gone already, a further statement would be committed by itself.
-    fn connection(&mut self) -> sqlx::Result<&mut AnyConnection> {
+    /// What the next statement needs. It takes back `Unknown` when it went well. Nothing runs after a failure: where the
+    /// transaction is gone already, a further statement would be committed by itself.
+    fn next(&mut self) -> sqlx::Result<(&mut AnyConnection, &Liveness, Duration)> {
         match std::mem::replace(&mut self.state, State::Unknown) {
-            State::Open => Ok(self.connection.open()),
+            State::Open => {
+                let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+                let limit =
+                    self.deadline.map_or(STATEMENT, |deadline| left(deadline).min(STATEMENT));
+                let (connection, liveness) = self.connection.parts();
+                Ok((connection, liveness, limit))
+            }
             State::Unknown => {
                 let reason = "an earlier statement of the transaction has failed";
                 Err(sqlx::Error::Protocol(reason.to_owned()))
@@ -90,76 +132,13 @@ impl Transaction {
     }
 }
 
-/// What a statement is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Work {
-    /// It begins a transaction.
-    Begin,
-    /// It reads or changes something.
-    Statement,
-    /// It ends a transaction.
-    Commit,
-}
-
-/// Runs a statement; in a simulated world as that wants it.
-pub(super) async fn run<T, E: From<sqlx::Error>>(
-    work: Work,
-    statement: impl Future<Output = Result<T, E>>,
-) -> Result<T, E> {
-    #[cfg(test)]
-    if let Some(world) = crate::simulator::current() {
-        return world.runs(work, statement).await;
-    }
-    let _ = work;
-    statement.await
-}
-
-/// A connection out of a pool. Dropped, it goes back only when its last statement is known to have gone well, and is closed
-/// otherwise.
-pub(super) struct Connection {
-    connection: PoolConnection<Any>,
-    good: bool,
-}
-
-impl Connection {
-    /// The next one of `pool`.
-    pub(super) async fn of(pool: &AnyPool) -> sqlx::Result<Self> {
-        #[cfg(test)]
-        if crate::simulator::current().is_some() {
-            let connection = crate::simulator::connection_of(pool).await?;
-            return Ok(Self { connection, good: false });
-        }
-        Ok(Self { connection: pool.acquire().await?, good: false })
-    }
-
-    /// What its next statement needs.
-    pub(super) fn open(&mut self) -> &mut AnyConnection {
-        &mut self.connection
-    }
-
-    /// Everything on it went well.
-    pub(super) fn is_good(&mut self) {
-        self.good = true;
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        #[cfg(test)]
-        if crate::simulator::current().is_some() {
-            return crate::simulator::give_back(&mut self.connection, self.good);
-        }
-        if !self.good {
-            self.connection.close_on_drop();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use sqlx::any::AnyPoolOptions;
 
-    use super::{Connection, Transaction};
+    use super::super::connection::Connection;
+    use super::super::liveness::Liveness;
+    use super::Transaction;
 
     #[tokio::test]
     async fn after_a_failed_statement_nothing_runs_and_nothing_is_committed() {
@@ -168,8 +147,8 @@ mod tests {
         let url = format!("sqlite://{}/flow.db?mode=rwc", folder.path().display());
         let pool = AnyPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
         let begin = async || {
-            let connection = Connection::of(&pool).await.unwrap();
-            Transaction::begin(connection, "BEGIN IMMEDIATE").await.unwrap()
+            let connection = Connection::of(&pool, &Liveness::default()).await.unwrap();
+            Transaction::begin(connection, "BEGIN IMMEDIATE", None).await.unwrap()
         };
         let create = || sqlx::query("CREATE TABLE t (id INTEGER)");
         let mut failed = begin().await;

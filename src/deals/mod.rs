@@ -25,6 +25,6 @@ pub use review::{DealCounts, Progress, UnfinishedDeal, counts, unfinished};
 pub(crate) use review::{Resolution, Which, forget_claims};
 pub use schedule::Schedule;
 pub(crate) use table::{
-    dismiss, due, forwarded, is_accounted_for, queue, refused_by_inngest, reported, resolve, retry,
-    waited_for,
+    dismiss, due, forwarded, forwarded_in_vain, is_accounted_for, queue, refused_by_inngest,
+    reported, resolve, retry, waited_for,
 };

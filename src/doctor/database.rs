@@ -3,15 +3,14 @@
 use jiff::SignedDuration;
 
 use super::Finding;
-use crate::clock::SharedClock;
-use crate::db::Db;
+use crate::db::{Db, LARGEST_SKEW, off_by};
 use crate::deals::{self, Rules};
 use crate::inbox::Inbox;
 
 /// Inngest usually has a webhook within a second.
 const LONG: SignedDuration = SignedDuration::from_mins(10);
 
-pub(super) async fn examine(store: &anyhow::Result<Db>, clock: &SharedClock) -> Vec<Finding> {
+pub(super) async fn examine(store: &anyhow::Result<Db>) -> Vec<Finding> {
     let check = "database";
     let failed = |error: &anyhow::Error| {
         let fix =
@@ -29,8 +28,15 @@ pub(super) async fn examine(store: &anyhow::Result<Db>, clock: &SharedClock) -> 
     };
     let mut findings =
         vec![Finding::ok(check, format!("{} events wait for Inngest", counts.waiting))];
+    if let Some(ahead) = store.clock_skew().filter(|ahead| ahead.abs() > LARGEST_SKEW) {
+        findings.push(Finding::warning(
+            "database clock",
+            off_by(ahead),
+            "set both clocks by NTP (timedatectl, chronyc)",
+        ));
+    }
     if let Some(oldest) = counts.oldest_waiting
-        && clock.now().duration_since(oldest) > LONG
+        && store.time().duration_since(oldest) > LONG
     {
         findings.push(Finding::warning(
             "inbox",

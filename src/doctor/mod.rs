@@ -95,7 +95,7 @@ async fn examine_world(config: &Config, clock: SharedClock, limit: Duration) -> 
                 None => vec![erp::missing()],
             }
         }),
-        in_time(limit, "database", database::examine(&store, &clock)),
+        in_time(limit, "database", database::examine(&store)),
         in_time(limit, "reconciliation", reconcile::examine(&progress, config.rules.dedupe)),
     );
     if let Some(client) = client {

@@ -12,10 +12,15 @@ use super::pace::{Backoff, Batch, Pace};
 use super::rows::ClaimedRow;
 use super::store::Inbox;
 use super::table;
+use crate::heartbeat::Heartbeat;
 use crate::metrics::Metrics;
+use crate::registration::Gate;
 
 /// The most events in one request.
 const BATCH: u32 = 100;
+
+/// How often what is held is marked while no event may be sent.
+const MARK: Duration = Duration::from_secs(1);
 
 /// Sends the rows of the inbox, and removes those that Inngest has accepted.
 pub struct Forwarder {
@@ -27,6 +32,8 @@ pub struct Forwarder {
     pub metrics: Metrics,
     /// When to try.
     pub pace: Pace,
+    /// Shut while Inngest does not know the functions: it would accept events and start nothing.
+    pub gate: Gate,
 }
 
 /// Since when an event is refused at every try, by row. A new process starts with none.
@@ -34,23 +41,51 @@ pub(super) type Refusals = HashMap<String, Instant>;
 
 impl Forwarder {
     /// Forwards until `stop`; a request that is under way is finished first.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self, heartbeat: Heartbeat, stop: CancellationToken) {
         let mut backoff = Backoff::new(self.pace);
         let mut refusals = Refusals::new();
-        while !stop.is_cancelled() {
-            let batch = self.forward_batch(&mut refusals, &stop).await.unwrap_or_else(|error| {
+        loop {
+            self.until_registered(&heartbeat, &stop).await;
+            if stop.is_cancelled() {
+                return;
+            }
+            let batch = self.forward_batch(&mut refusals, &stop).await;
+            let went_round = batch.is_ok();
+            let batch = batch.unwrap_or_else(|error| {
                 tracing::error!(
                     error = format!("{error:#}"),
                     "the inbox cannot be read or changed"
                 );
                 Batch::Away(None)
             });
-            if let Some(pause) = backoff.after(batch) {
+            let pause = backoff.after(batch);
+            if went_round {
+                heartbeat.beat(pause.as_ref().map_or(Duration::ZERO, |pause| pause.time));
+            }
+            if let Some(pause) = pause {
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = self.inbox.wake.notified(), if pause.can_be_woken => {}
                     () = tokio::time::sleep(pause.time) => {}
                 }
+            }
+        }
+    }
+
+    /// Waits until Inngest knows the functions. Meanwhile the deals say why they wait.
+    async fn until_registered(&self, heartbeat: &Heartbeat, stop: &CancellationToken) {
+        let mut gate = self.gate.clone();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = gate.opened() => return,
+                () = tokio::time::sleep(MARK) => {}
+            }
+            heartbeat.beat(MARK);
+            if let Some(reason) = gate.reason()
+                && let Err(error) = self.inbox.note_hold(&reason).await
+            {
+                tracing::error!(error = format!("{error:#}"), "what is held cannot be marked");
             }
         }
     }
@@ -142,6 +177,7 @@ impl Forwarder {
     async fn forget(&self, events: &[NewEvent], refusals: &mut Refusals) -> anyhow::Result<usize> {
         if !events.is_empty() {
             self.metrics.events_sent(events.len());
+            self.gate.sent();
             self.inbox.accepted(&ids(events)).await?;
             tracing::debug!(events = events.len(), "events sent");
             for event in events {

@@ -67,6 +67,25 @@ impl Inbox {
         Ok(resent)
     }
 
+    /// Inngest has lost what it was given: an event of each deal that it had is queued. Returns how many.
+    pub(crate) async fn resend_what_was_lost(&self) -> anyhow::Result<usize> {
+        if deals::forwarded_in_vain(&self.db).await? == 0 {
+            return Ok(0);
+        }
+        let mut resent = 0;
+        loop {
+            match self.resend(&[]).await? {
+                0 => return Ok(resent),
+                batch => resent += batch,
+            }
+        }
+    }
+
+    /// Notes why no event is sent now, for those that were not sent yet.
+    pub(super) async fn note_hold(&self, reason: &str) -> anyhow::Result<()> {
+        table::note_hold(&self.db, reason).await
+    }
+
     /// Ends the deals that a person means, and removes their events. Returns their keys.
     pub(crate) async fn dismiss(&self, which: &Which, why: &str) -> anyhow::Result<Vec<String>> {
         let mut transaction = self.db.begin().await?;

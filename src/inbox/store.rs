@@ -25,6 +25,10 @@ const LARGEST_GROUP: usize = 128;
 /// How many webhooks may queue. Beyond that, callers wait here, until they give up with a 503.
 const QUEUE: usize = 1024;
 
+/// How long storing may take. amoCRM waits two seconds, and a clear 503 is better than no answer: it has
+/// the longest series of repeats.
+pub(super) const STORE_LIMIT: Duration = Duration::from_millis(1500);
+
 /// How long a commit proves that the next one would succeed.
 const PROOF: Duration = Duration::from_secs(1);
 
@@ -197,7 +201,8 @@ impl Group {
 
 /// Commits the webhooks whose senders still wait, and returns how many these were.
 async fn store(db: &Db, group: &[Entry]) -> anyhow::Result<usize> {
-    let mut transaction = db.begin().await?;
+    // Past it, the senders have given up.
+    let mut transaction = db.begin_within(STORE_LIMIT).await?;
     let (mut entries, mut probe) = (0, false);
     let mut reported = BTreeMap::new();
     // A webhook whose sender has given up was answered 503, and comes again.

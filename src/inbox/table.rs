@@ -11,6 +11,9 @@ use crate::deals::Due;
 /// full disk a smaller write may still find room where a webhook does not.
 const PROBE: usize = 64 * 1024;
 
+/// How many bodies one statement removes: at their largest 64 MB.
+const PURGED_AT_ONCE: i64 = 256;
+
 /// Adds a webhook's body, and one row for each of its leads.
 pub(super) async fn insert(transaction: &mut Transaction, webhook: &Webhook) -> sqlx::Result<()> {
     let received_at = webhook.received_at.as_millisecond();
@@ -147,11 +150,22 @@ pub(super) async fn record_failure(db: &Db, ids: &[&str], error: &str) -> anyhow
     Ok(transaction.commit().await?)
 }
 
+/// Notes why rows wait that no replica has tried to send.
+pub(super) async fn note_hold(db: &Db, reason: &str) -> anyhow::Result<()> {
+    let hold = sqlx::query(
+        "UPDATE inbox SET last_error = $1 WHERE attempts = 0 AND (claimed_until IS NULL OR claimed_until <= $2) \
+         AND (last_error IS NULL OR last_error <> $1)",
+    );
+    db.commit(hold.bind(reason).bind(db.now())).await.map(drop)
+}
+
 /// The held events, sent without success so far, oldest first.
 pub(super) async fn held(db: &Db, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
-    let query = "SELECT id, COALESCE(deal_key, ''), received_at, attempts, last_error FROM inbox \
-                 WHERE last_error IS NOT NULL ORDER BY id LIMIT $1";
-    let query = sqlx::query_as(query).bind(i64::from(limit));
+    let query = sqlx::query_as(
+        "SELECT id, COALESCE(deal_key, ''), received_at, attempts, last_error FROM inbox \
+         WHERE last_error IS NOT NULL ORDER BY id LIMIT $1",
+    )
+    .bind(i64::from(limit));
     let rows: Vec<(String, String, i64, i64, String)> = db.fetch(query).await?;
     let row = |(id, deal_key, received_at, attempts, reason)| {
         Ok(HeldRow { id, deal_key, received_at: timestamp(received_at)?, attempts, reason })
@@ -161,28 +175,31 @@ pub(super) async fn held(db: &Db, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
 
 /// How many rows of each kind there are.
 pub(super) async fn counts(db: &Db) -> anyhow::Result<InboxCounts> {
-    let query = "SELECT (SELECT COUNT(*) FROM inbox), (SELECT MIN(received_at) FROM inbox), \
-                        (SELECT COUNT(*) FROM webhook_bodies WHERE state <> 'read')";
-    let rows = db.fetch(sqlx::query_as(query)).await?;
-    let (waiting, oldest, unparsable): (i64, Option<i64>, i64) = only(rows)?;
+    let query = sqlx::query_as(
+        "SELECT (SELECT COUNT(*) FROM inbox), (SELECT MIN(received_at) FROM inbox), \
+                (SELECT COUNT(*) FROM webhook_bodies WHERE state <> 'read')",
+    );
+    let (waiting, oldest, unparsable): (i64, Option<i64>, i64) = only(db.fetch(query).await?)?;
     let oldest_waiting = oldest.map(timestamp).transpose()?;
     Ok(InboxCounts { waiting, unparsable, oldest_waiting })
 }
 
-/// Removes the bodies received before `time`, except those of rows that are still in the inbox. Returns how many.
+/// Removes the next bodies received before `time`, except those of rows that are still in the inbox. Returns how many.
 pub(super) async fn purge_bodies(db: &Db, time: Timestamp) -> anyhow::Result<u64> {
     let purge = sqlx::query(
-        "DELETE FROM webhook_bodies WHERE received_at < $1 \
-         AND NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.body_id = webhook_bodies.id)",
+        "DELETE FROM webhook_bodies WHERE id IN (SELECT id FROM webhook_bodies WHERE received_at < $1 \
+         AND NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.body_id = webhook_bodies.id) LIMIT $2)",
     );
-    db.commit(purge.bind(time.as_millisecond())).await
+    db.commit(purge.bind(time.as_millisecond()).bind(PURGED_AT_ONCE)).await
 }
 
 /// The kept bodies of which something could not be read, newest first.
 pub(super) async fn unreadable(db: &Db, limit: u32) -> anyhow::Result<Vec<UnreadableBody>> {
-    let query = "SELECT id, received_at, CAST(LENGTH(content) AS BIGINT), COALESCE(problem, '') FROM webhook_bodies \
-                 WHERE state <> 'read' ORDER BY id DESC LIMIT $1";
-    let query = sqlx::query_as(query).bind(i64::from(limit));
+    let query = sqlx::query_as(
+        "SELECT id, received_at, CAST(LENGTH(content) AS BIGINT), COALESCE(problem, '') FROM webhook_bodies \
+         WHERE state <> 'read' ORDER BY id DESC LIMIT $1",
+    )
+    .bind(i64::from(limit));
     let rows: Vec<(String, i64, i64, String)> = db.fetch(query).await?;
     let body = |(id, received_at, bytes, problem)| {
         Ok(UnreadableBody { id, received_at: timestamp(received_at)?, bytes, problem })

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::anyhow;
 use axum::body::Body;
@@ -20,17 +19,13 @@ use subtle::{Choice, ConstantTimeEq as _};
 
 use super::read::{self, Reading};
 use super::room::{ORDINARY, Room};
-use super::store::Inbox;
+use super::store::{Inbox, STORE_LIMIT};
 use crate::logging::Tally;
 use crate::metrics::Metrics;
 
 /// The largest body that is accepted, and the largest that a packed one may unpack to. amoCRM writes a Cyrillic letter in
 /// six bytes, and mass actions put hundreds of leads with all their fields into one body.
 pub const BODY_LIMIT: usize = 4 * 1024 * 1024;
-
-/// How long storing may take. amoCRM waits two seconds, and a clear 503 is better than no answer: it has
-/// the longest series of repeats.
-const STORE_LIMIT: Duration = Duration::from_millis(1500);
 
 /// Receives webhooks.
 pub struct Intake {

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::db::Db;
 use crate::deals;
+use crate::heartbeat::Heartbeat;
 use crate::inbox::Inbox;
 use crate::metrics::Metrics;
 pub(crate) use obstacles::{Obstacles, Systems};
@@ -33,13 +34,14 @@ pub(crate) struct Resender<O> {
 
 impl<O: Obstacles> Resender<O> {
     /// Looks for what is due until `stop`.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, heartbeat: Heartbeat, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            if let Err(error) = self.pass().await {
-                tracing::error!(
-                    error = format!("{error:#}"),
-                    "what is due could not be sent again"
-                );
+            match self.pass().await {
+                Ok(_) => heartbeat.beat(PERIOD),
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    tracing::error!(error, "what is due could not be sent again");
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => {}

@@ -77,7 +77,6 @@ pub(super) fn play(script: &Script, dice: Dice, aloud: bool) -> Arc<World> {
     }
     let minute = Duration::from_secs(60);
     world.at(Duration::ZERO, Due::Start);
-    world.at(Duration::from_secs(1), Due::Register);
     world.at(3 * minute, Due::Tick);
     world.at(30 * minute, Due::LookAgain);
     world.at(script.calm() + CALM, Due::Over);

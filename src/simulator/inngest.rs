@@ -102,8 +102,14 @@ impl Inngest {
             }
             return Response::new(Bytes::new());
         }
+        if path.starts_with("/v1/apps/") {
+            let known: Vec<_> =
+                self.functions.iter().map(|function| json!({ "id": function.id })).collect();
+            return reply(200, &json!(Some(known).filter(|known| !known.is_empty())));
+        }
         if path == "/fn/register" {
             self.functions = functions(&body);
+            effects.story.push("Inngest is told the functions".to_owned());
             return reply(200, &json!({ "ok": true, "modified": true }));
         }
         reply(404, &json!({ "error": "not found" }))

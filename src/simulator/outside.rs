@@ -164,7 +164,7 @@ impl World {
         timeout: Duration,
     ) -> Result<http::Response<Bytes>, TransportError> {
         let (kind, lost) = match self.away(System::Inngest) {
-            Some((Act::InngestUnreachable(_), _)) => {
+            Some((Act::InngestUnreachable(_) | Act::InngestForgets(_), _)) => {
                 self.count("Inngest: no connection");
                 return Err(TransportError::new(REFUSED));
             }

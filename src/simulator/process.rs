@@ -22,6 +22,7 @@ use crate::clock::SharedClock;
 use crate::config::{Config, EnvMap};
 use crate::db::Db;
 use crate::inbox::{Pace, purge_daily};
+use crate::registration;
 use crate::resender::{Resender, Systems};
 
 /// amoCRM's attempts for one webhook, and how long it waits for an answer.
@@ -37,11 +38,11 @@ const WEBHOOK_PATIENCE: Duration = Duration::from_secs(2);
 /// How often Inngest's schedule fires here. Every five minutes, as the function asks for, would only cost time.
 const TICK: Duration = Duration::from_secs(110 * 60);
 
-/// How often Inngest asks for the functions while it has none.
-const ASKS: Duration = Duration::from_secs(60);
-
 /// The pauses of the resender here. In the long run nothing changes, and it need not look every 15 s.
 const RESENDER: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(40 * 60));
+
+/// A restart of Inngest that takes no longer is not noticed.
+const RESTART: Duration = Duration::from_secs(60);
 
 /// How long after its last failure a world goes on: the longest pause of a resend, and what follows from it.
 pub(super) const CALM: Duration = Duration::from_secs(15 * 60 * 60);
@@ -144,7 +145,8 @@ async fn process(world: &Arc<World>, config: &Config) -> End {
             Due::Start if app.is_some() => {}
             Due::Start => {
                 let clock: SharedClock = world.clock.clone();
-                let building = App::build(config.clone(), clock);
+                let listener = SERVICE.trim_start_matches("http://").parse().unwrap();
+                let building = App::build(config.clone(), listener, clock);
                 let built = tokio::select! {
                     biased;
                     () = world.died.notified() => return End::Killed(world.state().down),
@@ -185,19 +187,24 @@ struct Service {
 
 impl Service {
     fn spawn(world: &Arc<World>, app: App, stop: &CancellationToken) -> Self {
-        let App {
-            db, amocrm, ledger, health_check, inbox, mut forwarder, resender, public, ..
-        } = app;
+        let App { db, amocrm, ledger, health_check, inbox, resender, public, .. } = app;
+        let (mut forwarder, mut registrar, loops) = (app.forwarder, app.registrar, app.heartbeats);
         world.state().is_up = true;
-        // Its pauses grow here beyond a minute: weeks pass.
+        // Their pauses grow here beyond a minute: weeks pass.
         let longest = Duration::from_secs(20 * 60);
-        forwarder.pace =
-            Pace { poll: longest, first_retry: Duration::from_millis(500), longest_retry: longest };
-        let forwarder = tokio::spawn(forwarder.run(stop.clone()));
+        let first_retry = Duration::from_millis(500);
+        forwarder.pace = Pace { poll: longest, first_retry, longest_retry: longest };
+        registrar.pace = registration::Pace {
+            period: longest,
+            first_retry: Duration::from_secs(10),
+            longest_retry: longest,
+        };
+        let forwarder = tokio::spawn(forwarder.run(loops.of("forwarder"), stop.clone()));
+        tokio::spawn(registrar.run(stop.clone()));
         tokio::spawn(resend(Arc::clone(world), resender));
-        tokio::spawn(purge_daily(inbox, stop.clone()));
+        tokio::spawn(purge_daily(inbox, loops.of("clean-up"), stop.clone()));
         if let Some(check) = health_check {
-            tokio::spawn(check.run(stop.clone()));
+            tokio::spawn(check.run(loops.of("health check"), stop.clone()));
         }
         Self { public, ledger, amocrm, db, forwarder }
     }
@@ -269,6 +276,7 @@ impl World {
                 self.state().consent_is_due = true;
                 return self.later(*time, Due::Consent);
             }
+            // A server that comes back without its state.
             Act::InngestForgets(time) => {
                 let mut state = self.state();
                 let runs = state.inngest.forget();
@@ -278,7 +286,10 @@ impl World {
                 if runs > 0 {
                     self.count("Inngest loses a run");
                 }
-                return self.later(*time, Due::Register);
+                if *time < RESTART {
+                    return;
+                }
+                System::Inngest
             }
             Act::Killed { points, down } => {
                 let mut state = self.state();
@@ -365,7 +376,6 @@ impl World {
         match due {
             Due::Webhook { lead, attempt } => self.webhook(lead, attempt, app),
             Due::Call(run) => self.call(run, app),
-            Due::Register => self.register(app),
             Due::Tick => {
                 self.later(TICK, Due::Tick);
                 let (mut effects, now) = (Effects::default(), self.clock.passed());
@@ -416,7 +426,10 @@ impl World {
     }
 
     fn inngest_is_down(&self) -> bool {
-        matches!(self.away(System::Inngest), Some((Act::InngestUnreachable(_), _)))
+        matches!(
+            self.away(System::Inngest),
+            Some((Act::InngestUnreachable(_) | Act::InngestForgets(_), _))
+        )
     }
 
     /// amoCRM sends a webhook.
@@ -489,26 +502,6 @@ impl World {
         let (mut effects, now) = (Effects::default(), self.clock.passed());
         self.state().inngest.called(run, call, answered, now, &mut effects);
         self.follow(effects);
-    }
-
-    /// Inngest asks for the functions, until it has them.
-    fn register(self: &Arc<Self>, app: Option<&Service>) {
-        if self.state().inngest.knows_functions() {
-            return;
-        }
-        self.later(ASKS, Due::Register);
-        let Some(service) = app.filter(|_| !self.inngest_is_down()) else { return };
-        let request = Request::put("/api/inngest")
-            .header("content-type", "application/json")
-            .header("host", SERVICE.trim_start_matches("http://"))
-            .header("x-inngest-server-kind", "dev")
-            .body(Body::from(json!({ "url": format!("{SERVICE}/api/inngest") }).to_string()))
-            .unwrap();
-        let (world, public) = (Arc::clone(self), service.public.clone());
-        tokio::spawn(async move {
-            let status = in_process(&public, request).await.status();
-            world.tell(format!("Inngest asks for the functions: {status}"));
-        });
     }
 
     /// A person gives a consent, as often as it takes.

@@ -105,7 +105,8 @@ fn inngest_is_away_loses_answers_events_and_its_whole_state() {
         (Act::Inngest503(long), "Inngest: 503"),
         (Act::InngestLosesAnswers(5 * MINUTE), "Inngest: answer lost"),
         (Act::InngestSwallows(long), "Inngest: event taken, never run"),
-        (Act::InngestForgets(30 * MINUTE), "Inngest: event starts nothing"),
+        (Act::InngestForgets(Duration::from_secs(1)), "Inngest: event starts nothing"),
+        (Act::InngestForgets(30 * MINUTE), "Inngest: no connection"),
     ] {
         decides(&plays(MARKED, &[(9, act), (10, LEAD)], &[kind]), 0);
     }

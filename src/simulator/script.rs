@@ -72,7 +72,7 @@ pub(super) enum Act {
     InngestLosesAnswers(Duration),
     /// It takes events and starts nothing.
     InngestSwallows(Duration),
-    /// It comes back without its state, and asks for the functions after this time.
+    /// It comes back after this time, without its state.
     InngestForgets(Duration),
     DatabaseRefuses(Duration),
     DatabaseFallsSilent(Duration),
@@ -273,7 +273,8 @@ fn failure(dice: &mut Dice) -> Act {
         19 => Act::Inngest503(time),
         20 => Act::InngestLosesAnswers(short),
         21 => Act::InngestSwallows(time.min(5 * HOUR)),
-        22 | 23 => Act::InngestForgets(short),
+        22 => Act::InngestForgets(short),
+        23 => Act::InngestForgets(Duration::from_secs(1)),
         24 => Act::DatabaseRefuses(short),
         25 => Act::DatabaseFallsSilent(short),
         26 => Act::CommitsFail(short),

@@ -37,8 +37,6 @@ pub(super) enum Due {
     },
     /// Inngest calls the service for a run.
     Call(String),
-    /// Inngest asks the service for its functions.
-    Register,
     /// The schedule of reconciliation.
     Tick,
     /// Records appear of which the ERP's caller has heard nothing.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use axum::Router;
 use futures_util::future::join_all;
+use inngest::signing::SigningKey;
 use sandbox::{AmoCrmFailure, free_port};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world::{Begin as _, NOWHERE, World, given};
 
@@ -31,7 +32,19 @@ async fn all_is_well() -> World<()> {
         .variable("CRM_FIELD_EXTERNAL_ID", "field_1041");
     let world = world.unserved().await;
     world.amocrm.set_webhook(&hook(&world), &EVENTS, false);
+    register(&world).await;
     world
+}
+
+/// Lets Inngest know a function of the service.
+async fn register(world: &World<()>) {
+    let step = json!({ "id": "step", "name": "step", "runtime": { "type": "http", "url": "https://deals.example.org/" } });
+    let function = json!({ "id": "prometei-flow-fn", "name": "fn", "triggers": [], "steps": { "step": step } });
+    let payload = json!({ "appName": "prometei-flow", "v": "0.1", "functions": [function] });
+    let token = SigningKey::new(&world.variables["INNGEST_SIGNING_KEY"]).api_token().unwrap();
+    let request = reqwest::Client::new().post(format!("{}/fn/register", world.inngest_url));
+    let answer = request.bearer_auth(token).body(payload.to_string()).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
 }
 
 /// The address of the service's webhook in amoCRM.
@@ -85,6 +98,7 @@ async fn where_all_is_well_every_line_says_so() {
             "variables",
             "inngest api",
             "inngest events",
+            "inngest registration",
             "tls",
             "clock",
             "amocrm token",
@@ -139,6 +153,15 @@ async fn the_event_key_is_accepted_here_when_it_is_accepted_from_the_service() {
     }
     let found = world.finds(&[("INNGEST_EVENT_KEY", "event-key/5ecret")], "variables").await;
     assert_found(&found, "warning", "INNGEST_EVENT_KEY: has a `/`");
+}
+
+#[tokio::test]
+async fn functions_that_inngest_does_not_know_are_found() {
+    let world = given().signed().unserved().await;
+    let found = world.finds(&[], "inngest registration").await;
+    assert_found(&found, "warning", "start the service: it registers itself");
+    let by_hand = world.finds(&[("INNGEST_SERVE_ORIGIN", "")], "inngest registration").await;
+    assert_found(&by_hand, "warning", "sync the app in the Inngest dashboard");
 }
 
 #[tokio::test]

@@ -214,7 +214,8 @@ async fn strangers_find_nothing_else() {
 async fn operators_see_readiness_and_numbers() -> io::Result<()> {
     let world = service().await;
     world.webhook(45_721_053).await;
-    assert_eq!(world.admin_page("/readyz").await.json(), json!({ "status": "ready" }));
+    let ready = world.admin_page("/readyz").await;
+    assert_eq!((ready.status, &ready.json()["status"]), (200, &json!("ready")));
     assert_eq!(world.waiting().await, 1);
     let accepted = "webhooks_received_total{outcome=\"accepted\"}";
     assert_eq!(world.metric(accepted).await, Some(1));

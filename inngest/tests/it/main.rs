@@ -29,6 +29,7 @@ mod plain;
 mod programs;
 mod races;
 mod replay;
+mod self_registration;
 #[cfg(feature = "axum")]
 mod served;
 mod signatures;

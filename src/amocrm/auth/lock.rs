@@ -54,6 +54,9 @@ async fn try_lock(db: &Db) -> anyhow::Result<Option<ExchangeLock>> {
                 "SELECT CASE WHEN pg_try_advisory_xact_lock(7263402) THEN 1 ELSE 0 END::bigint";
             let (got,): (i64,) = only(transaction.fetch(sqlx::query_as(lock)).await?)?;
             if got == 1 {
+                // It idles for as long as an exchange takes.
+                let patience = "SET LOCAL idle_in_transaction_session_timeout = '3min'";
+                transaction.execute(sqlx::query(patience)).await?;
                 return Ok(Some(ExchangeLock::Transaction(transaction)));
             }
             transaction.commit().await?;

@@ -88,6 +88,9 @@ fn next(deal: &UnfinishedDeal, held: Option<&HeldRow>, now: Timestamp) -> String
         None => {}
     }
     match (deal.progress, held) {
+        (_, Some(held)) if held.attempts == 0 => {
+            "a running service sends it as soon as Inngest knows the functions".to_owned()
+        }
         (_, Some(held)) => format!(
             "waits for Inngest, tried {} times; a running service tries about once a minute",
             held.attempts

@@ -14,7 +14,8 @@ pub(super) use claims::{
 };
 pub(crate) use decisions::{dismiss, resolve, retry};
 pub(crate) use progress::{
-    due, forwarded, is_accounted_for, queue, refused_by_inngest, reported, waited_for,
+    due, forwarded, forwarded_in_vain, is_accounted_for, queue, refused_by_inngest, reported,
+    waited_for,
 };
 pub(super) use progress::{not_needed, note_failure};
 pub(super) use unfinished::{counts, unfinished};

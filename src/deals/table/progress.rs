@@ -138,6 +138,15 @@ pub(crate) async fn refused_by_inngest(
     transaction.execute(refused).await.map(drop)
 }
 
+/// Inngest has lost what it was given: the deals that it has are due at once. Returns how many.
+pub(crate) async fn forwarded_in_vain(db: &Db) -> anyhow::Result<u64> {
+    let due = sqlx::query(
+        "UPDATE deals SET due_at = $1 WHERE forwarded_at IS NOT NULL AND due_at > $1 AND waits_for IS NULL \
+         AND state <> 'done' AND ended IS NULL",
+    );
+    db.commit(due.bind(db.now())).await
+}
+
 /// The keys of at most `limit` deals that are due, those that wait for one of `gone` among them, in their own order: so two
 /// replicas that take them never wait for each other.
 pub(crate) async fn due(

@@ -7,6 +7,7 @@ mod commits;
 mod crash;
 mod doubt;
 mod records;
+mod replicas;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -35,6 +35,7 @@ const CHANGES: &[(&str, Change)] = &[
     ("resend", |it| Box::pin(async { it.inbox.resend(&[]).await.map(drop) })),
     ("dismiss", |it| Box::pin(async { it.inbox.dismiss(&Which::Lead(4), "no").await.map(drop) })),
     ("adopt", |it| Box::pin(async { it.inbox.adopt().await })),
+    ("note_hold", |it| Box::pin(table::note_hold(&it.db, "Inngest knows no function"))),
     ("record_failure", |it| {
         Box::pin(async { table::record_failure(&it.db, &[it.row.as_str()], "away").await })
     }),

@@ -9,11 +9,12 @@ use sandbox::{crash_after, crash_rounds};
 use tokio_util::sync::CancellationToken;
 
 use super::inngest::{Inngest, answer, away, official};
-use super::{clock, eventually, refused};
+use super::{clock, eventually, heartbeat, refused};
 use crate::db::testing::Database;
 use crate::deals::Rules;
 use crate::inbox::{CLAIM, Forwarder, Inbox, Intake, Pace};
 use crate::metrics::Metrics;
+use crate::registration::Gate;
 
 /// What happens, as a seed decides.
 struct Dice(u64);
@@ -49,6 +50,7 @@ fn forwarder(inbox: &Inbox, inngest: &Inngest) -> Forwarder {
         inbox: inbox.clone(),
         inngest: inngest.client(),
         metrics: Metrics::new(),
+        gate: Gate::open(),
         pace: Pace {
             poll: Duration::from_millis(5),
             first_retry: Duration::from_millis(1),
@@ -84,7 +86,7 @@ async fn every_webhook_answered_200_reaches_inngest_whatever_is_killed() {
             if taken.is_some_and(|answer| answer.status() == StatusCode::OK) {
                 promised.extend(leads);
             }
-            let running = forwarder(&inbox, &inngest).run(CancellationToken::new());
+            let running = forwarder(&inbox, &inngest).run(heartbeat(), CancellationToken::new());
             let waits = dice.roll(40) as usize;
             let _ = crash_after(waits, running).await;
             // The next process finds the rows that this one has claimed.
@@ -106,7 +108,7 @@ async fn every_webhook_answered_200_reaches_inngest_whatever_is_killed() {
 /// Runs a forwarder without failures, and returns the leads whose events were refused for good.
 async fn drain(inbox: &Inbox, inngest: &Inngest) -> BTreeSet<u64> {
     let stop = CancellationToken::new();
-    let running = tokio::spawn(forwarder(inbox, inngest).run(stop.clone()));
+    let running = tokio::spawn(forwarder(inbox, inngest).run(heartbeat(), stop.clone()));
     eventually("nothing waits", async || {
         (inbox.counts().await.unwrap().waiting == 0).then_some(())
     })

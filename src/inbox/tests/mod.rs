@@ -6,9 +6,11 @@ mod deals;
 mod forms;
 mod forwarder;
 mod inngest;
+mod readiness;
 mod refusals;
 mod room;
 mod rows;
+mod silence;
 mod webhooks;
 
 use std::sync::Arc;
@@ -24,7 +26,9 @@ use super::{Forwarder, Inbox, InboxCounts, Pace};
 use crate::clock::ManualClock;
 use crate::db::testing::Database;
 use crate::deals::{Rules, Which, retry, unfinished};
+use crate::heartbeat::{Heartbeat, Heartbeats};
 use crate::metrics::Metrics;
+use crate::registration::Gate;
 
 /// How long a test waits for what must happen. Nothing is measured against it.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -67,6 +71,7 @@ impl Service {
             inbox: self.inbox.clone(),
             inngest: self.inngest.client(),
             metrics: self.metrics.clone(),
+            gate: Gate::open(),
             pace: Pace {
                 poll: Duration::from_secs(3600),
                 first_retry: Duration::from_millis(10),
@@ -76,7 +81,7 @@ impl Service {
     }
 
     fn forwards(&self) -> JoinHandle<()> {
-        tokio::spawn(self.forwarder().run(self.stop.clone()))
+        tokio::spawn(self.forwarder().run(heartbeat(), self.stop.clone()))
     }
 
     async fn stores(&self, leads: impl IntoIterator<Item = u64>) -> Vec<String> {
@@ -121,6 +126,10 @@ async fn refused(inbox: &Inbox) -> Vec<(i64, String)> {
 
 fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new("2026-11-22T10:00:00.125Z".parse().unwrap()))
+}
+
+fn heartbeat() -> Heartbeat {
+    Heartbeats::new(clock()).of("forwarder")
 }
 
 /// What a webhook says of a lead that has moved.

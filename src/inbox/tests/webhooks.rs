@@ -1,6 +1,8 @@
 //! Webhooks: what is stored, what is answered, what is refused.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -307,8 +309,16 @@ async fn what_cannot_be_stored_is_answered_503_so_that_amocrm_repeats_it() {
 #[tokio::test]
 async fn a_database_that_does_not_answer_is_not_waited_for() {
     let service = Service::start().await;
-    // The one connection that writes is taken; for it alone one would wait half a minute.
+    // The one connection that writes is taken, and so many stand in line before this webhook that each transaction's own
+    // limit would let it wait for longer than the test does.
     let _transaction = service.inbox.db.begin().await.unwrap();
+    let stored = || Box::pin(service.inbox.store(b"body", &[], None));
+    let mut line: Vec<_> = std::iter::repeat_with(stored).take(2000).collect();
+    poll_fn(|task| {
+        line.iter_mut().for_each(|stored| drop(stored.as_mut().poll(task)));
+        Poll::Ready(())
+    })
+    .await;
     let answer = service.receives(bodies::ORIGINAL);
     let answer = tokio::time::timeout(Duration::from_secs(15), answer).await.unwrap();
     assert_eq!(answer.0, 503);

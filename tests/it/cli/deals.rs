@@ -10,10 +10,13 @@ use functions::ports::{DealKey, Erp as _, FailedDeal, ResentEvent, WaitsFor};
 use functions::webhook::leads_in_event;
 use http::{Request, Response};
 use inngest::{Client, Settings, Transport, TransportFuture};
+use prometei_flow::clock::SystemClock;
 use prometei_flow::db::Db;
 use prometei_flow::deals::{self, Ledger, Rules, UnfinishedDeal};
+use prometei_flow::heartbeat::Heartbeats;
 use prometei_flow::inbox::{Forwarder, HeldRow, Inbox, Pace};
 use prometei_flow::metrics::Metrics;
+use prometei_flow::registration::Gate;
 use sandbox::ManualClock;
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -67,6 +70,7 @@ impl Desk {
             inbox: self.inbox.clone(),
             inngest: Client::new(Settings::dev(), inngest),
             metrics: Metrics::new(),
+            gate: Gate::open(),
             pace: Pace {
                 poll: Duration::from_secs(60),
                 first_retry: Duration::from_millis(1),
@@ -74,7 +78,9 @@ impl Desk {
             },
         };
         let stop = CancellationToken::new();
-        tokio::spawn(forwarder.run(stop.clone()));
+        tokio::spawn(
+            forwarder.run(Heartbeats::new(Arc::new(SystemClock)).of("forwarder"), stop.clone()),
+        );
         stop.drop_guard()
     }
 
