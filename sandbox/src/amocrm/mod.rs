@@ -246,7 +246,8 @@ impl FakeAmoCrm {
     pub fn revoke(&self) {
         let mut state = lock(&self.state);
         state.access_tokens.clear();
-        state.refresh_tokens.clear();
+        let revoked = std::mem::take(&mut state.refresh_tokens);
+        state.spent.extend(revoked);
     }
 
     /// The next `times` calls of the API fail like this, after those already scheduled.
