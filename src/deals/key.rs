@@ -2,6 +2,7 @@
 
 use functions::CreateDeal;
 use functions::ports::{Deal, DealKey, ResentEvent};
+use functions::webhook::AmoCrmWebhook;
 use inngest::EventData as _;
 use serde_json::json;
 
@@ -28,7 +29,7 @@ pub(super) struct Entry {
     /// The options by which the commands of `deals` know it.
     pub(super) options: String,
     /// The event by which it can be sent again, where no webhook has left one.
-    pub(super) event: Option<ResentEvent>,
+    pub(super) event: ResentEvent,
     /// What is sent. With one record per event it carries no marker: the marker is one per lead.
     pub(super) deal: Deal,
 }
@@ -68,16 +69,24 @@ pub(crate) fn key_of_run(run_id: &str) -> String {
     format!("run:{run_id}")
 }
 
-/// The event of a deal that begins with its run. Its first run makes it the same deal.
-fn event(deal: &Deal) -> Option<ResentEvent> {
-    let DealKey::Run(first) = &deal.key else { return None };
-    let data = json!(CreateDeal {
-        deal_name: Some(deal.name.clone()),
-        amount: deal.amount.clone(),
-        entity_id: deal.entity_id,
-        first_run_id: Some(first.clone()),
-    });
-    Some(ResentEvent { name: CreateDeal::NAME, data })
+/// The event of a deal that begins with its run. Its first run, or its first delivery, makes it the same deal.
+fn event(deal: &Deal) -> ResentEvent {
+    match &deal.key {
+        DealKey::Run(first) => {
+            let data = json!(CreateDeal {
+                deal_name: Some(deal.name.clone()),
+                amount: deal.amount.clone(),
+                entity_id: deal.entity_id,
+                first_run_id: Some(first.clone()),
+            });
+            ResentEvent { name: CreateDeal::NAME, data }
+        }
+        DealKey::Lead { account_id, lead_id, delivery_id } => {
+            let data =
+                json!({ "leadId": lead_id, "accountId": account_id, "deliveryId": delivery_id });
+            ResentEvent { name: AmoCrmWebhook::EVENT_NAME, data }
+        }
+    }
 }
 
 fn options(deal: &DealKey, dedupe: Dedupe) -> String {

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::heartbeat::Heartbeat;
 use crate::inbox::Inbox;
 use crate::metrics::Metrics;
 pub(crate) use address::Address;
@@ -138,14 +139,14 @@ impl<L: LostDeals> Registrar<L> {
     }
 
     /// Registers and watches until `stop`.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, heartbeat: Heartbeat, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
-            () = self.watch() => {}
+            () = self.watch(heartbeat) => {}
         }
     }
 
-    async fn watch(&mut self) {
+    async fn watch(&mut self, heartbeat: Heartbeat) {
         let mut retry = self.pace.first_retry;
         loop {
             let answer = self.ask().await;
@@ -153,9 +154,11 @@ impl<L: LostDeals> Registrar<L> {
             self.show(answer);
             if is_settled {
                 retry = self.pace.first_retry;
+                heartbeat.beat(BETWEEN_QUESTIONS + self.pace.period);
                 self.rest().await;
             } else {
                 let asked = self.pause.take().unwrap_or_default().min(LONGEST_PAUSE);
+                heartbeat.beat(retry.max(asked));
                 self.wait(retry.max(asked)).await;
                 retry = (retry * 2).min(self.pace.longest_retry);
             }

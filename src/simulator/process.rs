@@ -200,7 +200,7 @@ impl Service {
             longest_retry: longest,
         };
         let forwarder = tokio::spawn(forwarder.run(loops.of("forwarder"), stop.clone()));
-        tokio::spawn(registrar.run(stop.clone()));
+        tokio::spawn(registrar.run(loops.of("registration"), stop.clone()));
         tokio::spawn(resend(Arc::clone(world), resender));
         tokio::spawn(purge_daily(inbox, loops.of("clean-up"), stop.clone()));
         if let Some(check) = health_check {

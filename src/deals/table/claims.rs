@@ -89,12 +89,10 @@ pub(in crate::deals) async fn claim(
     lease: Lease,
 ) -> anyhow::Result<Claimed> {
     let now = db.clock().now();
-    let (name, data) =
-        entry.event.as_ref().map(|event| (event.name, event.data.to_string())).unzip();
     let claim = sqlx::query_as(
         "INSERT INTO deals (deal_key, lead_id, run_id, state, attempt, fence, claimed_until, look_after, \
                             created_at, updated_at, event_name, payload, due_at) \
-         VALUES ($1, $2, $3, 'sending', 1, 1, $4, $5, $6, $6, $7, $8, CASE WHEN $8 IS NOT NULL THEN $9 END) \
+         VALUES ($1, $2, $3, 'sending', 1, 1, $4, $5, $6, $6, $7, $8, $9) \
          ON CONFLICT (deal_key) DO UPDATE SET fence = deals.fence + 1, run_id = excluded.run_id, \
              state = CASE deals.fence WHEN 0 THEN 'sending' ELSE deals.state END, \
              attempt = CASE deals.fence WHEN 0 THEN 1 ELSE deals.attempt END, \
@@ -110,8 +108,8 @@ pub(in crate::deals) async fn claim(
     .bind((now + lease.holds).as_millisecond())
     .bind((now + lease.look_after).as_millisecond())
     .bind(now.as_millisecond())
-    .bind(name)
-    .bind(data)
+    .bind(entry.event.name)
+    .bind(entry.event.data.to_string())
     .bind((now + lease.resend_after).as_millisecond());
     let mut transaction = db.begin().await?;
     let granted: Vec<(i64, String, i64, Option<i64>)> = transaction.fetch(claim).await?;
