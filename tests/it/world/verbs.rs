@@ -3,11 +3,13 @@
 use std::time::Instant;
 
 use inngest_dev_server::Observation;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, LOCATION};
 use sandbox::webhook_of;
 use serde_json::{Value, json};
+use tokio::time::timeout;
+use url::Url;
 
-use super::{World, eventually};
+use super::{DEADLINE, World, eventually};
 
 /// An answer of the service.
 #[derive(Debug)]
@@ -123,6 +125,46 @@ impl<S> World<S> {
             ended.then(|| Run { status, output: run["output"].clone() })
         })
         .await
+    }
+
+    /// Waits until Inngest tries the run that began last no more, nor the handler of its failure.
+    pub(crate) async fn run_is_given_up(&mut self) {
+        if self._turn.is_none() {
+            let ended = async {
+                while let Ok(observed) = self.observations.recv().await {
+                    if matches!(observed, Observation::RunFailed { function_id, .. } if function_id.ends_with("-failure"))
+                    {
+                        return;
+                    }
+                }
+            };
+            return timeout(DEADLINE, ended).await.expect("the run is given up");
+        }
+        let query = "{ runs(first: 1, orderBy: [{field: QUEUED_AT, direction: DESC}], filter: {from: \"2026-01-01T00:00:00Z\"}) \
+                     { edges { node { status function { slug } } } } }";
+        let url = format!("{}/v0/gql", self.inngest_url);
+        eventually("the run is given up", async || {
+            let asked = self.http.post(&url).header(CONTENT_TYPE, "application/json");
+            let asked = asked.body(json!({ "query": query }).to_string());
+            let last = Answer::to(asked).await.json()["data"]["runs"]["edges"][0]["node"].take();
+            let of_handler = last["function"]["slug"].as_str()?.ends_with("-failure");
+            (of_handler && last["status"] == "FAILED").then_some(())
+        })
+        .await;
+    }
+
+    /// A person gives consent in a browser.
+    pub(crate) async fn consent(&self) {
+        let location = async |url: String| {
+            let answer = self.http.get(url).send().await.unwrap();
+            let location = answer.headers().get(LOCATION).unwrap();
+            location.to_str().unwrap().to_owned()
+        };
+        let account = location(format!("{}/oauth/start", self.url)).await;
+        let back: Url = location(account).await.parse().unwrap();
+        let callback = format!("{}?{}", back.path(), back.query().unwrap());
+        let said = self.page(&callback).await;
+        assert_eq!(said.status, 200, "{}", said.text);
     }
 
     /// Looks at Inngest's REST API. The real server caches answers by URL, so each has a URL of its own.
