@@ -12,6 +12,9 @@ use crate::world::{Begin as _, World, eventually, given};
 const LEAD: u64 = 45_721_053;
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// Longer than it takes to interrupt a run: before that nothing is sent again.
+const RESEND_AFTER: &str = "10s";
+
 /// More than any story calls.
 const ALL: usize = 10_000;
 
@@ -69,7 +72,8 @@ impl<S> World<S> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_is_killed_in_mid_run_and_stays_away_until_the_run_is_given_up() {
-    let world = given().lead(LEAD, "Ремонт офиса", 46_333).variable("DEALS_RESEND_AFTER", "1s");
+    let world =
+        given().lead(LEAD, "Ремонт офиса", 46_333).variable("DEALS_RESEND_AFTER", RESEND_AFTER);
     let mut world = world.spawned_end_to_end().await;
     world.webhook_held_by_amocrm(LEAD).await;
     world.replicas[0].service.kill();
@@ -88,7 +92,8 @@ async fn the_service_is_killed_in_mid_run_and_stays_away_until_the_run_is_given_
 
 #[tokio::test]
 async fn inngest_loses_a_run_that_is_under_way() {
-    let world = given().lead(LEAD, "Ремонт офиса", 46_333).variable("DEALS_RESEND_AFTER", "1s");
+    let world =
+        given().lead(LEAD, "Ремонт офиса", 46_333).variable("DEALS_RESEND_AFTER", RESEND_AFTER);
     let mut world = world.end_to_end_with_restarts().await;
     world.webhook_held_by_amocrm(LEAD).await;
     world.inngest_loses_everything().await;
