@@ -156,6 +156,12 @@ async fn perform<F: Function>(
             let b = value("b", a + 1).await?;
             json!([a, b, value("b", b + 1).await?])
         }
+        "numbers" => {
+            let saved =
+                step.run("saved", async || Ok(json!([1.0, { "b": -0.0, "a": 1e21 }]))).await?;
+            json!({ "saved": saved, "own": 2.0 })
+        }
+        "text of an object" => json!(r#"{"a":1.0}"#),
         "parallel" => {
             let nap = step.sleep("nap", Duration::from_millis(50));
             let (a, b, ()) = tokio::join!(value("a", 1), value("b", 2), nap);
