@@ -3,6 +3,7 @@
 //!
 //! Every program runs twice: with one call for each step, and with steps saved through the checkpoint API.
 
+mod expressions;
 mod journal;
 mod programs;
 mod sizes;

@@ -99,6 +99,14 @@ impl World {
         Self { app, server, journal, stop, _turn: turn }
     }
 
+    pub(crate) fn app_url(&self) -> &str {
+        &self.app
+    }
+
+    pub(crate) fn is_official(&self) -> bool {
+        matches!(self.server, Server::Official { .. })
+    }
+
     pub(crate) fn server_url(&self) -> &str {
         self.server.url()
     }
