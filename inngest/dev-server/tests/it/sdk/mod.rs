@@ -11,3 +11,5 @@ mod starts;
 mod steps;
 mod waiting;
 mod world;
+
+pub(crate) use world::{official_server, recording};
