@@ -1,12 +1,18 @@
 //! What the service counts. No label carries an id, a name or a secret.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
+
+use crate::deals::DealCounts;
+use crate::heartbeat::LoopAge;
+use crate::inbox::InboxCounts;
 
 /// The content type of [`Metrics::render`].
 pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -18,16 +24,26 @@ pub struct Metrics {
     webhooks: Family<[(&'static str, &'static str); 1], Counter>,
     leads_stored: Counter,
     events_sent: Counter,
-    events_parked: Counter,
+    events_refused: Counter,
+    deals_resent: Counter,
+    registered: Gauge,
     send_failures: Counter,
     inbox_waiting: Gauge,
-    inbox_parked: Gauge,
+    deals_unfinished: Gauge,
+    deals_failed: Gauge,
+    deals_in_doubt: Gauge,
+    deals_needing_person: Gauge,
+    oldest_unfinished: Gauge,
     bodies_unparsable: Gauge,
     reconcile_runs: Counter,
+    reconcile_behind: Gauge,
+    feed_entries_odd: Counter,
     leads_missed: Counter,
     amocrm_needs_person: Gauge,
     amocrm_subscription: Gauge,
     amocrm_token_days: Gauge,
+    loop_age: Family<[(&'static str, &'static str); 1], Gauge>,
+    clock_skew: Gauge<f64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -45,19 +61,51 @@ impl Metrics {
             webhooks: register(add, "webhooks_received", "Webhooks, by how they were answered"),
             leads_stored: register(add, "leads_stored", "Leads taken from webhooks into the inbox"),
             events_sent: register(add, "events_sent", "Events that Inngest accepted"),
-            events_parked: register(add, "events_parked", "Events that Inngest refused for good"),
+            events_refused: register(add, "events_refused", "Events that Inngest refused for good"),
+            deals_resent: register(add, "deals_resent", "Deals that were sent to Inngest again"),
+            registered: register(
+                add,
+                "inngest_registered",
+                "1 while Inngest is known to know the functions, else 0: deals wait, or may start nothing",
+            ),
             send_failures: register(add, "event_send_failures", "Failed sends, to be tried again"),
             reconcile_runs: register(add, "reconcile_runs", "Runs of reconciliation"),
+            reconcile_behind: register(
+                add,
+                "reconcile_behind_seconds",
+                "How long ago the moment is up to which amoCRM's events were read, -1 when unknown",
+            ),
+            feed_entries_odd: register(
+                add,
+                "reconcile_odd_entries",
+                "Entries of amoCRM's events that could not be used, each time they are read",
+            ),
             leads_missed: register(
                 add,
                 "leads_missed_by_webhooks",
                 "Leads that no webhook told of, found by reconciliation",
             ),
             inbox_waiting: register(add, "inbox_waiting", "Leads that Inngest does not have yet"),
-            inbox_parked: register(
+            deals_unfinished: register(add, "deals_unfinished", "Deals that have no record yet"),
+            deals_failed: register(
                 add,
-                "inbox_parked",
-                "Leads that Inngest refuses; a person must look",
+                "deals_failed",
+                "Unfinished deals whose last attempt failed",
+            ),
+            deals_in_doubt: register(
+                add,
+                "deals_in_doubt",
+                "Unfinished deals of which it is not known whether they have a record",
+            ),
+            deals_needing_person: register(
+                add,
+                "deals_needing_person",
+                "Unfinished deals that wait for a person: see prometei-flow deals",
+            ),
+            oldest_unfinished: register(
+                add,
+                "deals_oldest_unfinished_seconds",
+                "How long ago the oldest unfinished deal was reported, 0 when there is none",
             ),
             bodies_unparsable: register(
                 add,
@@ -79,12 +127,23 @@ impl Metrics {
                 "amocrm_long_lived_token_days",
                 "Days until the long-lived token ends, -1 when there is none or it does not say",
             ),
+            loop_age: register(
+                add,
+                "loop_age_seconds",
+                "Seconds since a loop of the service last went round without an error",
+            ),
+            clock_skew: register(
+                add,
+                "database_clock_skew_seconds",
+                "Seconds by which the database's clock is ahead of this machine's",
+            ),
             registry: Arc::default(),
         };
         metrics.registry = Arc::new(registry);
         // Unknown until the first health check, and no alarm before it.
         metrics.amocrm_subscription.set(-1);
         metrics.amocrm_token_days.set(-1);
+        metrics.reconcile_behind.set(-1);
         metrics
     }
 
@@ -104,8 +163,8 @@ impl Metrics {
     }
 
     /// Counts an event that Inngest refused for good.
-    pub fn event_parked(&self) {
-        self.events_parked.inc();
+    pub fn event_refused(&self) {
+        self.events_refused.inc();
     }
 
     /// Counts a send that will be tried again.
@@ -113,10 +172,24 @@ impl Metrics {
         self.send_failures.inc();
     }
 
-    /// Counts a run of reconciliation, and the leads that webhooks had missed.
-    pub fn reconciled(&self, missed: usize) {
+    /// Counts a run of reconciliation.
+    pub fn reconcile_begun(&self) {
         self.reconcile_runs.inc();
-        self.leads_missed.inc_by(missed as u64);
+    }
+
+    /// Counts leads that webhooks had missed.
+    pub fn leads_missed(&self, leads: usize) {
+        self.leads_missed.inc_by(leads as u64);
+    }
+
+    /// Counts an entry of amoCRM's feed that was passed over.
+    pub fn feed_entry_odd(&self) {
+        self.feed_entries_odd.inc();
+    }
+
+    /// How far reconciliation is behind the present, in seconds; `None` where it is switched off or has not run.
+    pub fn reconcile_behind(&self, seconds: Option<i64>) {
+        self.reconcile_behind.set(seconds.unwrap_or(-1));
     }
 
     /// Whether amoCRM's tokens need a person.
@@ -134,11 +207,42 @@ impl Metrics {
         self.amocrm_token_days.set(days);
     }
 
+    /// Whether Inngest is known to know the functions.
+    pub fn inngest_registered(&self, known: bool) {
+        self.registered.set(known.into());
+    }
+
+    /// Counts deals that were sent to Inngest again.
+    pub fn deals_resent(&self, deals: usize) {
+        self.deals_resent.inc_by(deals as u64);
+    }
+
     /// Sets the gauges to what lies in the inbox; call it before [`render`](Self::render).
-    pub fn set_inbox(&self, waiting: i64, parked: i64, unparsable: i64) {
-        self.inbox_waiting.set(waiting);
-        self.inbox_parked.set(parked);
-        self.bodies_unparsable.set(unparsable);
+    pub fn set_inbox(&self, counts: &InboxCounts) {
+        self.inbox_waiting.set(counts.waiting);
+        self.bodies_unparsable.set(counts.unparsable);
+    }
+
+    /// Sets the gauges to what is not done; call it before [`render`](Self::render).
+    pub fn set_deals(&self, counts: &DealCounts, now: Timestamp) {
+        self.deals_unfinished.set(counts.unfinished);
+        self.deals_failed.set(counts.failed);
+        self.deals_in_doubt.set(counts.in_doubt);
+        self.deals_needing_person.set(counts.needs_person);
+        let age = counts.oldest_unfinished.map(|oldest| now.duration_since(oldest).as_secs());
+        self.oldest_unfinished.set(age.unwrap_or(0));
+    }
+
+    /// Sets the ages of the loops; call it before [`render`](Self::render).
+    pub fn set_loop_ages(&self, loops: &[LoopAge]) {
+        for age in loops {
+            self.loop_age.get_or_create(&[("loop", age.name)]).set(age.age.as_secs() as i64);
+        }
+    }
+
+    /// Sets how far the database's clock is ahead; zero where it has none of its own.
+    pub fn set_clock_skew(&self, ahead: Option<SignedDuration>) {
+        self.clock_skew.set(ahead.unwrap_or_default().as_secs_f64());
     }
 
     /// Everything, in the OpenMetrics text format.

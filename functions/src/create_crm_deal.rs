@@ -1,11 +1,11 @@
 use inngest::{
-    Checkpointing, Concurrency, Config, Context, EventData, FailureContext, OnFailure, Result,
-    ResultExt as _,
+    Checkpointing, Concurrency, Config, Context, Error, EventData, Failure, FailureContext,
+    OnFailure, Result,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
-use crate::ports::{Deal, DealKey, Erp};
+use crate::ports::{Deal, DealKey, Erp, FailedDeal, ResentEvent, WaitsFor};
 
 /// `crm/create-deal`: another program wants a deal in the ERP.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct CreateDeal {
     /// The ERP entity, where it is not the configured one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entity_id: Option<u64>,
+    /// The run that this deal had first, in an event that is sent again. Only this service sets it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_run_id: Option<String>,
 }
 
 impl EventData for CreateDeal {
@@ -26,23 +29,38 @@ impl EventData for CreateDeal {
 }
 
 impl CreateDeal {
+    fn key(&self, run_id: &str) -> DealKey {
+        DealKey::Run(self.first_run_id.clone().unwrap_or_else(|| run_id.to_owned()))
+    }
+
+    /// The same deal, to be sent again after its run `run_id` has failed.
+    fn again(&self, run_id: &str) -> Self {
+        let first = self.first_run_id.clone().unwrap_or_else(|| run_id.to_owned());
+        Self { first_run_id: Some(first), ..self.clone() }
+    }
+
     /// The deal that the run `run_id` shall create.
     fn deal(&self, run_id: &str) -> Result<Deal> {
         let name = self.deal_name.clone().filter(|name| !name.trim().is_empty());
         let Some(name) = name else {
-            return Err("dealName is required").no_retry();
+            return Err(person("dealName is required".to_owned()));
         };
         if self.entity_id == Some(0) {
-            return Err(format!("entityId of deal `{name}` must be a positive integer")).no_retry();
+            return Err(person(format!("entityId of deal `{name}` must be a positive integer")));
         }
         Ok(Deal {
-            key: DealKey::Run(run_id.to_owned()),
+            key: self.key(run_id),
             run_id: run_id.to_owned(),
             name,
             amount: self.amount.clone(),
             entity_id: self.entity_id,
         })
     }
+}
+
+/// A mistake in the event: it is the same the next time, and only the sender can mend it.
+fn person(mistake: String) -> Error {
+    Error::new(mistake).no_retry().named(WaitsFor::Person.error_name())
 }
 
 /// Each call of the ERP logs in anew and runs the ERP's own processes: a burst of deals waits in Inngest instead.
@@ -77,8 +95,19 @@ impl<E: Erp> inngest::Function for CreateCrmDeal<E> {
 
 impl<E: Erp> OnFailure for CreateCrmDeal<E> {
     async fn on_failure(&self, cx: FailureContext<'_, Self>) -> Result<()> {
-        let (run_id, reason) = (&cx.failure.run_id, &cx.failure.error.message);
+        let Failure { run_id, error, event, .. } = &cx.failure;
+        let (key, waits_for, event) = match event {
+            Ok(event) => {
+                let again = event.data.again(run_id);
+                let data = serde_json::to_value(&again)?;
+                let event = ResentEvent { name: CreateDeal::NAME, data };
+                (again.key(run_id), WaitsFor::of_error(&error.name), Some(event))
+            }
+            // What cannot be read now cannot be read the next time.
+            Err(_) => (DealKey::Run(run_id.clone()), Some(WaitsFor::Person), None),
+        };
+        let (run_id, reason) = (run_id.clone(), error.message.clone());
         // Noting it twice is noting it once, so it needs no step.
-        Ok(self.erp.note_failure(&DealKey::Run(run_id.clone()), run_id, reason).await?)
+        Ok(self.erp.note_failure(&FailedDeal { key, run_id, reason, waits_for, event }).await?)
     }
 }

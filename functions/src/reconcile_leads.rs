@@ -1,17 +1,20 @@
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use inngest::{Concurrency, Config, Context, NewEvent, Result, ResultExt as _};
+use inngest::{Concurrency, Config, Context, Error, Result};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ports::{FeedWindow, LeadEvent, LeadFeed, ReconcileLog};
-use crate::webhook::AmoCrmWebhook;
+use crate::ports::{FeedWindow, LeadEvent, LeadFeed, ReconcileLog, Sight};
 
-/// The pages that one run reads at most: twenty thousand events.
-const LONGEST: u32 = 200;
+/// The most readings of pages in one run. Each is a step, a window adds two, and Inngest ends a run at 1,000 steps.
+const SHARE: u32 = 200;
 
-/// The most events in one request to Inngest.
-const BATCH: usize = 100;
+/// The most pages of one window, a thousand events: beyond that it is halved, so that little is read again when a run
+/// is cut short.
+const PAGES: u32 = 10;
+
+/// The most leads that are looked at in one step. At five calls a second that is five seconds.
+const LOOKS: usize = 25;
 
 /// The event that starts a run outside the schedule.
 pub const RECONCILE_NOW: &str = "prometei-flow/reconcile";
@@ -19,14 +22,15 @@ pub const RECONCILE_NOW: &str = "prometei-flow/reconcile";
 /// Every five minutes: a deal that its webhook lost is late by no more than that.
 const SCHEDULE: &str = "*/5 * * * *";
 
-/// Reads what happened in amoCRM and sends `amocrm/webhook` for leads that no webhook reported.
+/// Reads what happened in amoCRM and hands on the leads that no webhook reported.
 ///
 /// amoCRM sends a pipeline's hook once and never again, so without this function a hook that is lost is a deal that is
-/// lost. Every run begins before the end of the last one; an event that was handled is recognised by its id.
+/// lost. Nothing in the feed may stop it: an entry or a lead that cannot be read is passed over, a window that holds
+/// too much is halved, and a run that has done its share leaves the rest to the next one.
 pub struct ReconcileLeads<F, L> {
     /// amoCRM's record of what happened.
     pub feed: F,
-    /// What earlier runs have handled, and which leads webhooks reported.
+    /// How far earlier runs have come, and which leads are known.
     pub log: L,
     /// The (pipeline, status) pairs that make a deal.
     pub stages: Vec<(u64, u64)>,
@@ -49,91 +53,170 @@ impl<F: LeadFeed, L: ReconcileLog> inngest::Function for ReconcileLeads<F, L> {
 
     async fn run(&self, cx: Context<'_, Self>) -> Result<Reconciled> {
         let step = cx.step;
-        let window = step.run("choose-window", async || Ok(self.log.window().await?)).await?;
-        let (mut events, mut missed) = (0, BTreeMap::new());
-        for page in 1.. {
-            if page > LONGEST {
-                let pages = "more events than a run can read between";
-                return Err(format!("{pages} {} and {}", window.from, window.to)).no_retry();
+        let mut next = step.run("choose-window", async || Ok(self.log.begin().await?)).await?;
+        let mut done = Reconciled { finished: true, ..Reconciled::default() };
+        // A busy hour is seldom followed by a quiet one: what has fitted is tried next, and more where there was room.
+        let (mut share, mut seconds) = (SHARE, next.as_ref().map_or(0, FeedWindow::seconds));
+        while let Some(stretch) = next {
+            let planned = stretch.seconds().min(seconds);
+            let mut window =
+                if planned < stretch.seconds() { stretch.first(planned) } else { stretch };
+            match self.read_through(&mut window, &mut share, &mut done, &cx).await {
+                Ok(End::Reached) => {}
+                Ok(End::ShareUsed) => {
+                    step.run("leave-off", async || Ok(self.log.leave_off(&window).await?)).await?;
+                    done.finished = false;
+                    break;
+                }
+                Err(error) => {
+                    // amoCRM answers a question that is too large with errors, too: the next run asks a smaller one.
+                    let smaller = window.halved();
+                    step.run("leave-off", async || Ok(self.log.leave_off(&smaller).await?)).await?;
+                    return Err(error);
+                }
             }
-            let found = step.run("read-events", async || self.read(&window, page).await).await?;
-            events += found.events;
-            // One event for each lead is enough; the earliest is as good as any.
-            for event in found.missed {
-                missed.entry(event.lead_id).or_insert(event);
+            let fitted = window.seconds();
+            if fitted < planned {
+                seconds = fitted;
+            } else if window.page <= PAGES / 2 {
+                seconds = seconds.max(fitted.saturating_mul(2));
             }
-            if !found.more {
-                break;
-            }
+            done.from = done.from.or(Some(window.from));
+            done.to = Some(window.to);
+            let advance = async || Ok(self.log.advance(&window).await?);
+            next = step.run("advance-cursor", advance).await?;
         }
-        let missed: Vec<LeadEvent> = missed.into_values().collect();
-        for batch in missed.chunks(BATCH) {
-            let batch: Vec<NewEvent> = batch.iter().map(webhook_event).collect::<Result<_>>()?;
-            step.send_event("send-missed", batch).await?;
-        }
-        step.run("advance-cursor", async || Ok(self.log.reconciled(&window, &missed).await?))
-            .await?;
-        let leads = missed.iter().map(|event| event.lead_id).collect();
-        Ok(Reconciled { from: window.from, to: window.to, events, missed: leads })
+        Ok(done)
     }
 }
 
 impl<F: LeadFeed, L: ReconcileLog> ReconcileLeads<F, L> {
-    /// One page, narrowed to the leads that entered one of our stages and that no webhook reported.
-    async fn read(&self, window: &FeedWindow, page: u32) -> Result<FoundPage> {
-        let read = self.feed.page(window, page).await?;
-        let events = read.events.len();
-        let ours = |event: &LeadEvent| event.stage.is_none_or(|stage| self.stages.contains(&stage));
-        let candidates = read.events.into_iter().filter(ours).collect();
-        let (mut missed, mut dismissed) = (Vec::new(), Vec::new());
-        for mut event in self.log.news(candidates).await? {
-            // Only a change of status says which stage the lead entered. For the others the lead is read.
-            if event.stage.is_none() {
-                event.stage = self.feed.stage(event.lead_id).await?;
+    /// Reads `window` from its page on; it is shorter afterwards where it held too much.
+    async fn read_through(
+        &self,
+        window: &mut FeedWindow,
+        share: &mut u32,
+        done: &mut Reconciled,
+        cx: &Context<'_, Self>,
+    ) -> Result<End> {
+        // Leads of the page that were looked at without success.
+        let mut unsettled = BTreeSet::new();
+        loop {
+            if *share == 0 {
+                return Ok(End::ShareUsed);
             }
-            match event.stage {
-                Some(stage) if self.stages.contains(&stage) => missed.push(event),
-                Some(_) | None => dismissed.push(event),
+            *share -= 1;
+            let read =
+                cx.step.run("read-events", async || self.read(window, &unsettled).await).await?;
+            done.missed.extend(&read.missed);
+            if read.again {
+                unsettled.extend(read.unsettled);
+                continue;
+            }
+            done.events += read.events;
+            unsettled.clear();
+            if !read.more {
+                return Ok(End::Reached);
+            }
+            // Within one second there is nothing to halve: its pages are read to the last.
+            if window.page >= PAGES && window.seconds() > 1 {
+                *window = window.halved();
+            } else {
+                window.page += 1;
             }
         }
-        self.log.dismiss(&dismissed).await?;
-        Ok(FoundPage { events, missed, more: read.more })
+    }
+
+    /// One page. What entered one of our stages without a webhook is handed on before this returns, so that it is safe
+    /// whatever becomes of the next page.
+    async fn read(&self, window: &FeedWindow, unsettled: &BTreeSet<u64>) -> Result<ReadPage> {
+        let page = self.feed.page(window, window.page).await?;
+        let events = page.events.len();
+        let ours = |event: &LeadEvent| event.stage.is_none_or(|stage| self.stages.contains(&stage));
+        let candidates = page.events.into_iter().filter(ours).collect();
+        // Only a change of status says which stage the lead entered. The others are looked at.
+        let (mut missed, mut unseen): (Vec<_>, Vec<_>) =
+            self.log.news(candidates).await?.into_iter().partition(|event| event.stage.is_some());
+        unseen.retain(|event| !unsettled.contains(&event.lead_id));
+        let again = unseen.len() > LOOKS;
+        unseen.truncate(LOOKS);
+        let looked = self.look_at(unseen, window.sweep).await;
+        missed.extend(looked.missed);
+        self.log.report(&missed).await?;
+        self.log.dismiss(&looked.dismissed).await?;
+        if let Some(error) = looked.error {
+            return Err(error);
+        }
+        let missed: BTreeSet<_> = missed.iter().map(|event| event.lead_id).collect();
+        Ok(ReadPage { events, missed, unsettled: looked.unsettled, again, more: page.more })
+    }
+
+    /// Where the leads of `events` are, up to the first error.
+    async fn look_at(&self, events: Vec<LeadEvent>, sweep: bool) -> Looked {
+        let mut looked = Looked::default();
+        for mut event in events {
+            let lead = event.lead_id;
+            match self.feed.look(lead).await {
+                Ok(Sight::In(stage)) if self.stages.contains(&stage) => {
+                    event.stage = Some(stage);
+                    looked.missed.push(event);
+                }
+                Ok(Sight::In(_)) => looked.dismissed.push(event),
+                // It may appear: amoCRM shows a lead late, or once it is accepted out of "unsorted". The daily look
+                // back asks for it once more.
+                Ok(Sight::Absent) if sweep => looked.dismissed.push(event),
+                Ok(Sight::Absent) => looked.unsettled.push(lead),
+                // The function that it is handed to, without a stage, reads the lead itself, for longer, and decides.
+                Ok(Sight::Unclear) => looked.missed.push(event),
+                Err(error) => {
+                    looked.error = Some(error.into());
+                    break;
+                }
+            }
+        }
+        looked
     }
 }
 
-/// The event by which the lead is processed like all others. Its id makes a repeat harmless.
-fn webhook_event(event: &LeadEvent) -> Result<NewEvent> {
-    let stage = event.stage;
-    let webhook = AmoCrmWebhook {
-        lead_id: event.lead_id,
-        account_id: event.account_id,
-        subdomain: None,
-        pipeline_id: stage.map(|stage| stage.0),
-        status_id: stage.map(|stage| stage.1),
-        old_pipeline_id: None,
-        old_status_id: None,
-        action: Some(event.action),
-        received_at: None,
-    };
-    let account = event.account_id.unwrap_or_default();
-    let id = format!("reconcile-{account}-{}-{}", event.lead_id, event.id);
-    let data = serde_json::to_value(webhook)?;
-    Ok(NewEvent::named(AmoCrmWebhook::EVENT_NAME, data).with_id(id))
+/// How reading a window has ended.
+enum End {
+    /// It was read to its end.
+    Reached,
+    /// The run has done its share.
+    ShareUsed,
+}
+
+/// What was seen of leads.
+#[derive(Default)]
+struct Looked {
+    /// In one of our stages, or not to be read here.
+    missed: Vec<LeadEvent>,
+    /// Of no concern.
+    dismissed: Vec<LeadEvent>,
+    /// Leads to be looked at again another time.
+    unsettled: Vec<u64>,
+    /// Why the leads after these could not be looked at.
+    error: Option<Error>,
 }
 
 /// What the step `read-events` saves.
 #[derive(Serialize, Deserialize)]
-struct FoundPage {
+struct ReadPage {
     events: usize,
-    missed: Vec<LeadEvent>,
+    missed: BTreeSet<u64>,
+    unsettled: Vec<u64>,
+    /// The page has more leads to look at.
+    again: bool,
     more: bool,
 }
 
 /// The result of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Reconciled {
-    from: Timestamp,
-    to: Timestamp,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
     events: usize,
     missed: Vec<u64>,
+    /// False when there is more to read, which the next run does.
+    finished: bool,
 }

@@ -73,7 +73,7 @@ pub use clock::Clock;
 pub use config::{
     Batch, CancelOn, Concurrency, Config, Debounce, RateLimit, Singleton, Throttle, Timeouts,
 };
-pub use endpoint::{Endpoint, Refused};
+pub use endpoint::{Endpoint, Refused, RegistrationError};
 pub use error::{Error, Result, ResultExt, Retry};
 pub use event::{
     Event, EventData, EventMismatch, EventSet, Incoming, NewEvent, Scheduled, SendError, Trigger,

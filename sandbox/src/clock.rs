@@ -1,28 +1,52 @@
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// A clock that stands still until it is moved.
 #[derive(Debug)]
-pub struct ManualClock(Mutex<Timestamp>);
+pub struct ManualClock(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    shows: Timestamp,
+    has_run: Duration,
+}
 
 impl ManualClock {
     /// A clock that shows `now`.
     pub fn new(now: Timestamp) -> Self {
-        Self(Mutex::new(now))
+        Self(Mutex::new(State { shows: now, has_run: Duration::ZERO }))
     }
 
     /// The time now.
     pub fn shows(&self) -> Timestamp {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state().shows
     }
 
-    /// Moves the clock forward.
+    /// How much time has passed since it was made, whatever it shows.
+    pub fn has_run(&self) -> Duration {
+        self.state().has_run
+    }
+
+    /// Lets time pass.
     pub fn advance(&self, by: Duration) {
-        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Ok(later) = now.checked_add(by) {
-            *now = later;
+        let mut state = self.state();
+        if let Ok(later) = state.shows.checked_add(by) {
+            state.shows = later;
         }
+        state.has_run = state.has_run.saturating_add(by);
+    }
+
+    /// Sets it forward or back, while no time passes: as a time server corrects a clock.
+    pub fn correct(&self, by: SignedDuration) {
+        let mut state = self.state();
+        if let Ok(corrected) = state.shows.checked_add(by) {
+            state.shows = corrected;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

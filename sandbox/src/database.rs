@@ -3,7 +3,11 @@ use std::fmt::Write as _;
 use anyhow::Context as _;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
 use tempfile::TempDir;
+use tokio::net::lookup_host;
 use ulid::Ulid;
+use url::Url;
+
+use crate::Gate;
 
 /// An empty database: an SQLite file that is gone with this value, or a schema of its own in a PostgreSQL.
 #[derive(Debug)]
@@ -46,6 +50,18 @@ impl Database {
     /// Its address, for `DATABASE_URL`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// A gate in front of this PostgreSQL, and the address that leads through it.
+    pub async fn behind_gate(&self) -> anyhow::Result<(Gate, String)> {
+        let mut url = Url::parse(&self.url)?;
+        let host = url.host_str().context("the database has no host")?;
+        let servers = lookup_host((host, url.port().unwrap_or(5432))).await?;
+        let gate = Gate::to(servers.collect()).await?;
+        let address = gate.address();
+        url.set_ip_host(address.ip()).ok().context("the database has no host")?;
+        url.set_port(Some(address.port())).ok().context("the database has no port")?;
+        Ok((gate, url.into()))
     }
 
     /// From now on every change is taken and none can be committed, as on a full disk: each notes a reference to a row that

@@ -6,6 +6,7 @@ mod api;
 mod auth;
 pub(crate) mod hook;
 mod pages;
+mod pause;
 mod port;
 mod settings;
 #[cfg(test)]

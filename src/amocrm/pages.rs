@@ -14,7 +14,8 @@ use url::Url;
 
 use super::api::{AmoCrmClient, ApiError};
 use super::auth::{
-    TokenError, begin_consent, consent_link, is_our_account, is_signed, redeem_consent,
+    ConsentError, TokenError, begin_consent, consent_link, is_our_account, is_signed,
+    redeem_consent,
 };
 use super::port::AmoCrmPort;
 use super::settings::{AmoCrmAuth, OAuthApp};
@@ -142,8 +143,15 @@ async fn finish(
         }
         Err(error) => {
             tracing::warn!("{error}");
-            let text = format!("{error}: open /oauth/start.");
-            page(StatusCode::BAD_GATEWAY, "amoCRM is not connected", &text)
+            let (status, title) = match error {
+                ConsentError::NotExchanged(_) => {
+                    (StatusCode::BAD_GATEWAY, "amoCRM is not connected")
+                }
+                ConsentError::NotStored { .. } => {
+                    (StatusCode::SERVICE_UNAVAILABLE, "amoCRM is not connected yet")
+                }
+            };
+            page(status, title, &format!("{error}: open /oauth/start."))
         }
     }
 }

@@ -1,6 +1,9 @@
-use functions::ports::{self, AmoCrm, Authorization, Lead};
+use std::error::Error as StdError;
 
-use super::api::AmoCrmClient;
+use functions::ports::{self, AmoCrm, Authorization, Lead, Retry, WaitsFor};
+
+use super::api::{AmoCrmClient, ApiError, LeadError};
+use super::auth::TokenError;
 use super::settings::AmoCrmSettings;
 use crate::db::Db;
 use crate::outbound::Outbound;
@@ -19,13 +22,70 @@ pub(crate) enum AmoCrmPort {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, thiserror::Error)]
 #[error(
     "amoCRM is not configured: set AMOCRM_SUBDOMAIN, AMOCRM_CLIENT_ID, AMOCRM_CLIENT_SECRET, AMOCRM_REDIRECT_URI and \
-     AMOCRM_REFRESH_TOKEN, or AMOCRM_SUBDOMAIN and AMOCRM_ACCESS_TOKEN, restart, then replay the run"
+     AMOCRM_REFRESH_TOKEN, or AMOCRM_SUBDOMAIN and AMOCRM_ACCESS_TOKEN, restart, then run `prometei-flow deals retry --all`"
 )]
 pub(crate) struct MissingAmoCrm;
 
 impl From<MissingAmoCrm> for ports::Error {
     fn from(missing: MissingAmoCrm) -> Self {
-        Self::never(missing)
+        Self::never(missing).waiting_for(WaitsFor::Person)
+    }
+}
+
+impl From<TokenError> for ports::Error {
+    fn from(error: TokenError) -> Self {
+        ApiError::Token(error).into()
+    }
+}
+
+impl From<ApiError> for ports::Error {
+    fn from(error: ApiError) -> Self {
+        port_error(error.retry(), waits_for(&error), error)
+    }
+}
+
+impl From<LeadError> for ports::Error {
+    fn from(error: LeadError) -> Self {
+        port_error(error.source.retry(), waits_for(&error.source), error)
+    }
+}
+
+fn port_error(
+    retry: Retry,
+    waits_for: Option<WaitsFor>,
+    error: impl StdError + Send + Sync + 'static,
+) -> ports::Error {
+    let error = ports::Error::new(retry, error);
+    match waits_for {
+        Some(waits_for) => error.waiting_for(waits_for),
+        None => error,
+    }
+}
+
+/// What has to change before a deal gets further that this error has stopped. `None` where asking again is all that can
+/// be done: amoCRM may answer for others and not for this lead, and a database is not waited for.
+fn waits_for(error: &ApiError) -> Option<WaitsFor> {
+    match error {
+        ApiError::Token(TokenError::NeedsReauth { .. } | TokenError::Foreign { .. }) => {
+            Some(WaitsFor::Consent)
+        }
+        // With corrected settings too it goes on by itself: amoCRM answers then.
+        ApiError::Token(
+            TokenError::Transient { .. }
+            | TokenError::OutcomeUnknown { .. }
+            | TokenError::Config { .. }
+            | TokenError::Blocked { .. },
+        )
+        | ApiError::Unauthorized(_)
+        | ApiError::Paused { .. }
+        | ApiError::Unavailable(_) => Some(WaitsFor::AmoCrm),
+        // The account answers, and it does not help this lead.
+        ApiError::Refused(_) | ApiError::Forbidden(_) | ApiError::Mismatch(_) => {
+            Some(WaitsFor::Person)
+        }
+        ApiError::Token(TokenError::Database { .. })
+        | ApiError::Unreadable(_)
+        | ApiError::Database(_) => None,
     }
 }
 
@@ -33,7 +93,7 @@ impl AmoCrmPort {
     /// amoCRM as `settings` describe it, with its tokens in `db`.
     pub(crate) fn new(settings: Option<AmoCrmSettings>, db: &Db, outbound: &Outbound) -> Self {
         settings.map_or(Self::Missing(MissingAmoCrm), |settings| {
-            let clock = db.clock().clone();
+            let clock = db.clock();
             Self::Configured(AmoCrmClient::new(settings, db.clone(), outbound.clone(), clock))
         })
     }
@@ -43,6 +103,17 @@ impl AmoCrmPort {
         if let Self::Configured(client) = self {
             client.auth().wait_for_exchange().await;
         }
+    }
+
+    /// Whether amoCRM can be worked with: a token is at hand, and the account answers to it. One call, and none while calls
+    /// are paused.
+    pub(crate) async fn probe(&self) -> ports::Result<()> {
+        Ok(self.client()?.account().await.map(drop)?)
+    }
+
+    /// Whether deals wait for a person to authorise the service again, by what is stored: without a call of amoCRM.
+    pub(crate) async fn needs_consent(&self) -> ports::Result<bool> {
+        Ok(self.client()?.auth().needs_consent().await?)
     }
 
     /// The client, or what to set.
@@ -61,5 +132,65 @@ impl AmoCrm for AmoCrmPort {
 
     async fn lead(&self, lead_id: u64) -> ports::Result<Option<Lead>> {
         Ok(self.client()?.lead(lead_id).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use functions::ports::{self, WaitsFor};
+
+    use super::{ApiError, MissingAmoCrm, TokenError};
+    use WaitsFor::{AmoCrm, Consent, Person};
+
+    #[test]
+    fn each_error_says_what_a_deal_waits_for() {
+        let text = String::new;
+        let token = |error| ports::Error::from(ApiError::Token(error));
+        for (what, error, waits_for) in [
+            (
+                "the tokens are dead",
+                token(TokenError::NeedsReauth { reason: text(), remedy: "" }),
+                Some(Consent),
+            ),
+            (
+                "the tokens are of another integration",
+                token(TokenError::Foreign { client_id: text(), host: text() }),
+                Some(Consent),
+            ),
+            (
+                "the token endpoint is away",
+                token(TokenError::Transient { reason: text(), retry_after: None }),
+                Some(AmoCrm),
+            ),
+            (
+                "it is not known whether there are tokens",
+                token(TokenError::OutcomeUnknown { reason: text(), answered: true }),
+                Some(AmoCrm),
+            ),
+            (
+                "the integration's secret is wrong",
+                token(TokenError::Config { reason: text() }),
+                Some(AmoCrm),
+            ),
+            ("the firewall", token(TokenError::Blocked { reason: text() }), Some(AmoCrm)),
+            ("a new token is refused", ApiError::Unauthorized(text()).into(), Some(AmoCrm)),
+            (
+                "429, 402, 403",
+                ApiError::Paused { reason: text(), wait: Duration::ZERO }.into(),
+                Some(AmoCrm),
+            ),
+            ("no network, 5xx", ApiError::Unavailable(text()).into(), Some(AmoCrm)),
+            ("an odd answer", ApiError::Unreadable(text()).into(), None),
+            ("the call is refused", ApiError::Refused(text()).into(), Some(Person)),
+            ("no rights", ApiError::Forbidden(text()).into(), Some(Person)),
+            ("another account's lead", ApiError::Mismatch(text()).into(), Some(Person)),
+            ("our database", ApiError::Database(text()).into(), None),
+            ("our database", token(TokenError::Database { reason: text() }), None),
+            ("no configuration", MissingAmoCrm.into(), Some(Person)),
+        ] {
+            assert_eq!(error.waits_for(), waits_for, "{what}");
+        }
     }
 }

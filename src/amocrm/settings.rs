@@ -50,17 +50,11 @@ pub struct Timeouts {
     pub api: Duration,
     /// One exchange of tokens.
     pub oauth: Duration,
-    /// How long to wait for another process to store its new pair, where our refresh token turns out to be spent.
-    pub handover: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            api: Duration::from_secs(20),
-            oauth: Duration::from_secs(15),
-            handover: Duration::from_millis(500),
-        }
+        Self { api: Duration::from_secs(20), oauth: Duration::from_secs(15) }
     }
 }
 
@@ -105,6 +99,11 @@ impl BaseUrl {
     /// The host as a consent's `referer` names it: with the port, where that is not the usual one.
     pub fn authority(&self) -> &str {
         self.0.authority()
+    }
+
+    /// The host, without its port.
+    pub(super) fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
     }
 
     /// The address of `path` on this host. Whatever `path` says, the host stays.

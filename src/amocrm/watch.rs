@@ -9,6 +9,7 @@ use super::api::AmoCrmClient;
 use super::auth::TokenError;
 use super::hook::{self, Destination, Subscription};
 use crate::clock::SharedClock;
+use crate::heartbeat::Heartbeat;
 use crate::metrics::Metrics;
 
 /// From the start of the service to the first check.
@@ -47,11 +48,12 @@ impl HealthCheck {
     }
 
     /// Checks at every interval, until `stop`.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, heartbeat: Heartbeat, stop: CancellationToken) {
         let checks = async {
             tokio::time::sleep(FIRST).await;
             loop {
                 self.check().await;
+                heartbeat.beat(INTERVAL);
                 tokio::time::sleep(INTERVAL).await;
             }
         };
@@ -64,7 +66,9 @@ impl HealthCheck {
         self.check_long_lived_token();
         self.check_webhook().await;
         let error = self.client.auth().last_error();
-        let needs_consent = matches!(error, Some(TokenError::NeedsReauth { .. }));
+        let dead =
+            matches!(error, Some(TokenError::NeedsReauth { .. } | TokenError::Foreign { .. }));
+        let needs_consent = dead || self.client.auth().needs_consent().await.unwrap_or(false);
         self.metrics.amocrm_needs_reauth(needs_consent);
         if let Some(error) = error {
             tracing::error!(%error, "there is no valid access token for amoCRM");
@@ -73,10 +77,12 @@ impl HealthCheck {
 
     async fn keep_alive(&mut self) {
         let now = self.clock.now();
-        if self.kept_alive_at.is_some_and(|then| now.duration_since(then) < KEEP_ALIVE) {
+        // A time that lies ahead is of a clock that was set back since.
+        let recent = |then: Timestamp| then <= now && now.duration_since(then) < KEEP_ALIVE;
+        if self.client.auth().is_settled() && self.kept_alive_at.is_some_and(recent) {
             return;
         }
-        // A token that is still fresh is not refreshed; after a week none is.
+        // A token that is still fresh is not refreshed; after a week none is. A new one that could not be stored is.
         if self.client.authorize().await.is_ok() {
             self.kept_alive_at = Some(now);
         }

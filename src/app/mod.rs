@@ -4,6 +4,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,11 +21,14 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::deals::{self, Ledger};
 use crate::erp::ErpClient;
-use crate::http::{self, Limits, admin_router, public_router};
+use crate::heartbeat::Heartbeats;
+use crate::http::{self, Admin, Limits, admin_router, public_router};
 use crate::inbox::{Forwarder, Inbox, Intake, Pace, purge_daily, webhook_router};
 use crate::metrics::Metrics;
 use crate::outbound::{Outbound, inngest_client};
-use crate::reconcile;
+use crate::reconcile::{self, Progress};
+use crate::registration::{Address, Registrar};
+use crate::resender::{Resender, Systems};
 use tasks::Tasks;
 
 /// How long all that is under way at shutdown may still take together: requests, a delivery to Inngest, calls of the ERP,
@@ -71,7 +75,8 @@ pub async fn run(
     clock: SharedClock,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut running = App::build(config, clock).await?.spawn(listeners, &stop)?;
+    let address = listeners.public.local_addr()?;
+    let mut running = App::build(config, address, clock).await?.spawn(listeners, &stop)?;
     let ended = running.until(&stop).await;
     stop.cancel();
     running.drain(DRAIN_LIMIT).await;
@@ -87,6 +92,9 @@ struct App {
     health_check: Option<HealthCheck>,
     inbox: Inbox,
     forwarder: Forwarder,
+    heartbeats: Heartbeats,
+    resender: Resender<Systems>,
+    registrar: Registrar<Inbox>,
     public: Router,
     admin: Router,
 }
@@ -100,11 +108,16 @@ struct Running {
 }
 
 impl App {
-    async fn build(config: Config, clock: SharedClock) -> anyhow::Result<Self> {
+    async fn build(
+        config: Config,
+        listener: SocketAddr,
+        clock: SharedClock,
+    ) -> anyhow::Result<Self> {
         let db = Db::open_for_service(&config.database.url, Arc::clone(&clock)).await?;
         deals::forget_claims(&db).await?;
-        let inbox = Inbox::new(db.clone());
+        let inbox = Inbox::new(db.clone(), config.rules);
         inbox.forget_claims().await?;
+        inbox.adopt().await?;
         // Where amoCRM is a stand-in on this machine, it is not asked to call back.
         let destination = config.webhook_destination();
         let destination = destination.filter(|address| address.shown().scheme() == "https");
@@ -112,11 +125,19 @@ impl App {
         let inngest = inngest_client(config.inngest, outbound.clone(), &clock);
         let amocrm = AmoCrmPort::new(config.amocrm, &db, &outbound);
         let erp = config.erp.map(|erp| ErpClient::new(erp, outbound.clone(), Arc::clone(&clock)));
-        let ledger = Ledger::new(db.clone(), erp, config.dedupe, Arc::clone(&clock));
+        let ledger = Ledger::new(db.clone(), erp, config.rules, db.clock());
 
         let filter = &config.webhook.filter;
+        let progress = Progress::new(filter.trigger_statuses.as_ref().map(|_| db.clone()));
         let reconcile = filter.trigger_statuses.clone().map(|stages| {
-            reconcile::function(amocrm.clone(), db.clone(), metrics.clone(), config.dedupe, stages)
+            reconcile::function(
+                amocrm.clone(),
+                db.clone(),
+                inbox.clone(),
+                metrics.clone(),
+                config.rules.dedupe,
+                stages,
+            )
         });
         let endpoint = functions::endpoint(
             inngest.clone(),
@@ -126,6 +147,9 @@ impl App {
             reconcile,
         )
         .context("the functions are not configured rightly")?;
+        let address = Address::of(&endpoint, inngest.settings(), listener);
+        let (registrar, gate) =
+            Registrar::new(endpoint.clone(), address, inbox.clone(), metrics.clone());
         let webhooks = config.webhook;
         let intake = Intake::new(inbox.clone(), webhooks.secrets, webhooks.filter, metrics.clone());
         let forwarder = Forwarder {
@@ -133,20 +157,60 @@ impl App {
             inngest,
             metrics: metrics.clone(),
             pace: Pace::default(),
+            gate: gate.clone(),
+        };
+        let resender = Resender {
+            db: db.clone(),
+            inbox: inbox.clone(),
+            obstacles: Systems::new(ledger.clone(), amocrm.clone(), Arc::clone(&clock)),
+            metrics: metrics.clone(),
         };
         let health_check = amocrm.client().ok().map(|client| {
             HealthCheck::new(client.clone(), destination, Arc::clone(&clock), metrics.clone())
         });
-        let oauth = oauth_router(&amocrm, db.clone(), Arc::clone(&clock));
+        let oauth = oauth_router(&amocrm, db.clone(), db.clock());
         let public = public_router(webhook_router(intake, endpoint).merge(oauth));
-        let admin = admin_router(inbox.clone(), metrics);
-        Ok(Self { clock, db, amocrm, ledger, health_check, inbox, forwarder, public, admin })
+        let heartbeats = Heartbeats::new(Arc::clone(&clock));
+        let admin = admin_router(Admin {
+            db: db.clone(),
+            inbox: inbox.clone(),
+            heartbeats: heartbeats.clone(),
+            progress,
+            gate,
+            metrics,
+        });
+        Ok(Self {
+            clock,
+            db,
+            amocrm,
+            ledger,
+            health_check,
+            inbox,
+            forwarder,
+            heartbeats,
+            resender,
+            registrar,
+            public,
+            admin,
+        })
     }
 
     /// Starts every loop and listener.
     fn spawn(self, listeners: Listeners, stop: &CancellationToken) -> anyhow::Result<Running> {
-        let Self { clock, db, amocrm, ledger, health_check, inbox, forwarder, public, admin } =
-            self;
+        let Self {
+            clock,
+            db,
+            amocrm,
+            ledger,
+            health_check,
+            inbox,
+            forwarder,
+            heartbeats,
+            resender,
+            registrar,
+            public,
+            admin,
+        } = self;
         tracing::info!(
             address = %listeners.public.local_addr()?,
             admin = %listeners.admin.local_addr()?,
@@ -156,13 +220,19 @@ impl App {
         let serve = |listener, router, limits| {
             http::serve(listener, router, limits, Arc::clone(&clock), stop.clone())
         };
-        let mut tasks = Tasks::default();
+        let mut tasks = Tasks::new(heartbeats);
         tasks.spawn("public listener", serve(listeners.public, public, Limits::public(files)));
         tasks.spawn("admin listener", serve(listeners.admin, admin, Limits::admin(files)));
-        tasks.spawn("forwarder", forwarder.run(stop.clone()));
-        tasks.spawn("clean-up of webhook bodies", purge_daily(inbox, stop.clone()));
+        tasks.spawn_loop("forwarder", |heartbeat| forwarder.run(heartbeat, stop.clone()));
+        tasks.spawn_loop("registration", |heartbeat| registrar.run(heartbeat, stop.clone()));
+        tasks.spawn_loop("resender", |heartbeat| resender.run(heartbeat, stop.clone()));
+        tasks.spawn_loop("clean-up", |heartbeat| purge_daily(inbox, heartbeat, stop.clone()));
         if let Some(check) = health_check {
-            tasks.spawn("health check of amoCRM", check.run(stop.clone()));
+            tasks.spawn_loop("health check", |heartbeat| check.run(heartbeat, stop.clone()));
+        }
+        if db.is_shared() {
+            let db = db.clone();
+            tasks.spawn_loop("database clock", |heartbeat| db.keep_time(heartbeat, stop.clone()));
         }
         Ok(Running { tasks, db, amocrm, ledger })
     }

@@ -4,14 +4,30 @@ use std::collections::HashMap;
 
 use tokio::task::{Id, JoinError, JoinSet};
 
+use crate::heartbeat::{Heartbeat, Heartbeats};
+
 /// The loops and listeners of the service, each with a name. Dropped, it cuts them off.
-#[derive(Default)]
 pub(super) struct Tasks {
     running: JoinSet<()>,
     names: HashMap<Id, &'static str>,
+    heartbeats: Heartbeats,
 }
 
 impl Tasks {
+    /// None yet.
+    pub(super) fn new(heartbeats: Heartbeats) -> Self {
+        Self { running: JoinSet::new(), names: HashMap::new(), heartbeats }
+    }
+
+    /// Starts a loop, which says with a heartbeat that it goes round.
+    pub(super) fn spawn_loop<T>(&mut self, name: &'static str, run: impl FnOnce(Heartbeat) -> T)
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let heartbeat = self.heartbeats.of(name);
+        self.spawn(name, run(heartbeat));
+    }
+
     pub(super) fn spawn(
         &mut self,
         name: &'static str,

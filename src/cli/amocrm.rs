@@ -9,7 +9,7 @@ use url::Url;
 use super::serve;
 use crate::amocrm::hook::{self, Destination};
 use crate::amocrm::{AmoCrmAuth, AmoCrmClient, begin_consent, consent_link};
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::SystemClock;
 use crate::config::{Config, Env};
 use crate::db::Db;
 use crate::outbound::Outbound;
@@ -93,7 +93,7 @@ async fn authorize(
         writeln!(out, "Next: prometei-flow amocrm subscribe")?;
         return Ok(());
     }
-    let state = begin_consent(store, SystemClock.now()).await?;
+    let state = begin_consent(store, store.time()).await?;
     let link = consent_link(&settings.base_url, &app.client_id, &state);
     writeln!(
         out,

@@ -61,13 +61,14 @@ impl Demo {
         writeln!(out, "  a fake amoCRM at {}", world.amocrm.url())?;
         writeln!(out, "  a fake ERP at {}", world.erp.url())?;
         writeln!(out, "  an Inngest-compatible dev server at {}\n", world.inngest.url())?;
-        world.register().await?;
+        world.registered().await?;
 
         post_webhook(world.webhook_url("/api/inngest")).await?;
         let deal = CreateDeal {
             deal_name: Some("Новая сделка".to_owned()),
             amount: Some(15_000.into()),
             entity_id: Some(70),
+            first_run_id: None,
         };
         let settings = Settings::from_lookup(|name| world.variables.get(name).cloned())?;
         let clock: SharedClock = Arc::new(SystemClock);

@@ -61,7 +61,7 @@ impl Dev {
             world = world.without_erp();
         }
         let mut world = world.start(async |launch| world::start_over(env, launch).await).await?;
-        world.register().await?;
+        world.registered().await?;
 
         let mut replica = world.replicas.pop().context("no service was started")?;
         let (service, admin) = (&world.url, replica.admin);

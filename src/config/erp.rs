@@ -1,19 +1,26 @@
 //! The ERP, and where in it a deal goes.
 
+use std::time::Duration;
+
 use ::inngest::Mode;
+use jiff::SignedDuration;
 
 use super::reader::{Reader, id, web_url};
-use crate::deals::Dedupe;
+use crate::deals::{Dedupe, Rules, Schedule};
 use crate::erp::{Body, ErpSettings, TIMEOUT};
 use crate::net::stays_here;
 
 const GROUP: [&str; 4] = ["CRM_API_URL", "CRM_API_KEY", "CRM_API_USERNAME", "CRM_API_PASSWORD"];
 
-pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> (Option<ErpSettings>, Dedupe) {
+pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> (Option<ErpSettings>, Rules) {
     let body = [("json", Body::Json), ("form", Body::Form)];
     let body = reader.parsed("CRM_BODY", |text| one_of(text, &body)).unwrap_or(Body::Json);
     let dedupe = [("lead", Dedupe::Lead), ("event", Dedupe::Event)];
     let dedupe = reader.parsed("CRM_DEDUPE", |text| one_of(text, &dedupe)).unwrap_or(Dedupe::Lead);
+    let resend_after = reader.parsed("DEALS_RESEND_AFTER", wait);
+    let schedule =
+        resend_after.map_or_else(Schedule::default, |resend_after| Schedule { resend_after });
+    let rules = Rules { dedupe, schedule };
     let entity_id = reader.parsed("CRM_ENTITY_ID", id).unwrap_or(70);
     let name = reader.parsed("CRM_FIELD_DEAL_NAME", field);
     let field_deal_name = name.unwrap_or_else(|| "field_1039".to_owned());
@@ -36,7 +43,7 @@ pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> (Option<ErpSettings>,
     let password = reader.secret("CRM_API_PASSWORD");
     let set = GROUP.into_iter().find(|variable| reader.is_set(variable));
     let why = match (set, mode) {
-        (None, Mode::Dev) => return (None, dedupe),
+        (None, Mode::Dev) => return (None, rules),
         (None, Mode::Cloud) => {
             "deals have nowhere to go: set it, or INNGEST_DEV=1 for development".into()
         }
@@ -63,7 +70,7 @@ pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> (Option<ErpSettings>,
             timeout: TIMEOUT,
         },
     );
-    (settings, dedupe)
+    (settings, rules)
 }
 
 fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
@@ -72,6 +79,14 @@ fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
         let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
         format!("{text:?} is not known; write {}", names.join(" or "))
     })
+}
+
+/// A time from a second to a day.
+fn wait(text: &str) -> Result<Duration, String> {
+    let wait = text.parse::<SignedDuration>().ok().and_then(|wait| Duration::try_from(wait).ok());
+    let wait = wait
+        .filter(|wait| (Duration::from_secs(1)..=Duration::from_secs(24 * 3600)).contains(wait));
+    wait.ok_or_else(|| format!("{text:?} is no time from 1s to 24h; write it as 5s, 15m or 2h"))
 }
 
 fn field(text: &str) -> Result<String, String> {

@@ -21,7 +21,7 @@ pub use webhook::WebhookSettings;
 use ::inngest::Mode;
 
 use crate::amocrm::AmoCrmSettings;
-pub use crate::deals::Dedupe;
+use crate::deals::Rules;
 use crate::erp::ErpSettings;
 use crate::logging::LogSettings;
 use reader::Reader;
@@ -41,8 +41,8 @@ pub struct Config {
     pub webhook: WebhookSettings,
     /// The ERP. Absent in development mode only.
     pub erp: Option<ErpSettings>,
-    /// When two deals are the same one.
-    pub dedupe: Dedupe,
+    /// When two deals are the same one, and when one is sent again.
+    pub rules: Rules,
     /// The logs.
     pub log: LogSettings,
     /// What is allowed but probably not intended, one line each, for the log and for `doctor`.
@@ -61,11 +61,11 @@ impl Config {
         let database = database::read(&mut reader);
         let webhook = webhook::read(&mut reader, mode);
         let amocrm = amocrm::read(&mut reader, webhook.filter.account_id);
-        let (erp, dedupe) = erp::read(&mut reader, mode);
+        let (erp, rules) = erp::read(&mut reader, mode);
         let log = log::read(&mut reader);
         let warnings = reader.finish()?;
         // Without settings there was a mistake, and the line above has returned it.
         let inngest = inngest.ok_or_else(|| ConfigErrors(Vec::new()))?;
-        Ok(Self { listen, inngest, database, amocrm, webhook, erp, dedupe, log, warnings })
+        Ok(Self { listen, inngest, database, amocrm, webhook, erp, rules, log, warnings })
     }
 }

@@ -26,6 +26,14 @@ impl OpenedFile {
         Ok(Self { path: path.into(), identity })
     }
 
+    /// Opens the file `<this one>.<name>`, which is created where there is none.
+    pub(super) fn open_beside(&self, name: &str) -> anyhow::Result<File> {
+        // The same one for all who open the database, by whatever path.
+        let path = self.path.canonicalize();
+        let path = path.with_context(|| format!("cannot look at {}", self.path.display()))?;
+        open_beside(&path, name)
+    }
+
     /// Fails when the file was removed or replaced. SQLite would go on writing into a file that no longer has a name,
     /// and all of it would be gone with the process.
     pub(super) fn is_in_place(&self) -> anyhow::Result<()> {
@@ -58,23 +66,28 @@ fn identity(_: &Metadata) -> Identity {
 /// Makes this process the only service on the file at `url`, until the returned file is closed or the process ends,
 /// however it ends.
 pub(super) fn lock(url: &str) -> anyhow::Result<File> {
-    let mut path = path(url)?.into_os_string();
-    path.push(".lock");
+    let path = path(url)?;
+    let file = open_beside(&path, "lock")?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another prometei-flow serves this database ({}.lock is locked); stop it, or use PostgreSQL \
+             (DATABASE_URL=postgres://...) for several replicas",
+            path.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}.lock", path.display()))
+        }
+    }
+}
+
+fn open_beside(path: &Path, name: &str) -> anyhow::Result<File> {
+    let mut path = path.as_os_str().to_owned();
+    path.push(".");
+    path.push(name);
     let path = PathBuf::from(path);
-    create_private(&path).and_then(|()| File::open(&path)).map_or_else(
-        |error| Err(error).with_context(|| format!("cannot create {}", path.display())),
-        |file| match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => bail!(
-                "another prometei-flow serves this database ({} is locked); stop it, or use PostgreSQL \
-                 (DATABASE_URL=postgres://...) for several replicas",
-                path.display()
-            ),
-            Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("cannot lock {}", path.display()))
-            }
-        },
-    )
+    let file = create_private(&path).and_then(|()| File::open(&path));
+    file.with_context(|| format!("cannot create {}", path.display()))
 }
 
 pub(super) fn path(url: &str) -> anyhow::Result<PathBuf> {

@@ -3,8 +3,11 @@
 //! An SQLite file by default, PostgreSQL where several replicas run. There is one set of queries for both: `$1`,
 //! `ON CONFLICT`, `RETURNING`, times as milliseconds.
 
+mod connection;
 mod file;
 mod ids;
+mod liveness;
+mod pooler;
 mod pools;
 mod postgres;
 mod schema;
@@ -13,26 +16,31 @@ mod sqlite;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod time;
 mod transaction;
 
 use std::fs::File;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use sqlx::AnyPool;
+use sqlx::FromRow;
+use sqlx::any::AnyRow;
 
-use crate::clock::SharedClock;
+use crate::clock::{Clock as _, SharedClock};
 use ids::Ids;
 use pools::{Dialect, Pools};
+use time::DatabaseClock;
+pub(crate) use time::{LARGEST_SKEW, off_by};
 use transaction::Statement;
-pub(crate) use transaction::Transaction;
+pub(crate) use transaction::{Selection, Transaction};
 
 /// The database. Clones share it.
 #[derive(Clone)]
 pub struct Db {
     pools: Pools,
-    clock: SharedClock,
+    clock: Arc<DatabaseClock>,
     ids: Arc<Ids>,
     /// Held by a service on an SQLite file, until the database is closed or the last clone is gone.
     lock: Option<Arc<File>>,
@@ -66,7 +74,9 @@ impl Db {
             Dialect::Sqlite => sqlite::open(url).await?,
             Dialect::Postgres => postgres::open(url).await?,
         };
+        let clock = Arc::new(DatabaseClock::new(clock));
         let db = Self { pools, clock, ids: Arc::default(), lock };
+        db.compare_clocks().await.context("the database's clock cannot be read")?;
         db.migrate().await.context("the database could not be brought up to date")?;
         Ok(db)
     }
@@ -97,9 +107,19 @@ impl Db {
         self.pools.dialect == Dialect::Postgres
     }
 
+    /// Opens the file `<database>.<name>`, for a lock between processes; `None` where the database is no file.
+    pub(crate) fn file_beside(&self, name: &str) -> anyhow::Result<Option<File>> {
+        self.pools.file.as_ref().map(|file| file.open_beside(name)).transpose()
+    }
+
     /// Begins a transaction that will write. Nothing else changes data.
     pub(crate) async fn begin(&self) -> anyhow::Result<Transaction> {
-        self.pools.begin().await
+        self.pools.begin(None).await
+    }
+
+    /// The same, where all of it, the commit included, must be over within `limit`.
+    pub(crate) async fn begin_within(&self, limit: Duration) -> anyhow::Result<Transaction> {
+        self.pools.begin(Some(limit)).await
     }
 
     /// Commits one statement. Returns how many rows it changed.
@@ -110,24 +130,33 @@ impl Db {
         Ok(changed)
     }
 
-    /// Connections for queries that change nothing.
-    pub(crate) fn reader(&self) -> &AnyPool {
-        &self.pools.reader
+    /// Runs a query that changes nothing, and returns all its rows.
+    pub(crate) async fn fetch<R>(&self, query: Selection<'_, R>) -> anyhow::Result<Vec<R>>
+    where
+        R: for<'r> FromRow<'r, AnyRow> + Send + Unpin,
+    {
+        Ok(self.pools.fetch(query).await?)
     }
 
-    /// The clock that the database was opened with.
-    pub(crate) fn clock(&self) -> &SharedClock {
-        &self.clock
+    /// The clock that is the same for all who share the database: what is stored, and compared with what is stored, is
+    /// read from it. PostgreSQL's, and that of this machine for an SQLite file.
+    pub(crate) fn clock(&self) -> SharedClock {
+        self.clock.clone()
+    }
+
+    /// The time now by [`clock`](Self::clock).
+    pub(crate) fn time(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The time now, as stored.
     pub(crate) fn now(&self) -> i64 {
-        self.clock.now().as_millisecond()
+        self.time().as_millisecond()
     }
 
     /// An id for a new row: a ULID, greater than every earlier one of this process.
     pub(crate) fn next_id(&self) -> String {
-        self.ids.next(self.clock.now())
+        self.ids.next(self.time())
     }
 }
 

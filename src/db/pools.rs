@@ -1,10 +1,16 @@
 //! The connections to the database.
 
-use anyhow::{bail, ensure};
-use sqlx::AnyPool;
+use std::time::Duration;
 
+use anyhow::{bail, ensure};
+use sqlx::any::AnyRow;
+use sqlx::{AnyPool, FromRow};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::connection::Connection;
 use super::file::OpenedFile;
-use super::transaction::Transaction;
+use super::liveness::{Liveness, STATEMENT};
+use super::transaction::{Selection, Transaction};
 
 /// The connections, and what database is behind them.
 #[derive(Clone)]
@@ -15,6 +21,8 @@ pub(crate) struct Pools {
     pub(super) writer: AnyPool,
     /// For everything else.
     pub(super) reader: AnyPool,
+    /// Which of the connections are still believed in.
+    pub(super) liveness: Liveness,
     /// The statement that begins a transaction that will write.
     pub(super) begin: &'static str,
     /// The file, where the database is one.
@@ -41,11 +49,30 @@ impl Dialect {
 }
 
 impl Pools {
-    /// Begins a transaction that will write.
-    pub(crate) async fn begin(&self) -> anyhow::Result<Transaction> {
+    /// Begins a transaction that will write, all of which must be over within `limit`.
+    pub(super) async fn begin(&self, limit: Option<Duration>) -> anyhow::Result<Transaction> {
         self.check()?;
-        let connection = self.writer.acquire().await?;
-        Ok(Transaction::begin(connection, self.begin).await?)
+        let deadline = limit.map(|limit| Instant::now() + limit);
+        let waiting = Connection::of(&self.writer, &self.liveness);
+        let connection = match deadline {
+            None => waiting.await?,
+            Some(deadline) => {
+                timeout_at(deadline, waiting).await.map_err(|_| sqlx::Error::PoolTimedOut)??
+            }
+        };
+        Ok(Transaction::begin(connection, self.begin, deadline).await?)
+    }
+
+    /// Runs a query that changes nothing.
+    pub(super) async fn fetch<R>(&self, query: Selection<'_, R>) -> sqlx::Result<Vec<R>>
+    where
+        R: for<'r> FromRow<'r, AnyRow> + Send + Unpin,
+    {
+        let mut connection = Connection::of(&self.reader, &self.liveness).await?;
+        let (open, liveness) = connection.parts();
+        let rows = liveness.within(STATEMENT, query.fetch_all(open)).await?;
+        connection.is_good();
+        Ok(rows)
     }
 
     /// Fails when it is known, without asking the database, that nothing can be stored.
@@ -54,9 +81,10 @@ impl Pools {
         self.file.as_ref().map_or(Ok(()), OpenedFile::is_in_place)
     }
 
-    /// Waits for running queries and closes the connections. Queries after that fail.
+    /// Waits for running queries, which have their deadlines, and closes the connections. Queries after that fail.
     pub(super) async fn close(&self) {
-        self.reader.close().await;
-        self.writer.close().await;
+        let closing = async { tokio::join!(self.reader.close(), self.writer.close()) };
+        // Where a connection does not even close, it ends with the process.
+        let _ = timeout(STATEMENT, closing).await;
     }
 }

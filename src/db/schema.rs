@@ -1,6 +1,7 @@
 //! The tables and how they came to be. A migration that was released is never edited; add the next one.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
@@ -18,10 +19,16 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("amocrm pace", include_str!("migrations/0007_amocrm_pace.sql")),
     ("write probe", include_str!("migrations/0008_write_probe.sql")),
     ("deals unread columns", include_str!("migrations/0009_deals_unread_columns.sql")),
+    ("deals progress", include_str!("migrations/0010_deals_progress.sql")),
+    ("reconcile windows", include_str!("migrations/0011_reconcile_windows.sql")),
+    ("tokens owner", include_str!("migrations/0012_tokens_owner.sql")),
 ];
 
 /// A number of our own among the advisory locks of a PostgreSQL database: who brings the tables up to date.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7263401)::text";
+
+/// How long it may take to bring the tables up to date, and to wait for a process that is at it.
+const LIMIT: Duration = Duration::from_secs(5 * 60);
 
 /// Brings the tables up to date.
 pub(super) async fn migrate(
@@ -29,9 +36,10 @@ pub(super) async fn migrate(
     dialect: Dialect,
 ) -> Result<(), MigrateError> {
     if dialect == Dialect::Postgres {
-        transaction.execute(sqlx::query(LOCK)).await?;
+        transaction.execute(sqlx::query("SET LOCAL lock_timeout = 0")).await?;
+        transaction.wait_for(sqlx::query(LOCK), LIMIT).await?;
     }
-    transaction.migrate(&migrator(dialect)).await
+    transaction.migrate(&migrator(dialect), LIMIT).await
 }
 
 fn migrator(dialect: Dialect) -> Migrator {

@@ -7,6 +7,7 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyConnection, Executor as _};
 
 use super::file::{OpenedFile, create_private, path};
+use super::liveness::{Liveness, STATEMENT};
 use super::pools::{Dialect, Pools};
 
 /// An answer of 200 is a promise: a commit must have reached the disk, not only the WAL's cache.
@@ -30,17 +31,19 @@ pub(super) async fn open(url: &str) -> anyhow::Result<Pools> {
         .with_context(|| format!("cannot create the database {}", path.display()))?;
     let options = AnyConnectOptions::from_str(url).context("the database URL cannot be read")?;
     let opening = || format!("cannot open the database {}", path.display());
-    let writer = AnyPoolOptions::new().max_connections(1).connect_with(options.clone());
+    let writer = AnyPoolOptions::new().max_connections(1).acquire_timeout(STATEMENT);
+    let writer = writer.connect_with(options.clone());
     let writer = writer.await.with_context(opening)?;
     writer.execute(JOURNAL).await.with_context(opening)?;
-    let reader = AnyPoolOptions::new().max_connections(4).after_connect(
+    let reader = AnyPoolOptions::new().max_connections(4).acquire_timeout(STATEMENT).after_connect(
         |connection: &mut AnyConnection, _| {
             Box::pin(async move { connection.execute(READER).await.map(drop) })
         },
     );
     let reader = reader.connect_lazy_with(options);
     let file = Some(OpenedFile::at(path.clone()).with_context(opening)?);
-    Ok(Pools { dialect: Dialect::Sqlite, writer, reader, begin: BEGIN, file })
+    let liveness = Liveness::default();
+    Ok(Pools { dialect: Dialect::Sqlite, writer, reader, liveness, begin: BEGIN, file })
 }
 
 #[cfg(test)]
@@ -63,7 +66,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/flow.db", folder.path().display());
         let pools = super::open(&url).await.unwrap();
-        let mut transaction = pools.begin().await.unwrap();
+        let mut transaction = pools.begin(None).await.unwrap();
         let mode: String = pragma(&mut transaction, "PRAGMA journal_mode").await;
         let full: i64 = pragma(&mut transaction, "PRAGMA synchronous").await;
         let keys: i64 = pragma(&mut transaction, "PRAGMA foreign_keys").await;

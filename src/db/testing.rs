@@ -1,7 +1,28 @@
 //! A database for each test, see [`sandbox::Database`].
 
-use crate::clock::SharedClock;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::db::Db;
+
+/// The clock of a machine that is so many seconds ahead.
+pub(crate) struct Ahead(pub(crate) i64);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        SystemClock.now() + SignedDuration::from_secs(self.0)
+    }
+
+    fn uptime(&self) -> Duration {
+        SystemClock.uptime()
+    }
+
+    fn follows_real_time(&self) -> bool {
+        true
+    }
+}
 
 /// An empty database, on SQLite gone with this value.
 pub(crate) struct Database(sandbox::Database);
@@ -20,6 +41,11 @@ impl Database {
     /// Its address.
     pub(crate) fn url(&self) -> &str {
         self.0.url()
+    }
+
+    /// A gate in front of it, and the address that leads through it.
+    pub(crate) async fn behind_gate(&self) -> (sandbox::Gate, String) {
+        self.0.behind_gate().await.unwrap()
     }
 
     /// As a command opens it, or a replica.

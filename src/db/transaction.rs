@@ -5,11 +5,16 @@
 //! commit's error. A claim read that way may be on no disk, and the ERP is called because of it. So this type runs
 //! statements to their end, and what they did counts only after [`Transaction::commit`].
 
+use std::time::Duration;
+
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::pool::PoolConnection;
 use sqlx::query::{Query, QueryAs};
 use sqlx::{Any, AnyConnection, Executor as _, FromRow};
+use tokio::time::Instant;
+
+use super::connection::Connection;
+use super::liveness::{Liveness, STATEMENT};
 
 /// A statement that returns nothing.
 pub(crate) type Statement<'q> = Query<'q, Any, AnyArguments>;
@@ -23,8 +28,10 @@ pub(crate) type Selection<'q, R> = QueryAs<'q, Any, R, AnyArguments>;
 /// connection is a guess: SQLite rolls back by itself when the disk is full, and sqlx goes on counting the transaction
 /// as open, so that no other one can begin there.
 pub(crate) struct Transaction {
-    connection: PoolConnection<Any>,
+    connection: Connection,
     state: State,
+    /// When all of it must be over, where that is sooner than its statements may take.
+    deadline: Option<Instant>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,27 +40,40 @@ enum State {
     Open,
     /// A statement has failed, is under way, or was given up half-way.
     Unknown,
-    /// The commit went well. The connection is as good as new.
-    Committed,
 }
 
 impl Transaction {
-    /// Begins one with the statement `begin`.
-    pub(crate) async fn begin(
-        connection: PoolConnection<Any>,
+    /// Begins one with the statement `begin`. All of it must be over by `deadline`.
+    pub(super) async fn begin(
+        connection: Connection,
         begin: &'static str,
+        deadline: Option<Instant>,
     ) -> sqlx::Result<Self> {
-        let mut transaction = Self { connection, state: State::Unknown };
-        transaction.connection.execute(begin).await?;
+        let mut transaction = Self { connection, state: State::Open, deadline };
+        let (connection, liveness, limit) = transaction.next()?;
+        liveness.within(limit, connection.execute(begin)).await?;
         transaction.state = State::Open;
         Ok(transaction)
     }
 
     /// Runs a statement. Returns how many rows it changed.
     pub(crate) async fn execute(&mut self, statement: Statement<'_>) -> sqlx::Result<u64> {
-        let done = statement.execute(self.connection()?).await?;
+        let (connection, liveness, limit) = self.next()?;
+        let done = liveness.within(limit, statement.execute(connection)).await?;
         self.state = State::Open;
         Ok(done.rows_affected())
+    }
+
+    /// Runs a statement that waits for others, for `limit` at most.
+    pub(super) async fn wait_for(
+        &mut self,
+        statement: Statement<'_>,
+        limit: Duration,
+    ) -> sqlx::Result<()> {
+        let (connection, liveness, _) = self.next()?;
+        liveness.within(limit, statement.execute(connection)).await?;
+        self.state = State::Open;
+        Ok(())
     }
 
     /// Runs a statement to its end and returns all its rows.
@@ -61,44 +81,50 @@ impl Transaction {
     where
         R: for<'r> FromRow<'r, AnyRow> + Send + Unpin,
     {
-        let rows = statement.fetch_all(self.connection()?).await?;
+        let (connection, liveness, limit) = self.next()?;
+        let rows = liveness.within(limit, statement.fetch_all(connection)).await?;
         self.state = State::Open;
         Ok(rows)
     }
 
-    /// Brings the tables up to date.
-    pub(crate) async fn migrate(&mut self, migrator: &Migrator) -> Result<(), MigrateError> {
+    /// Brings the tables up to date, within `limit`.
+    pub(super) async fn migrate(
+        &mut self,
+        migrator: &Migrator,
+        limit: Duration,
+    ) -> Result<(), MigrateError> {
+        let (connection, liveness, _) = self.next()?;
         // What `Migrator::run` does once it has a connection. Through `run` itself the future would not be `Send`,
         // as its bounds name a lifetime that the compiler cannot generalise.
-        migrator.run_direct(None, self.connection()?, false).await?;
+        let migrating = async { Ok(migrator.run_direct(None, connection, false).await) };
+        liveness.within(limit, migrating).await??;
         self.state = State::Open;
         Ok(())
     }
 
     /// Commits. Once this returns without an error, what the statements did survives a crash.
     pub(crate) async fn commit(mut self) -> sqlx::Result<()> {
-        self.connection()?.execute("COMMIT").await?;
-        self.state = State::Committed;
+        let (connection, liveness, limit) = self.next()?;
+        liveness.within(limit, connection.execute("COMMIT")).await?;
+        self.connection.is_good();
         Ok(())
     }
 
-    /// The connection for the next statement, which takes back `Unknown` when it went well. Nothing runs after a
-    /// failure: where the transaction is gone already, a further statement would be committed by itself.
-    fn connection(&mut self) -> sqlx::Result<&mut AnyConnection> {
+    /// What the next statement needs. It takes back `Unknown` when it went well. Nothing runs after a failure: where the
+    /// transaction is gone already, a further statement would be committed by itself.
+    fn next(&mut self) -> sqlx::Result<(&mut AnyConnection, &Liveness, Duration)> {
         match std::mem::replace(&mut self.state, State::Unknown) {
-            State::Open => Ok(&mut self.connection),
-            State::Unknown | State::Committed => {
+            State::Open => {
+                let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+                let limit =
+                    self.deadline.map_or(STATEMENT, |deadline| left(deadline).min(STATEMENT));
+                let (connection, liveness) = self.connection.parts();
+                Ok((connection, liveness, limit))
+            }
+            State::Unknown => {
                 let reason = "an earlier statement of the transaction has failed";
                 Err(sqlx::Error::Protocol(reason.to_owned()))
             }
-        }
-    }
-}
-
-impl Drop for Transaction {
-    fn drop(&mut self) {
-        if self.state != State::Committed {
-            self.connection.close_on_drop();
         }
     }
 }
@@ -107,6 +133,8 @@ impl Drop for Transaction {
 mod tests {
     use sqlx::any::AnyPoolOptions;
 
+    use super::super::connection::Connection;
+    use super::super::liveness::Liveness;
     use super::Transaction;
 
     #[tokio::test]
@@ -116,8 +144,8 @@ mod tests {
         let url = format!("sqlite://{}/flow.db?mode=rwc", folder.path().display());
         let pool = AnyPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
         let begin = async || {
-            let connection = pool.acquire().await.unwrap();
-            Transaction::begin(connection, "BEGIN IMMEDIATE").await.unwrap()
+            let connection = Connection::of(&pool, &Liveness::default()).await.unwrap();
+            Transaction::begin(connection, "BEGIN IMMEDIATE", None).await.unwrap()
         };
         let create = || sqlx::query("CREATE TABLE t (id INTEGER)");
         let mut failed = begin().await;

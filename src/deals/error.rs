@@ -2,75 +2,73 @@
 
 use std::time::Duration;
 
-use functions::ports::{self, DealKey, Retry};
+use functions::ports::{self, Retry, WaitsFor};
 use jiff::Timestamp;
 
 use super::key::Entry;
 use crate::erp::ErpError;
 
-/// Why the ledger did not bring a record. The texts are kept and read much later, so they name times and not waits, and
-/// promise nothing that only Inngest can keep.
+/// Why the ledger did not bring a record. The texts are kept and read much later: they name times and not waits, and say
+/// what a person must do only where nothing happens by itself.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LedgerError {
     /// The ERP has created nothing, and said why.
-    #[error("{}", not_created(deal, error))]
-    NotCreated { deal: String, error: ErpError },
+    #[error("{}", not_created(deal, options, error))]
+    NotCreated { deal: String, options: String, error: ErpError },
     /// The ERP may or may not have created the record; its marker shows it, but not before `after`.
     #[error(
-        "it is unknown whether the ERP created {deal}: {reason}. It is not sent again before its record has been looked \
-         up, {after:.0} at the earliest; if this run has ended by then, replay it"
+        "it is unknown whether the ERP created {deal}: {reason}. Its record is looked up, {after:.0} at the earliest, \
+         before anything is sent again"
     )]
     InDoubt { deal: String, reason: String, after: Timestamp, wait: Duration },
     /// The ERP may or may not have created the record, and did not answer the question for it.
     #[error(
         "it is unknown whether the ERP created {deal} earlier, and its record could not be looked up: {error}. Nothing \
-         was sent; if this run has ended, replay it"
+         is sent before that"
     )]
     NotLookedUp { deal: String, error: ErpError },
     /// The ERP may or may not have created the record, and only a person can find out.
     #[error(
         "it is unknown whether the ERP created {deal}: {reason}. The record may or may not exist, so nothing more is \
-         sent. Look for it in entity {entity_id} of the ERP: {advice}"
+         sent. Look for it in entity {entity_id} of the ERP. If it is there, run `prometei-flow deals resolve {options} \
+         --erp-id <its id>`; if not, run `prometei-flow deals resolve {options} --absent`, and the deal is sent again"
     )]
-    Unresolved { deal: String, reason: String, entity_id: u64, advice: String },
+    Unresolved { deal: String, options: String, reason: String, entity_id: u64 },
     /// Another run is sending it.
     #[error(
-        "{deal} is being sent by another run, until {until:.0} at the latest. This one sent nothing; if it has ended and \
-         the deal has no record, replay it"
+        "{deal} is being sent by another run, until {until:.0} at the latest; this one sent nothing"
     )]
     Busy { deal: String, until: Timestamp, wait: Duration },
     /// The ledger's own database.
-    #[error(
-        "nothing was sent for {deal}, because the database did not answer: {source:#}. If this run has ended, replay it"
-    )]
+    #[error("nothing was sent for {deal}, because the database did not answer: {source:#}")]
     Db { deal: String, source: anyhow::Error },
     /// There is no ERP to send it to.
     #[error(
         "nothing was sent for {deal}, because the ERP is not configured: set CRM_API_URL, CRM_API_KEY, CRM_API_USERNAME \
-         and CRM_API_PASSWORD, then replay this run"
+         and CRM_API_PASSWORD, then run `prometei-flow deals retry {options}`"
     )]
-    NoErp { deal: String },
+    NoErp { deal: String, options: String },
 }
 
-fn not_created(deal: &str, error: &ErpError) -> String {
+fn not_created(deal: &str, options: &str, error: &ErpError) -> String {
     match error {
-        ErpError::Refused { message, advice } => {
-            format!("the ERP refused {deal}: \"{message}\". {advice}")
-        }
+        ErpError::Refused { message, advice } => format!(
+            "the ERP refused {deal}: \"{message}\". {advice}. Then run `prometei-flow deals retry {options}`"
+        ),
         ErpError::NoAccess { message } => format!(
             "the ERP refused access to create {deal}: \"{message}\". Nothing was created. Check CRM_API_KEY, \
-             CRM_API_USERNAME, CRM_API_PASSWORD, the rights of that user and the ERP's list of allowed addresses; if \
-             this run has ended by then, replay it"
+             CRM_API_USERNAME, CRM_API_PASSWORD, the rights of that user and the ERP's list of allowed addresses"
         ),
-        ErpError::Unavailable { reason, .. } => format!(
-            "the ERP could not take {deal}: {reason}. Nothing was created by this call; if this run has ended, replay it"
-        ),
+        ErpError::Unavailable { reason, .. } => {
+            format!("the ERP could not take {deal}: {reason}. Nothing was created by this call")
+        }
     }
 }
 
 impl LedgerError {
     pub(super) fn not_created(entry: &Entry, error: ErpError) -> Self {
-        Self::NotCreated { deal: entry.name.clone(), error }
+        let (deal, options) = (entry.name.clone(), entry.options.clone());
+        Self::NotCreated { deal, options, error }
     }
 
     pub(super) fn in_doubt(
@@ -88,19 +86,24 @@ impl LedgerError {
     }
 
     pub(super) fn unresolved(entry: &Entry, reason: impl Into<String>, entity_id: u64) -> Self {
-        let advice = match (entry.lead_id, &entry.deal.key) {
-            (Some(lead), DealKey::Lead { .. }) => format!(
-                "if it is there, run `prometei-flow deals resolve --lead {lead} --erp-id <its id>`; if not, run \
-                 `prometei-flow deals resolve --lead {lead} --absent` and replay this run"
-            ),
-            // A replay is another deal.
-            _ => "if it is absent, replay this run".to_owned(),
-        };
-        Self::Unresolved { deal: entry.name.clone(), reason: reason.into(), entity_id, advice }
+        let (deal, options) = (entry.name.clone(), entry.options.clone());
+        Self::Unresolved { deal, options, reason: reason.into(), entity_id }
     }
 
     pub(super) fn db(entry: &Entry, source: anyhow::Error) -> Self {
         Self::Db { deal: entry.name.clone(), source }
+    }
+
+    /// What has to change before the deal is worth another try. `None`: nothing but time.
+    pub(super) fn waits_for(&self) -> Option<WaitsFor> {
+        match self {
+            Self::NotCreated { error, .. } | Self::NotLookedUp { error, .. } => match error {
+                ErpError::Refused { .. } => Some(WaitsFor::Person),
+                ErpError::Unavailable { .. } | ErpError::NoAccess { .. } => Some(WaitsFor::Erp),
+            },
+            Self::Unresolved { .. } | Self::NoErp { .. } => Some(WaitsFor::Person),
+            Self::InDoubt { .. } | Self::Busy { .. } | Self::Db { .. } => None,
+        }
     }
 }
 
@@ -125,8 +128,13 @@ impl From<LedgerError> for ports::Error {
             LedgerError::Unresolved { .. } | LedgerError::NoErp { .. } => Retry::Never,
             LedgerError::Db { .. } => Retry::Again,
         };
+        let waits_for = error.waits_for();
         // As a text: the text names its cause already.
-        Self::new(retry, error.to_string())
+        let error = Self::new(retry, error.to_string());
+        match waits_for {
+            Some(waits_for) => error.waiting_for(waits_for),
+            None => error,
+        }
     }
 }
 

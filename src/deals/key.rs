@@ -1,6 +1,10 @@
 //! What makes two deals the same one.
 
-use functions::ports::{Deal, DealKey};
+use functions::CreateDeal;
+use functions::ports::{Deal, DealKey, ResentEvent};
+use functions::webhook::AmoCrmWebhook;
+use inngest::EventData as _;
+use serde_json::json;
 
 use crate::erp::stored_name;
 
@@ -22,38 +26,76 @@ pub(super) struct Entry {
     pub(super) lead_id: Option<u64>,
     /// The deal as a person would look for it.
     pub(super) name: String,
+    /// The options by which the commands of `deals` know it.
+    pub(super) options: String,
+    /// The event by which it can be sent again, where no webhook has left one.
+    pub(super) event: ResentEvent,
     /// What is sent. With one record per event it carries no marker: the marker is one per lead.
     pub(super) deal: Deal,
 }
 
 impl Entry {
     pub(super) fn of(deal: &Deal, dedupe: Dedupe) -> Self {
-        let (key, lead_id) = identity(&deal.key, &deal.run_id, dedupe);
-        let mut sent = deal.clone();
+        let (key, lead_id) = identity(&deal.key, dedupe);
+        let (mut sent, options) = (deal.clone(), options(&deal.key, dedupe));
         if lead_id.is_some() && dedupe == Dedupe::Event {
             sent.key = DealKey::Run(deal.run_id.clone());
         }
-        Self { key, lead_id, name: describe(deal), deal: sent }
+        Self { key, lead_id, name: describe(deal), options, event: event(deal), deal: sent }
     }
 }
 
-/// The key of the row that the run `run_id` works on, and its lead.
-pub(super) fn identity(deal: &DealKey, run_id: &str, dedupe: Dedupe) -> (String, Option<u64>) {
-    let (lead_id, run_id) = match (deal, dedupe) {
-        (DealKey::Lead { lead_id, .. }, Dedupe::Lead) => (Some(*lead_id), None),
-        (DealKey::Lead { lead_id, .. }, Dedupe::Event) => (Some(*lead_id), Some(run_id)),
-        (DealKey::Run(run_id), _) => (None, Some(run_id.as_str())),
-    };
-    (key(lead_id, run_id), lead_id)
+/// The key of the row of a deal, and its lead.
+pub(super) fn identity(deal: &DealKey, dedupe: Dedupe) -> (String, Option<u64>) {
+    match deal {
+        DealKey::Lead { lead_id, delivery_id, .. } => {
+            (key_of_lead(*lead_id, delivery_id, dedupe), Some(*lead_id))
+        }
+        DealKey::Run(run_id) => (key_of_run(run_id), None),
+    }
 }
 
-/// The key of a row. A lead alone does not name its account: one database serves one account, and webhooks do not
-/// always name it.
-pub(crate) fn key(lead_id: Option<u64>, run_id: Option<&str>) -> String {
-    match (lead_id, run_id) {
-        (Some(lead), None) => format!("lead:{lead}"),
-        (Some(lead), Some(run)) => format!("lead:{lead}:run:{run}"),
-        (None, run) => format!("run:{}", run.unwrap_or_default()),
+/// The key of the deal of a lead that the delivery `delivery_id` reported. It does not name the account: one database serves
+/// one account, and webhooks do not always name it.
+pub(crate) fn key_of_lead(lead_id: u64, delivery_id: &str, dedupe: Dedupe) -> String {
+    match dedupe {
+        Dedupe::Lead => format!("lead:{lead_id}"),
+        Dedupe::Event => format!("lead:{lead_id}:event:{delivery_id}"),
+    }
+}
+
+/// The key of the deal of a `crm/create-deal` event, by its first run.
+pub(crate) fn key_of_run(run_id: &str) -> String {
+    format!("run:{run_id}")
+}
+
+/// The event of a deal that begins with its run. Its first run, or its first delivery, makes it the same deal.
+fn event(deal: &Deal) -> ResentEvent {
+    match &deal.key {
+        DealKey::Run(first) => {
+            let data = json!(CreateDeal {
+                deal_name: Some(deal.name.clone()),
+                amount: deal.amount.clone(),
+                entity_id: deal.entity_id,
+                first_run_id: Some(first.clone()),
+            });
+            ResentEvent { name: CreateDeal::NAME, data }
+        }
+        DealKey::Lead { account_id, lead_id, delivery_id } => {
+            let data =
+                json!({ "leadId": lead_id, "accountId": account_id, "deliveryId": delivery_id });
+            ResentEvent { name: AmoCrmWebhook::EVENT_NAME, data }
+        }
+    }
+}
+
+fn options(deal: &DealKey, dedupe: Dedupe) -> String {
+    match (deal, dedupe) {
+        (DealKey::Lead { lead_id, .. }, Dedupe::Lead) => format!("--lead {lead_id}"),
+        (DealKey::Lead { lead_id, delivery_id, .. }, Dedupe::Event) => {
+            format!("--lead {lead_id} --event {delivery_id}")
+        }
+        (DealKey::Run(run_id), _) => format!("--run {run_id}"),
     }
 }
 
@@ -77,24 +119,30 @@ mod tests {
         Deal { key, run_id: "R1".to_owned(), name: "A".to_owned(), amount: None, entity_id: None }
     }
 
+    fn lead(account_id: Option<u64>) -> Deal {
+        deal(DealKey::Lead { account_id, lead_id: 7, delivery_id: "E1".to_owned() })
+    }
+
     #[test]
     fn a_lead_is_one_deal_forever_or_one_for_each_event() {
-        let account = |account_id| deal(DealKey::Lead { account_id, lead_id: 7 });
         for account_id in [None, Some(1), Some(2)] {
-            let entry = Entry::of(&account(account_id), Dedupe::Lead);
-            assert_eq!((entry.key.as_str(), &entry.deal), ("lead:7", &account(account_id)));
+            let entry = Entry::of(&lead(account_id), Dedupe::Lead);
+            assert_eq!((entry.key.as_str(), &entry.deal), ("lead:7", &lead(account_id)));
+            assert_eq!(entry.options, "--lead 7");
         }
-        let entry = Entry::of(&account(None), Dedupe::Event);
-        assert_eq!((entry.key.as_str(), entry.lead_id), ("lead:7:run:R1", Some(7)));
+        let entry = Entry::of(&lead(None), Dedupe::Event);
+        assert_eq!((entry.key.as_str(), entry.lead_id), ("lead:7:event:E1", Some(7)));
         assert_eq!(entry.deal.key, DealKey::Run("R1".to_owned()), "no marker is sent");
         assert_eq!(entry.name, "deal \"A\" (amoCRM lead 7)", "a person looks for the lead");
+        assert_eq!(entry.options, "--lead 7 --event E1");
     }
 
     #[test]
     fn a_deal_without_a_lead_is_its_run() {
         let run = deal(DealKey::Run("R1".to_owned()));
         for dedupe in [Dedupe::Lead, Dedupe::Event] {
-            assert_eq!(Entry::of(&run, dedupe).key, "run:R1");
+            let entry = Entry::of(&run, dedupe);
+            assert_eq!((entry.key.as_str(), entry.options.as_str()), ("run:R1", "--run R1"));
         }
     }
 }

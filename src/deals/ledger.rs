@@ -7,41 +7,48 @@
 //! 3. Where `sending` is found, nothing is sent before the ERP has shown that it holds no record of the deal. Where it
 //!    cannot show that, a person must look.
 //! 4. An answer changes the row by what it proves and no more. What proves nothing leaves the deal in doubt.
+//! 5. A claim has a fence and a lease. The fence is asserted with the commit of `sending`, and the time since then when the
+//!    deal goes to the socket: what is too late for its lease is not sent.
 //!
 //! This rests on two things: a commit that was reported survives (`db::transaction`), and an answer that is taken as "not
-//! created" is one (`erp::response`). It does not cover a process that is stopped between the commit of `sending` and
-//! the call for so long that another one has looked, found nothing, and sent the deal.
+//! created" is one (`erp::response`). It does not cover a process that is stopped after the last look at its clock, a
+//! moment before the system takes the bytes, and goes on when another one has looked, found nothing, and sent the deal.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use functions::ports::{self, Created, Deal, DealKey, Erp};
+use functions::ports::{self, Created, Deal, DealKey, Erp, FailedDeal};
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use super::circuit_breaker::CircuitBreaker;
 use super::error::LedgerError;
-use super::key::{self, Dedupe, Entry};
+use super::key::{self, Entry};
 use super::keyed_lock::KeyedLock;
+use super::report::Rules;
 use super::table::{self, Claim, Claimed, Lease, Past, Release};
 use crate::clock::SharedClock;
 use crate::db::Db;
-use crate::erp::{ErpClient, ErpError, Insertion, MarkerLookup, reply_with_id};
+use crate::erp::{ErpClient, ErpError, Insertion, MarkerLookup, SendBy, reply_with_id};
 
 /// How long after a call of unknown outcome the record may still appear: the ERP finishes a request also when its caller
 /// has gone. A look-up that finds nothing sooner than this proves nothing.
 const RECORD_MAY_APPEAR: Duration = Duration::from_secs(60);
 
-/// What a lease lasts beyond one call: time to commit, and clocks of replicas that differ.
-const LEASE_MARGIN: Duration = Duration::from_secs(15);
+/// What a lease lasts beyond one call. A call that has not begun when half of it is over is not made: so much is left for
+/// clocks that differ.
+const LEASE_MARGIN: Duration = Duration::from_secs(30);
+
+/// How long after its commit was asked for a lease is good enough to begin a call.
+const FRESH: Duration = Duration::from_secs(15);
 
 /// Creates records in the ERP, at most one for each deal. Clones share everything.
 #[derive(Clone)]
 pub struct Ledger {
     db: Db,
     erp: Option<ErpClient>,
-    dedupe: Dedupe,
+    rules: Rules,
     clock: SharedClock,
     locks: Arc<KeyedLock>,
     breaker: Arc<CircuitBreaker>,
@@ -50,9 +57,17 @@ pub struct Ledger {
 
 impl Ledger {
     /// A ledger in `db` for the records in `erp`. Without an ERP every deal fails, visibly, and says what to set.
-    pub fn new(db: Db, erp: Option<ErpClient>, dedupe: Dedupe, clock: SharedClock) -> Self {
+    pub fn new(db: Db, erp: Option<ErpClient>, rules: Rules, clock: SharedClock) -> Self {
         let (locks, breaker, running) = Default::default();
-        Self { db, erp, dedupe, clock, locks, breaker, running }
+        Self { db, erp, rules, clock, locks, breaker, running }
+    }
+
+    /// Whether the ERP would create a record now, by a call that creates none.
+    pub(crate) async fn probe(&self) -> Result<(), ErpError> {
+        match &self.erp {
+            Some(erp) => erp.may_create().await,
+            None => Ok(()),
+        }
     }
 
     /// Waits for the calls that are under way. A process that ends within one leaves its deal in doubt.
@@ -63,8 +78,10 @@ impl Ledger {
 
     /// Creates the record of `deal`, unless it exists. Dropped half-way, it leaves the deal in doubt, as a crash does.
     pub(super) async fn record(&self, deal: &Deal) -> Result<Created, LedgerError> {
-        let entry = Entry::of(deal, self.dedupe);
-        let Some(erp) = &self.erp else { return Err(LedgerError::NoErp { deal: entry.name }) };
+        let entry = Entry::of(deal, self.rules.dedupe);
+        let Some(erp) = &self.erp else {
+            return Err(LedgerError::NoErp { deal: entry.name, options: entry.options });
+        };
         // Two webhooks of a lead often come together. In one process the second one waits here, and finds the record
         // instead of a claim that is held. It saves errors and retries; what keeps the deal single is the claim.
         let _lock = self.locks.lock(&entry.key).await;
@@ -73,7 +90,10 @@ impl Ledger {
         // a process that died must end by itself. It lasts longer than an insert can take. Where it ends too early all
         // the same, the next claim finds `sending`, and has to wait and look like any other.
         let call = erp.settings().timeout;
-        let lease = Lease { holds: call + LEASE_MARGIN, look_after: call + RECORD_MAY_APPEAR };
+        let look_after = FRESH + call + RECORD_MAY_APPEAR;
+        let resend_after = self.rules.schedule.resend_after;
+        let lease = Lease { holds: call + LEASE_MARGIN, look_after, resend_after };
+        let mut asked = self.clock.uptime();
         let claimed = table::claim(&self.db, &entry, lease).await;
         // After a database error the claim may be committed. Nothing was sent, and the lease ends it.
         let claim = match claimed.map_err(|source| LedgerError::db(&entry, source))? {
@@ -84,16 +104,21 @@ impl Ledger {
             }
         };
 
-        // The first claim of a deal creates its row, and the row says `sending` from the start. There was no row, so no
-        // earlier call: a look-up could only find nothing, and there is nothing left to commit. Every later claim finds
-        // out what the earlier ones did, and commits `sending` anew.
-        if claim.past != Past::FirstClaim {
-            match self.earlier_record(erp, &entry, claim.past).await {
-                Ok(Some(id)) => return Ok(self.done(&entry, &id, reply_with_id(&id), true).await),
-                Ok(None) => {}
-                // Nothing was sent and nothing learnt: the row goes on saying what it said.
-                Err(error) => return Err(self.give_back(&claim, Release::Unchanged, error).await),
-            }
+        // The first claim of a deal says `sending` from the start. There was no earlier call: a look-up could only find
+        // nothing, and there is nothing left to commit. Every later claim finds out what the earlier ones did.
+        match self.earlier_record(erp, &entry, claim.past).await {
+            Ok(Some(id)) => return Ok(self.done(&entry, &id, reply_with_id(&id), true).await),
+            Ok(None) => {}
+            // Nothing was sent and nothing learnt: the row goes on saying what it said.
+            Err(error) => return Err(self.give_back(&claim, Release::Unchanged, error).await),
+        }
+        // While the breaker is open this calls the ERP, so it comes before the commit that the call rests on.
+        if let Err(error) = self.breaker.pass(erp).await {
+            let error = LedgerError::not_created(&entry, error);
+            return Err(self.give_back(&claim, claim.unsent(), error).await);
+        }
+        if claim.past != Past::FirstClaim || self.since(asked) >= FRESH {
+            asked = self.clock.uptime();
             let sending = table::mark_sending(&self.db, &claim, lease).await;
             // Committed before the call: after a crash or a database error a call may be looked up that was never made.
             // In the other order a call might be made twice.
@@ -104,11 +129,17 @@ impl Ledger {
                 return Err(LedgerError::busy(&entry, now + LEASE_MARGIN, now));
             }
         }
-
-        match self.send(erp, &entry).await {
+        // The lease began when its commit was asked for. An answer that came late, or a process that was stopped, has used
+        // it up, and another run may hold the deal.
+        let begin = SendBy::new(Arc::clone(&self.clock), asked + FRESH);
+        match self.send(erp, &entry, begin).await {
             Ok(created) => Ok(created),
             Err((release, error)) => Err(self.give_back(&claim, release, error).await),
         }
+    }
+
+    fn since(&self, uptime: Duration) -> Duration {
+        self.clock.uptime().saturating_sub(uptime)
     }
 
     /// The id of the record that an earlier claim has made. `None`: there is none, and the deal may be sent.
@@ -158,11 +189,9 @@ impl Ledger {
         &self,
         erp: &ErpClient,
         entry: &Entry,
+        begin: SendBy,
     ) -> Result<Created, (Release, LedgerError)> {
-        if let Err(error) = self.breaker.pass(erp).await {
-            return Err((Release::NotSent, LedgerError::not_created(entry, error)));
-        }
-        match erp.insert(&entry.deal).await {
+        match erp.insert(&entry.deal, begin).await {
             Ok(Insertion::Created { id, reply }) => {
                 self.breaker.close();
                 Ok(self.done(entry, &id, reply, false).await)
@@ -214,7 +243,8 @@ impl Ledger {
     /// Gives the claim back, with the reason. Where that fails, the lease ends it and the row stays `sending`: then a
     /// deal that was not sent is looked up for nothing.
     async fn give_back(&self, claim: &Claim, how: Release, error: LedgerError) -> LedgerError {
-        if let Err(problem) = table::release(&self.db, claim, how, &error.to_string()).await {
+        let (text, waits_for) = (error.to_string(), error.waits_for());
+        if let Err(problem) = table::release(&self.db, claim, how, &text, waits_for).await {
             tracing::error!(deal = claim.key, "why it failed could not be noted: {problem:#}");
         }
         error
@@ -236,10 +266,19 @@ impl Erp for Ledger {
         }
     }
 
-    async fn note_failure(&self, deal: &DealKey, run_id: &str, reason: &str) -> ports::Result<()> {
-        let (key, lead_id) = key::identity(deal, run_id, self.dedupe);
-        tracing::error!(deal = key, run_id, reason, "a deal got no record");
-        let noted = table::note_failure(&self.db, &key, lead_id, run_id, reason).await;
+    async fn note_failure(&self, failure: &FailedDeal) -> ports::Result<()> {
+        let (key, lead_id) = key::identity(&failure.key, self.rules.dedupe);
+        let FailedDeal { run_id, reason, waits_for, .. } = failure;
+        tracing::error!(deal = key, run_id, reason, ?waits_for, "a run ended without a record");
+        let schedule = self.rules.schedule;
+        let noted = table::note_failure(&self.db, &key, lead_id, failure, schedule).await;
         noted.map_err(ports::Error::again)
+    }
+
+    async fn not_needed(&self, deal: &DealKey, reason: &str) -> ports::Result<()> {
+        let (key, lead_id) = key::identity(deal, self.rules.dedupe);
+        tracing::info!(deal = key, reason, "a deal needs no record");
+        let ended = table::not_needed(&self.db, &key, lead_id, reason).await;
+        ended.map_err(ports::Error::again)
     }
 }

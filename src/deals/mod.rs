@@ -1,21 +1,30 @@
 //! One ERP record for each deal.
 //!
-//! `ledger.rs` decides when a deal is sent to the ERP and when not again; `review.rs` is what a person sees of the deals
-//! that have no record, and what a person decides about them. `table.rs` holds their rows, and no other file its SQL.
+//! A deal has a row from the moment at which it is reported. `ledger.rs` decides when it is sent to the ERP and when not
+//! again; `schedule.rs` when it is sent to Inngest again; `review.rs` is what a person sees of the deals that have no
+//! record, and what a person decides about them. `table` holds their rows, and no other module its SQL.
 
 mod circuit_breaker;
 mod error;
 mod key;
 mod keyed_lock;
 mod ledger;
-pub(crate) mod notices;
+mod report;
 mod review;
+mod schedule;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub use key::Dedupe;
-pub(crate) use key::key;
+pub(crate) use key::key_of_lead;
 pub use ledger::Ledger;
-pub use review::{DealCounts, FailedDeal, counts, failed};
-pub(crate) use review::{Resolution, forget_claims, resolve};
+pub use report::Rules;
+pub(crate) use report::{Due, Obstacle, Report};
+pub use review::{DealCounts, Progress, UnfinishedDeal, counts, unfinished};
+pub(crate) use review::{Resolution, Which, forget_claims};
+pub use schedule::Schedule;
+pub(crate) use table::{
+    dismiss, due, forwarded, forwarded_in_vain, is_accounted_for, queue, refused_by_inngest,
+    reported, resolve, retry, waited_for,
+};

@@ -2,36 +2,92 @@
 
 use jiff::Timestamp;
 
-use super::table;
-use crate::db::{Db, timestamp};
-use crate::erp::reply_with_id;
+use functions::ports::WaitsFor;
 
-/// A deal without a record, and why.
+use super::{key, table};
+use crate::db::Db;
+
+/// Where a deal without a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Its event waits for Inngest.
+    Waiting,
+    /// Inngest has its event.
+    Forwarded,
+    /// It is being sent to the ERP at this moment.
+    Sending,
+    /// The record may exist: nothing is sent before that is known.
+    InDoubt,
+    /// Its last run has failed.
+    Failed,
+}
+
+/// A deal without a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FailedDeal {
-    /// `lead:<id>`, `run:<id>` or both.
+pub struct UnfinishedDeal {
+    /// `lead:<id>`, `lead:<id>:event:<id>` or `run:<id>`.
     pub key: String,
     /// The amoCRM lead, if it comes from one.
     pub lead_id: Option<i64>,
-    /// The run that tried last.
-    pub run_id: String,
-    /// The record may exist: nothing is sent before that is known.
-    pub in_doubt: bool,
-    /// What happened.
-    pub reason: String,
-    /// When.
-    pub at: Timestamp,
+    /// The run that worked on it last.
+    pub run_id: Option<String>,
+    /// Its newest event.
+    pub event_id: Option<String>,
+    /// Where it is.
+    pub progress: Progress,
+    /// What has to change before it is sent again.
+    pub waits_for: Option<WaitsFor>,
+    /// Why the last attempt failed.
+    pub reason: Option<String>,
+    /// When it is sent again, or no sooner than when.
+    pub due_at: Option<Timestamp>,
+    /// When it was first reported.
+    pub created_at: Timestamp,
+    /// When something happened to it last.
+    pub updated_at: Timestamp,
 }
 
-/// How many deals are in which state.
+/// How many deals are in which state. One deal may count as several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DealCounts {
     /// Deals that have their record.
     pub done: i64,
-    /// Deals whose last attempt failed, or that were given up.
+    /// Deals that have none yet.
+    pub unfinished: i64,
+    /// Unfinished deals whose last attempt failed.
     pub failed: i64,
-    /// Deals of which it is not known whether they have a record.
+    /// Unfinished deals of which it is not known whether they have a record.
     pub in_doubt: i64,
+    /// Unfinished deals that wait for a person.
+    pub needs_person: i64,
+    /// When the oldest of the unfinished was first reported.
+    pub oldest_unfinished: Option<Timestamp>,
+}
+
+/// The deals that a person means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// Every one.
+    All,
+    /// Those of a lead.
+    Lead(u64),
+    /// The one with this key.
+    Key(String),
+}
+
+impl Which {
+    /// The deals of a lead; with the id of an event the one of that event.
+    pub(crate) fn lead(lead_id: u64, event_id: Option<&str>) -> Self {
+        match event_id {
+            None => Self::Lead(lead_id),
+            Some(event) => Self::Key(key::key_of_lead(lead_id, event, key::Dedupe::Event)),
+        }
+    }
+
+    /// The deal of a `crm/create-deal` event, by its first run.
+    pub(crate) fn run(run_id: &str) -> Self {
+        Self::Key(key::key_of_run(run_id))
+    }
 }
 
 /// What a person found in the ERP.
@@ -43,29 +99,14 @@ pub(crate) enum Resolution {
     Absent,
 }
 
-/// At most `limit` deals without a record whose last attempt failed, newest first.
-pub async fn failed(db: &Db, limit: u32) -> anyhow::Result<Vec<FailedDeal>> {
-    let rows = table::failed(db, limit).await?.into_iter();
-    rows.map(|(key, lead_id, run_id, state, reason, at)| {
-        let in_doubt = state == "sending";
-        Ok(FailedDeal { key, lead_id, run_id, in_doubt, reason, at: timestamp(at)? })
-    })
-    .collect()
+/// At most `limit` deals that are not done, those that need a person first, then the oldest first.
+pub async fn unfinished(db: &Db, limit: u32) -> anyhow::Result<Vec<UnfinishedDeal>> {
+    table::unfinished(db, limit).await
 }
 
 /// How many deals are in which state.
 pub async fn counts(db: &Db) -> anyhow::Result<DealCounts> {
-    let (done, failed, in_doubt) = table::counts(db).await?;
-    Ok(DealCounts { done, failed, in_doubt })
-}
-
-/// Notes what a person found out about the deal in doubt with this key. `false`: there is no such deal, it has its
-/// record, or it is being sent at this moment.
-pub(crate) async fn resolve(db: &Db, key: &str, found: &Resolution) -> anyhow::Result<bool> {
-    match found {
-        Resolution::Exists(id) => table::resolve(db, key, Some((id, &reply_with_id(id)))).await,
-        Resolution::Absent => table::resolve(db, key, None).await,
-    }
+    table::counts(db).await
 }
 
 /// Ends the leases of a service that is gone: the next one need not wait for them. What it was sending stays in doubt.

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use functions::APP_ID;
 use http::StatusCode;
 use inngest::signing::SigningKeys;
-use inngest::{Client, Mode, SendError, Settings};
+use inngest::{Client, Mode, RegistrationError, SendError, Settings};
 
 use super::Finding;
 use crate::clock::SharedClock;
 use crate::outbound::{Outbound, inngest_client};
+use crate::registration::BY_HAND;
 
 const LIMIT: Duration = Duration::from_secs(8);
 
@@ -19,8 +21,40 @@ pub(super) async fn examine(
 ) -> Vec<Finding> {
     // The client that the service sends with: its answers here are those that the service gets.
     let client = inngest_client(settings.clone(), outbound.clone(), clock);
-    let (api, events) = tokio::join!(api(&client), events(&client));
-    vec![api, events]
+    let (api, events, functions) =
+        tokio::join!(api(&client), events(&client), registration(&client));
+    [Some(api), Some(events), functions].into_iter().flatten().collect()
+}
+
+/// Whether deals would start anything. `None` where Inngest cannot be asked; the check of its API says why.
+async fn registration(client: &Client) -> Option<Finding> {
+    let check = "inngest registration";
+    let known = client.registered_functions(APP_ID).await;
+    let finding = match known {
+        Ok(known) if !known.is_empty() => {
+            let count = known.len();
+            Finding::ok(check, format!("Inngest knows {count} functions of this service"))
+        }
+        Ok(_) => {
+            let settings = client.settings();
+            let by_itself = settings.serve_origin.is_some() || settings.mode == Mode::Dev;
+            let fix = if by_itself { "start the service: it registers itself" } else { BY_HAND };
+            let message =
+                "Inngest does not know the functions of this service; deals wait for that";
+            Finding::warning(check, message, fix)
+        }
+        Err(error) if error.is_outage() => return None,
+        Err(RegistrationError::NotTold {
+            status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN,
+            ..
+        }) => return None,
+        Err(error) => Finding::warning(
+            check,
+            error.to_string(),
+            "look in the Inngest dashboard whether the app is synced",
+        ),
+    };
+    Some(finding)
 }
 
 async fn api(client: &Client) -> Finding {

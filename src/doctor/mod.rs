@@ -8,6 +8,7 @@ mod database;
 mod erp;
 mod finding;
 mod inngest;
+mod reconcile;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -24,6 +25,7 @@ use crate::config::{Config, Env};
 use crate::db::Db;
 use crate::erp::ErpClient;
 use crate::outbound::{Outbound, Redactor};
+use crate::reconcile::Progress;
 
 /// How long one counterpart may take. Together with what must not be cut short it is under 15 s.
 const LIMIT: Duration = Duration::from_secs(12);
@@ -69,12 +71,13 @@ async fn examine_world(config: &Config, clock: SharedClock, limit: Duration) -> 
         AmoCrmClient::new(settings, store.clone(), outbound.clone(), clock.clone())
     });
     let reconciles = config.webhook.filter.trigger_statuses.is_some();
+    let progress = Progress::new(store.as_ref().ok().filter(|_| reconciles).cloned());
     let destination = config.webhook_destination();
     let erp = config
         .erp
         .clone()
         .map(|settings| ErpClient::new(settings, outbound.clone(), clock.clone()));
-    let (inngest, wire, amocrm, erp, database) = tokio::join!(
+    let (inngest, wire, amocrm, erp, database, reconcile) = tokio::join!(
         in_time(limit, "inngest", inngest::examine(&config.inngest, &outbound, &clock)),
         in_time(limit, "network", wire::examine(config, &outbound, &clock)),
         in_time(limit, "amocrm", async {
@@ -92,7 +95,8 @@ async fn examine_world(config: &Config, clock: SharedClock, limit: Duration) -> 
                 None => vec![erp::missing()],
             }
         }),
-        in_time(limit, "database", database::examine(&store, &clock)),
+        in_time(limit, "database", database::examine(&store)),
+        in_time(limit, "reconciliation", reconcile::examine(&progress, config.rules.dedupe)),
     );
     if let Some(client) = client {
         // A token that is being exchanged must be stored before the process ends, whatever the limit says.
@@ -101,7 +105,7 @@ async fn examine_world(config: &Config, clock: SharedClock, limit: Duration) -> 
     if let Ok(store) = store {
         store.close().await;
     }
-    [inngest, wire, amocrm, erp, database].concat()
+    [inngest, wire, amocrm, erp, database, reconcile].concat()
 }
 
 async fn in_time(

@@ -10,6 +10,7 @@ use super::error::ErpError;
 use super::fields;
 use super::lookup::{self, MarkerLookup};
 use super::response::{Insertion, Outcome, Response};
+use super::send_by::{SendBy, TimedBody};
 use super::settings::ErpSettings;
 use crate::clock::SharedClock;
 use crate::outbound::{self, Answer, CallError, Limits, Outbound, Redactor};
@@ -38,9 +39,10 @@ impl ErpClient {
         &self.settings
     }
 
-    /// Sends the record of `deal`, once, whatever was sent before. After an error it was certainly not created.
-    pub(crate) async fn insert(&self, deal: &Deal) -> Result<Insertion, ErpError> {
-        match self.call(&Call::insert(&self.settings, deal)).await {
+    /// Sends the record of `deal`, once, whatever was sent before, and not later than `send_by`. After an error it was
+    /// certainly not created.
+    pub(crate) async fn insert(&self, deal: &Deal, send_by: SendBy) -> Result<Insertion, ErpError> {
+        match self.call(&Call::insert(&self.settings, deal), Some(send_by)).await {
             Outcome::Done(reply) => Ok(Insertion::of(reply, &self.redactor)),
             Outcome::Failed(error) => Err(error),
             Outcome::Unknown { reason, .. } => Ok(Insertion::Unknown { reason }),
@@ -124,7 +126,7 @@ impl ErpClient {
     }
 
     async fn read(&self, call: &Call<'_>) -> Result<Value, ErpError> {
-        match self.call(call).await {
+        match self.call(call, None).await {
             Outcome::Done(reply) => Ok(reply),
             Outcome::Failed(error) => Err(error),
             // It only reads: whatever happened, asking again is safe.
@@ -134,7 +136,7 @@ impl ErpClient {
         }
     }
 
-    async fn call(&self, call: &Call<'_>) -> Outcome {
+    async fn call(&self, call: &Call<'_>, send_by: Option<SendBy>) -> Outcome {
         let (content_type, body) = match call.encode() {
             Ok(encoded) => encoded,
             Err(error) => {
@@ -142,7 +144,7 @@ impl ErpClient {
                 return Outcome::Failed(ErpError::Refused { message: error.to_string(), advice });
             }
         };
-        let answer = match self.send(content_type, body).await {
+        let answer = match self.send(content_type, body, send_by).await {
             Ok(answer) => answer,
             Err(error) => {
                 let (reason, retry_after) = (self.redactor.clean(&error.to_string()), None);
@@ -164,11 +166,26 @@ impl ErpClient {
         response.outcome(&self.redactor)
     }
 
-    async fn send(&self, content_type: &str, body: Vec<u8>) -> Result<Answer, CallError> {
+    async fn send(
+        &self,
+        content_type: &str,
+        body: Vec<u8>,
+        send_by: Option<SendBy>,
+    ) -> Result<Answer, CallError> {
         let limits = Limits { timeout: self.settings.timeout, body: LONGEST_REPLY };
         let request = self.outbound.request(Method::POST, self.settings.api_url.clone())?;
         let request = request.header(CONTENT_TYPE, content_type).header(ACCEPT, "application/json");
-        outbound::send(request.body(body), limits).await
+        let Some(send_by) = send_by else {
+            return outbound::send(request.body(body), limits).await;
+        };
+        let (body, withheld) = TimedBody::new(body, send_by);
+        let sent = outbound::send(request.body(reqwest::Body::wrap(body)), limits).await;
+        // Before the answer is looked at: what answers a request without a body has not created anything.
+        if withheld.get() {
+            let reason = "it was too late: too much time had passed since the deal was claimed";
+            return Err(CallError::NotSent(reason.to_owned()));
+        }
+        sent
     }
 }
 

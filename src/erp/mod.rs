@@ -9,6 +9,7 @@ mod error;
 mod fields;
 mod lookup;
 mod response;
+mod send_by;
 mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -18,5 +19,6 @@ pub use client::ErpClient;
 pub(crate) use error::ErpError;
 pub(crate) use lookup::MarkerLookup;
 pub(crate) use response::{Insertion, reply_with_id};
+pub(crate) use send_by::SendBy;
 pub(crate) use settings::TIMEOUT;
 pub use settings::{Body, ErpSettings};

@@ -6,47 +6,89 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::json;
+use crate::db::Db;
+use crate::deals;
+use crate::heartbeat::{Heartbeats, LoopAge};
 use crate::inbox::Inbox;
 use crate::metrics::{METRICS_CONTENT_TYPE, Metrics};
+use crate::reconcile::Progress;
+use crate::registration::Gate;
 
 /// How long the proof that a webhook would be stored may take.
 const PROOF_LIMIT: Duration = Duration::from_secs(2);
 
+/// What the admin listener shows.
 #[derive(Clone)]
-struct Admin {
-    inbox: Inbox,
-    metrics: Metrics,
+pub struct Admin {
+    /// The database.
+    pub db: Db,
+    /// The inbox.
+    pub inbox: Inbox,
+    /// Whether the loops go round.
+    pub heartbeats: Heartbeats,
+    /// How far reconciliation has read.
+    pub progress: Progress,
+    /// Whether Inngest knows the functions.
+    pub gate: Gate,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 /// What only operators may reach: readiness and metrics. It asks for no login, so it listens on this machine alone by
 /// default.
-pub fn admin_router(inbox: Inbox, metrics: Metrics) -> Router {
+pub fn admin_router(admin: Admin) -> Router {
     Router::new()
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
-        .with_state(Admin { inbox, metrics })
+        .with_state(admin)
 }
 
-/// Ready means that a webhook would be stored: only a write can tell, as a full disk can still be read.
+/// Ready means that a webhook would be stored, and that what is stored is worked off. Only a write can tell the first, as a
+/// full disk can still be read; the loops tell the second.
 async fn ready(State(admin): State<Admin>) -> Response {
-    let proof = tokio::time::timeout(PROOF_LIMIT, admin.inbox.prove_writable()).await;
-    let error = match proof {
-        Ok(Ok(())) => return json(StatusCode::OK, &json!({ "status": "ready" })),
+    let (stored, loops) = (would_be_stored(&admin.inbox).await, admin.heartbeats.ages());
+    let late = loops.iter().filter(|age| age.is_late).map(|LoopAge { name, age, .. }| {
+        format!("the loop \"{name}\" has not gone round for {} s", age.as_secs())
+    });
+    let wrong: Vec<_> = stored.err().into_iter().chain(late).collect();
+    let loops: Map<_, _> =
+        loops.iter().map(|age| (age.name.to_owned(), age.age.as_secs().into())).collect();
+    // What is stored may wait for Inngest, so that is told and decides nothing.
+    let inngest = admin.gate.describe();
+    if wrong.is_empty() {
+        let body = json!({ "status": "ready", "loops": loops, "inngest": inngest });
+        return json(StatusCode::OK, &body);
+    }
+    let reason = wrong.join("; ");
+    tracing::error!(reason, "not ready");
+    let body =
+        json!({ "status": "not ready", "reason": reason, "loops": loops, "inngest": inngest });
+    json(StatusCode::SERVICE_UNAVAILABLE, &body)
+}
+
+async fn would_be_stored(inbox: &Inbox) -> Result<(), String> {
+    let error = match tokio::time::timeout(PROOF_LIMIT, inbox.prove_writable()).await {
+        Ok(Ok(())) => return Ok(()),
         Ok(Err(error)) => format!("{error:#}"),
         Err(_) => format!("the database did not answer within {PROOF_LIMIT:?}"),
     };
-    tracing::error!(error, "not ready: a webhook could not be stored");
-    let reason = format!("a webhook could not be stored: {error}");
-    let body = json!({ "status": "not ready", "reason": reason });
-    json(StatusCode::SERVICE_UNAVAILABLE, &body)
+    Err(format!("a webhook could not be stored: {error}"))
 }
 
 async fn metrics_text(State(admin): State<Admin>) -> Response {
     if let Ok(counts) = admin.inbox.counts().await {
-        admin.metrics.set_inbox(counts.waiting, counts.parked, counts.unparsable);
+        admin.metrics.set_inbox(&counts);
     }
+    if let Ok(counts) = deals::counts(&admin.db).await {
+        admin.metrics.set_deals(&counts, admin.db.clock().now());
+    }
+    if let Ok(behind) = admin.progress.behind().await {
+        admin.metrics.reconcile_behind(behind.map(|behind| behind.as_secs()));
+    }
+    admin.metrics.set_loop_ages(&admin.heartbeats.ages());
+    admin.metrics.set_clock_skew(admin.db.clock_skew());
     ([(CONTENT_TYPE, METRICS_CONTENT_TYPE)], admin.metrics.render()).into_response()
 }

@@ -8,7 +8,7 @@ mod page;
 mod public;
 mod rate;
 
-pub use admin::admin_router;
+pub use admin::{Admin, admin_router};
 pub(crate) use client::Client;
 pub use listener::{Limits, bind, serve};
 pub(crate) use page::page;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use functions::webhook::AmoCrmWebhook;
 use inngest::{Client, NewEvent, SendError};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -13,10 +12,15 @@ use super::pace::{Backoff, Batch, Pace};
 use super::rows::ClaimedRow;
 use super::store::Inbox;
 use super::table;
+use crate::heartbeat::Heartbeat;
 use crate::metrics::Metrics;
+use crate::registration::Gate;
 
 /// The most events in one request.
 const BATCH: u32 = 100;
+
+/// How often what is held is marked while no event may be sent.
+const MARK: Duration = Duration::from_secs(1);
 
 /// Sends the rows of the inbox, and removes those that Inngest has accepted.
 pub struct Forwarder {
@@ -28,6 +32,8 @@ pub struct Forwarder {
     pub metrics: Metrics,
     /// When to try.
     pub pace: Pace,
+    /// Shut while Inngest does not know the functions: it would accept events and start nothing.
+    pub gate: Gate,
 }
 
 /// Since when an event is refused at every try, by row. A new process starts with none.
@@ -35,22 +41,51 @@ pub(super) type Refusals = HashMap<String, Instant>;
 
 impl Forwarder {
     /// Forwards until `stop`; a request that is under way is finished first.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self, heartbeat: Heartbeat, stop: CancellationToken) {
         let mut backoff = Backoff::new(self.pace);
         let mut refusals = Refusals::new();
-        while !stop.is_cancelled() {
-            let batch = self.forward_batch(&mut refusals, &stop).await.unwrap_or_else(|error| {
+        loop {
+            self.until_registered(&heartbeat, &stop).await;
+            if stop.is_cancelled() {
+                return;
+            }
+            let batch = self.forward_batch(&mut refusals, &stop).await;
+            let went_round = batch.is_ok();
+            let batch = batch.unwrap_or_else(|error| {
                 tracing::error!(
                     error = format!("{error:#}"),
                     "the inbox cannot be read or changed"
                 );
                 Batch::Away(None)
             });
-            if let Some(pause) = backoff.after(batch) {
+            let pause = backoff.after(batch);
+            if went_round {
+                heartbeat.beat(pause.as_ref().map_or(Duration::ZERO, |pause| pause.time));
+            }
+            if let Some(pause) = pause {
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = self.inbox.wake.notified(), if pause.can_be_woken => {}
                     () = tokio::time::sleep(pause.time) => {}
+                }
+            }
+        }
+    }
+
+    /// Waits until Inngest knows the functions. Meanwhile the deals say why they wait.
+    async fn until_registered(&self, heartbeat: &Heartbeat, stop: &CancellationToken) {
+        let mut gate = self.gate.clone();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = gate.opened() => return,
+                () = tokio::time::sleep(MARK) => {}
+            }
+            let Some(reason) = gate.reason() else { return };
+            match self.inbox.note_hold(&reason).await {
+                Ok(()) => heartbeat.beat(MARK),
+                Err(error) => {
+                    tracing::error!(error = format!("{error:#}"), "what is held cannot be marked");
                 }
             }
         }
@@ -122,17 +157,17 @@ impl Forwarder {
     async fn claim(&self) -> anyhow::Result<Vec<NewEvent>> {
         let rows = table::claim(&self.inbox.db, BATCH).await?;
         let mut events = Vec::with_capacity(rows.len());
-        for ClaimedRow { id, payload, received_at } in rows {
+        for ClaimedRow { id, name, payload, received_at } in rows {
             match RawValue::from_string(payload) {
                 Ok(data) => events.push(NewEvent {
-                    name: AmoCrmWebhook::EVENT_NAME.to_owned(),
+                    name,
                     data,
                     // Inngest deduplicates by it.
                     id: Some(id),
                     ts: Some(received_at),
                 }),
                 Err(error) => {
-                    self.park(&id, &format!("the stored payload is no JSON: {error}")).await?;
+                    self.give_up(&id, &format!("the stored payload is no JSON: {error}")).await?;
                 }
             }
         }
@@ -143,7 +178,8 @@ impl Forwarder {
     async fn forget(&self, events: &[NewEvent], refusals: &mut Refusals) -> anyhow::Result<usize> {
         if !events.is_empty() {
             self.metrics.events_sent(events.len());
-            table::delete_accepted(&self.inbox.db, &ids(events)).await?;
+            self.gate.sent();
+            self.inbox.accepted(&ids(events)).await?;
             tracing::debug!(events = events.len(), "events sent");
             for event in events {
                 refusals.remove(id(event));
@@ -170,7 +206,7 @@ impl Forwarder {
         Ok(1)
     }
 
-    /// Inngest refuses this event, which was sent alone: it is held, and parked once that has lasted. Returns how many
+    /// Inngest refuses this event, which was sent alone: it is held, and given up once that has lasted. Returns how many
     /// more are held.
     async fn refused(
         &self,
@@ -184,7 +220,7 @@ impl Forwarder {
             return self.hold(event, reason, held).await;
         }
         refusals.remove(id(event));
-        self.park(id(event), reason).await?;
+        self.give_up(id(event), reason).await?;
         Ok(0)
     }
 
@@ -194,21 +230,21 @@ impl Forwarder {
         if ids.is_empty() { Ok(()) } else { table::release(&self.inbox.db, &ids).await }
     }
 
-    /// How long Inngest must refuse an event before it is parked: half a minute. It also refuses a good event when the
+    /// How long Inngest must refuse an event before it is given up: half a minute. It also refuses a good event when the
     /// request arrives cut short, or when it is stopping.
     fn patience(&self) -> Duration {
         self.pace.longest_retry / 2
     }
 
-    /// Inngest will not accept it: it stays where a person sees it.
-    async fn park(&self, id: &str, reason: &str) -> anyhow::Result<()> {
-        self.metrics.event_parked();
+    /// Inngest will not accept it: its deal says so, where a person sees it.
+    async fn give_up(&self, id: &str, reason: &str) -> anyhow::Result<()> {
+        self.metrics.event_refused();
         tracing::error!(
             event = id,
             reason,
-            "Inngest refuses an event; it is parked: `prometei-flow deals` shows it and what to do"
+            "Inngest refuses an event; its deal needs a person: `prometei-flow deals` shows it and what to do"
         );
-        table::park(&self.inbox.db, id, reason).await
+        self.inbox.refused(id, reason).await
     }
 }
 

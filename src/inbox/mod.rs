@@ -3,19 +3,25 @@
 
 mod forwarder;
 mod pace;
+mod queue;
 mod read;
+mod repeat;
 mod retention;
+mod room;
+mod routes;
 mod rows;
 mod store;
 mod table;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 mod webhook;
 
 pub use forwarder::Forwarder;
 pub use pace::Pace;
 pub use retention::{KEEP_BODIES_FOR, purge_daily};
-pub use rows::{CLAIM, HeldRow, InboxCounts, ParkedRow};
+pub(crate) use routes::webhook_router;
+pub use rows::{CLAIM, HeldRow, InboxCounts};
 pub use store::Inbox;
-pub(crate) use webhook::webhook_router;
+pub use unreadable::UnreadableBody;
 pub use webhook::{BODY_LIMIT, Intake};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 /// How long a replica may take to send what it has claimed. No other replica gets the rows in that time. Then the claim
@@ -12,50 +13,41 @@ pub const CLAIM: Duration = Duration::from_secs(45);
 pub(super) struct Webhook {
     pub(super) id: String,
     pub(super) received_at: Timestamp,
-    pub(super) content: Vec<u8>,
+    pub(super) content: Bytes,
     pub(super) state: &'static str,
     pub(super) problem: Option<String>,
     pub(super) leads: Vec<Lead>,
 }
 
-/// A lead of it: one row of the inbox.
+/// A lead of it: one row of the inbox, which becomes an event.
 pub(super) struct Lead {
     pub(super) id: String,
+    pub(super) deal_key: String,
     pub(super) lead_id: i64,
+    pub(super) names_stage: bool,
     pub(super) payload: String,
 }
 
-/// A lead that was claimed, to be sent.
+/// An event that was claimed, to be sent.
 pub(super) struct ClaimedRow {
     /// The row, and the event made from it.
     pub(super) id: String,
+    /// The name of the event.
+    pub(super) name: String,
     /// The data of the event, JSON.
     pub(super) payload: String,
-    /// When the webhook came in, in milliseconds since 1970.
+    /// When it was stored, in milliseconds since 1970.
     pub(super) received_at: i64,
 }
 
-/// A parked lead: Inngest has refused its event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParkedRow {
-    /// The row.
-    pub id: String,
-    /// The lead.
-    pub lead_id: i64,
-    /// When it was parked.
-    pub parked_at: Timestamp,
-    /// Why.
-    pub reason: String,
-}
-
-/// A held lead: sent without success so far, and to be sent again.
+/// A held event: sent without success so far, and to be sent again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldRow {
     /// The row.
     pub id: String,
-    /// The lead.
-    pub lead_id: i64,
-    /// When the webhook came in.
+    /// The deal that it stands for.
+    pub deal_key: String,
+    /// When it was stored.
     pub received_at: Timestamp,
     /// How often sending it has failed.
     pub attempts: i64,
@@ -63,13 +55,11 @@ pub struct HeldRow {
     pub reason: String,
 }
 
-/// How many leads are in the inbox.
+/// How many events are in the inbox.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InboxCounts {
-    /// Leads that still have to be sent.
+    /// Events that still have to be sent.
     pub waiting: i64,
-    /// Parked leads.
-    pub parked: i64,
     /// Kept bodies of which something could not be read.
     pub unparsable: i64,
     /// When the oldest of the waiting came in.

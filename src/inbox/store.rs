@@ -8,21 +8,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use functions::webhook::AmoCrmWebhook;
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::rows::{HeldRow, InboxCounts, Lead, ParkedRow, Webhook};
+use super::repeat::Unanswered;
+use super::rows::{InboxCounts, Lead, Webhook};
 use super::table;
 use crate::db::Db;
-use crate::deals::notices;
+use crate::deals::{self, Dedupe, Report, Rules, key_of_lead};
 
 /// The most webhooks in one transaction, which bounds how long it holds the write lock.
 const LARGEST_GROUP: usize = 128;
 
 /// How many webhooks may queue. Beyond that, callers wait here, until they give up with a 503.
 const QUEUE: usize = 1024;
+
+/// How long storing may take. amoCRM waits two seconds, and a clear 503 is better than no answer: it has
+/// the longest series of repeats.
+pub(super) const STORE_LIMIT: Duration = Duration::from_millis(1500);
 
 /// How long a commit proves that the next one would succeed.
 const PROOF: Duration = Duration::from_secs(1);
@@ -31,6 +37,8 @@ const PROOF: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Inbox {
     pub(super) db: Db,
+    pub(super) rules: Rules,
+    unanswered: Unanswered,
     group: Group,
     /// Notified when something was stored.
     pub(super) wake: Arc<Notify>,
@@ -38,32 +46,53 @@ pub struct Inbox {
 
 impl Inbox {
     /// The inbox in `db`. Webhooks are stored by a task, which ends with the last clone.
-    pub fn new(db: Db) -> Self {
-        let group = Group::start(db.clone());
-        Self { db, group, wake: Arc::default() }
+    pub fn new(db: Db, rules: Rules) -> Self {
+        let (group, unanswered) = (Group::start(db.clone()), Unanswered::new(db.clock()));
+        Self { db, rules, unanswered, group, wake: Arc::default() }
     }
 
-    /// Stores a webhook whole: its body, and one row for each of `leads`. Once this returns, they survive a crash.
+    /// Stores a webhook whole: its body, and for each of `leads` an event and the row of its deal. Once this returns, they
+    /// survive a crash.
     /// `problem` says what else in the body could not be read.
     ///
     /// Returns the ids of the rows.
     pub async fn store(
         &self,
-        content: &[u8],
+        content: impl AsRef<[u8]> + Send + 'static,
         leads: &[AmoCrmWebhook],
         problem: Option<&str>,
     ) -> anyhow::Result<Vec<String>> {
         let now = self.db.clock().now();
+        let fingerprint = match self.rules.dedupe {
+            Dedupe::Lead => None,
+            Dedupe::Event => Some(Unanswered::fingerprint(content.as_ref())),
+        };
+        if let Some(earlier) = fingerprint.and_then(|print| self.unanswered.earlier(&print))
+            && table::has_body(&self.db, &earlier.body_id).await?
+        {
+            tracing::info!(ids = ?earlier.ids, "a webhook that was stored late came again");
+            return Ok(earlier.ids);
+        }
         let leads: Vec<_> = leads.iter().map(|lead| self.row(lead)).collect::<Result<_, _>>()?;
-        let ids = leads.iter().map(|lead| lead.id.clone()).collect();
+        let ids: Vec<_> = leads.iter().map(|lead| lead.id.clone()).collect();
         let state = if problem.is_some() { "partly" } else { "read" };
-        self.group.store(self.webhook(now, content, state, problem, leads)).await?;
+        let webhook = self.webhook(now, content, state, problem, leads);
+        let noting =
+            fingerprint.map(|print| self.unanswered.begins(print, webhook.id.clone(), ids.clone()));
+        self.group.store(webhook).await?;
+        if let Some(noting) = noting {
+            noting.stored();
+        }
         self.wake.notify_one();
         Ok(ids)
     }
 
     /// Keeps a body in which nothing could be read, for a person to look at.
-    pub async fn store_unparsable(&self, content: &[u8], reason: &str) -> anyhow::Result<()> {
+    pub async fn store_unparsable(
+        &self,
+        content: impl AsRef<[u8]> + Send + 'static,
+        reason: &str,
+    ) -> anyhow::Result<()> {
         let now = self.db.clock().now();
         self.group.store(self.webhook(now, content, "unparsable", Some(reason), Vec::new())).await
     }
@@ -81,46 +110,39 @@ impl Inbox {
         if self.db.is_shared() { Ok(()) } else { table::forget_claims(&self.db).await }
     }
 
-    /// How many leads are in the inbox.
+    /// How many events are in the inbox.
     pub async fn counts(&self) -> anyhow::Result<InboxCounts> {
         table::counts(&self.db).await
     }
 
-    /// The parked leads, newest first.
-    pub async fn parked(&self, limit: u32) -> anyhow::Result<Vec<ParkedRow>> {
-        table::parked(&self.db, limit).await
-    }
-
-    /// The held leads, oldest first: those of `lead`, or all.
-    pub async fn held(&self, lead: Option<u64>, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
-        table::held(&self.db, lead, limit).await
-    }
-
-    /// Makes parked leads due again: `lead`, or all. Returns how many events these are.
-    pub async fn unpark(&self, lead: Option<u64>) -> anyhow::Result<u64> {
-        let unparked = table::unpark(&self.db, lead).await?;
-        self.wake.notify_one();
-        Ok(unparked)
-    }
-
     fn row(&self, lead: &AmoCrmWebhook) -> anyhow::Result<Lead> {
-        Ok(Lead {
-            id: self.db.next_id(),
-            lead_id: i64::try_from(lead.lead_id).context("the lead's id is out of range")?,
-            payload: serde_json::to_string(lead)?,
-        })
+        let id = self.db.next_id();
+        let payload = match self.rules.dedupe {
+            Dedupe::Lead => serde_json::to_string(lead)?,
+            // What makes it a deal of its own goes with it, also when it is sent again under another id.
+            Dedupe::Event => {
+                let delivery_id = Some(id.clone());
+                serde_json::to_string(&AmoCrmWebhook { delivery_id, ..lead.clone() })?
+            }
+        };
+        let deal_key = key_of_lead(lead.lead_id, &id, self.rules.dedupe);
+        let lead_id = i64::try_from(lead.lead_id).context("the lead's id is out of range")?;
+        let names_stage = lead.status_id.is_some();
+        Ok(Lead { id, deal_key, lead_id, names_stage, payload })
     }
 
     fn webhook(
         &self,
         received_at: Timestamp,
-        content: &[u8],
+        content: impl AsRef<[u8]> + Send + 'static,
         state: &'static str,
         problem: Option<&str>,
         leads: Vec<Lead>,
     ) -> Webhook {
         let (id, problem) = (self.db.next_id(), problem.map(plain));
-        Webhook { id, received_at, content: content.to_vec(), state, problem, leads }
+        // Not copied, and dropped only here: the content may count what is held in memory.
+        let content = Bytes::from_owner(content);
+        Webhook { id, received_at, content, state, problem, leads }
     }
 }
 
@@ -197,8 +219,10 @@ impl Group {
 
 /// Commits the webhooks whose senders still wait, and returns how many these were.
 async fn store(db: &Db, group: &[Entry]) -> anyhow::Result<usize> {
-    let mut transaction = db.begin().await?;
-    let (mut entries, mut noted, mut probe) = (0, BTreeMap::new(), false);
+    // Past it, the senders have given up.
+    let mut transaction = db.begin_within(STORE_LIMIT).await?;
+    let (mut entries, mut probe) = (0, false);
+    let mut reported = BTreeMap::new();
     // A webhook whose sender has given up was answered 503, and comes again.
     for entry in group.iter().filter(|entry| !entry.answer.is_closed()) {
         entries += 1;
@@ -207,10 +231,17 @@ async fn store(db: &Db, group: &[Entry]) -> anyhow::Result<usize> {
             continue;
         };
         table::insert(&mut transaction, webhook).await?;
-        let at = webhook.received_at.as_millisecond();
-        noted.extend(webhook.leads.iter().map(|lead| (lead.lead_id, at)));
+        for lead in &webhook.leads {
+            reported.insert(lead.deal_key.as_str(), (lead, webhook.received_at));
+        }
     }
-    notices::note_leads(&mut transaction, &noted).await?;
+    // In the order of their keys, so that two replicas never wait for each other.
+    for (key, (lead, received_at)) in reported {
+        let (lead_id, event_name) = (Some(lead.lead_id), AmoCrmWebhook::EVENT_NAME);
+        let (payload, names_stage) = (lead.payload.as_str(), lead.names_stage);
+        let report = Report { key, lead_id, event_name, payload, names_stage };
+        deals::reported(&mut transaction, &report, &lead.id, received_at).await?;
+    }
     if probe {
         table::write_probe(&mut transaction).await?;
     }

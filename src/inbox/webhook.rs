@@ -3,38 +3,29 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::anyhow;
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::body::Body;
+use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{any, post};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use functions::webhook::{AmoCrmWebhook, LeadFilter};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, Method, StatusCode, Uri};
-use inngest::Endpoint;
+use http::{HeaderMap, StatusCode, Uri};
+use http_body_util::BodyExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use subtle::{Choice, ConstantTimeEq as _};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::read::{self, Reading};
-use super::store::Inbox;
+use super::room::{ORDINARY, Room};
+use super::store::{Inbox, STORE_LIMIT};
 use crate::logging::Tally;
 use crate::metrics::Metrics;
 
-/// The largest body that is accepted.
-pub const BODY_LIMIT: usize = 256 * 1024;
-
-/// Bytes of bodies that are held at once, of all webhooks together.
-const IN_FLIGHT: usize = 16 * 1024 * 1024;
-
-/// How long storing may take. amoCRM waits two seconds, and a clear 503 is better than no answer: it has
-/// the longest series of repeats.
-const STORE_LIMIT: Duration = Duration::from_millis(1500);
+/// The largest body that is accepted, and the largest that a packed one may unpack to. amoCRM writes a Cyrillic letter in
+/// six bytes, and mass actions put hundreds of leads with all their fields into one body.
+pub const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Receives webhooks.
 pub struct Intake {
@@ -42,10 +33,9 @@ pub struct Intake {
     /// A webhook must carry one of them in its URL: the only proof of origin, because amoCRM signs nothing. None:
     /// every webhook is accepted.
     secrets: Vec<SecretString>,
-    filter: LeadFilter,
+    filter: Arc<LeadFilter>,
     metrics: Metrics,
-    /// A permit for each byte of a body.
-    room: Semaphore,
+    pub(super) room: Room,
     forged: Tally,
 }
 
@@ -88,7 +78,7 @@ impl Outcome {
                 ("unauthorized", StatusCode::UNAUTHORIZED, why)
             }
             Self::TooLarge => {
-                let why = json!({"error": "over 256 KiB"});
+                let why = json!({"error": "over 4 MiB"});
                 ("too_large", StatusCode::PAYLOAD_TOO_LARGE, why)
             }
             Self::NotStored => {
@@ -108,39 +98,122 @@ impl Intake {
         filter: LeadFilter,
         metrics: Metrics,
     ) -> Self {
-        let (room, forged) = (Semaphore::new(IN_FLIGHT), Tally::default());
+        let (filter, room, forged) = (Arc::new(filter), Room::new(), Tally::default());
         Self { inbox, secrets, filter, metrics, room, forged }
     }
 
     /// Receives one webhook. Once the answer is 200, every lead that concerns us is stored durably.
     pub async fn receive(&self, request: Request) -> Response {
-        let (name, status, body) = self.take(request).await.answer();
+        let (parts, body) = request.into_parts();
+        // Before its body is read, so that untrusted clients cannot make the service hold one.
+        if !self.secrets.is_empty() && !self.is_meant_by(&parts.uri) {
+            if let Some(times) = self.forged.count(self.inbox.db.clock().now()) {
+                tracing::warn!(times, "a webhook with a wrong or missing secret was refused");
+            }
+            return self.answer(Outcome::Unauthorized);
+        }
+        match self.take_in(&parts.headers, body).await {
+            Ok((body, reading)) => self.answer(self.settle(body, reading).await),
+            Err(outcome) => self.answer(outcome),
+        }
+    }
+
+    /// Receives a request that carries no secret and is a webhook, provided that there is no secret to be carried.
+    /// Any other one is given back.
+    pub(super) async fn receive_if_webhook(&self, request: Request) -> Result<Response, Request> {
+        let too_large = announced(request.headers()).is_some_and(|size| size > BODY_LIMIT);
+        if !self.secrets.is_empty() || too_large {
+            return Err(request);
+        }
+        let (parts, body) = request.into_parts();
+        match self.take_in(&parts.headers, body).await {
+            Ok((body, Reading::Empty | Reading::NoWebhook { .. })) => {
+                Err(Request::from_parts(parts, Body::from(body)))
+            }
+            Ok((body, reading)) => Ok(self.answer(self.settle(body, reading).await)),
+            Err(outcome) => Ok(self.answer(outcome)),
+        }
+    }
+
+    /// Whether a request to `uri` carries a secret. All are compared, each in the same time however much of it is right.
+    pub(super) fn is_meant_by(&self, uri: &Uri) -> bool {
+        let given = parameter(uri, "secret").unwrap_or_default();
+        let matches =
+            |secret: &SecretString| secret.expose_secret().as_bytes().ct_eq(given.as_bytes());
+        self.secrets.iter().map(matches).fold(Choice::from(0), |one, this| one | this).into()
+    }
+
+    fn answer(&self, outcome: Outcome) -> Response {
+        let (name, status, body) = outcome.answer();
         self.metrics.webhook(name);
         (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
     }
 
-    async fn take(&self, request: Request) -> Outcome {
-        let (parts, body) = request.into_parts();
-        // Before its body is read, so that untrusted clients cannot make the service hold one.
-        if !self.carries_a_secret(&parts.uri) {
-            if let Some(times) = self.forged.count(self.inbox.db.clock().now()) {
-                tracing::warn!(times, "a webhook with a wrong or missing secret was refused");
-            }
-            return Outcome::Unauthorized;
-        }
-        let (body, _room) = match self.read(announced(&parts.headers), body).await {
-            Ok(read) => read,
-            Err(outcome) => return outcome,
+    /// Reads a body, where there is room for it, and what it says.
+    async fn take_in(&self, headers: &HeaderMap, body: Body) -> Result<(Bytes, Reading), Outcome> {
+        let body = self.read(announced(headers), body).await?;
+        let packed = read::is_packed(&body);
+        let unpacking = if packed {
+            let mut share = self.room.enter().ok_or_else(crowded)?;
+            share.grow(BODY_LIMIT).ok_or_else(crowded)?;
+            Some(share)
+        } else {
+            None
         };
-        let content_type = text(&parts.headers, CONTENT_TYPE);
-        let stored = match read::read(content_type, &body, &self.filter) {
+        let content_type = text(headers, CONTENT_TYPE).map(str::to_owned);
+        let (filter, bytes) = (Arc::clone(&self.filter), body.clone());
+        let read = move || {
+            let reading = read::read(content_type.as_deref(), &bytes, &filter);
+            drop(unpacking);
+            reading
+        };
+        if body.len() <= ORDINARY && !packed {
+            return Ok((body, read()));
+        }
+        // Long enough to keep other webhooks waiting.
+        let reading = tokio::task::spawn_blocking(read).await.map_err(|error| {
+            tracing::error!(%error, "a webhook was not read to its end");
+            Outcome::NotStored
+        })?;
+        Ok((body, reading))
+    }
+
+    async fn read(&self, size: Option<usize>, mut body: Body) -> Result<Bytes, Outcome> {
+        let too_large = || {
+            tracing::warn!("a webhook over the size limit was refused");
+            Outcome::TooLarge
+        };
+        if size.is_some_and(|size| size > BODY_LIMIT) {
+            return Err(too_large());
+        }
+        let (mut share, mut read) = (self.room.enter().ok_or_else(crowded)?, BytesMut::new());
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| {
+                // Half a webhook is none. The answer asks the sender to repeat it.
+                tracing::warn!("a webhook did not arrive whole");
+                Outcome::NotStored
+            })?;
+            let Ok(data) = frame.into_data() else { continue };
+            if read.len() + data.len() > BODY_LIMIT {
+                return Err(too_large());
+            }
+            share.grow(data.len()).ok_or_else(crowded)?;
+            read.extend_from_slice(&data);
+        }
+        Ok(share.hold(read.freeze()))
+    }
+
+    async fn settle(&self, body: Bytes, reading: Reading) -> Outcome {
+        let stored = match reading {
             Reading::Empty => return Outcome::Empty,
             Reading::Ignored => return Outcome::Ignored,
-            Reading::Unparsable { reason } => self.keep(&body, &reason).await,
+            Reading::NoWebhook { reason } | Reading::Unparsable { reason } => {
+                self.keep(body, &reason).await
+            }
             Reading::Leads { mut leads, problem } => {
                 let received_at = format!("{:.3}", self.inbox.db.clock().now());
                 leads.iter_mut().for_each(|lead| lead.received_at = Some(received_at.clone()));
-                self.store(&body, &leads, problem.as_deref()).await
+                self.store(body, &leads, problem.as_deref()).await
             }
         };
         stored.unwrap_or_else(|error| {
@@ -149,48 +222,9 @@ impl Intake {
         })
     }
 
-    /// All secrets are compared, each in the same time however much of it is right.
-    fn carries_a_secret(&self, uri: &Uri) -> bool {
-        let given = parameter(uri, "secret").unwrap_or_default();
-        let matches =
-            |secret: &SecretString| secret.expose_secret().as_bytes().ct_eq(given.as_bytes());
-        let one = self.secrets.iter().map(matches).fold(Choice::from(0), |one, this| one | this);
-        self.secrets.is_empty() || one.into()
-    }
-
-    /// Reads a body of which `size` was announced, where there is room for it, and for as long as it is held.
-    async fn read(
-        &self,
-        size: Option<usize>,
-        body: Body,
-    ) -> Result<(Bytes, SemaphorePermit<'_>), Outcome> {
-        let too_large = || {
-            tracing::warn!("a webhook over the size limit was refused");
-            Outcome::TooLarge
-        };
-        if size.is_some_and(|size| size > BODY_LIMIT) {
-            return Err(too_large());
-        }
-        // A body of unknown length may become as long as one can be.
-        let size = u32::try_from(size.unwrap_or(BODY_LIMIT)).unwrap_or(u32::MAX);
-        let Ok(room) = self.room.try_acquire_many(size) else {
-            tracing::warn!("a webhook was refused: too many others are being read");
-            return Err(Outcome::NotStored);
-        };
-        match to_bytes(body, BODY_LIMIT).await {
-            Ok(body) => Ok((body, room)),
-            Err(error) if is_over_limit(&error) => Err(too_large()),
-            Err(_) => {
-                // Half a webhook is none. The answer asks the sender to repeat it.
-                tracing::warn!("a webhook did not arrive whole");
-                Err(Outcome::NotStored)
-            }
-        }
-    }
-
     async fn store(
         &self,
-        body: &[u8],
+        body: Bytes,
         leads: &[AmoCrmWebhook],
         problem: Option<&str>,
     ) -> anyhow::Result<Outcome> {
@@ -206,12 +240,17 @@ impl Intake {
         Ok(Outcome::Accepted(ids.len()))
     }
 
-    async fn keep(&self, body: &[u8], reason: &str) -> anyhow::Result<Outcome> {
-        in_time(self.inbox.store_unparsable(body, reason)).await?;
+    async fn keep(&self, body: Bytes, reason: &str) -> anyhow::Result<Outcome> {
         let bytes = body.len();
+        in_time(self.inbox.store_unparsable(body, reason)).await?;
         tracing::warn!(reason, bytes, "a webhook could not be read; its body was kept");
         Ok(Outcome::Unparsable)
     }
+}
+
+fn crowded() -> Outcome {
+    tracing::warn!("a webhook was refused: too many others are held");
+    Outcome::NotStored
 }
 
 /// Giving up leaves no half: the transaction is rolled back, or was committed and the repeat is a duplicate.
@@ -222,50 +261,15 @@ async fn in_time<T>(storing: impl Future<Output = anyhow::Result<T>>) -> anyhow:
     }
 }
 
-/// The address of webhooks, and that of the Inngest endpoint: the original service told people to give that one to
-/// amoCRM, so both kinds of requests come there.
-pub(crate) fn webhook_router(intake: Intake, endpoint: Endpoint) -> Router {
-    Router::new()
-        .route("/api/amocrm-webhook", post(webhook))
-        .route("/api/inngest", any(webhook_or_call))
-        .route("/api/inngest/", any(webhook_or_call))
-        .with_state((Arc::new(intake), endpoint))
-}
-
-type Receivers = State<(Arc<Intake>, Endpoint)>;
-
-async fn webhook(State((intake, _)): Receivers, request: Request) -> Response {
-    intake.receive(request).await
-}
-
-async fn webhook_or_call(State((intake, endpoint)): Receivers, request: Request) -> Response {
-    if is_webhook(&request) { intake.receive(request).await } else { endpoint.serve(request).await }
-}
-
-/// Inngest posts JSON and names a function.
-fn is_webhook(request: &Request) -> bool {
-    let media_type =
-        text(request.headers(), CONTENT_TYPE).and_then(|value| value.split(';').next());
-    let form = "application/x-www-form-urlencoded";
-    request.method() == Method::POST
-        && media_type.is_some_and(|value| value.trim().eq_ignore_ascii_case(form))
-        && parameter(request.uri(), "fnId").is_none()
-}
-
 fn announced(headers: &HeaderMap) -> Option<usize> {
     text(headers, CONTENT_LENGTH)?.parse().ok()
 }
 
-fn text(headers: &HeaderMap, name: http::HeaderName) -> Option<&str> {
+pub(super) fn text(headers: &HeaderMap, name: http::HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn parameter<'u>(uri: &'u Uri, name: &str) -> Option<Cow<'u, str>> {
+pub(super) fn parameter<'u>(uri: &'u Uri, name: &str) -> Option<Cow<'u, str>> {
     let mut pairs = form_urlencoded::parse(uri.query()?.as_bytes());
     pairs.find(|(key, _)| key == name).map(|(_, value)| value)
-}
-
-fn is_over_limit(error: &axum::Error) -> bool {
-    let cause = std::error::Error::source(error);
-    cause.is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
 }

@@ -1,115 +1,169 @@
 //! amoCRM's events feed: what happened to leads, whether or not a webhook reported it.
 
-use functions::ports::{self, FeedPage, FeedWindow, LeadEvent, LeadFeed};
-use functions::webhook::Action;
-use jiff::Timestamp;
-use serde::Deserialize;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use functions::ports::{self, FeedPage, FeedWindow, LeadFeed, Sight};
 use serde_json::Value;
 
-use crate::amocrm::AmoCrmPort;
-
-/// The kinds of events that can put a lead into a stage.
-const KINDS: [(&str, Action); 3] = [
-    ("lead_status_changed", Action::Status),
-    ("lead_added", Action::Add),
-    ("lead_restored", Action::Restore),
-];
+use super::entry::{Entry, number};
+use crate::amocrm::{AmoCrmPort, ApiError};
+use crate::metrics::Metrics;
 
 /// The most events that amoCRM gives on one page.
-const PAGE: &str = "100";
+const PAGE: usize = 100;
+
+/// Changes of status.
+const MOVES: [&str; 1] = ["lead_status_changed"];
+
+/// Every other kind of event that can put a lead into a stage. amoCRM documents none for a lead that
+/// is accepted out of "unsorted"; such a lead was added, and is looked at because of that.
+const ARRIVALS: [&str; 2] = ["lead_added", "lead_restored"];
 
 /// amoCRM's feed, for reconciliation.
-pub(crate) struct AmoCrmFeed(pub(super) AmoCrmPort);
-
-#[derive(Deserialize)]
-struct WirePage {
-    #[serde(rename = "_links", default)]
-    links: Links,
-    #[serde(rename = "_embedded")]
-    embedded: Embedded,
+pub(crate) struct AmoCrmFeed {
+    amocrm: AmoCrmPort,
+    stages: Vec<(u64, u64)>,
+    metrics: Metrics,
+    /// amoCRM has refused the filter by stage.
+    unfiltered: AtomicBool,
 }
 
-/// `next` is only asked whether it is there: no address is taken from an answer.
-#[derive(Default, Deserialize)]
-struct Links {
-    next: Option<serde::de::IgnoredAny>,
-}
+impl AmoCrmFeed {
+    pub(super) fn new(amocrm: AmoCrmPort, stages: Vec<(u64, u64)>, metrics: Metrics) -> Self {
+        Self { amocrm, stages, metrics, unfiltered: AtomicBool::new(false) }
+    }
 
-#[derive(Deserialize)]
-struct Embedded {
-    events: Vec<WireEvent>,
-}
+    /// Changes of status: into our stages alone, which are few where all of them are many.
+    async fn moves(&self, window: &FeedWindow, page: u32) -> ports::Result<FeedPage> {
+        let query = query(window, page, &MOVES);
+        if !self.unfiltered.load(Ordering::Relaxed) {
+            let mut narrow = query.clone();
+            for (n, (pipeline, status)) in self.stages.iter().enumerate() {
+                let name = |id| format!("filter[value_after][leads_statuses][{n}][{id}]");
+                narrow.push((name("pipeline_id"), pipeline.to_string()));
+                narrow.push((name("status_id"), status.to_string()));
+            }
+            match self.read(window, &MOVES, narrow).await? {
+                Ok(page) => return Ok(page),
+                Err(ApiError::Refused(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let page = self.read(window, &MOVES, query).await??;
+        if !self.unfiltered.swap(true, Ordering::Relaxed) {
+            tracing::info!(
+                "amoCRM refuses to narrow its events to our stages: all of them are read"
+            );
+        }
+        Ok(page)
+    }
 
-#[derive(Deserialize)]
-struct WireEvent {
-    id: String,
-    #[serde(rename = "type")]
-    kind: String,
-    entity_id: u64,
-    entity_type: String,
-    created_at: i64,
-    account_id: Option<u64>,
-    /// Its form depends on the kind; only `lead_status` is read.
-    #[serde(default)]
-    value_after: Value,
-}
+    async fn arrivals(&self, window: &FeedWindow, page: u32) -> ports::Result<FeedPage> {
+        Ok(self.read(window, &ARRIVALS, query(window, page, &ARRIVALS)).await??)
+    }
 
-/// Where a lead is.
-#[derive(Deserialize)]
-struct WireLead {
-    id: u64,
-    pipeline_id: u64,
-    status_id: u64,
-    #[serde(default)]
-    is_deleted: bool,
+    /// The page that `query` asks for, without what it did not ask for.
+    async fn read(
+        &self,
+        window: &FeedWindow,
+        kinds: &[&str],
+        query: Vec<(String, String)>,
+    ) -> ports::Result<Result<FeedPage, ApiError>> {
+        let read = self.amocrm.client()?.get::<Value>("/api/v4/events", query).await;
+        Ok(match read {
+            Ok(Some(page)) => match entries(&page) {
+                Some(entries) => Ok(self.page_of(&page, &entries, kinds, window)),
+                None => Err(ApiError::Unreadable("it has no list of events".to_owned())),
+            },
+            Ok(None) => Ok(FeedPage::default()),
+            Err(error) => Err(error),
+        })
+    }
+
+    fn page_of(
+        &self,
+        page: &Value,
+        entries: &[&Value],
+        kinds: &[&str],
+        window: &FeedWindow,
+    ) -> FeedPage {
+        // amoCRM is known to leave the link out of a full page. It is only asked whether it is there: no address is
+        // taken from an answer.
+        let named = page["_links"]["next"].is_object() && !entries.is_empty();
+        let mut events = Vec::new();
+        for entry in entries {
+            match Entry::read(entry, kinds, window) {
+                Entry::Event(event) => events.push(event),
+                Entry::NotAskedFor => {}
+                Entry::Odd(what) => {
+                    self.metrics.feed_entry_odd();
+                    let entry: String = entry.to_string().chars().take(300).collect();
+                    tracing::warn!(what, entry, "an entry of amoCRM's events is passed over");
+                }
+            }
+        }
+        FeedPage { events, more: named || entries.len() >= PAGE }
+    }
 }
 
 impl LeadFeed for AmoCrmFeed {
+    /// The pages of that number of both lists: amoCRM narrows only one of them to our stages.
     async fn page(&self, window: &FeedWindow, page: u32) -> ports::Result<FeedPage> {
-        let client = self.0.client()?;
-        let read: Option<WirePage> = client.get("/api/v4/events", query(window, page)).await?;
-        let Some(page) = read else { return Ok(FeedPage::default()) };
-        let events = page.embedded.events.into_iter();
-        let events = events.filter_map(|event| event.checked(window)).collect();
-        Ok(FeedPage { events, more: page.links.next.is_some() })
+        let mut moves = self.moves(window, page).await?;
+        let arrivals = self.arrivals(window, page).await?;
+        moves.events.extend(arrivals.events);
+        Ok(FeedPage { events: moves.events, more: moves.more || arrivals.more })
     }
 
-    async fn stage(&self, lead_id: u64) -> ports::Result<Option<(u64, u64)>> {
+    async fn look(&self, lead_id: u64) -> ports::Result<Sight> {
         let path = format!("/api/v4/leads/{lead_id}");
-        let lead: Option<WireLead> = self.0.client()?.get(&path, Vec::new()).await?;
-        let lead = lead.filter(|lead| lead.id == lead_id && !lead.is_deleted);
-        Ok(lead.map(|lead| (lead.pipeline_id, lead.status_id)))
+        match self.amocrm.client()?.get::<Value>(&path, Vec::new()).await {
+            Ok(Some(lead)) => Ok(sight(lead_id, &lead)),
+            Ok(None) => Ok(Sight::Absent),
+            Err(ApiError::Refused(why)) if why.starts_with("HTTP 404") => Ok(Sight::Absent),
+            // Perhaps of this lead alone: where amoCRM is away, the next page cannot be read either.
+            Err(
+                error @ (ApiError::Refused(_) | ApiError::Unavailable(_) | ApiError::Unreadable(_)),
+            ) => {
+                tracing::warn!(lead_id, %error, "a lead is handed on without having been read");
+                Ok(Sight::Unclear)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
-fn query(window: &FeedWindow, page: u32) -> Vec<(String, String)> {
+/// The entries of a page. PHP writes an empty object as an empty list, and a list with a gap as an object.
+fn entries(page: &Value) -> Option<Vec<&Value>> {
+    match &page["_embedded"]["events"] {
+        Value::Array(events) => Some(events.iter().collect()),
+        Value::Object(events) => Some(events.values().collect()),
+        _ => page["_embedded"].as_array().filter(|none| none.is_empty()).map(|_| Vec::new()),
+    }
+}
+
+/// Where the lead is that amoCRM answered with.
+fn sight(lead_id: u64, lead: &Value) -> Sight {
+    let id = |name: &str| number(&lead[name]);
+    match (id("id"), id("pipeline_id").zip(id("status_id"))) {
+        _ if lead["is_deleted"] == true => Sight::Absent,
+        (Some(other), _) if other != lead_id => {
+            tracing::warn!(lead_id, other, "amoCRM answered with another lead");
+            Sight::Unclear
+        }
+        (_, Some(stage)) => Sight::In(stage),
+        (_, None) => Sight::Unclear,
+    }
+}
+
+fn query(window: &FeedWindow, page: u32, kinds: &[&str]) -> Vec<(String, String)> {
     let mut query = vec![
-        ("limit".to_owned(), PAGE.to_owned()),
+        ("limit".to_owned(), PAGE.to_string()),
         ("page".to_owned(), page.to_string()),
         ("filter[entity][]".to_owned(), "lead".to_owned()),
         ("filter[created_at][from]".to_owned(), window.from.as_second().to_string()),
         ("filter[created_at][to]".to_owned(), window.to.as_second().to_string()),
     ];
-    query.extend(KINDS.map(|(kind, _)| ("filter[type][]".to_owned(), kind.to_owned())));
+    query.extend(kinds.iter().map(|kind| ("filter[type][]".to_owned(), (*kind).to_owned())));
     query
-}
-
-impl WireEvent {
-    /// The event, provided that it is one that was asked for: amoCRM is known to ignore filters without an error.
-    fn checked(self, window: &FeedWindow) -> Option<LeadEvent> {
-        let (_, action) = KINDS.into_iter().find(|(kind, _)| *kind == self.kind)?;
-        let within = window.from.as_second()..=window.to.as_second();
-        if self.entity_type != "lead" || !within.contains(&self.created_at) {
-            return None;
-        }
-        let status = &self.value_after[0]["lead_status"];
-        Some(LeadEvent {
-            id: self.id,
-            action,
-            lead_id: self.entity_id,
-            account_id: self.account_id,
-            at: Timestamp::from_second(self.created_at).ok()?,
-            stage: status["pipeline_id"].as_u64().zip(status["id"].as_u64()),
-        })
-    }
 }

@@ -1,104 +1,184 @@
 //! What reconciliation remembers, and what follows from it for the next run.
 
+use std::collections::BTreeMap;
+
 use functions::ports::{self, FeedWindow, LeadEvent, ReconcileLog};
+use functions::webhook::AmoCrmWebhook;
 use jiff::{SignedDuration, Timestamp};
 
-use super::table;
-use crate::config::Dedupe;
+use super::table::{self, Cursor};
 use crate::db::Db;
-use crate::deals::notices;
+use crate::deals::{self, Dedupe};
+use crate::inbox::Inbox;
 use crate::metrics::Metrics;
 
-/// How far behind its last end a run begins: events appear in the feed with a delay.
+/// How long before a run began amoCRM may have shown it less than had happened.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
-/// How far the daily look-back goes.
+/// How far the daily look back goes.
 const SWEEP: SignedDuration = SignedDuration::from_hours(48);
-/// How much time one run covers when there is much to catch up on.
+/// The longest window.
 const STRIDE: SignedDuration = SignedDuration::from_hours(6);
 /// Clocks differ: a webhook may seem to come before what it reports.
 const CLOCKS: SignedDuration = SignedDuration::from_mins(5);
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+/// How long a webhook is waited for before its lead counts as missed.
+pub(super) fn grace(dedupe: Dedupe) -> SignedDuration {
+    match dedupe {
+        // With one record for each lead a webhook that comes late is harmless.
+        Dedupe::Lead => SignedDuration::from_mins(2),
+        // With one for each webhook it is not, so all of amoCRM's own attempts are waited for, 95 minutes.
+        Dedupe::Event => SignedDuration::from_mins(100),
+    }
+}
 
 /// The log of reconciliation, in the database.
 pub(crate) struct StoredLog {
     db: Db,
+    inbox: Inbox,
     metrics: Metrics,
-    /// How long a webhook is waited for before its lead counts as missed.
-    grace: SignedDuration,
+    dedupe: Dedupe,
 }
 
 impl StoredLog {
-    pub(super) fn new(db: Db, metrics: Metrics, dedupe: Dedupe) -> Self {
-        let grace = match dedupe {
-            // With one record for each lead a webhook that comes late is harmless.
-            Dedupe::Lead => SignedDuration::from_mins(2),
-            // With one for each webhook it is not, so all of amoCRM's own attempts are waited for, 95 minutes.
-            Dedupe::Event => SignedDuration::from_mins(100),
-        };
-        Self { db, metrics, grace }
+    pub(super) fn new(db: Db, inbox: Inbox, metrics: Metrics, dedupe: Dedupe) -> Self {
+        Self { db, inbox, metrics, dedupe }
     }
 
-    async fn next_window(&self) -> anyhow::Result<FeedWindow> {
-        let now = self.now();
-        let cursor = table::cursor(&self.db, now).await?;
-        let latest = now.saturating_sub(self.grace)?;
-        let to = latest.min(cursor.read_to.saturating_add(STRIDE)?).max(cursor.read_to);
-        // First what was never read, then what was read before.
-        let sweep = to >= latest && now.duration_since(cursor.swept_at) >= SWEEP / 2;
-        let back =
-            if sweep { now.saturating_sub(SWEEP)?.min(cursor.read_to) } else { cursor.read_to };
-        // What happened before reconciliation was switched on is not ours: the records exist, made by other means.
-        let from = back.saturating_sub(OVERLAP)?.max(cursor.started_at).min(to);
-        Ok(FeedWindow { from, to, sweep })
-    }
-
-    /// Whether no run has handled the event, and no webhook has reported its lead since.
-    async fn is_news(&self, event: &LeadEvent) -> anyhow::Result<bool> {
-        if table::is_handled(&self.db, &event.id).await? {
-            return Ok(false);
+    async fn first(&self) -> anyhow::Result<Option<FeedWindow>> {
+        let begun = self.db.clock().now();
+        let cursor = table::cursor(&self.db, begun, begun.saturating_add(CLOCKS)?).await?;
+        if let Some(window) = cursor.half_read {
+            return Ok(Some(window));
         }
-        let since = event.at.saturating_sub(CLOCKS)?;
-        Ok(!notices::noted_since(&self.db, event.lead_id, since).await?)
+        let again = cursor.read_at.saturating_sub(OVERLAP)?;
+        let from = cursor.read_to.saturating_add(SECOND)?.min(again);
+        let to = begun.saturating_sub(grace(self.dedupe))?.max(cursor.read_to);
+        Ok(match within(&cursor, from, to, begun, false) {
+            None => self.sweep(&cursor, begun)?,
+            window => window,
+        })
     }
 
-    fn now(&self) -> Timestamp {
-        self.db.clock().now()
+    /// What comes after `window`: first what was never read, then what was read before.
+    fn after(&self, window: &FeedWindow, cursor: &Cursor) -> anyhow::Result<Option<FeedWindow>> {
+        let begun = window.begun;
+        let from = if window.sweep { cursor.read_to } else { window.to }.saturating_add(SECOND)?;
+        Ok(match within(cursor, from, begun.saturating_sub(grace(self.dedupe))?, begun, false) {
+            None => self.sweep(cursor, begun)?,
+            unread => unread,
+        })
     }
-}
 
-impl ReconcileLog for StoredLog {
-    async fn window(&self) -> ports::Result<FeedWindow> {
-        self.next_window().await.map_err(|error| database_failed(&error))
+    /// The next part of the daily look back, while there is one.
+    fn sweep(&self, cursor: &Cursor, begun: Timestamp) -> anyhow::Result<Option<FeedWindow>> {
+        let from = match cursor.swept_to {
+            Some(to) => to.saturating_add(SECOND)?,
+            None if begun.duration_since(cursor.swept_at) >= SWEEP / 2 => {
+                begun.saturating_sub(SWEEP)?
+            }
+            None => return Ok(None),
+        };
+        Ok(within(cursor, from, cursor.read_to, begun, true))
     }
 
-    async fn news(&self, events: Vec<LeadEvent>) -> ports::Result<Vec<LeadEvent>> {
+    async fn only_news(&self, events: Vec<LeadEvent>) -> anyhow::Result<Vec<LeadEvent>> {
         let mut news = Vec::new();
         for event in events {
-            if self.is_news(&event).await.map_err(|error| database_failed(&error))? {
+            if !table::is_settled(&self.db, &event.id).await? && !self.is_known(&event).await? {
                 news.push(event);
             }
         }
         Ok(news)
     }
 
+    /// Whether the lead has its record, or a deal on its way.
+    async fn is_known(&self, event: &LeadEvent) -> anyhow::Result<bool> {
+        let since = event.at.saturating_sub(CLOCKS)?;
+        deals::is_accounted_for(&self.db, event.lead_id, since, self.dedupe).await
+    }
+
+    /// Stores the leads as a webhook's are stored. What was stored before a crash is known after it.
+    async fn store(&self, missed: &[LeadEvent]) -> anyhow::Result<()> {
+        // One for each lead is enough; the earliest is as good as any.
+        let mut leads = BTreeMap::new();
+        for event in self.only_news(missed.to_vec()).await? {
+            leads.entry(event.lead_id).or_insert(event);
+        }
+        if !leads.is_empty() {
+            let webhooks: Vec<_> = leads.values().map(webhook).collect();
+            let events: Vec<_> = leads.values().collect();
+            self.inbox.store(serde_json::to_vec(&events)?, &webhooks, None).await?;
+            self.metrics.leads_missed(leads.len());
+            let leads: Vec<_> = leads.keys().collect();
+            tracing::warn!(?leads, "no webhook reported these leads; reconciliation hands them on");
+        }
+        table::settle(&self.db, missed).await
+    }
+}
+
+/// The part of `from` to `to` that one window may cover. What happened before reconciliation was switched on is not
+/// ours: the records exist, made by other means.
+fn within(
+    cursor: &Cursor,
+    from: Timestamp,
+    to: Timestamp,
+    begun: Timestamp,
+    sweep: bool,
+) -> Option<FeedWindow> {
+    let from = from.max(cursor.started_at);
+    let to = to.min(from.saturating_add(STRIDE).unwrap_or(to));
+    (from <= to).then_some(FeedWindow { from, to, page: 1, sweep, begun })
+}
+
+/// The webhook that would have reported the lead.
+fn webhook(event: &LeadEvent) -> AmoCrmWebhook {
+    AmoCrmWebhook {
+        lead_id: event.lead_id,
+        account_id: event.account_id,
+        subdomain: None,
+        pipeline_id: event.stage.map(|stage| stage.0),
+        status_id: event.stage.map(|stage| stage.1),
+        old_pipeline_id: None,
+        old_status_id: None,
+        action: Some(event.action),
+        received_at: None,
+        delivery_id: None,
+    }
+}
+
+impl ReconcileLog for StoredLog {
+    async fn begin(&self) -> ports::Result<Option<FeedWindow>> {
+        self.metrics.reconcile_begun();
+        self.first().await.map_err(|error| database_failed(&error))
+    }
+
+    async fn news(&self, events: Vec<LeadEvent>) -> ports::Result<Vec<LeadEvent>> {
+        self.only_news(events).await.map_err(|error| database_failed(&error))
+    }
+
+    async fn report(&self, leads: &[LeadEvent]) -> ports::Result<()> {
+        if leads.is_empty() {
+            return Ok(());
+        }
+        self.store(leads).await.map_err(|error| database_failed(&error))
+    }
+
     async fn dismiss(&self, events: &[LeadEvent]) -> ports::Result<()> {
         if events.is_empty() {
             return Ok(());
         }
-        let dismissed = table::mark_handled(&self.db, events, &[], self.now()).await;
-        dismissed.map_err(|error| database_failed(&error))
+        table::settle(&self.db, events).await.map_err(|error| database_failed(&error))
     }
 
-    async fn reconciled(&self, window: &FeedWindow, missed: &[LeadEvent]) -> ports::Result<()> {
-        let leads: Vec<u64> = missed.iter().map(|event| event.lead_id).collect();
-        let handled = table::mark_handled(&self.db, missed, &leads, self.now()).await;
-        handled.map_err(|error| database_failed(&error))?;
-        let advanced = table::advance(&self.db, window, self.now()).await;
-        advanced.map_err(|error| database_failed(&error))?;
-        self.metrics.reconciled(missed.len());
-        if !missed.is_empty() {
-            tracing::warn!(?leads, "no webhook reported these leads; reconciliation sent them on");
-        }
-        Ok(())
+    async fn advance(&self, window: &FeedWindow) -> ports::Result<Option<FeedWindow>> {
+        let cursor =
+            table::advance(&self.db, window).await.map_err(|error| database_failed(&error))?;
+        self.after(window, &cursor).map_err(|error| database_failed(&error))
+    }
+
+    async fn leave_off(&self, window: &FeedWindow) -> ports::Result<()> {
+        table::leave_off(&self.db, window).await.map_err(|error| database_failed(&error))
     }
 }
 

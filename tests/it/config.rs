@@ -6,7 +6,8 @@ use std::path::Path;
 
 use inngest::Mode;
 use prometei_flow::amocrm::AmoCrmAuth;
-use prometei_flow::config::{Config, ConfigError, Dedupe, Env, EnvMap, ProcessEnv};
+use prometei_flow::config::{Config, ConfigError, Env, EnvMap, ProcessEnv};
+use prometei_flow::deals::{Dedupe, Rules};
 use prometei_flow::erp::Body;
 use prometei_flow::logging::LogFormat;
 use secrecy::ExposeSecret as _;
@@ -51,7 +52,7 @@ fn development_needs_nothing_but_the_mode() {
     assert_eq!((config.listen.host.as_str(), config.listen.port), ("127.0.0.1", 3000));
     assert_eq!(config.listen.admin, "127.0.0.1:3001".parse().unwrap());
     assert_eq!(config.database.url, "sqlite://prometei-flow.db");
-    assert_eq!((config.dedupe, config.log.format), (Dedupe::Lead, None));
+    assert_eq!((config.rules, config.log.format), (Rules::default(), None));
     assert_eq!((config.log.filter.as_str(), config.warnings.len()), ("info", 0));
     assert!(config.webhook.secrets.is_empty());
 }
@@ -254,7 +255,7 @@ fn stages_and_other_values_arrive() {
         Some(vec![(9_679_730, 77_186_758), (1, 142)])
     );
     let erp = config.erp.unwrap();
-    assert_eq!((erp.body, config.dedupe), (Body::Form, Dedupe::Event));
+    assert_eq!((erp.body, config.rules.dedupe), (Body::Form, Dedupe::Event));
     assert_eq!(erp.field_external_id.as_deref(), Some("field_1050"));
     assert_eq!((config.listen.host.as_str(), config.listen.port), ("0.0.0.0", 0));
     assert_eq!(config.log.format, Some(LogFormat::Json));

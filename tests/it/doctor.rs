@@ -1,11 +1,15 @@
 //! `doctor` finds each fault, says what to do, and shows no secret.
 
-use axum::Router;
-use sandbox::free_port;
-use serde::Deserialize;
-use serde_json::Value;
+use std::time::Duration;
 
-use crate::world::{Begin as _, NOWHERE, World, given};
+use axum::Router;
+use futures_util::future::join_all;
+use inngest::signing::SigningKey;
+use sandbox::{AmoCrmFailure, free_port};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::world::{Begin as _, NOWHERE, World, given, http_client};
 
 /// The events of a lead for which the service needs webhooks.
 const EVENTS: [&str; 3] = ["status_lead", "add_lead", "restore_lead"];
@@ -28,7 +32,19 @@ async fn all_is_well() -> World<()> {
         .variable("CRM_FIELD_EXTERNAL_ID", "field_1041");
     let world = world.unserved().await;
     world.amocrm.set_webhook(&hook(&world), &EVENTS, false);
+    register(&world).await;
     world
+}
+
+/// Lets Inngest know a function of the service.
+async fn register(world: &World<()>) {
+    let step = json!({ "id": "step", "name": "step", "runtime": { "type": "http", "url": "https://deals.example.org/" } });
+    let function = json!({ "id": "prometei-flow-fn", "name": "fn", "triggers": [], "steps": { "step": step } });
+    let payload = json!({ "appName": "prometei-flow", "v": "0.1", "functions": [function] });
+    let token = SigningKey::new(&world.variables["INNGEST_SIGNING_KEY"]).api_token().unwrap();
+    let request = http_client().post(format!("{}/fn/register", world.inngest_url));
+    let answer = request.bearer_auth(token).body(payload.to_string()).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
 }
 
 /// The address of the service's webhook in amoCRM.
@@ -82,6 +98,7 @@ async fn where_all_is_well_every_line_says_so() {
             "variables",
             "inngest api",
             "inngest events",
+            "inngest registration",
             "tls",
             "clock",
             "amocrm token",
@@ -139,6 +156,15 @@ async fn the_event_key_is_accepted_here_when_it_is_accepted_from_the_service() {
 }
 
 #[tokio::test]
+async fn functions_that_inngest_does_not_know_are_found() {
+    let world = given().signed().unserved().await;
+    let found = world.finds(&[], "inngest registration").await;
+    assert_found(&found, "warning", "start the service: it registers itself");
+    let by_hand = world.finds(&[("INNGEST_SERVE_ORIGIN", "")], "inngest registration").await;
+    assert_found(&by_hand, "warning", "sync the app in the Inngest dashboard");
+}
+
+#[tokio::test]
 async fn what_stands_before_inngest_is_not_taken_for_inngest() {
     let world = all_is_well().await;
     for (status, says) in [
@@ -163,11 +189,31 @@ async fn what_stands_before_inngest_is_not_taken_for_inngest() {
 #[tokio::test]
 async fn a_token_that_amocrm_refuses_is_found() {
     let world = all_is_well().await;
-    world.amocrm.revoke();
-    let found = world.finds(&[], "amocrm token").await;
-    assert_found(&found, "error", "amocrm authorize");
     let found = world.finds(&[("AMOCRM_BASE_URL", NOWHERE)], "amocrm token").await;
     assert_found(&found, "error", "no connection");
+    world.amocrm.revoke();
+    for _ in 0..2 {
+        let found = world.finds(&[], "amocrm token").await;
+        assert_found(&found, "error", "amocrm authorize");
+    }
+    assert_eq!(world.amocrm.exchanges(), 1, "a dead token is not offered again");
+}
+
+#[tokio::test]
+async fn programs_at_once_spend_a_refresh_token_once() {
+    let world = all_is_well().await;
+    for exchanges in 1..=3 {
+        let slow = AmoCrmFailure::Slow(Duration::from_secs(1));
+        world.amocrm.fail_next_exchange(1, slow);
+        let programs = [world.findings(&[]), world.findings(&[]), world.findings(&[])];
+        for findings in join_all(programs).await {
+            let bad: Vec<_> = findings.iter().filter(|finding| finding.status != "ok").collect();
+            assert!(bad.is_empty(), "{bad:#?}");
+        }
+        assert_eq!(world.amocrm.exchanges(), exchanges);
+        world.amocrm.expire_tokens();
+    }
+    assert_eq!(world.amocrm.refresh_tokens_spent_twice(), 0);
 }
 
 #[tokio::test]

@@ -11,9 +11,9 @@ use crate::world::{Answer, Begin as _, NOWHERE, World, eventually, given};
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=UTF-8";
 
-/// The largest webhook, and the bytes of all that are read at once.
-const WEBHOOK: usize = 256 * 1024;
-const WEBHOOKS: usize = 16 * 1024 * 1024;
+/// The largest webhook, and how many of them are held at once.
+const WEBHOOK: usize = 4 * 1024 * 1024;
+const WEBHOOKS: usize = 8;
 
 /// The largest call.
 const CALL: usize = 16 * 1024 * 1024;
@@ -111,25 +111,51 @@ async fn the_secret_is_looked_at_before_the_body_is_whatever_its_size() {
     }
 }
 
+/// A webhook that is larger than an ordinary one by a megabyte.
+fn large() -> Vec<u8> {
+    vec![b'x'; 1024 * 1024 + 64 * 1024]
+}
+
 #[tokio::test]
 async fn webhooks_that_are_being_read_hold_so_many_bytes_and_no_more() {
     let world = service().await;
     let path = world.webhook_path();
-    let head = world.form_head(&path, "Transfer-Encoding: chunked\r\nExpect: 100-continue");
+    let head = world.form_head(&path, "Transfer-Encoding: chunked");
     let mut being_read = Vec::new();
-    for _ in 0..WEBHOOKS / WEBHOOK {
+    for _ in 0..WEBHOOKS {
         let mut webhook = world.connect().await;
         webhook.sends(&head).await;
-        assert_eq!(webhook.status().await, 100, "the service waits for the body");
+        webhook.sends(chunk(WEBHOOK)).await;
         being_read.push(webhook);
     }
-    let over = world.post_form(&path, bodies::ORIGINAL).await;
-    assert_eq!(over.status, 503, "amoCRM repeats it");
-    being_read.pop();
-    eventually("there is room again", async || {
-        (world.post_form(&path, bodies::ORIGINAL).await.status == 200).then_some(())
+    eventually("the room for large ones is used up", async || {
+        (world.send(Method::POST, &path, large()).await.status == 503).then_some(())
     })
     .await;
+    let ordinary = world.post_form(&path, bodies::ORIGINAL).await;
+    assert_eq!(ordinary.status, 200, "the others have theirs");
+    being_read.pop();
+    eventually("there is room again", async || {
+        (world.send(Method::POST, &path, large()).await.status == 200).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_that_was_announced_and_does_not_come_takes_no_room() {
+    let world = service().await;
+    let path = world.webhook_path();
+    let mut announced = Vec::new();
+    for framing in [format!("Content-Length: {WEBHOOK}"), "Transfer-Encoding: chunked".to_owned()] {
+        let head = world.form_head(&path, &format!("{framing}\r\nExpect: 100-continue"));
+        for _ in 0..4 * WEBHOOKS {
+            let mut webhook = world.connect().await;
+            webhook.sends(&head).await;
+            assert_eq!(webhook.status().await, 100, "the service waits for the body");
+            announced.push(webhook);
+        }
+    }
+    assert_eq!(world.send(Method::POST, &path, large()).await.status, 200);
 }
 
 #[tokio::test]
@@ -188,7 +214,8 @@ async fn strangers_find_nothing_else() {
 async fn operators_see_readiness_and_numbers() -> io::Result<()> {
     let world = service().await;
     world.webhook(45_721_053).await;
-    assert_eq!(world.admin_page("/readyz").await.json(), json!({ "status": "ready" }));
+    let ready = world.admin_page("/readyz").await;
+    assert_eq!((ready.status, &ready.json()["status"]), (200, &json!("ready")));
     assert_eq!(world.waiting().await, 1);
     let accepted = "webhooks_received_total{outcome=\"accepted\"}";
     assert_eq!(world.metric(accepted).await, Some(1));

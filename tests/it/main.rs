@@ -12,4 +12,6 @@ mod full_disk;
 mod http;
 mod kill;
 mod replicas;
+mod silence;
+mod webhook_forms;
 mod world;

@@ -12,6 +12,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// [`inngest::Error`] that is tried again, and the decision would be lost silently.
 pub struct Error {
     retry: Retry,
+    waits_for: Option<WaitsFor>,
     cause: Box<dyn StdError + Send + Sync>,
 }
 
@@ -26,10 +27,49 @@ pub enum Retry {
     Never,
 }
 
+/// What has to change before a deal can get its record: something that passes by itself, or a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WaitsFor {
+    /// The ERP answers again.
+    Erp,
+    /// amoCRM answers again.
+    AmoCrm,
+    /// A consent is given in amoCRM.
+    Consent,
+    /// A person decides.
+    Person,
+}
+
+impl WaitsFor {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Erp, Self::AmoCrm, Self::Consent, Self::Person];
+
+    /// The name that an error of this kind has in Inngest: the failure handler knows it by that.
+    pub fn error_name(self) -> &'static str {
+        match self {
+            Self::Erp => "ErpUnavailable",
+            Self::AmoCrm => "AmoCrmUnavailable",
+            Self::Consent => "ConsentNeeded",
+            Self::Person => "PersonNeeded",
+        }
+    }
+
+    /// What an error with this name waits for. `None`: it may go better the next time, for all that is known.
+    pub fn of_error(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|waits_for| waits_for.error_name() == name)
+    }
+}
+
 impl Error {
     /// `cause`, with this decision.
     pub fn new(retry: Retry, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { retry, cause: cause.into() }
+        Self { retry, waits_for: None, cause: cause.into() }
+    }
+
+    /// The same error, which lasts as long as this does.
+    #[must_use]
+    pub fn waiting_for(self, waits_for: WaitsFor) -> Self {
+        Self { waits_for: Some(waits_for), ..self }
     }
 
     /// `cause` may have passed by the next attempt.
@@ -51,11 +91,19 @@ impl Error {
     pub fn retry(&self) -> Retry {
         self.retry
     }
+
+    /// What it lasts as long as, where that is known.
+    pub fn waits_for(&self) -> Option<WaitsFor> {
+        self.waits_for
+    }
 }
 
 impl From<Error> for inngest::Error {
-    fn from(Error { retry, cause }: Error) -> Self {
-        let error = Self::new(cause);
+    fn from(Error { retry, waits_for, cause }: Error) -> Self {
+        let mut error = Self::new(cause);
+        if let Some(waits_for) = waits_for {
+            error = error.named(waits_for.error_name());
+        }
         match retry {
             Retry::Again => error,
             Retry::NotBefore(delay) => error.retry_after(delay),
@@ -84,7 +132,7 @@ mod tests {
     use std::io;
     use std::time::Duration;
 
-    use super::{Error, Result, Retry};
+    use super::{Error, Result, Retry, WaitsFor};
 
     #[test]
     fn a_decision_passes_through_a_bare_question_mark() {
@@ -100,6 +148,14 @@ mod tests {
             let error = step(Err(Error::new(retry, io::Error::other("disk on fire")))).unwrap_err();
             assert_eq!((error.retry(), error.to_string().as_str()), (expected, "disk on fire"));
         }
+    }
+
+    #[test]
+    fn what_is_waited_for_is_known_again_by_the_name_of_the_error() {
+        for waits_for in WaitsFor::ALL {
+            assert_eq!(WaitsFor::of_error(waits_for.error_name()), Some(waits_for));
+        }
+        assert_eq!(WaitsFor::of_error("Error"), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! An implementation decides in its [`Error`] whether to ask it again: yes, not before some time, or never.
 
 mod error;
+mod reconcile;
 
 use std::future::Future;
 
@@ -10,25 +11,21 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
-use crate::webhook::Action;
-pub use error::{Error, Result, Retry};
+pub use error::{Error, Result, Retry, WaitsFor};
+pub use reconcile::{FeedPage, FeedWindow, LeadEvent, LeadFeed, ReconcileLog, Sight};
 
 /// The ERP, as far as deals are concerned.
 pub trait Erp: Send + Sync + 'static {
     /// Creates one record for `deal`, at most once per [`DealKey`].
     fn create(&self, deal: &Deal) -> impl Future<Output = Result<Created>> + Send;
 
-    /// Notes, where people look for it, that the run `run_id` ended without a record for `key`, and why. A deal that
-    /// has its record is left alone. Does nothing by default.
-    fn note_failure(
-        &self,
-        key: &DealKey,
-        run_id: &str,
-        reason: &str,
-    ) -> impl Future<Output = Result<()>> + Send {
-        let _ = (key, run_id, reason);
-        std::future::ready(Ok(()))
-    }
+    /// Notes that a run ended without a record for its deal, so that people see it and it is sent again. A deal that has
+    /// its record is left alone.
+    fn note_failure(&self, failure: &FailedDeal) -> impl Future<Output = Result<()>> + Send;
+
+    /// Notes that the deal needs no record, and why: it is not sent again until it is reported anew. A deal that has
+    /// its record is left alone.
+    fn not_needed(&self, key: &DealKey, reason: &str) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// The sales CRM.
@@ -64,9 +61,36 @@ pub enum DealKey {
         account_id: Option<u64>,
         /// The lead.
         lead_id: u64,
+        /// What reported it: the id of the event, and of an event that is sent again that of the first one.
+        delivery_id: String,
     },
-    /// A `crm/create-deal` run: a retry is the same deal, a deliberate replay is a new one.
+    /// The first run of a `crm/create-deal` event: a retry is the same deal, and so is an event that was sent again after
+    /// a failure. A replay by a person is a new one.
     Run(String),
+}
+
+/// A deal whose run has ended without a record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FailedDeal {
+    /// The deal.
+    pub key: DealKey,
+    /// The run.
+    pub run_id: String,
+    /// Why.
+    pub reason: String,
+    /// What has to change first, where that is known.
+    pub waits_for: Option<WaitsFor>,
+    /// The event by which it can be sent again. None: its data cannot be read, and would not be the next time.
+    pub event: Option<ResentEvent>,
+}
+
+/// An event that stands for the same deal as the one that came first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResentEvent {
+    /// Its name.
+    pub name: &'static str,
+    /// Its data.
+    pub data: Value,
 }
 
 /// The ERP has the record.
@@ -96,71 +120,7 @@ pub struct Lead {
     pub name: Option<String>,
     /// Its price in whole units of the account's currency; may be absent or zero.
     pub price: Option<Number>,
-}
-
-/// amoCRM's own record of what happened to leads.
-pub trait LeadFeed: Send + Sync + 'static {
-    /// One page, from 1, of the events in `window` that can put a lead into a stage.
-    fn page(&self, window: &FeedWindow, page: u32)
-    -> impl Future<Output = Result<FeedPage>> + Send;
-
-    /// The (pipeline, status) that a lead is in now; `None` when amoCRM shows no such lead.
-    fn stage(&self, lead_id: u64) -> impl Future<Output = Result<Option<(u64, u64)>>> + Send;
-}
-
-/// What reconciliation remembers, durably.
-pub trait ReconcileLog: Send + Sync + 'static {
-    /// What the next run must read: from before the end of the last one.
-    fn window(&self) -> impl Future<Output = Result<FeedWindow>> + Send;
-
-    /// Those of `events` that no run has handled, and whose lead no webhook has reported since.
-    fn news(&self, events: Vec<LeadEvent>) -> impl Future<Output = Result<Vec<LeadEvent>>> + Send;
-
-    /// Marks events as handled that turned out to be of no concern.
-    fn dismiss(&self, events: &[LeadEvent]) -> impl Future<Output = Result<()>> + Send;
-
-    /// `window` was read to its end, and `missed` were sent on. May be called twice.
-    fn reconciled(
-        &self,
-        window: &FeedWindow,
-        missed: &[LeadEvent],
-    ) -> impl Future<Output = Result<()>> + Send;
-}
-
-/// A stretch of time, both ends included.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FeedWindow {
-    /// Its beginning.
-    pub from: Timestamp,
-    /// Its end.
-    pub to: Timestamp,
-    /// This is the long look back that is taken once a day.
-    pub sweep: bool,
-}
-
-/// One page of the feed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FeedPage {
-    /// The events on it.
-    pub events: Vec<LeadEvent>,
-    /// There is another page.
-    pub more: bool,
-}
-
-/// Something that can have put a lead into a stage.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LeadEvent {
-    /// amoCRM's id of the event.
-    pub id: String,
-    /// What happened.
-    pub action: Action,
-    /// The lead.
-    pub lead_id: u64,
-    /// The account.
-    pub account_id: Option<u64>,
-    /// When.
-    pub at: Timestamp,
-    /// The (pipeline, status) that the lead entered, where the event says so.
+    /// The (pipeline, status) it is in, where amoCRM says so. Not part of what a run returns.
+    #[serde(skip)]
     pub stage: Option<(u64, u64)>,
 }

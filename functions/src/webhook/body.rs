@@ -1,6 +1,6 @@
 //! The leads that a body names, and which of them make a deal.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, btree_map, hash_map};
 use std::fmt;
 
 use serde::Serialize;
@@ -40,11 +40,20 @@ pub struct AmoCrmWebhook {
     /// When we received the webhook, ISO 8601.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub received_at: Option<String>,
+    /// The event that reported the lead first: the same in every event that is sent again. Absent where it does not
+    /// matter, or is the id of the event itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery_id: Option<String>,
 }
 
 impl AmoCrmWebhook {
     /// The name of the event.
     pub const EVENT_NAME: &'static str = "amocrm/webhook";
+
+    /// The (pipeline, status) that the lead entered. `None` where the webhook does not name both.
+    pub fn stage(&self) -> Option<(u64, u64)> {
+        self.pipeline_id.zip(self.status_id)
+    }
 }
 
 /// Narrows the leads of webhooks. The default accepts them all.
@@ -66,12 +75,14 @@ impl LeadFilter {
         self.account_id.zip(account_id).is_some_and(|(ours, theirs)| ours != theirs)
     }
 
-    /// Whether `lead` makes a deal.
+    /// Whether `lead` makes a deal, or may make one: where no stage is named, the lead has to be looked at.
     fn accepts(&self, lead: &AmoCrmWebhook) -> bool {
-        !self.is_foreign(lead.account_id)
-            && self.trigger_statuses.as_ref().is_none_or(|pairs| {
-                lead.pipeline_id.zip(lead.status_id).is_some_and(|stage| pairs.contains(&stage))
-            })
+        !self.is_foreign(lead.account_id) && lead.stage().is_none_or(|stage| self.makes_deal(stage))
+    }
+
+    /// Whether a lead that is in `stage` makes a deal.
+    pub fn makes_deal(&self, stage: (u64, u64)) -> bool {
+        self.trigger_statuses.as_ref().is_none_or(|stages| stages.contains(&stage))
     }
 }
 
@@ -86,6 +97,8 @@ pub struct Parsed {
     pub problems: Vec<Problem>,
     /// Whether anything in the body had the form of a webhook, of leads or of something else.
     pub is_webhook: bool,
+    /// Whether there were more entries than were to be read.
+    pub cut: bool,
 }
 
 /// Why an entry of a body could not be used.
@@ -103,64 +116,120 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Reads the decoded `key=value` pairs of a body, in any order: the leads that `filter` accepts. Nothing that stands in
-/// them makes it fail.
-///
-/// The filter looks at every entry before a lead's entries are made one: a lead that is named under two
-/// stages counts when either of them does.
-pub fn leads_matching<'a>(
-    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
-    filter: &LeadFilter,
-) -> Parsed {
-    let mut parsed = Parsed::default();
-    let (mut account, mut lead_account, mut subdomain) = (None, None, None);
-    let mut entries: BTreeMap<(Action, Index<'a>), Entry> = BTreeMap::new();
-    for (key, value) in pairs {
-        let place = place(key);
-        parsed.is_webhook |= place.is_some();
+/// The decoded fields of a body, added one by one in any order. Only what names leads is kept of them, and nothing that
+/// stands in them makes it fail.
+#[derive(Debug)]
+pub struct Fields {
+    limit: usize,
+    account: Option<u64>,
+    /// Older bodies name the account only in a lead.
+    lead_account: Option<u64>,
+    subdomain: Option<String>,
+    entries: BTreeMap<(Action, Index), Entry>,
+    /// Entries of "unsorted" that ended otherwise than by acceptance.
+    declined: HashSet<Index>,
+    is_webhook: bool,
+    cut: bool,
+}
+
+impl Fields {
+    /// None so far. At most `limit` entries will be read.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            account: None,
+            lead_account: None,
+            subdomain: None,
+            entries: BTreeMap::new(),
+            declined: HashSet::new(),
+            is_webhook: false,
+            cut: false,
+        }
+    }
+
+    /// Adds a field.
+    pub fn add(&mut self, key: &str, value: &str) {
+        let place = place(key).or_else(|| place(&encoded_twice(key)?));
+        self.is_webhook |= place.is_some();
         match place {
-            Some(Place::AccountId) => account = account.or(number(value)),
+            Some(Place::AccountId) => self.account = self.account.or(number(value)),
             Some(Place::Subdomain) if (1..=SUBDOMAIN_LIMIT).contains(&value.len()) => {
-                subdomain.get_or_insert_with(|| value.to_owned());
+                self.subdomain.get_or_insert_with(|| value.to_owned());
             }
             Some(Place::Lead(action, index, field)) => {
-                let entry = entries.entry((action, index)).or_default();
-                match field {
-                    LeadField::Id => entry.set_id(value),
-                    LeadField::PipelineId => entry.pipeline_id = number(value),
-                    LeadField::StatusId => entry.status_id = number(value),
-                    LeadField::OldPipelineId => entry.old_pipeline_id = number(value),
-                    LeadField::OldStatusId => entry.old_status_id = number(value),
-                    LeadField::AccountId => lead_account = lead_account.or(number(value)),
-                    LeadField::Other => {}
+                if field == LeadField::AccountId {
+                    self.lead_account = self.lead_account.or(number(value));
+                }
+                let full = self.entries.len() >= self.limit;
+                match self.entries.entry((action, index)) {
+                    btree_map::Entry::Occupied(mut entry) => entry.get_mut().set(field, value),
+                    btree_map::Entry::Vacant(_) if full => self.cut = true,
+                    btree_map::Entry::Vacant(entry) => {
+                        entry.insert(Entry::default()).set(field, value);
+                    }
                 }
             }
-            Some(Place::Subdomain | Place::Elsewhere) | None => {}
+            Some(Place::UnsortedEnd(index)) if value != "accept" => {
+                if self.declined.len() < self.limit {
+                    self.declined.insert(index);
+                } else {
+                    self.cut = true;
+                }
+            }
+            Some(Place::UnsortedEnd(_) | Place::Subdomain | Place::Elsewhere) | None => {}
         }
     }
-    // Older bodies name the account only in a lead.
-    let account = account.or(lead_account);
 
-    let mut seen = HashSet::new();
-    for ((action, index), entry) in entries {
-        match entry.lead(action, account, subdomain.as_deref()) {
-            Err(_) if filter.is_foreign(account) => parsed.filtered_out += 1,
-            Err(what) => {
-                parsed.problems.push(Problem { entry: index.entry(action), what });
+    /// What they say: the leads that `filter` accepts.
+    ///
+    /// The filter looks at every entry before a lead's entries are made one: a lead that is named under two
+    /// stages counts when either of them does.
+    pub fn parsed(self, filter: &LeadFilter) -> Parsed {
+        let account = self.account.or(self.lead_account);
+        let mut parsed = Parsed { is_webhook: self.is_webhook, cut: self.cut, ..Parsed::default() };
+        let mut seen = HashMap::new();
+        for ((action, index), entry) in self.entries {
+            if action == Action::Accept && self.declined.contains(&index.outer()) {
+                continue;
             }
-            Ok(lead) if !filter.accepts(&lead) => parsed.filtered_out += 1,
-            Ok(lead) => {
-                if seen.insert(lead.lead_id) {
-                    parsed.leads.push(lead);
+            match entry.lead(action, account, self.subdomain.as_deref()) {
+                Err(_) if filter.is_foreign(account) => parsed.filtered_out += 1,
+                Err(what) => {
+                    parsed.problems.push(Problem { entry: index.entry(action), what });
                 }
+                Ok(lead) if !filter.accepts(&lead) => parsed.filtered_out += 1,
+                Ok(lead) => match seen.entry(lead.lead_id) {
+                    hash_map::Entry::Vacant(first) => {
+                        first.insert(parsed.leads.len());
+                        parsed.leads.push(lead);
+                    }
+                    // An entry that names no stage proves less: the lead may have left the stage again by the time it
+                    // is looked at.
+                    hash_map::Entry::Occupied(first) => {
+                        let first = &mut parsed.leads[*first.get()];
+                        if first.stage().is_none() && lead.stage().is_some() {
+                            *first = lead;
+                        }
+                    }
+                },
             }
         }
+        parsed
     }
-    parsed
+}
+
+/// Relays are known to encode a body that is encoded already: `leads%5Bstatus%5D` is then what decoding gives.
+fn encoded_twice(key: &str) -> Option<String> {
+    let bracket = |code| key.contains(code);
+    (bracket("%5B") || bracket("%5b")).then(|| {
+        [("%5B", "["), ("%5b", "["), ("%5D", "]"), ("%5d", "]")]
+            .iter()
+            .fold(key.to_owned(), |key, (code, bracket)| key.replace(code, bracket))
+    })
 }
 
 /// The fields of one `leads[action][n]`, gathered from wherever they stand in the body.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Entry {
     id: Option<Result<u64, &'static str>>,
     pipeline_id: Option<u64>,
@@ -170,6 +239,17 @@ struct Entry {
 }
 
 impl Entry {
+    fn set(&mut self, field: LeadField, value: &str) {
+        match field {
+            LeadField::Id => self.set_id(value),
+            LeadField::PipelineId => self.pipeline_id = number(value),
+            LeadField::StatusId => self.status_id = number(value),
+            LeadField::OldPipelineId => self.old_pipeline_id = number(value),
+            LeadField::OldStatusId => self.old_status_id = number(value),
+            LeadField::AccountId | LeadField::Other => {}
+        }
+    }
+
     fn set_id(&mut self, value: &str) {
         let id = number(value).ok_or("its id is no positive number");
         self.id = Some(match self.id {
@@ -194,6 +274,7 @@ impl Entry {
             old_status_id: self.old_status_id,
             action: Some(action),
             received_at: None,
+            delivery_id: None,
         })
     }
 }

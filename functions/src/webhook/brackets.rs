@@ -5,6 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The levels of a path that are told apart: more than any path has that matters.
+const DEPTH: usize = 8;
+
 /// What happened to a lead, in amoCRM's words. Only these make a deal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -15,17 +18,21 @@ pub enum Action {
     Add,
     /// The lead was taken out of the bin.
     Restore,
+    /// The lead was accepted from "unsorted". The webhook does not say into which stage.
+    Accept,
 }
 
 /// Where a key points.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Place<'a> {
+pub(super) enum Place {
     /// `account[id]`
     AccountId,
     /// `account[subdomain]`
     Subdomain,
-    /// `leads[action][n]...`, under an action that makes a deal.
-    Lead(Action, Index<'a>, LeadField),
+    /// `leads[action][n]...`, under an action that makes a deal; or a lead that came out of "unsorted".
+    Lead(Action, Index, LeadField),
+    /// `unsorted[delete][n][action]`: what ended entry `n`.
+    UnsortedEnd(Index),
     /// Any other path in brackets: another entity, another action.
     Elsewhere,
 }
@@ -43,56 +50,82 @@ pub(super) enum LeadField {
     Other,
 }
 
-/// The `n` of an entry, sorted by value; and a second one where the level is doubled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Index<'a> {
-    number: u64,
-    text: &'a str,
-    inner: &'a str,
+/// The `n` of an entry, and a second one where the level is doubled. `[]`, "the next", has no number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Index {
+    number: Option<u64>,
+    inner: Option<u64>,
 }
 
-impl<'a> Index<'a> {
-    fn new(text: &'a str) -> Self {
-        Self { number: text.parse().unwrap_or(u64::MAX), text, inner: "" }
+impl Index {
+    fn new(text: &str) -> Self {
+        Self { number: index_number(text), inner: None }
+    }
+
+    fn with_inner(text: &str, inner: &str) -> Self {
+        Self { number: index_number(text), inner: index_number(inner) }
+    }
+
+    /// The entry around a lead of it.
+    pub(super) fn outer(self) -> Self {
+        Self { inner: None, ..self }
     }
 
     /// The entry as a person would look for it in the body.
-    pub(super) fn entry(&self, action: Action) -> String {
-        let action = match action {
-            Action::Status => "status",
-            Action::Add => "add",
-            Action::Restore => "restore",
+    pub(super) fn entry(self, action: Action) -> String {
+        let number = self.number.map(|number| number.to_string()).unwrap_or_default();
+        let path = match action {
+            Action::Status => "leads[status]",
+            Action::Add => "leads[add]",
+            Action::Restore => "leads[restore]",
+            Action::Accept => "unsorted[delete]",
         };
-        format!("leads[{action}][{:.20}]", self.text)
+        format!("{path}[{number}]")
     }
 }
 
+/// Numbers that are too large become one: the entry is then seen to have several ids.
+fn index_number(text: &str) -> Option<u64> {
+    (!text.is_empty()).then(|| text.parse().unwrap_or(u64::MAX))
+}
+
 /// The place that `key` points to; `None` when it has no brackets.
-pub(super) fn place(key: &str) -> Option<Place<'_>> {
-    let path = segments(key)?;
-    Some(match path.as_slice() {
+pub(super) fn place(key: &str) -> Option<Place> {
+    let mut path = [""; DEPTH];
+    let levels = segments(key, &mut path)?;
+    Some(match &path[..levels] {
         ["account", "id", rest @ ..] if is_value(rest) => Place::AccountId,
         ["account", "subdomain", rest @ ..] if is_value(rest) => Place::Subdomain,
-        ["leads", action, rest @ ..] => match (action_of(action), rest) {
-            (Some(action), [index, field @ ..]) => lead(action, index, field),
-            _ => Place::Elsewhere,
-        },
+        ["leads", action, index, field @ ..] => {
+            action_of(action).map_or(Place::Elsewhere, |action| lead(action, index, field))
+        }
+        ["unsorted", "delete", index, field @ ..] if is_index(index) => unsorted(index, field),
         _ => Place::Elsewhere,
     })
 }
 
-fn lead<'a>(action: Action, index: &'a str, path: &[&'a str]) -> Place<'a> {
+fn lead(action: Action, index: &str, path: &[&str]) -> Place {
     let (index, field) = match path {
         // The level of the index is absent, the entry stands alone: `leads[status][id]`.
         _ if !is_index(index) => (Index::new("0"), field_of(index, path)),
         // The level of the index is doubled: `leads[status][0][0][id]`.
         [inner, field, rest @ ..] if is_index(inner) => {
-            (Index { inner, ..Index::new(index) }, field_of(field, rest))
+            (Index::with_inner(index, inner), field_of(field, rest))
         }
         [field, rest @ ..] => (Index::new(index), field_of(field, rest)),
         [] => (Index::new(index), LeadField::Other),
     };
     Place::Lead(action, index, field)
+}
+
+fn unsorted(index: &str, path: &[&str]) -> Place {
+    match path {
+        ["action", rest @ ..] if is_value(rest) => Place::UnsortedEnd(Index::new(index)),
+        ["accept_result", "leads", inner] if is_index(inner) => {
+            Place::Lead(Action::Accept, Index::with_inner(index, inner), LeadField::Id)
+        }
+        _ => Place::Elsewhere,
+    }
 }
 
 fn field_of(name: &str, rest: &[&str]) -> LeadField {
@@ -127,14 +160,15 @@ fn is_index(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// `leads[status][0][id]` as `leads`, `status`, `0`, `id`. `None` when there are no well-formed brackets.
-fn segments(key: &str) -> Option<Vec<&str>> {
+/// Splits `leads[status][0][id]` into `leads`, `status`, `0`, `id`, as far as `path` has room, and returns how many these
+/// are. `None` when there are no well-formed brackets.
+fn segments<'k>(key: &'k str, path: &mut [&'k str; DEPTH]) -> Option<usize> {
     let (root, mut rest) = key.split_at(key.find('[')?);
-    let mut path = vec![root];
-    while !rest.is_empty() {
-        let (segment, after) = rest.strip_prefix('[')?.split_once(']')?;
-        path.push(segment);
-        rest = after;
+    path[0] = root;
+    let mut levels = 1;
+    while !rest.is_empty() && levels < DEPTH {
+        (path[levels], rest) = rest.strip_prefix('[')?.split_once(']')?;
+        levels += 1;
     }
-    Some(path)
+    Some(levels)
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
-use super::body::{AmoCrmWebhook, LeadFilter, Parsed, leads_matching, number};
+use super::body::{AmoCrmWebhook, Fields, LeadFilter, Parsed, number};
 use super::brackets::Action;
 
 /// The event data names no lead. Trying again cannot help.
@@ -28,6 +28,7 @@ impl AmoCrmWebhook {
             old_status_id: id("oldStatusId"),
             action: data.get("action").and_then(|action| Action::deserialize(action).ok()),
             received_at: text("receivedAt"),
+            delivery_id: text("deliveryId"),
         })
     }
 }
@@ -55,9 +56,14 @@ pub fn leads_in_event(
 }
 
 fn body_of(pairs: &Map<String, Value>, filter: &LeadFilter) -> Parsed {
-    let pairs: Vec<(&str, Cow<'_, str>)> =
-        pairs.iter().filter_map(|(key, value)| Some((key.as_str(), value_text(value)?))).collect();
-    leads_matching(pairs.iter().map(|(key, value)| (*key, value.as_ref())), filter)
+    // Inngest bounds the size of an event, and nothing that is left out here would be seen again.
+    let mut fields = Fields::new(usize::MAX);
+    for (key, value) in pairs {
+        if let Some(value) = value_text(value) {
+            fields.add(key, &value);
+        }
+    }
+    fields.parsed(filter)
 }
 
 /// A value of a form: a text, a number, or the first of a list of them.

@@ -1,14 +1,22 @@
 use serde_json::{Map, Value, json};
 
-use super::{Action, AmoCrmWebhook, LeadFilter, Parsed, leads_in_event, leads_matching};
+use super::{Action, AmoCrmWebhook, Fields, LeadFilter, Parsed, leads_in_event};
 
 /// Reads pairs as people write them down: decoded, joined by `&`.
 fn parse(body: &str) -> Parsed {
-    leads_matching(pairs(body), &LeadFilter::default())
+    filtered(body, &LeadFilter::default())
 }
 
-fn pairs(body: &str) -> impl Iterator<Item = (&str, &str)> {
-    body.split('&').filter_map(|pair| pair.split_once('='))
+fn filtered(body: &str, filter: &LeadFilter) -> Parsed {
+    fields(body, usize::MAX).parsed(filter)
+}
+
+fn fields(body: &str, limit: usize) -> Fields {
+    let mut fields = Fields::new(limit);
+    for (key, value) in body.split('&').filter_map(|pair| pair.split_once('=')) {
+        fields.add(key, value);
+    }
+    fields
 }
 
 fn ids(parsed: &Parsed) -> Vec<(Action, u64)> {
@@ -47,6 +55,7 @@ fn a_stage_change_says_which_lead_moved_from_where_to_where() {
         old_status_id: Some(77_186_754),
         action: Some(Action::Status),
         received_at: None,
+        delivery_id: None,
     };
     assert_eq!(parsed, Parsed { leads: vec![moved], is_webhook: true, ..Parsed::default() });
 }
@@ -91,7 +100,8 @@ fn other_actions_and_entities_are_webhooks_that_do_not_concern_us() {
         "leads[update][0][id]=30052055&leads[update][0][name]=TEST&account[id]=16700680",
         "leads[delete][0][id]=30052055&leads[delete][0][status_id]=17944873",
         "leads[delete]=30052055",
-        "unsorted[delete][0][action]=accept&unsorted[delete][0][accept_result][leads][0]=2132111",
+        "unsorted[delete][0][action]=decline&unsorted[delete][0][accept_result][leads][0]=2132111",
+        "unsorted[add][0][accept_result][leads][0]=1&unsorted[delete][0][action]=accept",
         "task[update][0][0][id]=5&contacts[add][0][id]=6",
     ] {
         let parsed = parse(body);
@@ -158,7 +168,7 @@ fn levels_may_be_doubled_absent_or_wrapped_in_a_list() {
 fn stages_are_compared_as_pairs_and_other_accounts_are_ignored() {
     let filter = LeadFilter { account_id: Some(1), trigger_statuses: Some(vec![(9, 142)]) };
     let accepted = |body: &str| {
-        let parsed = leads_matching(pairs(body), &filter);
+        let parsed = filtered(body, &filter);
         (parsed.leads.len(), parsed.filtered_out)
     };
     let at = |pipeline, status, account: &str| {
@@ -171,7 +181,64 @@ fn stages_are_compared_as_pairs_and_other_accounts_are_ignored() {
     assert_eq!(accepted(&at(9, 142, "")), (1, 0), "an older body names no account");
     assert_eq!(accepted(&at(9, 142, "&account[id]=2")), (0, 1));
     assert_eq!(accepted(&at(8, 142, "&account[id]=1")), (0, 1), "won in another pipeline");
-    assert_eq!(accepted("leads[restore][0][id]=5&account[id]=1"), (0, 1), "no stage named");
+    assert_eq!(accepted("leads[restore][0][id]=5&account[id]=2"), (0, 1), "no stage, not ours");
+}
+
+#[test]
+fn an_entry_that_names_no_stage_is_not_in_another_stage() {
+    let filter = LeadFilter { account_id: None, trigger_statuses: Some(vec![(9, 142)]) };
+    for body in [
+        "leads[restore][0][id]=5",
+        "leads[status][0][id]=5&leads[status][0][status_id]=142",
+        "leads[status][0][id]=5&leads[status][0][status_id]=&leads[status][0][pipeline_id]=9",
+        "leads[status][0][id]=5&leads[status][0][status_id]=x&leads[status][0][pipeline_id]=9",
+    ] {
+        let parsed = filtered(body, &filter);
+        assert_eq!((parsed.leads.len(), parsed.leads[0].stage()), (1, None), "{body}");
+    }
+}
+
+#[test]
+fn of_two_entries_of_a_lead_the_one_that_names_its_stage_counts() {
+    let filter = LeadFilter { account_id: None, trigger_statuses: Some(vec![(9, 142)]) };
+    let body = "leads[status][0][id]=5&leads[add][0][id]=5&leads[add][0][pipeline_id]=9\
+                &leads[add][0][status_id]=142&leads[restore][0][id]=5";
+    let parsed = filtered(body, &filter);
+    assert_eq!((parsed.leads.len(), parsed.leads[0].stage()), (1, Some((9, 142))));
+}
+
+#[test]
+fn what_was_accepted_from_unsorted_names_leads() {
+    let parsed = parse(
+        "unsorted[delete][1][accept_result][leads][0]=3&unsorted[delete][1][accept_result][leads][1]=4\
+         &unsorted[delete][1][action]=accept&unsorted[delete][2][accept_result][leads][]=5\
+         &unsorted[delete][3][action]=decline&unsorted[delete][3][accept_result][leads][0]=6\
+         &unsorted[delete][4][action]=accept&unsorted[delete][4][accept_result][contacts][0]=7\
+         &unsorted[delete][5][action]=accept&unsorted[delete][5][accept_result][leads][0]=x\
+         &account[id]=1312313",
+    );
+    assert_eq!(ids(&parsed), [3, 4, 5].map(|lead| (Action::Accept, lead)));
+    assert_eq!((parsed.leads[0].account_id, parsed.leads[0].stage()), (Some(1_312_313), None));
+    let problems: Vec<_> = parsed.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(problems, ["unsorted[delete][5]: its id is no positive number"]);
+    assert_eq!(serde_json::to_value(&parsed.leads[0]).unwrap()["action"], "accept");
+}
+
+#[test]
+fn brackets_may_be_encoded_twice() {
+    let parsed = parse("leads%5Bstatus%5D%5B0%5D%5Bid%5D=5&leads%5bstatus%5d%5b1%5d%5bid%5d=6");
+    assert_eq!(ids(&parsed), [(Action::Status, 5), (Action::Status, 6)]);
+}
+
+#[test]
+fn so_many_entries_are_read_and_whole() {
+    let body = "leads[add][0][id]=1&leads[add][1][id]=2&leads[add][2][id]=3&leads[add][0][id]=1\
+                &leads[add][1][status_id]=142&leads[add][1][pipeline_id]=9";
+    for (limit, leads, cut) in [(2, 2, true), (3, 3, false)] {
+        let parsed = fields(body, limit).parsed(&LeadFilter::default());
+        assert_eq!((parsed.leads.len(), parsed.cut), (leads, cut));
+        assert_eq!(parsed.leads[1].stage(), Some((9, 142)));
+    }
 }
 
 #[test]
@@ -179,7 +246,7 @@ fn a_lead_counts_when_any_of_its_entries_is_at_a_trigger_stage() {
     let filter = LeadFilter { account_id: None, trigger_statuses: Some(vec![(9, 2)]) };
     let body = "leads[status][0][id]=5&leads[status][0][pipeline_id]=9&leads[status][0][status_id]=1\
                 &leads[add][0][id]=5&leads[add][0][pipeline_id]=9&leads[add][0][status_id]=2";
-    assert_eq!(ids(&leads_matching(pairs(body), &filter)), [(Action::Add, 5)]);
+    assert_eq!(ids(&filtered(body, &filter)), [(Action::Add, 5)]);
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use functions::ports::{AmoCrm, Authorization, Created, Deal, Erp, Error, Lead, Result};
+use functions::ports::{
+    AmoCrm, Authorization, Created, Deal, DealKey, Erp, Error, FailedDeal, Lead, Result, WaitsFor,
+};
 use inngest::Clock;
 use serde_json::{Number, json};
 
@@ -16,8 +18,13 @@ pub(crate) fn clock() -> Clock {
 #[derive(Clone, Default)]
 pub(crate) struct FakeErp {
     pub(crate) created: Arc<Mutex<Vec<Deal>>>,
+    pub(crate) failed: Arc<Mutex<Vec<FailedDeal>>>,
+    /// The leads that need no record, and why.
+    pub(crate) not_needed: Arc<Mutex<Vec<(u64, String)>>>,
     /// Deals whose name contains this are refused, without another retry.
     pub(crate) refuses: Option<&'static str>,
+    /// What they wait for then.
+    pub(crate) waits_for: Option<WaitsFor>,
     pub(crate) knows_them_all: bool,
 }
 
@@ -30,11 +37,27 @@ impl FakeErp {
 impl Erp for FakeErp {
     async fn create(&self, deal: &Deal) -> Result<Created> {
         if self.refuses.is_some_and(|name| deal.name.contains(name)) {
-            return Err(Error::never("the ERP refuses the record"));
+            let refused = Error::never("the ERP refuses the record");
+            return Err(match self.waits_for {
+                Some(waits_for) => refused.waiting_for(waits_for),
+                None => refused,
+            });
         }
         self.created.lock().unwrap().push(deal.clone());
         let reply = json!({ "status": "success", "data": { "id": "119" } });
         Ok(Created { reply, duplicate: self.knows_them_all })
+    }
+
+    async fn note_failure(&self, failure: &FailedDeal) -> Result<()> {
+        self.failed.lock().unwrap().push(failure.clone());
+        Ok(())
+    }
+
+    async fn not_needed(&self, key: &DealKey, reason: &str) -> Result<()> {
+        if let DealKey::Lead { lead_id, .. } = key {
+            self.not_needed.lock().unwrap().push((*lead_id, reason.to_owned()));
+        }
+        Ok(())
     }
 }
 
@@ -50,9 +73,15 @@ impl FakeAmoCrm {
     pub(crate) fn with(leads: &[(u64, &str, u64)]) -> Self {
         let lead = |&(id, name, price): &(u64, &str, u64)| {
             let price = Some(Number::from(price));
-            (id, Lead { id, name: Some(name.to_owned()), price })
+            (id, Lead { id, name: Some(name.to_owned()), price, stage: None })
         };
         Self { leads: leads.iter().map(lead).collect(), ..Self::default() }
+    }
+
+    /// Every lead is in this stage.
+    pub(crate) fn in_stage(mut self, stage: (u64, u64)) -> Self {
+        self.leads.values_mut().for_each(|lead| lead.stage = Some(stage));
+        self
     }
 }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use functions::HandleAmoCrmWebhook;
-use functions::ports::DealKey;
+use functions::ports::{DealKey, WaitsFor};
 use functions::webhook::LeadFilter;
 use inngest::testing::{Finished, run};
 use serde_json::{Value, json};
@@ -9,8 +9,17 @@ use serde_json::{Value, json};
 use crate::fakes::{FakeAmoCrm, FakeErp, clock};
 
 async fn with(amocrm: &FakeAmoCrm, erp: &FakeErp, data: Value) -> Finished {
+    filtered(amocrm, erp, LeadFilter::default(), data).await
+}
+
+/// Where only the stage (9, 142) makes a deal.
+async fn narrowed(amocrm: &FakeAmoCrm, erp: &FakeErp, data: Value) -> Finished {
+    let filter = LeadFilter { account_id: None, trigger_statuses: Some(vec![(9, 142)]) };
+    filtered(amocrm, erp, filter, data).await
+}
+
+async fn filtered(amocrm: &FakeAmoCrm, erp: &FakeErp, filter: LeadFilter, data: Value) -> Finished {
     let (amocrm, erp) = (amocrm.clone(), erp.clone());
-    let filter = LeadFilter::default();
     run(HandleAmoCrmWebhook { amocrm, erp, filter, clock: clock() }).event(data).await
 }
 
@@ -41,8 +50,9 @@ async fn a_lead_becomes_a_record() {
             "processedAt": "2023-11-14T22:13:20.000Z",
         }))
     );
-    let key = DealKey::Lead { account_id: Some(7), lead_id: 45_721_053 };
-    assert_eq!(erp.created.lock().unwrap().first().unwrap().key, key);
+    let key = erp.created.lock().unwrap().first().unwrap().key.clone();
+    let DealKey::Lead { account_id, lead_id, .. } = key else { panic!("{key:?}") };
+    assert_eq!((account_id, lead_id), (Some(7), 45_721_053));
     let saved = done.step("authorize-amocrm").unwrap().result.clone();
     assert_eq!(saved, Ok(json!({ "expiresAt": "2023-11-15T00:00:00Z" })), "and no token");
 }
@@ -89,6 +99,35 @@ async fn a_lead_that_stays_away_fails_the_run_and_is_named() {
 }
 
 #[tokio::test]
+async fn an_event_that_is_sent_again_is_the_same_deal() {
+    let (amocrm, erp) = (FakeAmoCrm::with(&[(1, "a", 0)]), FakeErp::default());
+    let again = json!({ "leadId": 1, "deliveryId": "01FIRST" });
+    for data in [ours(1), again.clone(), again] {
+        assert!(with(&amocrm, &erp, data).await.output().is_some());
+    }
+    let keys = erp.created.lock().unwrap().iter().map(|deal| deal.key.clone()).collect::<Vec<_>>();
+    assert_ne!(keys[0], keys[1], "without a delivery the event is one");
+    assert_eq!(keys[1], keys[2]);
+}
+
+#[tokio::test]
+async fn the_error_of_a_run_says_what_its_leads_wait_for() {
+    let run = async |erp: &FakeErp, data| {
+        let amocrm = FakeAmoCrm::with(&[(1, "away", 1), (2, "away too", 2)]);
+        let failed = with(&amocrm, erp, data).await;
+        WaitsFor::of_error(&failed.error().unwrap().name)
+    };
+    let away =
+        FakeErp { refuses: Some("away"), waits_for: Some(WaitsFor::Erp), ..FakeErp::default() };
+    assert_eq!(run(&away, ours(1)).await, Some(WaitsFor::Erp));
+    assert_eq!(run(&FakeErp::default(), ours(9)).await, Some(WaitsFor::Person), "it is absent");
+    // The third is absent, and no one thing lets them all go on.
+    assert_eq!(run(&away, three()).await, None);
+    let unknown = FakeErp { refuses: Some("away"), ..FakeErp::default() };
+    assert_eq!(run(&unknown, ours(1)).await, None);
+}
+
+#[tokio::test]
 async fn one_lead_that_fails_does_not_take_the_others_with_it() {
     let amocrm = FakeAmoCrm::with(&[(1, "first", 1), (2, "cursed", 2), (3, "third", 3)]);
     let erp = FakeErp { refuses: Some("cursed"), ..FakeErp::default() };
@@ -118,4 +157,61 @@ async fn several_leads_are_reported_in_the_order_of_the_event() {
     let ids = [0, 1, 2].map(|index| output["leads"][index]["amoCrmLead"]["id"].clone());
     assert_eq!(ids, [json!(1), json!(2), json!(3)]);
     assert_eq!(erp.names(), ["first", "Сделка #2", "third"], "no record is without a name");
+}
+
+#[tokio::test]
+async fn a_lead_whose_webhook_names_no_stage_is_looked_at() {
+    let restored = json!({ "data": { "leads[restore][0][id]": ["1"], "account[id]": ["7"] } });
+    let accepted = json!({ "leadId": 1, "accountId": 7, "action": "accept" });
+    for data in [restored, accepted] {
+        let (erp, amocrm) = (FakeErp::default(), FakeAmoCrm::with(&[(1, "Окна", 5)]));
+        let done = narrowed(&amocrm.clone().in_stage((9, 142)), &erp, data.clone()).await;
+        let lead = json!({ "id": 1, "name": "Окна", "price": 5 });
+        assert_eq!(done.output().unwrap()["amoCrmLead"], lead, "the stage is not shown");
+        assert_eq!(erp.names(), ["Окна"]);
+
+        let elsewhere = narrowed(&amocrm.in_stage((9, 143)), &erp, data).await;
+        let reason = "the webhook named no stage, and the lead is in pipeline 9, status 143, which \
+                      AMOCRM_TRIGGER_STATUSES does not list";
+        let skipped = json!([{ "id": 1, "reason": reason }]);
+        let result = json!({ "success": true, "leads": [], "skipped": skipped });
+        assert_eq!(elsewhere.output(), Some(&result));
+        assert_eq!(elsewhere.step_ids(), ["authorize-amocrm", "fetch-lead-data"]);
+        let ended = erp.not_needed.lock().unwrap().clone();
+        assert_eq!(ended, [(1, reason.to_owned())], "and is not sent again");
+        assert_eq!(erp.names(), ["Окна"], "and no second record");
+    }
+}
+
+#[tokio::test]
+async fn a_lead_that_entered_the_stage_makes_a_deal_wherever_it_is_by_now() {
+    let (erp, amocrm) = (FakeErp::default(), FakeAmoCrm::with(&[(1, "a", 5)]).in_stage((9, 143)));
+    let entered = json!({ "leadId": 1, "pipelineId": 9, "statusId": 142 });
+    assert!(narrowed(&amocrm, &erp, entered).await.output().is_some());
+    let looked_at_by_none = with(&amocrm, &erp, json!({ "leadId": 1, "action": "restore" })).await;
+    assert_eq!(looked_at_by_none.output().unwrap()["success"], true);
+    assert_eq!(erp.names(), ["a", "a"]);
+}
+
+#[tokio::test]
+async fn one_lead_that_is_skipped_is_shown_beside_one_that_has_its_record() {
+    let (erp, amocrm) = (FakeErp::default(), FakeAmoCrm::with(&[(1, "a", 1), (2, "b", 2)]));
+    let both = json!({ "data": {
+        "leads[status][0][id]": ["1"], "leads[status][0][pipeline_id]": ["9"],
+        "leads[status][0][status_id]": ["142"], "leads[restore][0][id]": ["2"],
+    } });
+    let done = narrowed(&amocrm.in_stage((9, 143)), &erp, both).await;
+    let output = done.output().unwrap();
+    assert_eq!(output["leads"][0]["amoCrmLead"]["id"], 1);
+    assert_eq!((&output["skipped"][0]["id"], erp.names()), (&json!(2), vec!["a".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_lead_of_which_no_stage_can_be_learned_fails_the_run_and_is_named() {
+    let (erp, amocrm) = (FakeErp::default(), FakeAmoCrm::with(&[(1, "a", 1)]));
+    let failed = narrowed(&amocrm, &erp, ours(1)).await;
+    let says = &failed.error().unwrap().message;
+    let expected = "lead 1: neither the webhook nor amoCRM says in which stage lead 1 is.";
+    assert!(says.starts_with(expected), "{says}");
+    assert_eq!((failed.step("fetch-lead-data").unwrap().attempts, erp.names()), (4, vec![]));
 }

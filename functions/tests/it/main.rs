@@ -4,3 +4,4 @@
 mod create_crm_deal;
 mod fakes;
 mod handle_amocrm_webhook;
+mod reconcile_leads;

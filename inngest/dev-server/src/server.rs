@@ -158,6 +158,11 @@ impl DevServer {
         self.core.observations.subscribe()
     }
 
+    /// The ids of the functions that are registered.
+    pub fn functions(&self) -> Vec<String> {
+        self.core.state().registry.functions().map(|function| function.id.clone()).collect()
+    }
+
     /// Asks every app to register now, and returns once each has. The error says which app refused, and why.
     pub async fn sync_now(&self) -> Result<(), SyncError> {
         for app in self.apps.iter() {

@@ -3,6 +3,7 @@
 mod answer;
 mod batches;
 mod events;
+mod functions;
 mod path;
 mod pause;
 mod request;

@@ -1,5 +1,7 @@
 //! `POST`: one call of one function.
 
+use std::sync::atomic::Ordering;
+
 use http::request::Parts;
 use http::{HeaderName, StatusCode, Uri};
 use tracing::Instrument as _;
@@ -79,6 +81,7 @@ impl Endpoint {
         // Retriable: during a deployment old and new instances answer side by side (P-101).
         let served = self.function(&function_id);
         let served = served.ok_or_else(|| format!("function not found: {function_id}"))?;
+        self.inner.contacts.fetch_add(1, Ordering::Relaxed);
         let CallRequest { ctx, state } = CallRequest::read(trusted.body)?;
         let span = tracing::info_span!(
             "call",

@@ -9,6 +9,7 @@ mod outcome;
 mod outgoing;
 mod refusals;
 mod register;
+mod registration;
 mod reply;
 mod request;
 mod run_state;
@@ -17,6 +18,7 @@ mod sync;
 mod trust;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 
@@ -30,6 +32,8 @@ pub(crate) use handle::content_length;
 use hook::Hooks;
 use refusals::Refusals;
 pub use refusals::Refused;
+pub(crate) use register::{REGISTER_LIMIT, reason};
+pub use registration::RegistrationError;
 use reply::Reply;
 #[cfg(feature = "axum")]
 pub(crate) use trust::Admission;
@@ -51,6 +55,8 @@ struct Inner {
     functions: Vec<Served>,
     refusals: Refusals,
     hooks: Hooks,
+    /// How often Inngest has shown that it knows the functions.
+    contacts: AtomicU64,
     own_failures: OwnFailures,
     #[cfg(feature = "axum")]
     room: Room,
@@ -77,6 +83,7 @@ impl Endpoint {
             functions: app.functions,
             refusals: Refusals::default(),
             hooks: Hooks::default(),
+            contacts: AtomicU64::default(),
             own_failures: OwnFailures::default(),
             #[cfg(feature = "axum")]
             room: app.room,

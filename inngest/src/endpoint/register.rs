@@ -1,5 +1,6 @@
 //! The registration with Inngest: what the app says to the API about itself.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,13 +12,13 @@ use url::Url;
 
 use super::introspect::capabilities;
 use super::reply::Reply;
-use super::{Endpoint, hook};
+use super::{Endpoint, RegistrationError, hook};
 use crate::client::{path, retry_after};
 use crate::function::Served;
 use crate::headers;
 
 /// The server waits 10 s for the answer to its `PUT`; the registration has to fit in (P-064).
-const REGISTER_LIMIT: Duration = Duration::from_secs(8);
+pub(crate) const REGISTER_LIMIT: Duration = Duration::from_secs(8);
 
 /// What one registration says beside the functions.
 pub(super) struct Registration {
@@ -31,6 +32,34 @@ pub(super) struct Registration {
 impl Endpoint {
     /// We register ourselves with the server, then answer (P-067..P-073).
     pub(super) async fn register(&self, registration: &Registration) -> Reply {
+        match self.announce(registration).await {
+            Ok(modified) => {
+                let body = json!({ "message": "Successfully synced.", "modified": modified });
+                Reply::json(StatusCode::OK, &body)
+                    .header(headers::SYNC_KIND, HeaderValue::from_static("out_of_band"))
+            }
+            Err(error) => {
+                // Only a 400's message is shown to people by the server (P-071).
+                let status = match &error {
+                    RegistrationError::Refused { status, .. } if status.is_client_error() => {
+                        StatusCode::BAD_REQUEST
+                    }
+                    _ => StatusCode::INTERNAL_SERVER_ERROR,
+                };
+                let reply = failed(status, &error.to_string());
+                match error.retry_after() {
+                    Some(pause) => reply.header(RETRY_AFTER, HeaderValue::from(pause.as_secs())),
+                    None => reply,
+                }
+            }
+        }
+    }
+
+    /// Registers the functions. Returns whether that changed anything at Inngest.
+    pub(super) async fn announce(
+        &self,
+        registration: &Registration,
+    ) -> Result<bool, RegistrationError> {
         let url = &registration.url;
         let payload = Bytes::from(self.register_payload(url).to_string());
         let kind = registration.server_kind.iter();
@@ -38,61 +67,28 @@ impl Endpoint {
         let deploy_id = registration.deploy_id.as_deref().map(|id| ("deployId", id));
         let path = path(&["fn", "register"], deploy_id);
         let request = self.inner.client.api(Method::POST, &path, payload, &kind);
-        let response = match tokio::time::timeout(REGISTER_LIMIT, request).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => {
-                return failed(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    &format!("the Inngest API cannot be reached: {error}"),
-                );
-            }
-            Err(_) => {
-                return failed(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "the Inngest API did not answer within 8 s",
-                );
-            }
-        };
-        let (status, said) = (response.status(), response.body());
-        if status.is_success() {
-            // A web page with a 200 comes from something else: nothing was registered.
-            let Ok(Value::Object(said)) = serde_json::from_slice(said) else {
-                return failed(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    &format!(
-                        "HTTP {status} without JSON, which is not how Inngest answers a registration; check \
-                         INNGEST_BASE_URL and INNGEST_API_BASE_URL"
-                    ),
-                );
-            };
-            let modified = said.get("modified").and_then(Value::as_bool).unwrap_or(false);
-            // The dev server asks every five seconds (P-066).
-            if modified {
-                tracing::info!(%url, functions = self.inner.functions.len(), "registered with Inngest");
-            } else {
-                tracing::debug!(%url, "registered with Inngest, nothing new");
-            }
-            let body = json!({ "message": "Successfully synced.", "modified": modified });
-            Reply::json(StatusCode::OK, &body)
-                .header(headers::SYNC_KIND, HeaderValue::from_static("out_of_band"))
-        } else {
-            // Only a 400's message is shown to people by the server (P-071).
-            let answer = if status.is_client_error() {
-                StatusCode::BAD_REQUEST
-            } else {
-                StatusCode::INTERNAL_SERVER_ERROR
-            };
-            let text =
-                format!("Inngest refused the registration (HTTP {status}): {}", reason(said));
-            match retry_after(response.headers(), self.inner.client.clock().now()) {
-                None => failed(answer, &text),
-                Some(wait) => {
-                    let seconds = wait.as_secs();
-                    failed(answer, &format!("{text}; it asks for a pause of {seconds} s"))
-                        .header(RETRY_AFTER, HeaderValue::from(seconds))
-                }
-            }
+        let response = tokio::time::timeout(REGISTER_LIMIT, request)
+            .await
+            .map_err(|_| RegistrationError::Silent)??;
+        let status = response.status();
+        if !status.is_success() {
+            let reason = reason(response.body());
+            let retry_after = retry_after(response.headers(), self.inner.client.clock().now());
+            return Err(RegistrationError::Refused { status, reason, retry_after });
         }
+        // A web page with a 200 comes from something else: nothing was registered.
+        let Ok(Value::Object(said)) = serde_json::from_slice(response.body()) else {
+            return Err(RegistrationError::NotInngest { status });
+        };
+        let modified = said.get("modified").and_then(Value::as_bool).unwrap_or(false);
+        // The dev server asks every five seconds (P-066).
+        if modified {
+            tracing::info!(%url, functions = self.inner.functions.len(), "registered with Inngest");
+        } else {
+            tracing::debug!(%url, "registered with Inngest, nothing new");
+        }
+        self.inner.contacts.fetch_add(1, Ordering::Relaxed);
+        Ok(modified)
     }
 
     /// Registers the URL for a hook, unless one did so just now.
@@ -160,7 +156,7 @@ fn registered(served: &Served, url: &Url) -> Value {
 }
 
 /// Errors come as JSON in two shapes, as text, or as a proxy's page (P-070).
-fn reason(body: &[u8]) -> String {
+pub(crate) fn reason(body: &[u8]) -> String {
     let json: Option<Value> = serde_json::from_slice(body).ok();
     let text = json
         .and_then(|json| Some(json.get("error").or(json.get("message"))?.as_str()?.to_owned()))

@@ -13,7 +13,7 @@ const TRANSIENT: [&str; 4] = ["deployId", "fnId", "stepId", "probe"];
 const MAX_BYTES: usize = 2048;
 
 /// Where an endpoint is unless the settings say otherwise (P-094).
-const DEFAULT_PATH: &str = "/api/inngest";
+pub(super) const DEFAULT_PATH: &str = "/api/inngest";
 
 /// The URL to register for an unsigned request: what the settings say, and nothing else.
 ///

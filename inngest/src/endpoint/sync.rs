@@ -1,5 +1,7 @@
 //! A verified `PUT`: Inngest asks which functions there are.
 
+use std::sync::atomic::Ordering;
+
 use http::StatusCode;
 use http::request::Parts;
 use serde::Deserialize;
@@ -45,6 +47,7 @@ impl Endpoint {
 
     /// The answer itself is the registration (P-093).
     fn in_band(&self, url: &Url) -> Reply {
+        self.inner.contacts.fetch_add(1, Ordering::Relaxed);
         let body = json!({
             "app_id": self.inner.app_id,
             "appVersion": self.inner.app_version,

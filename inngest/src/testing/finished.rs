@@ -15,6 +15,8 @@ pub struct Finished {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunError {
+    /// The kind of error: [`Error::named`](crate::Error::named).
+    pub name: String,
     /// What the server and its users see.
     pub message: String,
     /// The function said that no retry can help.
@@ -43,7 +45,8 @@ pub struct StepRecord {
 
 impl Finished {
     pub(super) fn refused(problem: &str) -> Self {
-        let error = RunError { message: problem.to_owned(), is_final: true, attempts: 0 };
+        let (name, message) = ("Error".to_owned(), problem.to_owned());
+        let error = RunError { name, message, is_final: true, attempts: 0 };
         Self { result: Err(error), steps: Vec::new(), calls: 0, sent: Vec::new() }
     }
 

@@ -203,9 +203,11 @@ impl Server {
             status if status.is_success() => Reply::Ended(Ok(output(body()))),
             _ if !is_final && attempt + 1 < self.max_attempts => Reply::Retry,
             _ => {
-                let message = body().get("message").and_then(Value::as_str).map(str::to_owned);
-                let message = message.unwrap_or_else(|| "no reason given".to_owned());
-                Reply::Ended(Err(RunError { message, is_final, attempts: attempt + 1 }))
+                let error = body();
+                let text = |field| error.get(field).and_then(Value::as_str).map(str::to_owned);
+                let message = text("message").unwrap_or_else(|| "no reason given".to_owned());
+                let name = text("name").unwrap_or_else(|| "Error".to_owned());
+                Reply::Ended(Err(RunError { name, message, is_final, attempts: attempt + 1 }))
             }
         }
     }
@@ -228,5 +230,6 @@ fn output(returned: Value) -> Value {
 
 /// The test itself is wrong, or the function can only be run by a real server.
 fn problem(message: &str) -> RunError {
-    RunError { message: message.to_owned(), is_final: true, attempts: 1 }
+    let (name, message) = ("Error".to_owned(), message.to_owned());
+    RunError { name, message, is_final: true, attempts: 1 }
 }

@@ -30,6 +30,7 @@ mod programs;
 mod races;
 mod repeated;
 mod replay;
+mod self_registration;
 #[cfg(feature = "axum")]
 mod served;
 mod signatures;

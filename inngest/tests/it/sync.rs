@@ -175,7 +175,7 @@ async fn t59_every_failure_is_reported_in_time() {
         (
             FakeApi::default().answer(200, "<html>welcome</html>"),
             500,
-            "HTTP 200 OK without JSON, which is not how Inngest answers a registration; check INNGEST_BASE_URL and \
+            "HTTP 200 OK without JSON, which is not how Inngest answers; check INNGEST_BASE_URL and \
              INNGEST_API_BASE_URL",
         ),
         (

@@ -24,6 +24,9 @@ pub(super) fn answer(state: &mut State, request: &RecordedRequest) -> Response {
                 "name": "Fake account", "currency": "RUB",
             }),
         ),
+        (&Method::GET, "/api/v4/events") if state.events.refuses(&request.uri) => {
+            problem(400, "Bad Request", "Request validation failed")
+        }
         (&Method::GET, "/api/v4/events") => match state.events.page(&request.uri) {
             Some(page) => json_answer(200, &page),
             None => nothing(),
@@ -33,6 +36,9 @@ pub(super) fn answer(state: &mut State, request: &RecordedRequest) -> Response {
         }
         (method, "/api/v4/webhooks") => webhooks(state, method, &request.body),
         (&Method::GET, _) => match path.strip_prefix("/api/v4/leads/").map(str::parse::<u64>) {
+            Some(Ok(id)) if state.refused_leads.contains_key(&id) => {
+                problem(state.refused_leads[&id], "Refused", "Refused")
+            }
             Some(Ok(id)) => {
                 state.leads.get(&id).map_or_else(nothing, |lead| json_answer(200, lead))
             }

@@ -1,4 +1,7 @@
 //! What amoCRM reports about its leads: by webhooks, and by the event feed, newest first, a hundred events on a page.
+//!
+//! The feed is no kinder than the real one: it may hold odd entries, a full page may not name the next one, and the
+//! filter by stage leaves out every kind of event but changes of status.
 
 use http::Uri;
 use serde_json::{Value, json};
@@ -27,6 +30,10 @@ pub fn webhook_of(lead_id: u64) -> String {
 pub(super) struct Events {
     events: Vec<Value>,
     pub(super) ignores_filters: bool,
+    /// A filter by stage is answered with HTTP 400.
+    pub(super) refuses_stages: bool,
+    /// No page names the next one.
+    pub(super) hides_next: bool,
     /// What the ids of this account's events begin with: Inngest recognises what it has seen in another test.
     id_prefix: String,
 }
@@ -38,7 +45,13 @@ impl Default for Events {
         let moment = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1);
         let random = ids.generate_from_datetime(moment);
         let id_prefix = random.map(|id| id.to_string().to_lowercase()).unwrap_or_default();
-        Self { events: Vec::new(), ignores_filters: false, id_prefix }
+        Self {
+            events: Vec::new(),
+            ignores_filters: false,
+            refuses_stages: false,
+            hides_next: false,
+            id_prefix,
+        }
     }
 }
 
@@ -57,24 +70,38 @@ impl Events {
         }));
     }
 
+    /// An entry as it stands. One without a time is on every page of time.
+    pub(super) fn push_entry(&mut self, entry: Value) {
+        self.events.push(entry);
+    }
+
+    /// Whether `uri` asks for what this account refuses.
+    pub(super) fn refuses(&self, uri: &Uri) -> bool {
+        self.refuses_stages && !stages(&query(uri)).is_empty()
+    }
+
     /// The page that `uri` asks for; `None` when there is nothing on it.
     pub(super) fn page(&self, uri: &Uri) -> Option<Value> {
-        let query: Vec<(String, String)> =
-            form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
-                .into_owned()
-                .collect();
+        let query = query(uri);
         let all = |name: &str| -> Vec<&str> {
             let named = query.iter().filter(|(key, _)| key == name);
             named.map(|(_, value)| value.as_str()).collect()
         };
         let number = |name: &str| all(name).first().and_then(|text| text.parse::<i64>().ok());
         let kinds = all("filter[type][]");
+        let stages = stages(&query);
         let fits = |event: &&Value| {
-            let at = event["created_at"].as_i64().unwrap_or_default();
+            let at = event["created_at"].as_i64();
+            let from = number("filter[created_at][from]");
+            let to = number("filter[created_at][to]");
+            let within = |at| from.is_none_or(|from| from <= at) && to.is_none_or(|to| at <= to);
+            let kind = event["type"].as_str().is_none_or(|kind| kinds.contains(&kind));
+            let status = &event["value_after"][0]["lead_status"];
+            let stage = (status["pipeline_id"].to_string(), status["id"].to_string());
             self.ignores_filters
-                || (number("filter[created_at][from]").is_none_or(|from| from <= at)
-                    && number("filter[created_at][to]").is_none_or(|to| at <= to)
-                    && (kinds.is_empty() || kinds.iter().any(|kind| event["type"] == **kind)))
+                || (at.is_none_or(within)
+                    && (kinds.is_empty() || kind)
+                    && (stages.is_empty() || stages.contains(&stage)))
         };
         let mut events: Vec<&Value> = self.events.iter().filter(fits).collect();
         events.sort_by_key(|event| std::cmp::Reverse(event["created_at"].as_i64()));
@@ -83,11 +110,24 @@ impl Events {
         let page = number("page").and_then(|page| usize::try_from(page).ok()).unwrap_or(1).max(1);
         let rest = events.get((page - 1) * limit..).filter(|rest| !rest.is_empty())?;
         let mut links = json!({"self": {"href": uri.to_string()}});
-        if rest.len() > limit {
+        if rest.len() > limit && !self.hides_next {
             // Another host: an address in an answer must not be called.
             links["next"] = json!({"href": format!("https://evil.example/?page={}", page + 1)});
         }
         let events: Vec<&Value> = rest.iter().take(limit).copied().collect();
         Some(json!({"_page": page, "_links": links, "_embedded": {"events": events}}))
     }
+}
+
+fn query(uri: &Uri) -> Vec<(String, String)> {
+    form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect()
+}
+
+/// The (pipeline, status) pairs of `filter[value_after][leads_statuses][n][..]`, by their `n`.
+fn stages(query: &[(String, String)]) -> Vec<(String, String)> {
+    let value = |n: usize, id: &str| {
+        let name = format!("filter[value_after][leads_statuses][{n}][{id}]");
+        query.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
+    };
+    (0..).map_while(|n| value(n, "pipeline_id").zip(value(n, "status_id"))).collect()
 }

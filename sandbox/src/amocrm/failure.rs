@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use axum::response::Response;
+use serde_json::Value;
 
 use super::api;
 
@@ -29,6 +30,10 @@ pub enum AmoCrmFailure {
     ActThenHang,
     /// HTTP 502 after everything was done.
     ActThenBadGateway,
+    /// Everything is done, and the answer of the token endpoint arrives with these members in place of its own.
+    Altered(Value),
+    /// Everything is done, and this arrives with status 200.
+    ActThenAnswer(String),
     /// The right answer, late.
     Slow(Duration),
 }
@@ -43,7 +48,8 @@ pub(super) enum Timing {
 /// What comes of a request that `act` would answer.
 pub(super) fn timing(failure: Option<AmoCrmFailure>, act: impl FnOnce() -> Response) -> Timing {
     match failure {
-        None => Timing::Now(act()),
+        // The token endpoint alters its answer itself.
+        None | Some(AmoCrmFailure::Altered(_)) => Timing::Now(act()),
         Some(AmoCrmFailure::TooManyRequests { retry_after }) => {
             Timing::Now(api::too_many_requests(retry_after))
         }
@@ -58,6 +64,10 @@ pub(super) fn timing(failure: Option<AmoCrmFailure>, act: impl FnOnce() -> Respo
         Some(AmoCrmFailure::ActThenBadGateway) => {
             drop(act());
             Timing::Now(api::page(502, "<h1>502 Bad Gateway</h1>"))
+        }
+        Some(AmoCrmFailure::ActThenAnswer(body)) => {
+            drop(act());
+            Timing::Now(api::page(200, &body))
         }
         Some(AmoCrmFailure::Slow(delay)) => Timing::Late(act(), delay),
     }

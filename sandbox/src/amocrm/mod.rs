@@ -82,6 +82,7 @@ pub struct FakeAmoCrm {
 struct State {
     settings: FakeAmoCrmSettings,
     leads: BTreeMap<u64, Value>,
+    refused_leads: BTreeMap<u64, u16>,
     webhooks: BTreeMap<String, Value>,
     events: events::Events,
     access_tokens: BTreeSet<String>,
@@ -105,6 +106,7 @@ impl FakeAmoCrm {
     ) -> io::Result<Self> {
         let state = Arc::new(Mutex::new(State {
             leads: BTreeMap::new(),
+            refused_leads: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             events: events::Events::default(),
             access_tokens: BTreeSet::new(),
@@ -156,6 +158,11 @@ impl FakeAmoCrm {
         lock(&self.state).leads.remove(&id);
     }
 
+    /// From now on, asked for lead `id`, the account answers with this HTTP status.
+    pub fn refuse_lead(&self, id: u64, status: u16) {
+        lock(&self.state).refused_leads.insert(id, status);
+    }
+
     /// The account has this webhook.
     pub fn set_webhook(&self, destination: &str, settings: &[&str], disabled: bool) {
         let mut state = lock(&self.state);
@@ -175,6 +182,21 @@ impl FakeAmoCrm {
         lock(&self.state).events.push(kind, lead_id, at, stage);
     }
 
+    /// Adds an entry to the event feed as it stands, however odd.
+    pub fn add_feed_entry(&self, entry: Value) {
+        lock(&self.state).events.push_entry(entry);
+    }
+
+    /// No page of the event feed names the next one, however full it is.
+    pub fn hide_next_pages(&self) {
+        lock(&self.state).events.hides_next = true;
+    }
+
+    /// The event feed answers HTTP 400 to a filter by stage.
+    pub fn refuse_stage_filter(&self) {
+        lock(&self.state).events.refuses_stages = true;
+    }
+
     /// The event feed silently ignores every filter, as the real one does with some.
     pub fn ignore_event_filters(&self) {
         lock(&self.state).events.ignores_filters = true;
@@ -186,6 +208,14 @@ impl FakeAmoCrm {
         let code = state.new_token("code");
         state.codes.insert(code.clone());
         code
+    }
+
+    /// A refresh token of a pair that was issued elsewhere. It can be spent once.
+    pub fn issue_refresh_token(&self) -> String {
+        let mut state = lock(&self.state);
+        let token = state.new_token("refresh");
+        state.refresh_tokens.insert(token.clone());
+        token
     }
 
     /// A long-lived token that says it ends at `expires_at`, Unix seconds.
@@ -273,7 +303,11 @@ async fn respond(
         let timing = if request.uri.path() == oauth::PATH && !rename::is_elsewhere(&state, &request)
         {
             let failure = state.exchange_failures.pop_front();
-            timing(failure, || oauth::exchange(&mut state, &request.body))
+            let altered = match &failure {
+                Some(AmoCrmFailure::Altered(members)) => members.clone(),
+                _ => Value::Null,
+            };
+            timing(failure, || oauth::exchange(&mut state, &request.body, &altered))
         } else if let Some(answer) = rename::answer(&state, &request) {
             Timing::Now(answer)
         } else if request.uri.path() == consent::PATH {

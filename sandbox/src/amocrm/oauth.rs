@@ -9,8 +9,8 @@ use super::api::json_answer;
 /// Where tokens are exchanged.
 pub(super) const PATH: &str = "/oauth2/access_token";
 
-/// Answers one exchange.
-pub(super) fn exchange(state: &mut State, body: &[u8]) -> Response {
+/// Answers one exchange, with the members of `altered` in place of the answer's own.
+pub(super) fn exchange(state: &mut State, body: &[u8], altered: &Value) -> Response {
     let request: Value = serde_json::from_slice(body).unwrap_or_default();
     let field = |name: &str| request[name].as_str().unwrap_or_default().to_owned();
     let settings = &state.settings;
@@ -47,10 +47,13 @@ pub(super) fn exchange(state: &mut State, body: &[u8]) -> Response {
     state.access_tokens.insert(access.clone());
     state.refresh_tokens.insert(refresh.clone());
     let expires_in = state.settings.expires_in;
-    json_answer(
-        200,
-        &json!({"token_type": "Bearer", "expires_in": expires_in, "access_token": access, "refresh_token": refresh}),
-    )
+    let mut answer = json!({
+        "token_type": "Bearer", "expires_in": expires_in, "access_token": access, "refresh_token": refresh,
+    });
+    for (name, value) in altered.as_object().into_iter().flatten() {
+        answer[name] = value.clone();
+    }
+    json_answer(200, &answer)
 }
 
 fn refused(status: u16, hint: &str) -> Response {

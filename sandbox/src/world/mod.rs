@@ -142,7 +142,7 @@ impl World {
         self
     }
 
-    /// The service uses the Inngest at `url`, which need not exist, and the embedded one has no app.
+    /// The service uses the Inngest at `url`, which need not exist, instead of the embedded one.
     pub fn inngest_at(mut self, url: impl Into<String>) -> Self {
         self.told.other_inngest = Some(url.into());
         self
@@ -213,9 +213,8 @@ impl World {
         self
     }
 
-    /// Starts everything, the services last: each with `start`.
-    ///
-    /// The services are not registered with Inngest yet.
+    /// Starts everything, the services last: each with `start`. They register themselves with Inngest, see
+    /// [`RunningWorld::registered`].
     pub async fn start<S>(
         mut self,
         start: impl AsyncFn(Launch) -> anyhow::Result<S>,
@@ -250,10 +249,7 @@ impl World {
         if let Some(keys) = &self.keys {
             inngest = inngest.event_key(&keys.event).signing_key(SigningKey::new(&keys.signing));
         }
-        if self.told.other_inngest.is_none() {
-            inngest = inngest.app(format!("http://{app}/api/inngest").parse()?);
-        }
-        let inngest = inngest.serve(listener, stop.clone())?;
+        let inngest = inngest.serve(listener, stop.child_token())?;
         let observations = inngest.subscribe();
         let inngest_url =
             self.told.other_inngest.clone().unwrap_or_else(|| {
@@ -281,6 +277,7 @@ impl World {
             inngest,
             observations,
             inngest_url,
+            is_embedded: self.told.other_inngest.is_none(),
             url: format!("http://{app}"),
             variables,
             replicas,

@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use inngest_dev_server::{DevServer, Observation};
@@ -9,6 +10,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Variables;
 use crate::{FakeAmoCrm, FakeErp, Gate};
+
+/// How long a service may take to start and register itself.
+const REGISTRATION: Duration = Duration::from_secs(30);
 
 /// A world that runs until it is dropped or stopped. `S` is what the start of a service returned.
 pub struct RunningWorld<S> {
@@ -22,6 +26,7 @@ pub struct RunningWorld<S> {
     pub observations: broadcast::Receiver<Observation>,
     /// The Inngest that the service uses, without a slash at the end.
     pub inngest_url: String,
+    pub(super) is_embedded: bool,
     /// The service as Inngest calls it, without a slash at the end.
     pub url: String,
     /// What the service reads from its environment.
@@ -48,9 +53,15 @@ pub struct Replica<S> {
 }
 
 impl<S> RunningWorld<S> {
-    /// Has the service register with the embedded Inngest, where it uses that one.
-    pub async fn register(&self) -> anyhow::Result<()> {
-        self.inngest.sync_now().await.context("the service could not register its functions")
+    /// Waits until the embedded Inngest knows the functions of the service, where it uses that one.
+    pub async fn registered(&self) -> anyhow::Result<()> {
+        let known = async {
+            while self.is_embedded && self.inngest.functions().is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let known = tokio::time::timeout(REGISTRATION, known).await;
+        known.context("the service has not registered its functions")
     }
 
     /// Where amoCRM sends its webhooks: the service's `path`, with the secret that the service asks for.

@@ -26,13 +26,13 @@ impl World {
             variables.insert(name.to_owned(), value.to_owned());
         };
         set("DATABASE_URL", &format!("sqlite://{}/flow.db", folder.display()));
+        set("INNGEST_SERVE_ORIGIN", &format!("http://{app}"));
         match &self.keys {
             None => set("INNGEST_DEV", inngest),
             Some(keys) => {
                 set("INNGEST_BASE_URL", inngest);
                 set("INNGEST_SIGNING_KEY", &keys.signing);
                 set("INNGEST_EVENT_KEY", &keys.event);
-                set("INNGEST_SERVE_ORIGIN", &format!("http://{app}"));
                 set("AMOCRM_WEBHOOK_SECRET", WEBHOOK_SECRET);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use functions::ports::{self, Retry};
+use functions::ports::Retry;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -58,7 +58,7 @@ impl ApiError {
     }
 
     /// Whether trying again can help, and when.
-    pub(super) fn retry(&self) -> Retry {
+    pub(in crate::amocrm) fn retry(&self) -> Retry {
         match self {
             Self::Token(token) => token.retry(),
             Self::Paused { wait, .. } => Retry::NotBefore(*wait),
@@ -68,12 +68,6 @@ impl ApiError {
             | Self::Unreadable(_)
             | Self::Database(_) => Retry::Again,
         }
-    }
-}
-
-impl From<ApiError> for ports::Error {
-    fn from(error: ApiError) -> Self {
-        Self::new(error.retry(), error)
     }
 }
 
@@ -112,7 +106,7 @@ pub(super) fn status(answer: &Answer, call: &ApiCall<'_>, token: &SecretString) 
             Status::Blocked(format!("the amoCRM account is not paid for ({reason})"), FOR_A_PERSON)
         }
         // A page is the firewall's; a problem document is about this one call.
-        403 if call.needs_rights && serde_json::from_slice::<Value>(&answer.body).is_ok() => {
+        403 if call.needs_rights && is_problem(answer) => {
             Status::Failed(ApiError::Forbidden(reason))
         }
         403 => Status::Blocked(
@@ -122,10 +116,17 @@ pub(super) fn status(answer: &Answer, call: &ApiCall<'_>, token: &SecretString) 
             ),
             FOR_A_PERSON,
         ),
+        // Of the API itself; a page would be of another host.
+        404 if call.may_be_absent && is_problem(answer) => Status::Success,
         429 => Status::TooMany,
         408 | 500.. => Status::Failed(ApiError::Unavailable(reason)),
         _ => Status::Failed(ApiError::Refused(reason)),
     }
+}
+
+/// Whether the answer is a problem document rather than a page.
+fn is_problem(answer: &Answer) -> bool {
+    serde_json::from_slice::<Value>(&answer.body).is_ok()
 }
 
 /// What amoCRM says about it, in one line.

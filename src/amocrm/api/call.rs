@@ -13,6 +13,8 @@ pub(super) struct ApiCall<'a> {
     pub(super) body: Option<Value>,
     /// What amoCRM may quote in its answer and no log may show.
     pub(super) hidden: Vec<SecretString>,
+    /// The path names one thing, which may not be there.
+    pub(super) may_be_absent: bool,
     /// Only an administrator's token may make it: a refusal says nothing about other calls.
     pub(super) needs_rights: bool,
 }
@@ -20,8 +22,20 @@ pub(super) struct ApiCall<'a> {
 impl<'a> ApiCall<'a> {
     /// Reads `path`.
     pub(super) fn get(path: &'a str) -> Self {
-        let (query, hidden) = (Vec::new(), Vec::new());
-        Self { method: Method::GET, path, query, body: None, hidden, needs_rights: false }
+        Self {
+            method: Method::GET,
+            path,
+            query: Vec::new(),
+            body: None,
+            hidden: Vec::new(),
+            may_be_absent: false,
+            needs_rights: false,
+        }
+    }
+
+    /// Reads the one thing at `path`, where it is there.
+    pub(super) fn look_for(path: &'a str) -> Self {
+        Self { may_be_absent: true, ..Self::get(path) }
     }
 
     /// Changes something by sending `body`.

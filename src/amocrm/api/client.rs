@@ -8,9 +8,10 @@ use serde::de::DeserializeOwned;
 
 use super::answer::{self, ApiError, Status};
 use super::call::ApiCall;
-use super::gate::{self, Gate};
-use super::table;
+use super::gate::{self, Closed, Gate};
+use super::table::{self, Turn};
 use crate::amocrm::auth::{AccessToken, Auth, TokenError};
+use crate::amocrm::pause;
 use crate::amocrm::settings::AmoCrmSettings;
 use crate::clock::SharedClock;
 use crate::db::Db;
@@ -77,7 +78,7 @@ impl AmoCrmClient {
     ) -> Result<Option<T>, ApiError> {
         let answer = self.send(call).await?;
         match answer.status {
-            StatusCode::NO_CONTENT => Ok(None),
+            StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(None),
             _ => answer::json(&answer).map(Some),
         }
     }
@@ -99,10 +100,7 @@ impl AmoCrmClient {
     async fn attempt(&self, call: &ApiCall<'_>, token: &AccessToken) -> Result<Attempt, ApiError> {
         let Inner { settings, auth, gate, outbound, clock, .. } = &*self.0;
         let entered = gate.enter(clock.now()).await;
-        entered.map_err(|closed| ApiError::Paused {
-            wait: closed.remaining(clock.now()),
-            reason: closed.reason,
-        })?;
+        entered.map_err(|Closed { wait, reason }| ApiError::Paused { wait, reason })?;
         self.wait_for_other_replicas().await?;
         let mut request = outbound
             .request(call.method.clone(), call.url(&auth.base_url()))
@@ -124,7 +122,7 @@ impl AmoCrmClient {
             }
             Status::Unauthorized(reason) => Ok(Attempt::Unauthorized(reason)),
             Status::TooMany => {
-                let asked = outbound::retry_after(&answer.headers, now);
+                let asked = pause::asked(&answer.headers, now);
                 let wait = gate.too_many(now, asked);
                 Err(ApiError::Paused { reason: gate::TOO_MANY.to_owned(), wait })
             }
@@ -138,13 +136,14 @@ impl AmoCrmClient {
 
     /// amoCRM counts the calls of all replicas together.
     async fn wait_for_other_replicas(&self) -> Result<(), ApiError> {
-        let turn = table::next_turn(&self.0.db, gate::SPACING).await;
-        let wait = turn.map_err(|error| ApiError::Database(format!("{error:#}")))?;
-        if wait > gate::LONGEST_WAIT {
-            let reason = "the replicas together have as many calls waiting as amoCRM allows";
-            return Err(ApiError::Paused { reason: reason.to_owned(), wait });
+        let turn = table::next_turn(&self.0.db, gate::SPACING, gate::LONGEST_WAIT).await;
+        match turn.map_err(|error| ApiError::Database(format!("{error:#}")))? {
+            Turn::In(wait) => tokio::time::sleep(wait).await,
+            Turn::TooFar(wait) => {
+                let Closed { wait, reason } = self.0.gate.refuse(wait);
+                return Err(ApiError::Paused { wait, reason });
+            }
         }
-        tokio::time::sleep(wait).await;
         Ok(())
     }
 }

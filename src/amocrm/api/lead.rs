@@ -1,8 +1,9 @@
-use functions::ports::{self, Lead};
+use functions::ports::Lead;
 use serde::Deserialize;
-use serde_json::Number;
+use serde_json::{Number, Value};
 
 use super::answer::ApiError;
+use super::call::ApiCall;
 use super::client::AmoCrmClient;
 
 /// A lead that could not be read.
@@ -15,12 +16,6 @@ pub(in crate::amocrm) struct LeadError {
     pub(in crate::amocrm) source: ApiError,
 }
 
-impl From<LeadError> for ports::Error {
-    fn from(error: LeadError) -> Self {
-        Self::new(error.source.retry(), error)
-    }
-}
-
 /// The fields that matter. amoCRM adds new ones over time.
 #[derive(Deserialize)]
 struct WireLead {
@@ -29,12 +24,18 @@ struct WireLead {
     price: Option<Number>,
     is_deleted: Option<bool>,
     account_id: Option<u64>,
+    /// Whatever they are, they must not make a lead unreadable that does not need them.
+    #[serde(default)]
+    pipeline_id: Value,
+    #[serde(default)]
+    status_id: Value,
 }
 
 impl AmoCrmClient {
     /// Reads one lead; `None` when amoCRM knows no such lead, deleted it, or does not show it to us.
     pub(in crate::amocrm) async fn lead(&self, lead_id: u64) -> Result<Option<Lead>, LeadError> {
-        let read = self.get(&format!("/api/v4/leads/{lead_id}"), Vec::new()).await;
+        let path = format!("/api/v4/leads/{lead_id}");
+        let read = self.read(&ApiCall::look_for(&path)).await;
         let lead = read.and_then(|lead| self.checked(lead_id, lead));
         lead.map_err(|source| LeadError { lead_id, source })
     }
@@ -54,6 +55,7 @@ impl AmoCrmClient {
             )));
         }
         let exists = lead.is_deleted != Some(true);
-        Ok(exists.then_some(Lead { id: lead.id, name: lead.name, price: lead.price }))
+        let stage = lead.pipeline_id.as_u64().zip(lead.status_id.as_u64());
+        Ok(exists.then_some(Lead { id: lead.id, name: lead.name, price: lead.price, stage }))
     }
 }

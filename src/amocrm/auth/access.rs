@@ -5,9 +5,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::address::Address;
 use super::error::{ConsentError, NEW_LONG_LIVED_TOKEN, TokenError};
+use super::exchange::fingerprint;
 use super::jwt;
 use super::oauth::OAuthClient;
-use super::pair::StoredTokenPair;
+use super::pair::{Owner, StoredTokenPair};
 use super::tokens::Tokens;
 use crate::amocrm::settings::{AmoCrmAuth, AmoCrmSettings, BaseUrl};
 use crate::clock::SharedClock;
@@ -46,10 +47,15 @@ impl Auth {
         let timeouts = settings.timeouts;
         let source = match &settings.auth {
             AmoCrmAuth::OAuth(app) => {
+                let owner = Owner {
+                    client_id: app.client_id.clone(),
+                    host: settings.base_url.host().to_owned(),
+                    seed: app.first_refresh_token.as_ref().map(fingerprint),
+                };
                 let (app, address) = (app.clone(), address.clone());
                 let (outbound, clock) = (outbound.clone(), clock.clone());
                 let oauth = OAuthClient::new(app, address, timeouts.oauth, outbound, clock.clone());
-                Source::OAuth(Tokens::new(oauth, db.clone(), clock, timeouts.handover))
+                Source::OAuth(Tokens::new(oauth, db.clone(), clock, owner))
             }
             AmoCrmAuth::LongLived { token } => Source::LongLived {
                 expires_at: jwt::expiry(token.expose_secret()),
@@ -121,7 +127,24 @@ impl Auth {
         }
     }
 
-    /// Waits until no exchange of tokens is under way. To be called before the process ends.
+    /// Whether a call can only succeed once a person has acted, by what is stored. amoCRM is not asked.
+    pub(in crate::amocrm) async fn needs_consent(&self) -> Result<bool, TokenError> {
+        match &self.source {
+            Source::OAuth(tokens) => tokens.needs_consent().await,
+            Source::LongLived { .. } => Ok(self.long_lived_error().is_some()),
+        }
+    }
+
+    /// Whether no new token waits to be stored.
+    pub(in crate::amocrm) fn is_settled(&self) -> bool {
+        match &self.source {
+            Source::OAuth(tokens) => tokens.is_settled(),
+            Source::LongLived { .. } => true,
+        }
+    }
+
+    /// Waits until no exchange of tokens is under way, and stores what waits to be stored. To be called before the process
+    /// ends.
     pub(crate) async fn wait_for_exchange(&self) {
         if let Source::OAuth(tokens) = &self.source {
             tokens.wait_for_exchange().await;
@@ -136,7 +159,7 @@ impl Auth {
 }
 
 impl From<StoredTokenPair> for AccessToken {
-    fn from(StoredTokenPair { pair, generation }: StoredTokenPair) -> Self {
+    fn from(StoredTokenPair { pair, generation, .. }: StoredTokenPair) -> Self {
         Self {
             token: pair.access_token,
             expires_at: Some(pair.expires_at),

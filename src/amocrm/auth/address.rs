@@ -57,7 +57,7 @@ impl Address {
     ///
     /// No answer is accepted but one that leads to an amoCRM account of the same id.
     pub(super) async fn look_up(&self, access: &SecretString, refresh: &SecretString) -> bool {
-        match self.find(access, refresh).await {
+        match self.find(access, refresh).await.filter(|found| *found != self.current()) {
             Some(moved) => {
                 tracing::warn!(
                     address = %moved.as_url(),
@@ -68,6 +68,11 @@ impl Address {
             }
             None => false,
         }
+    }
+
+    /// Whether the account that these tokens are of is found where calls go, as far as amoCRM says so.
+    pub(super) async fn is_home_of(&self, access: &SecretString, refresh: &SecretString) -> bool {
+        self.find(access, refresh).await.is_some_and(|found| found == self.current())
     }
 
     async fn find(&self, access: &SecretString, refresh: &SecretString) -> Option<BaseUrl> {
@@ -87,7 +92,7 @@ impl Address {
         }
         let place: Place = serde_json::from_slice(&answer.body).ok()?;
         let same = place.id == account && self.account_id.is_none_or(|ours| ours == place.id);
-        host(&place.domain, &current).filter(|moved| same && *moved != current)
+        host(&place.domain, &current).filter(|_| same)
     }
 }
 

@@ -1,7 +1,6 @@
 use std::time::Duration;
 
-use functions::ports::{self, Retry};
-use jiff::{SignedDuration, Timestamp};
+use functions::ports::Retry;
 
 /// How long to wait for what only a person can put right.
 pub(in crate::amocrm) const FOR_A_PERSON: Duration = Duration::from_secs(30 * 60);
@@ -20,7 +19,7 @@ pub(super) const NEW_LONG_LIVED_TOKEN: &str = "Create a new one in amoCRM (the i
 /// Why there is no access token. The texts carry no token and no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TokenError {
-    /// amoCRM could not answer; the refresh token is unspent.
+    /// The exchange did not take place; the refresh token is unspent.
     #[error("amoCRM could not issue an access token: {reason}; it is tried again")]
     Transient {
         /// What happened.
@@ -58,6 +57,19 @@ pub(crate) enum TokenError {
     OutcomeUnknown {
         /// What happened.
         reason: String,
+        /// Whether there was an answer, though one that says nothing. Asking again at once brings the same.
+        answered: bool,
+    },
+    /// The stored pair is of another integration or account.
+    #[error(
+        "the stored tokens are of integration {client_id} in the account at {host}, and AMOCRM_CLIENT_ID, \
+         AMOCRM_SUBDOMAIN or AMOCRM_BASE_URL name another. {AUTHORISE_FIRST}"
+    )]
+    Foreign {
+        /// The integration's client id.
+        client_id: String,
+        /// The account's host.
+        host: String,
     },
     /// The database failed. A new pair, if there is one, waits in memory.
     #[error("the database failed, so no access token can be used: {reason}; it is tried again")]
@@ -68,37 +80,32 @@ pub(crate) enum TokenError {
 }
 
 impl TokenError {
-    /// Until when the token endpoint is not asked again after this error; `None` while the stored pair stays the same.
-    pub(super) fn backs_off_until(&self, now: Timestamp) -> Option<Timestamp> {
+    /// How long the same refresh token is not offered again after this error; `None`: never again.
+    pub(super) fn back_off(&self) -> Option<Duration> {
         let seconds = match self {
             Self::NeedsReauth { .. } => return None,
-            Self::Transient { retry_after: Some(wait), .. } => {
-                return Some(now.saturating_add(*wait).unwrap_or(Timestamp::MAX));
-            }
+            Self::Transient { retry_after: Some(wait), .. } => return Some(*wait),
             Self::Transient { retry_after: None, .. } => 5,
             Self::OutcomeUnknown { .. } => 60,
-            Self::Config { .. } => 5 * 60,
+            Self::Config { .. } | Self::Foreign { .. } => 5 * 60,
             Self::Blocked { .. } => 15 * 60,
             Self::Database { .. } => 0,
         };
-        Some(now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX))
+        Some(Duration::from_secs(seconds))
     }
 
-    /// How long to wait before the next attempt; `None` leaves that to Inngest's back-off.
-    fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Transient { retry_after, .. } => *retry_after,
-            Self::OutcomeUnknown { .. } => Some(Duration::from_secs(60)),
-            Self::NeedsReauth { .. } | Self::Config { .. } | Self::Blocked { .. } => {
-                Some(FOR_A_PERSON)
-            }
-            Self::Database { .. } => None,
-        }
-    }
-
-    /// Always again: deals wait for a token, they are not dropped.
+    /// Whether the run should try again. What lasts until a person acts is not waited for there: the deal waits in the
+    /// ledger, and goes on when it is over.
     pub(in crate::amocrm) fn retry(&self) -> Retry {
-        self.retry_after().map_or(Retry::Again, Retry::NotBefore)
+        match self {
+            Self::Transient { retry_after: Some(wait), .. } => Retry::NotBefore(*wait),
+            Self::OutcomeUnknown { .. } => Retry::NotBefore(Duration::from_secs(60)),
+            Self::Transient { retry_after: None, .. } | Self::Database { .. } => Retry::Again,
+            Self::NeedsReauth { .. }
+            | Self::Foreign { .. }
+            | Self::Config { .. }
+            | Self::Blocked { .. } => Retry::Never,
+        }
     }
 
     /// The error of a second attempt, after a first one of unknown outcome.
@@ -123,26 +130,34 @@ impl TokenError {
     }
 }
 
-impl From<TokenError> for ports::Error {
-    fn from(error: TokenError) -> Self {
-        Self::new(error.retry(), error)
-    }
+/// A consent that came to nothing. Unlike a refresh it is not tried again: its code can be spent once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ConsentError {
+    /// amoCRM issued no tokens.
+    #[error("the consent was not exchanged for tokens: {}. {}", .0.reason(), .0.remedy_of_consent())]
+    NotExchanged(#[from] TokenError),
+    /// amoCRM issued tokens, and they wait in memory.
+    #[error(
+        "amoCRM has issued tokens, and the database did not store them: {reason}. They are stored once it does; if this \
+         process ends before that, begin a new consent"
+    )]
+    NotStored {
+        /// What the database says.
+        reason: String,
+    },
 }
 
-/// A consent that was not exchanged for tokens. Unlike a refresh it is not tried again: its code can be spent once.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the consent was not exchanged for tokens: {}. {}", .0.reason(), .0.remedy_of_consent())]
-pub(crate) struct ConsentError(#[from] TokenError);
-
 impl TokenError {
-    fn reason(&self) -> &str {
+    /// What happened, without what to do.
+    pub(super) fn reason(&self) -> String {
         match self {
             Self::Transient { reason, .. }
             | Self::NeedsReauth { reason, .. }
             | Self::Config { reason }
             | Self::Blocked { reason }
-            | Self::OutcomeUnknown { reason }
-            | Self::Database { reason } => reason,
+            | Self::OutcomeUnknown { reason, .. }
+            | Self::Database { reason } => reason.clone(),
+            Self::Foreign { .. } => self.to_string(),
         }
     }
 

@@ -2,9 +2,12 @@
 
 mod access;
 mod address;
+mod answer;
 mod consent;
 mod error;
+mod exchange;
 mod jwt;
+mod lock;
 mod oauth;
 pub(super) mod pair;
 mod signature;
@@ -17,7 +20,7 @@ pub(crate) use access::Auth;
 pub(crate) use consent::consent_link;
 pub(super) use consent::is_our_account;
 pub(super) use error::FOR_A_PERSON;
-pub(crate) use error::TokenError;
+pub(crate) use error::{ConsentError, TokenError};
 pub(super) use signature::is_signed;
 pub(crate) use states::begin_consent;
 pub(super) use states::redeem_consent;

@@ -2,19 +2,20 @@
 
 use http::Method;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use jiff::SignedDuration;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::address::Address;
-use super::error::{AUTHORISE, TokenError};
+use super::answer;
+use super::error::TokenError;
 use super::pair::TokenPair;
+use crate::amocrm::pause;
 use crate::amocrm::settings::OAuthApp;
 use crate::clock::SharedClock;
-use crate::outbound::{self, Answer, CallError, Limits, Outbound, Redactor};
+use crate::outbound::{self, CallError, Limits, Outbound, Redactor};
 
-/// The answers are two tokens and a number; errors may be a page of HTML.
-const LONGEST_ANSWER: usize = 64 * 1024;
+/// The answers are two tokens and a number; what else stands beside them must not cut them off.
+const LONGEST_ANSWER: usize = 1024 * 1024;
 
 /// The token endpoint, for one integration.
 #[derive(Clone)]
@@ -47,24 +48,6 @@ struct Exchange<'a> {
     redirect_uri: &'a str,
 }
 
-#[derive(Deserialize)]
-struct Tokens {
-    access_token: String,
-    refresh_token: String,
-    expires_in: i64,
-}
-
-/// amoCRM's error body; `hint` is what tells one error from another.
-#[derive(Default, Deserialize)]
-struct Problem {
-    #[serde(default)]
-    hint: Option<String>,
-    #[serde(default)]
-    title: Option<String>,
-    #[serde(default)]
-    detail: Option<String>,
-}
-
 impl OAuthClient {
     pub(super) fn new(
         app: OAuthApp,
@@ -76,9 +59,14 @@ impl OAuthClient {
         Self { app, address, timeout, outbound, clock }
     }
 
-    /// The refresh token from the configuration.
-    pub(super) fn first_refresh_token(&self) -> Option<&SecretString> {
+    /// `AMOCRM_REFRESH_TOKEN`, where it is set.
+    pub(super) fn seed(&self) -> Option<&SecretString> {
         self.app.first_refresh_token.as_ref()
+    }
+
+    /// Whether the account that `pair` is of is found at the configured address. Its tokens are shown and not spent.
+    pub(super) async fn is_here(&self, pair: &TokenPair) -> bool {
+        self.address.is_home_of(&pair.access_token, &pair.refresh_token).await
     }
 
     /// Spends the refresh token of `pair`, at the account's new address where it was renamed.
@@ -122,44 +110,19 @@ impl OAuthClient {
             .body(body);
         let limits = Limits { timeout: self.timeout, body: LONGEST_ANSWER };
         let answer = outbound::send(request, limits).await.map_err(unanswered)?;
-        let pair = self.read(&answer, &redactor)?;
+        let now = self.clock.now();
+        let pair = answer::read(&answer, &redactor, now).map_err(|error| match error {
+            TokenError::Transient { reason, .. } => {
+                TokenError::Transient { reason, retry_after: pause::asked(&answer.headers, now) }
+            }
+            other => other,
+        })?;
         if matches!(grant, Grant::Code(_)) && !self.address.is_of_our_account(&pair.access_token) {
             let reason =
                 "the consent is for another account than AMOCRM_ACCOUNT_ID; nothing was stored";
             return Err(TokenError::Config { reason: reason.to_owned() });
         }
         Ok(pair)
-    }
-
-    fn read(&self, answer: &Answer, redactor: &Redactor) -> Result<TokenPair, TokenError> {
-        let now = self.clock.now();
-        if !answer.status.is_success() {
-            let retry_after = outbound::retry_after(&answer.headers, now);
-            let failure = classify(answer.status.as_u16(), &answer.body, redactor);
-            return Err(match failure {
-                TokenError::Transient { reason, .. } => {
-                    TokenError::Transient { reason, retry_after }
-                }
-                other => other,
-            });
-        }
-        // From here on the grant is spent, most likely; the body itself may hold tokens and is not quoted.
-        let unusable = |what: &str| TokenError::OutcomeUnknown {
-            reason: format!("HTTP {} {what}", answer.status.as_u16()),
-        };
-        let tokens: Tokens = serde_json::from_slice(&answer.body)
-            .map_err(|_| unusable("with something other than a token pair"))?;
-        if tokens.access_token.is_empty() || tokens.refresh_token.is_empty() {
-            return Err(unusable("with an empty token"));
-        }
-        let life = SignedDuration::from_secs(tokens.expires_in.max(0));
-        let expires_at = now.saturating_add(life).map_err(|_| unusable("with an absurd life"))?;
-        Ok(TokenPair {
-            access_token: tokens.access_token.into(),
-            refresh_token: tokens.refresh_token.into(),
-            obtained_at: now,
-            expires_at,
-        })
     }
 }
 
@@ -168,92 +131,6 @@ fn unanswered(error: CallError) -> TokenError {
         CallError::NotSent(_) => {
             TokenError::Transient { reason: error.to_string(), retry_after: None }
         }
-        CallError::OutcomeUnknown(reason) => TokenError::OutcomeUnknown { reason },
-    }
-}
-
-/// What an error of the token endpoint means. 400 and 401 are used interchangeably, so the hint decides.
-fn classify(status: u16, body: &[u8], redactor: &Redactor) -> TokenError {
-    let problem: Option<Problem> = serde_json::from_slice(body).ok();
-    let known = problem.is_some();
-    let Problem { hint, title, detail } = problem.unwrap_or_default();
-    let text = hint.clone().or(title.clone()).or(detail);
-    let text =
-        text.map_or_else(|| redactor.excerpt(body), |text| redactor.excerpt(text.as_bytes()));
-    let reason =
-        if text.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}, {text}") };
-
-    let words =
-        format!("{} {}", hint.unwrap_or_default(), title.unwrap_or_default()).to_lowercase();
-    let says = |list: &[&str]| list.iter().any(|word| words.contains(word));
-    match status {
-        400 | 401 if says(&["client_id", "client_secret", "redirect uri", "клиент", "account"]) => {
-            TokenError::Config { reason }
-        }
-        400 | 401 if says(&["revoked", "expired", "invalid refresh token", "cannot decrypt"]) => {
-            TokenError::NeedsReauth { reason, remedy: AUTHORISE }
-        }
-        403 => TokenError::Blocked { reason },
-        408 | 429 | 500.. => TokenError::Transient { reason, retry_after: None },
-        _ if known => TokenError::Config { reason },
-        _ => TokenError::Config { reason: format!("{reason} (not amoCRM's token endpoint?)") },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::{TokenError, classify};
-    use crate::outbound::Redactor;
-
-    fn meaning(status: u16, body: &str) -> &'static str {
-        match classify(status, body.as_bytes(), &Redactor::default()) {
-            TokenError::Transient { .. } => "transient",
-            TokenError::NeedsReauth { .. } => "needs reauth",
-            TokenError::Config { .. } => "config",
-            TokenError::Blocked { .. } => "blocked",
-            TokenError::OutcomeUnknown { .. } => "outcome unknown",
-            TokenError::Database { .. } => "database",
-        }
-    }
-
-    #[test]
-    fn the_hint_decides_not_the_status() {
-        for (hint, expected) in [
-            ("Token has been revoked", "needs reauth"),
-            ("Authorization code has expired", "needs reauth"),
-            ("Authorization code has been revoked", "needs reauth"),
-            ("Cannot decrypt the authorization code", "needs reauth"),
-            ("Invalid refresh token", "needs reauth"),
-            ("Check the `client_id` parameter", "config"),
-            ("Check the `client_secret` parameter", "config"),
-            ("Redirect URI is not associated with client", "config"),
-            ("Invalid account", "config"),
-            ("Something new", "config"),
-        ] {
-            for status in [400, 401] {
-                let body = json!({"hint": hint, "title": "Некорректный запрос", "status": status});
-                assert_eq!(meaning(status, &body.to_string()), expected, "{status} {hint}");
-            }
-        }
-        assert_eq!(meaning(401, r#"{"title":"Некорректный клиент","status":401}"#), "config");
-    }
-
-    #[test]
-    fn without_a_hint_the_status_decides() {
-        let page = "<html><h1>nginx</h1></html>";
-        for (status, expected) in [
-            (400, "config"),
-            (403, "blocked"),
-            (404, "config"),
-            (302, "config"),
-            (429, "transient"),
-            (500, "transient"),
-            (502, "transient"),
-            (504, "transient"),
-        ] {
-            assert_eq!(meaning(status, page), expected, "{status}");
-        }
+        CallError::OutcomeUnknown(reason) => TokenError::OutcomeUnknown { reason, answered: false },
     }
 }

@@ -1,29 +1,31 @@
-//! What OAuth stores: the token pair, one row that is replaced by comparing its generation, and the states of consents.
+//! What OAuth stores: the token pair, one row that is replaced by comparing its generation; the refresh tokens of the
+//! configuration that are used up; and the states of consents.
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::pair::{StoredTokenPair, TokenPair};
-
+use super::pair::{Owner, StoredTokenPair, TokenPair};
 use crate::db::{Db, Transaction, timestamp};
+
+type Row = (i64, String, String, i64, i64, Option<String>, Option<String>, Option<String>);
 
 /// The newest pair, if one was ever stored.
 pub(in crate::amocrm) async fn load(db: &Db) -> anyhow::Result<Option<StoredTokenPair>> {
     // In a transaction that could write: behind any replacement that is under way, never beside it.
     let mut transaction = db.begin().await?;
-    let query = "SELECT generation, access_token, refresh_token, obtained_at, expires_at FROM tokens WHERE id = 1";
-    let rows: Vec<(i64, String, String, i64, i64)> =
-        transaction.fetch(sqlx::query_as(query)).await?;
+    let query = "SELECT generation, access_token, refresh_token, obtained_at, expires_at, client_id, host, refused \
+                 FROM tokens WHERE id = 1";
+    let rows: Vec<Row> = transaction.fetch(sqlx::query_as(query)).await?;
     transaction.commit().await?;
     let row = rows.into_iter().next();
-    row.map(|(generation, access_token, refresh_token, obtained_at, expires_at)| {
+    row.map(|(generation, access, refresh, obtained_at, expires_at, client_id, host, refused)| {
         let pair = TokenPair {
-            access_token: SecretString::from(access_token),
-            refresh_token: SecretString::from(refresh_token),
+            access_token: SecretString::from(access),
+            refresh_token: SecretString::from(refresh),
             obtained_at: timestamp(obtained_at)?,
             expires_at: timestamp(expires_at)?,
         };
-        Ok(StoredTokenPair { pair, generation })
+        Ok(StoredTokenPair { pair, generation, owner: client_id.zip(host), refused })
     })
     .transpose()
 }
@@ -33,59 +35,100 @@ pub(in crate::amocrm) async fn load(db: &Db) -> anyhow::Result<Option<StoredToke
 pub(in crate::amocrm) enum Replaces {
     /// Nothing: it is the first one.
     Nothing,
-    /// The pair of this generation, which it was exchanged for.
+    /// The pair of this generation.
     Generation(i64),
     /// Any pair: it comes from a consent.
     Any,
 }
 
-/// Stores `pair`. Returns whether it was stored; `false` means that another pair was stored since, and that one is to be
-/// loaded.
+/// Stores `pair` of `owner`. Returns whether it was stored; `false` means that another pair was stored since, and that
+/// one is to be loaded.
 pub(in crate::amocrm) async fn replace(
     db: &Db,
+    owner: &Owner,
     replaces: Replaces,
     pair: &TokenPair,
 ) -> anyhow::Result<bool> {
     // Comparing and storing is one statement, so that no other writer comes in between.
     let query = match replaces {
         Replaces::Nothing => {
-            "INSERT INTO tokens (id, generation, access_token, refresh_token, obtained_at, expires_at) \
-             VALUES (1, 1, $1, $2, $3, $4) ON CONFLICT (id) DO NOTHING"
+            "INSERT INTO tokens (id, generation, access_token, refresh_token, obtained_at, expires_at, client_id, host) \
+             VALUES (1, 1, $1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING"
         }
         Replaces::Generation(_) => {
             "UPDATE tokens SET generation = generation + 1, access_token = $1, refresh_token = $2, \
-             obtained_at = $3, expires_at = $4 WHERE id = 1 AND generation = $5"
+             obtained_at = $3, expires_at = $4, client_id = $5, host = $6, refused = NULL \
+             WHERE id = 1 AND generation = $7"
         }
         Replaces::Any => {
-            "INSERT INTO tokens (id, generation, access_token, refresh_token, obtained_at, expires_at) \
-             VALUES (1, 1, $1, $2, $3, $4) ON CONFLICT (id) DO UPDATE SET \
+            "INSERT INTO tokens (id, generation, access_token, refresh_token, obtained_at, expires_at, client_id, host) \
+             VALUES (1, 1, $1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET \
              generation = tokens.generation + 1, access_token = excluded.access_token, \
              refresh_token = excluded.refresh_token, obtained_at = excluded.obtained_at, \
-             expires_at = excluded.expires_at"
+             expires_at = excluded.expires_at, client_id = excluded.client_id, host = excluded.host, refused = NULL"
         }
     };
     let mut query = sqlx::query(query)
         .bind(pair.access_token.expose_secret())
         .bind(pair.refresh_token.expose_secret())
         .bind(pair.obtained_at.as_millisecond())
-        .bind(pair.expires_at.as_millisecond());
+        .bind(pair.expires_at.as_millisecond())
+        .bind(&owner.client_id)
+        .bind(&owner.host);
     if let Replaces::Generation(generation) = replaces {
         query = query.bind(generation);
     }
-    Ok(db.commit(query).await? == 1)
+    let mut transaction = db.begin().await?;
+    let stored = transaction.execute(query).await? == 1;
+    use_up_seed(&mut transaction, owner).await?;
+    transaction.commit().await?;
+    Ok(stored)
 }
 
-/// Waits until no other replica exchanges a token, and keeps it so until the transaction is dropped. One process on a
-/// database of its own needs no lock.
-pub(super) async fn lock_exchange(db: &Db) -> anyhow::Result<Option<Transaction>> {
-    if !db.is_shared() {
-        return Ok(None);
-    }
-    // The lock belongs to a transaction of its own, so that it ends with the connection whatever becomes of us.
+/// Notes that amoCRM refused the refresh token of this generation, so that no process offers it again.
+pub(super) async fn refuse(
+    db: &Db,
+    owner: &Owner,
+    generation: i64,
+    reason: &str,
+) -> anyhow::Result<()> {
     let mut transaction = db.begin().await?;
-    let lock = sqlx::query("SELECT pg_advisory_xact_lock(7263402)::text");
-    transaction.execute(lock).await?;
-    Ok(Some(transaction))
+    let query = "UPDATE tokens SET refused = $1, client_id = $2, host = $3 WHERE id = 1 AND generation = $4";
+    let query = sqlx::query(query).bind(reason).bind(&owner.client_id).bind(&owner.host);
+    transaction.execute(query.bind(generation)).await?;
+    use_up_seed(&mut transaction, owner).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Notes that the pair of this generation is `owner`'s.
+pub(super) async fn adopt(db: &Db, owner: &Owner, generation: i64) -> anyhow::Result<()> {
+    let query = "UPDATE tokens SET client_id = $1, host = $2 WHERE id = 1 AND generation = $3";
+    let query = sqlx::query(query).bind(&owner.client_id).bind(&owner.host).bind(generation);
+    db.commit(query).await.map(drop)
+}
+
+/// Notes that the configured refresh token is not to be offered again.
+pub(super) async fn refuse_seed(db: &Db, owner: &Owner) -> anyhow::Result<()> {
+    let mut transaction = db.begin().await?;
+    use_up_seed(&mut transaction, owner).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Whether the configured refresh token is set and was never used, nor passed over for another pair.
+pub(super) async fn has_unused_seed(db: &Db, owner: &Owner) -> anyhow::Result<bool> {
+    let Some(seed) = &owner.seed else { return Ok(false) };
+    let mut transaction = db.begin().await?;
+    let query = sqlx::query_as("SELECT fingerprint FROM token_seeds WHERE fingerprint = $1");
+    let known: Vec<(String,)> = transaction.fetch(query.bind(seed)).await?;
+    transaction.commit().await?;
+    Ok(known.is_empty())
+}
+
+async fn use_up_seed(transaction: &mut Transaction, owner: &Owner) -> sqlx::Result<()> {
+    let Some(seed) = &owner.seed else { return Ok(()) };
+    let query =
+        "INSERT INTO token_seeds (fingerprint) VALUES ($1) ON CONFLICT (fingerprint) DO NOTHING";
+    transaction.execute(sqlx::query(query).bind(seed)).await.map(drop)
 }
 
 /// Stores the hash of a state, and removes those that have expired.

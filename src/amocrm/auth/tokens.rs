@@ -1,17 +1,19 @@
-//! One token pair for all callers. A refresh token can be spent once, so the exchange is guarded: one at a time, with
-//! the table read again inside, finished even when its caller is gone, and stored before the result is used.
+//! One token pair for all callers. A refresh token can be spent once, so the exchange is guarded: one at a time over all
+//! processes, with the table read again inside, and finished even when its caller is gone.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
-use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use secrecy::SecretString;
 use tokio::sync::Mutex;
 use tracing::Instrument as _;
 
-use super::error::{AUTHORISE_FIRST, TokenError};
-use super::oauth::{Grant, OAuthClient};
-use super::pair::{StoredTokenPair, TokenPair};
+use super::error::{AUTHORISE_FIRST, ConsentError, TokenError};
+use super::exchange::{Exchange, Offer, database_failed, load};
+use super::lock::lock_exchange;
+use super::oauth::OAuthClient;
+use super::pair::{Owner, StoredTokenPair, TokenPair};
 use super::table::{self, Replaces};
 use crate::clock::SharedClock;
 use crate::db::Db;
@@ -24,45 +26,35 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 pub(super) struct Tokens(Arc<Inner>);
 
 struct Inner {
-    oauth: OAuthClient,
     db: Db,
     clock: SharedClock,
-    handover: Duration,
-    exchange: Mutex<ExchangeState>,
+    owner: Owner,
+    exchange: Mutex<Exchange>,
+    /// Whether a stored pair can be used without a look at what waits in memory and in the configuration.
+    settled: AtomicBool,
     last_error: StdMutex<Option<TokenError>>,
 }
 
-/// What only the holder of the exchange's lock may touch.
-#[derive(Default)]
-struct ExchangeState {
-    /// A new pair that could not be stored, and what it replaces: the only copy of a live refresh token.
-    unsaved: Option<(Replaces, TokenPair)>,
-    /// The last failure, so that a dead token is not presented over and over.
-    failure: Option<Failure>,
-}
-
-struct Failure {
-    generation: Option<i64>,
-    until: Option<Timestamp>,
-    error: TokenError,
-}
-
 impl Tokens {
-    pub(super) fn new(oauth: OAuthClient, db: Db, clock: SharedClock, handover: Duration) -> Self {
-        let (exchange, last_error) = (Mutex::default(), StdMutex::default());
-        Self(Arc::new(Inner { oauth, db, clock, handover, exchange, last_error }))
+    pub(super) fn new(oauth: OAuthClient, db: Db, clock: SharedClock, owner: Owner) -> Self {
+        let exchange = Exchange::new(oauth, db.clone(), clock.clone(), owner.clone());
+        let (exchange, settled, last_error) =
+            (Mutex::new(exchange), AtomicBool::default(), StdMutex::default());
+        Self(Arc::new(Inner { db, clock, owner, exchange, settled, last_error }))
     }
 
     /// A pair whose access token can be used now.
     pub(super) async fn current(&self) -> Result<StoredTokenPair, TokenError> {
-        match self.0.load().await? {
-            Some(stored) if self.0.is_fresh(&stored.pair) => {
-                // Another process may have ended what this one could not.
-                self.0.set_last_error(None);
-                Ok(stored)
-            }
-            Some(_) | None => self.detached(|inner| async move { inner.renew(None).await }).await,
+        if self.is_settled()
+            && let Some(stored) = load(&self.0.db).await?
+            && stored.is_of(&self.0.owner)
+            && self.0.is_fresh(&stored.pair)
+        {
+            // Another process may have ended what this one could not.
+            self.0.set_last_error(stored.is_last());
+            return Ok(stored);
         }
+        self.detached(|inner| async move { inner.renew(None).await }).await
     }
 
     /// A pair other than that of generation `refused`, whose access token amoCRM has refused.
@@ -74,8 +66,25 @@ impl Tokens {
     pub(super) async fn redeem_code(
         &self,
         code: SecretString,
-    ) -> Result<StoredTokenPair, TokenError> {
+    ) -> Result<StoredTokenPair, ConsentError> {
         self.detached(move |inner| async move { inner.redeem_code(&code).await }).await
+    }
+
+    /// Whether only a person can bring new tokens, by what is stored. amoCRM is not asked.
+    pub(super) async fn needs_consent(&self) -> Result<bool, TokenError> {
+        let stored = load(&self.0.db).await?;
+        if self.0.has_unused_seed(stored.as_ref()).await? {
+            return Ok(false);
+        }
+        let Some(stored) = stored else { return Ok(true) };
+        let other = stored.owner.as_ref().is_some_and(|(id, _)| *id != self.0.owner.client_id);
+        let ends = stored.refused.is_some() || !self.0.is_usable(&stored.pair);
+        Ok(other || (ends && stored.is_last().is_some()))
+    }
+
+    /// Whether no new pair waits in memory, and the configuration was looked at.
+    pub(super) fn is_settled(&self) -> bool {
+        self.0.settled.load(Ordering::Acquire)
     }
 
     /// Why the last exchange failed; `None` once there is a fresh pair.
@@ -83,23 +92,22 @@ impl Tokens {
         self.0.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until no exchange is under way: a process that ends within one loses the new pair.
+    /// Waits until no exchange is under way, and stores what waits for it: the end of the process would lose it.
     pub(super) async fn wait_for_exchange(&self) {
-        drop(self.0.exchange.lock().await);
+        if let Err(error) = self.0.exchange.lock().await.save_unsaved().await {
+            tracing::error!(%error, "new tokens are lost with this process: amoCRM needs a new consent");
+        }
     }
 
     /// Runs in a task of its own: a caller that is dropped must not take a spent token's successor with it.
-    async fn detached<F>(
-        &self,
-        work: impl FnOnce(Arc<Inner>) -> F,
-    ) -> Result<StoredTokenPair, TokenError>
+    async fn detached<E, F>(&self, work: impl FnOnce(Arc<Inner>) -> F) -> Result<StoredTokenPair, E>
     where
-        F: Future<Output = Result<StoredTokenPair, TokenError>> + Send + 'static,
+        E: From<TokenError> + Send + 'static,
+        F: Future<Output = Result<StoredTokenPair, E>> + Send + 'static,
     {
         tokio::spawn(work(Arc::clone(&self.0)).in_current_span()).await.unwrap_or_else(|error| {
-            Err(TokenError::OutcomeUnknown {
-                reason: format!("the exchange was cut short: {error}"),
-            })
+            let reason = format!("the exchange was cut short: {error}");
+            Err(TokenError::OutcomeUnknown { reason, answered: false }.into())
         })
     }
 }
@@ -107,126 +115,87 @@ impl Tokens {
 impl Inner {
     async fn renew(&self, refused: Option<i64>) -> Result<StoredTokenPair, TokenError> {
         let mut exchange = self.exchange.lock().await;
-        self.save_unsaved(&mut exchange).await?;
-        // Another caller or replica may have renewed the pair while this one waited.
-        let _replicas = self.lock_replicas().await?;
-        let (stored, now) = (self.load().await?, self.clock.now());
-        let acceptable = stored.as_ref().filter(|stored| Some(stored.generation) != refused);
-        if let Some(fresh) = acceptable.filter(|stored| self.is_fresh(&stored.pair)) {
-            self.set_last_error(None);
-            return Ok(fresh.clone());
-        }
-        let generation = stored.as_ref().map(|stored| stored.generation);
-        let failure = exchange.failure.as_ref().filter(|failure| failure.holds(generation, now));
-        let error = match failure {
-            Some(failure) => failure.error.clone(),
-            None => match self.exchange(&mut exchange, stored.as_ref()).await {
-                Ok(renewed) => {
-                    exchange.failure = None;
-                    self.set_last_error(None);
-                    return Ok(renewed);
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the access token was not refreshed");
-                    let until = error.backs_off_until(now);
-                    exchange.failure = Some(Failure { generation, until, error: error.clone() });
-                    self.set_last_error(Some(error.clone()));
-                    error
-                }
-            },
-        };
-        // Refreshing early leaves a quarter of the token's life to get over such failures.
-        let usable = |stored: &&StoredTokenPair| now + MARGIN < stored.pair.expires_at;
-        acceptable.filter(usable).cloned().ok_or(error)
+        let renewed = self.renew_with(&mut exchange, refused).await;
+        self.settled.store(renewed.is_ok() && !exchange.has_unsaved(), Ordering::Release);
+        renewed
     }
 
-    async fn exchange(
+    async fn renew_with(
         &self,
-        exchange: &mut ExchangeState,
-        stored: Option<&StoredTokenPair>,
+        exchange: &mut Exchange,
+        refused: Option<i64>,
     ) -> Result<StoredTokenPair, TokenError> {
-        let generation = stored.map(|stored| stored.generation);
-        let token = match stored {
-            Some(stored) => &stored.pair.refresh_token,
-            None => self.oauth.first_refresh_token().ok_or(TokenError::NeedsReauth {
-                reason: "no token is stored and AMOCRM_REFRESH_TOKEN is not set".to_owned(),
-                remedy: AUTHORISE_FIRST,
-            })?,
-        };
-        let mut issued = match stored {
-            Some(stored) => self.oauth.refresh(&stored.pair).await,
-            None => self.oauth.exchange(Grant::Refresh(token)).await,
-        };
-        if let Err(TokenError::OutcomeUnknown { reason: first }) = &issued {
-            if let Some(newer) = self.newer_than(generation).await? {
-                return Ok(newer);
+        // Another caller or process may have renewed the pair while this one waited, so it is read inside.
+        let _processes = lock_exchange(&self.db).await?;
+        exchange.save_unsaved().await?;
+        let stored = load(&self.db).await?;
+        if let Some(seed) = exchange.oauth.seed().cloned()
+            && self.has_unused_seed(stored.as_ref()).await?
+        {
+            match (exchange.offer(Offer::Seed(&seed, stored.as_ref())).await, &stored) {
+                (Ok(renewed), stored) => {
+                    if stored.is_some() {
+                        tracing::warn!(
+                            "the new AMOCRM_REFRESH_TOKEN is used in place of the stored tokens"
+                        );
+                    }
+                    return Ok(self.found(renewed));
+                }
+                (Err(_), Some(stored)) if stored.is_of(&self.owner) => {
+                    tracing::warn!(
+                        "the new AMOCRM_REFRESH_TOKEN could not be used; the stored tokens are"
+                    );
+                }
+                (Err(error), _) => return Err(self.failed(error.with_remedy(AUTHORISE_FIRST))),
             }
-            let again = self.oauth.exchange(Grant::Refresh(token)).await;
-            issued = again.map_err(|error| error.after_unknown_outcome(first));
         }
-        match issued {
-            Ok(pair) => {
-                let replaces = generation.map_or(Replaces::Nothing, Replaces::Generation);
-                self.save(exchange, replaces, pair).await
-            }
-            Err(error @ TokenError::NeedsReauth { .. }) => {
-                // Spent by another process, perhaps, which is about to store its new pair.
-                tokio::time::sleep(self.handover).await;
-                self.newer_than(generation).await?.ok_or(match generation {
-                    Some(_) => error,
-                    None => error.with_remedy(AUTHORISE_FIRST),
-                })
-            }
-            Err(error) => Err(error),
+        let Some(stored) = stored else {
+            let reason = match exchange.oauth.seed() {
+                Some(_) => "no token is stored, and AMOCRM_REFRESH_TOKEN is spent or was refused",
+                None => "no token is stored and AMOCRM_REFRESH_TOKEN is not set",
+            };
+            let (reason, remedy) = (reason.to_owned(), AUTHORISE_FIRST);
+            return Err(self.failed(TokenError::NeedsReauth { reason, remedy }));
+        };
+        exchange.check_owner(&stored).await.map_err(|error| self.failed(error))?;
+
+        let accepted = Some(stored.generation) != refused;
+        if accepted && self.is_fresh(&stored.pair) {
+            return Ok(self.found(stored));
         }
-    }
-
-    async fn redeem_code(&self, code: &SecretString) -> Result<StoredTokenPair, TokenError> {
-        let mut exchange = self.exchange.lock().await;
-        let _replicas = self.lock_replicas().await?;
-        let pair = self.oauth.exchange(Grant::Code(code)).await?;
-        // A pair that waits to be stored is older than this one.
-        exchange.unsaved = None;
-        let stored = self.save(&mut exchange, Replaces::Any, pair).await?;
-        exchange.failure = None;
-        self.set_last_error(None);
-        Ok(stored)
-    }
-
-    async fn save(
-        &self,
-        exchange: &mut ExchangeState,
-        replaces: Replaces,
-        pair: TokenPair,
-    ) -> Result<StoredTokenPair, TokenError> {
-        match table::replace(&self.db, replaces, &pair).await {
-            Ok(_) => self.load().await?.ok_or_else(|| TokenError::Database {
-                reason: "the pair that was just stored is gone".to_owned(),
-            }),
+        match exchange.offer(Offer::Stored(&stored)).await {
+            Ok(renewed) => Ok(self.found(renewed)),
             Err(error) => {
-                exchange.unsaved = Some((replaces, pair));
-                Err(database_failed(&error))
+                let error = self.failed(error);
+                // Refreshing early leaves a quarter of the token's life to get over such failures.
+                if accepted && self.is_usable(&stored.pair) { Ok(stored) } else { Err(error) }
             }
         }
     }
 
-    async fn save_unsaved(&self, exchange: &mut ExchangeState) -> Result<(), TokenError> {
-        match exchange.unsaved.take() {
-            Some((replaces, pair)) => self.save(exchange, replaces, pair).await.map(drop),
-            None => Ok(()),
+    async fn redeem_code(&self, code: &SecretString) -> Result<StoredTokenPair, ConsentError> {
+        let mut exchange = self.exchange.lock().await;
+        let _processes = lock_exchange(&self.db).await?;
+        let pair = exchange.redeem(code).await?;
+        let stored = exchange.save(Replaces::Any, pair).await;
+        self.settled.store(stored.is_ok(), Ordering::Release);
+        match stored {
+            Ok(stored) => Ok(self.found(stored)),
+            Err(error) => {
+                let reason = self.failed(error).reason();
+                Err(ConsentError::NotStored { reason })
+            }
         }
     }
 
-    async fn load(&self) -> Result<Option<StoredTokenPair>, TokenError> {
-        table::load(&self.db).await.map_err(|error| database_failed(&error))
-    }
-
-    async fn lock_replicas(&self) -> Result<impl Send + use<>, TokenError> {
-        table::lock_exchange(&self.db).await.map_err(|error| database_failed(&error))
-    }
-
-    async fn newer_than(&self, known: Option<i64>) -> Result<Option<StoredTokenPair>, TokenError> {
-        Ok(self.load().await?.filter(|stored| Some(stored.generation) != known))
+    /// Whether `AMOCRM_REFRESH_TOKEN` is newer than the stored pair.
+    async fn has_unused_seed(&self, stored: Option<&StoredTokenPair>) -> Result<bool, TokenError> {
+        if stored.is_some_and(|stored| stored.owner.is_none()) {
+            // Stored before such tokens were noted: this is the one that it grew out of, most likely.
+            return Ok(false);
+        }
+        let unused = table::has_unused_seed(&self.db, &self.owner).await;
+        unused.map_err(|error| database_failed(&error))
     }
 
     /// Whether less than three quarters of the access token's life have passed.
@@ -236,17 +205,22 @@ impl Inner {
         age < life / 4 * 3
     }
 
+    /// Whether its access token can be used.
+    fn is_usable(&self, pair: &TokenPair) -> bool {
+        self.clock.now() + MARGIN < pair.expires_at
+    }
+
+    fn found(&self, stored: StoredTokenPair) -> StoredTokenPair {
+        self.set_last_error(stored.is_last());
+        stored
+    }
+
+    fn failed(&self, error: TokenError) -> TokenError {
+        self.set_last_error(Some(error.clone()));
+        error
+    }
+
     fn set_last_error(&self, error: Option<TokenError>) {
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
-}
-
-impl Failure {
-    fn holds(&self, generation: Option<i64>, now: Timestamp) -> bool {
-        self.generation == generation && self.until.is_none_or(|until| now < until)
-    }
-}
-
-fn database_failed(error: &anyhow::Error) -> TokenError {
-    TokenError::Database { reason: format!("{error:#}") }
 }

@@ -26,7 +26,7 @@ async fn assert_honest(
 }
 
 async fn replace_with(account: &Account, replaces: Replaces) -> anyhow::Result<bool> {
-    replace(&account.db, replaces, &account.pair("new")).await
+    replace(&account.db, &account.owner(), replaces, &account.pair("new")).await
 }
 
 #[tokio::test]
@@ -61,6 +61,7 @@ async fn the_state_of_a_consent_says_when_its_commit_failed() {
 #[ignore = "needs TEST_POSTGRES_URL: see CONTRIBUTING.md"]
 async fn a_turn_among_replicas_says_when_its_commit_failed() {
     let account = Account::shared().await;
-    let take = async |it: &Account| next_turn(&it.db, Duration::ZERO).await.map(|_| true);
+    let take =
+        async |it: &Account| next_turn(&it.db, Duration::ZERO, Duration::ZERO).await.map(|_| true);
     assert_honest("next_turn", account, take).await;
 }

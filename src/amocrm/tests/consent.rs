@@ -14,7 +14,9 @@ use url::Url;
 use super::Account;
 use crate::amocrm::api::AmoCrmClient;
 use crate::amocrm::auth::TokenError;
+use crate::amocrm::watch::HealthCheck;
 use crate::amocrm::{AmoCrmPort, oauth_router};
+use crate::metrics::Metrics;
 
 /// The pages of a service that has no token yet.
 struct Site {
@@ -93,6 +95,36 @@ async fn a_consent_connects_amocrm() {
     assert!(page.text.contains("amoCRM is connected"), "{}", page.text);
     assert_eq!(site.client.account().await.unwrap().id, 32_452_514);
     assert_eq!(site.account.amocrm.exchanges(), 1);
+}
+
+#[tokio::test]
+async fn a_consent_that_cannot_be_stored_is_kept_and_the_page_says_so() {
+    for stored_by in ["a call", "the health check", "the end of the process"] {
+        let site = Site::new().await;
+        let (account, client) = (&site.account, &site.client);
+        // The pair before it still works: no call needs the new one.
+        client.auth().redeem_code(account.amocrm.issue_code().into()).await.unwrap();
+        let back = site.consented().await;
+        let rename = async |statement| account.db.commit(sqlx::query(statement)).await.unwrap();
+        rename("ALTER TABLE tokens RENAME TO elsewhere").await;
+        let page = site.come_back(&back).await;
+        assert_eq!(page.status, 503, "{}", page.text);
+        for says in ["amoCRM is not connected yet", "They are stored once it does"] {
+            assert!(page.text.contains(says), "{}", page.text);
+        }
+
+        rename("ALTER TABLE elsewhere RENAME TO tokens").await;
+        match stored_by {
+            "a call" => drop(client.authorize().await.unwrap()),
+            "the health check" => {
+                let (clock, metrics) = (account.clock.clone(), Metrics::new());
+                HealthCheck::new(client.clone(), None, clock, metrics).check().await;
+            }
+            _ => client.auth().wait_for_exchange().await,
+        }
+        assert_eq!(account.generation().await, Some(2), "stored by {stored_by}");
+        assert_eq!(account.amocrm.exchanges(), 2, "stored by {stored_by}");
+    }
 }
 
 #[tokio::test]

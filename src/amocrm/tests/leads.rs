@@ -28,7 +28,8 @@ async fn a_lead_is_read_with_the_token_of_the_database() {
     let lead = account.client().lead(LEAD).await.unwrap().unwrap();
 
     let name = Some("Поставка окон".to_owned());
-    assert_eq!(lead, Lead { id: LEAD, name, price: Some(15_000.into()) });
+    let stage = Some((9_679_730, 77_186_758));
+    assert_eq!(lead, Lead { id: LEAD, name, price: Some(15_000.into()), stage });
     let request = account.amocrm.requests().pop().unwrap();
     assert_eq!(request.uri, "/api/v4/leads/45721053");
     assert_eq!(request.header("authorization"), "Bearer fake-access-token-1");
@@ -41,6 +42,8 @@ async fn a_lead_that_is_missing_hidden_or_deleted_is_none() {
     let account = Account::new().await;
     let client = account.client();
     assert_eq!(client.lead(LEAD).await.unwrap(), None, "HTTP 204");
+    account.amocrm.fail_next(1, answer(404, r#"{"title":"Not Found","status":404}"#));
+    assert_eq!(client.lead(LEAD).await.unwrap(), None, "HTTP 404 of the API");
     account.amocrm.set_lead_json(LEAD, json!({"id": LEAD, "name": "gone", "is_deleted": true}));
     assert_eq!(client.lead(LEAD).await.unwrap(), None);
 }
@@ -49,10 +52,11 @@ async fn a_lead_that_is_missing_hidden_or_deleted_is_none() {
 async fn a_lead_may_lack_everything_but_its_id() {
     let account = Account::new().await;
     let client = account.client();
-    for lead in [json!({"id": LEAD}), json!({"id": LEAD, "name": null, "price": null, "new": {}})] {
+    let odd = json!({"id": LEAD, "name": null, "price": null, "new": {}, "pipeline_id": "9", "status_id": []});
+    for lead in [json!({"id": LEAD}), odd] {
         account.amocrm.set_lead_json(LEAD, lead);
         let read = client.lead(LEAD).await.unwrap();
-        assert_eq!(read, Some(Lead { id: LEAD, name: None, price: None }));
+        assert_eq!(read, Some(Lead { id: LEAD, name: None, price: None, stage: None }));
     }
 }
 
@@ -132,6 +136,7 @@ async fn every_failure_says_whether_and_when_to_try_again() {
     for (failure, retry, says) in [
         (AmoCrmFailure::TooManyRequests { retry_after: None }, seconds(5), "slow down"),
         (AmoCrmFailure::TooManyRequests { retry_after: Some(17) }, seconds(17), "slow down"),
+        (AmoCrmFailure::TooManyRequests { retry_after: Some(u64::MAX) }, seconds(600), "slow down"),
         (answer(402, page), seconds(1800), "not paid for"),
         (AmoCrmFailure::Blocked, seconds(1800), "ask its support"),
         (answer(500, page), Retry::Again, "HTTP 500, nginx"),

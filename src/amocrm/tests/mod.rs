@@ -1,11 +1,14 @@
 //! amoCRM, as this service uses it: against an account that behaves like a real one, with a real database.
 
+mod answers;
 mod commits;
 mod consent;
 mod health_check;
 mod hook;
 mod killed;
 mod leads;
+mod owners;
+mod processes;
 mod renamed;
 mod replicas;
 mod tokens;
@@ -20,8 +23,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::api::AmoCrmClient;
-use super::auth::pair::{StoredTokenPair, TokenPair};
-use super::auth::table;
+use super::auth::pair::{Owner, StoredTokenPair, TokenPair};
+use super::auth::table::{self, Replaces, replace};
 use super::settings::{AmoCrmAuth, AmoCrmSettings, BaseUrl, OAuthApp, Timeouts};
 use crate::clock::{Clock as _, ManualClock};
 use crate::db::Db;
@@ -64,7 +67,7 @@ impl Account {
                 first_refresh_token: Some(fake.refresh_token.into()),
             }),
             account_id: None,
-            timeouts: Timeouts { handover: Duration::ZERO, ..Timeouts::default() },
+            timeouts: Timeouts::default(),
         };
         let clock = Arc::new(ManualClock::new("2026-11-21T12:05:00Z".parse().unwrap()));
         let db = database.open(clock.clone()).await;
@@ -77,10 +80,13 @@ impl Account {
     }
 
     fn without_refresh_token(self) -> Self {
-        self.with(|settings| {
-            let AmoCrmAuth::OAuth(app) = &mut settings.auth else { panic!("OAuth is the default") };
-            app.first_refresh_token = None;
-        })
+        self.with(|settings| app(settings).first_refresh_token = None)
+    }
+
+    /// A client as after a start with `token` in `AMOCRM_REFRESH_TOKEN`.
+    fn client_with_refresh_token(&mut self, token: &str) -> AmoCrmClient {
+        app(&mut self.settings).first_refresh_token = Some(token.into());
+        self.client()
     }
 
     fn with_long_lived_token(self, token: impl Into<SecretString>) -> Self {
@@ -120,6 +126,17 @@ impl Account {
         self.stored().await.map(|stored| stored.generation)
     }
 
+    /// Whose the pairs of its clients are.
+    fn owner(&self) -> Owner {
+        let AmoCrmAuth::OAuth(app) = &self.settings.auth else { panic!("OAuth is the default") };
+        Owner { client_id: app.client_id.clone(), host: "127.0.0.1".to_owned(), seed: None }
+    }
+
+    /// Stores `pair` as another process does.
+    async fn stores_elsewhere(&self, replaces: Replaces, pair: &TokenPair) -> bool {
+        replace(&self.db, &self.owner(), replaces, pair).await.unwrap()
+    }
+
     /// A pair that is issued now.
     fn pair(&self, access_token: &str) -> TokenPair {
         let now = self.clock.now();
@@ -129,6 +146,13 @@ impl Account {
             obtained_at: now,
             expires_at: now + DAY,
         }
+    }
+}
+
+fn app(settings: &mut AmoCrmSettings) -> &mut OAuthApp {
+    match &mut settings.auth {
+        AmoCrmAuth::OAuth(app) => app,
+        AmoCrmAuth::LongLived { .. } => panic!("OAuth is the default"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use functions::ports::{AmoCrm as _, Authorization, Retry};
+use functions::ports::{AmoCrm as _, Authorization, Retry, WaitsFor};
 use sandbox::AmoCrmFailure;
 use secrecy::ExposeSecret as _;
 use tokio::task::JoinSet;
@@ -12,8 +12,6 @@ use crate::amocrm::AmoCrmPort;
 use crate::amocrm::auth::TokenError;
 use crate::amocrm::auth::table::{Replaces, replace};
 use crate::outbound::USER_AGENT;
-
-const HALF_AN_HOUR: Retry = Retry::NotBefore(Duration::from_secs(1800));
 
 fn until(end: &str) -> Authorization {
     Authorization { expires_at: Some(end.parse().unwrap()) }
@@ -67,9 +65,7 @@ async fn fifty_callers_at_once_make_one_exchange() {
 
 #[tokio::test]
 async fn two_processes_at_once_end_up_with_the_same_pair() {
-    let account = Account::new()
-        .await
-        .with(|settings| settings.timeouts.handover = Duration::from_millis(500));
+    let account = Account::new().await;
     let (one, other) = (account.client(), account.client_on(account.another_db().await));
     let (first, second) = tokio::join!(one.authorize(), other.authorize());
     assert_eq!((first.unwrap(), second.unwrap()), {
@@ -152,7 +148,7 @@ async fn a_dead_refresh_token_is_presented_once_and_deals_wait_for_a_person() {
     account.clock.advance(DAY);
     for _ in 0..10 {
         let error = refused(client.authorize().await);
-        assert_eq!(error.retry(), HALF_AN_HOUR);
+        assert_eq!((error.retry(), error.waits_for()), (Retry::Never, Some(WaitsFor::Consent)));
         assert_eq!(
             error.to_string(),
             "amoCRM needs to be authorised again: HTTP 401, Token has been revoked. Run `prometei-flow amocrm \
@@ -177,8 +173,7 @@ async fn a_pair_that_another_process_stores_ends_the_failure() {
     assert!(error.to_string().contains("AMOCRM_REFRESH_TOKEN is not set"), "{error}");
     assert_eq!(account.amocrm.exchanges(), 0);
 
-    let elsewhere = account.another_db().await;
-    assert!(replace(&elsewhere, Replaces::Nothing, &account.pair("from elsewhere")).await.unwrap());
+    assert!(account.stores_elsewhere(Replaces::Nothing, &account.pair("from elsewhere")).await);
     assert_eq!(client.authorize().await.unwrap(), until("2026-11-22T12:05:00Z"));
     assert_eq!(client.auth().last_error(), None);
 }
@@ -187,15 +182,16 @@ async fn a_pair_that_another_process_stores_ends_the_failure() {
 async fn of_two_token_pairs_for_the_same_predecessor_one_is_stored() {
     let account = Account::new().await;
     let (here, elsewhere) = (&account.db, &account.another_db().await);
+    let owner = account.owner();
     assert!(account.stored().await.is_none());
-    assert!(replace(here, Replaces::Nothing, &account.pair("first")).await.unwrap());
-    assert!(!replace(elsewhere, Replaces::Nothing, &account.pair("late")).await.unwrap());
+    assert!(replace(here, &owner, Replaces::Nothing, &account.pair("first")).await.unwrap());
+    assert!(!replace(elsewhere, &owner, Replaces::Nothing, &account.pair("late")).await.unwrap());
 
     account.clock.advance(DAY);
     let (mine, theirs) = (account.pair("mine"), account.pair("theirs"));
     let (a, b) = tokio::join!(
-        replace(here, Replaces::Generation(1), &mine),
-        replace(elsewhere, Replaces::Generation(1), &theirs)
+        replace(here, &owner, Replaces::Generation(1), &mine),
+        replace(elsewhere, &owner, Replaces::Generation(1), &theirs)
     );
     let (a, b) = (a.unwrap(), b.unwrap());
     assert!(a != b, "one of them and only one");
@@ -203,8 +199,8 @@ async fn of_two_token_pairs_for_the_same_predecessor_one_is_stored() {
     let token = stored.pair.access_token.expose_secret();
     assert_eq!((stored.generation, token), (2, if a { "mine" } else { "theirs" }));
     assert_eq!(stored.pair.expires_at, "2026-11-23T12:05:00Z".parse().unwrap());
-    assert!(!replace(here, Replaces::Generation(1), &mine).await.unwrap());
-    assert!(replace(here, Replaces::Generation(2), &mine).await.unwrap());
+    assert!(!replace(here, &owner, Replaces::Generation(1), &mine).await.unwrap());
+    assert!(replace(here, &owner, Replaces::Generation(2), &mine).await.unwrap());
 }
 
 #[tokio::test]
@@ -233,8 +229,7 @@ async fn the_pair_of_a_consent_takes_the_place_of_any_other() {
     let code = account.amocrm.issue_code();
     let consent = tokio::spawn(async move { client.auth().redeem_code(code.into()).await });
     account.exchange_begins().await;
-    let elsewhere = account.another_db().await;
-    assert!(replace(&elsewhere, Replaces::Nothing, &account.pair("elsewhere")).await.unwrap());
+    assert!(account.stores_elsewhere(Replaces::Nothing, &account.pair("elsewhere")).await);
 
     consent.await.unwrap().unwrap();
     let stored = account.stored().await.unwrap();
@@ -269,7 +264,7 @@ async fn a_pair_lost_on_the_way_is_named_as_such() {
     let account = Account::new().await.with(impatient);
     account.amocrm.fail_next_exchange(1, AmoCrmFailure::ActThenHang);
     let error = refused(account.client().authorize().await);
-    assert_eq!(error.retry(), HALF_AN_HOUR);
+    assert_eq!((error.retry(), error.waits_for()), (Retry::Never, Some(WaitsFor::Consent)));
     assert!(error.to_string().contains("after a refresh of unknown outcome"), "{error}");
     assert_eq!(account.amocrm.exchanges(), 2);
 }
@@ -278,16 +273,25 @@ async fn a_pair_lost_on_the_way_is_named_as_such() {
 async fn each_failure_of_the_token_endpoint_is_recognised() {
     let answer = |status, body: &str| AmoCrmFailure::Answer { status, body: body.to_owned() };
     for (failure, retry, says) in [
-        (answer(503, "<h1>nginx</h1>"), Retry::Again, "HTTP 503, nginx; it is tried again"),
+        (
+            answer(503, "<h1>nginx</h1>"),
+            Retry::NotBefore(Duration::from_secs(60)),
+            "HTTP 503, nginx; it is tried again",
+        ),
         (
             AmoCrmFailure::TooManyRequests { retry_after: Some(9) },
             Retry::NotBefore(Duration::from_secs(9)),
             "HTTP 429",
         ),
-        (AmoCrmFailure::Blocked, HALF_AN_HOUR, "amoCRM blocks this server"),
-        (answer(401, r#"{"title":"Некорректный клиент"}"#), HALF_AN_HOUR, "AMOCRM_CLIENT_SECRET"),
-        (answer(404, "<h1>Not Found</h1>"), HALF_AN_HOUR, "AMOCRM_SUBDOMAIN"),
-        (AmoCrmFailure::Redirect("http://127.0.0.1:1/".to_owned()), HALF_AN_HOUR, "HTTP 302"),
+        (
+            AmoCrmFailure::TooManyRequests { retry_after: Some(u64::MAX) },
+            Retry::NotBefore(Duration::from_secs(600)),
+            "HTTP 429",
+        ),
+        (AmoCrmFailure::Blocked, Retry::Never, "amoCRM blocks this server"),
+        (answer(401, r#"{"title":"Некорректный клиент"}"#), Retry::Never, "AMOCRM_CLIENT_SECRET"),
+        (answer(404, "<h1>Not Found</h1>"), Retry::Never, "AMOCRM_SUBDOMAIN"),
+        (AmoCrmFailure::Redirect("http://127.0.0.1:1/".to_owned()), Retry::Never, "HTTP 302"),
     ] {
         let account = Account::new().await;
         account.amocrm.fail_next_exchange(1, failure);
@@ -314,7 +318,7 @@ async fn a_long_lived_token_is_never_exchanged() {
 
     account.amocrm.revoke();
     let error = refused(client.lead(1).await);
-    assert_eq!(error.retry(), HALF_AN_HOUR);
+    assert_eq!((error.retry(), error.waits_for()), (Retry::Never, Some(WaitsFor::Consent)));
     assert!(error.to_string().contains("set AMOCRM_ACCESS_TOKEN"), "{error}");
 
     account.clock.advance(DAY);

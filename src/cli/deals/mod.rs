@@ -1,12 +1,17 @@
+mod dismiss;
+mod item;
 mod list;
 mod resolve;
 mod retry;
+mod unreadable;
+mod which;
 
 use std::io::Write;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
+use self::dismiss::Dismiss;
 use self::list::List;
 use self::resolve::Resolve;
 use self::retry::Retry;
@@ -16,8 +21,12 @@ use crate::config::Env;
 use crate::db::Db;
 use crate::inbox::Inbox;
 
-/// The most deals of a kind that are shown.
+/// The most deals that are shown.
 const SHOWN: u32 = 200;
+
+/// A decision that concerned no deal.
+const NOT_CHANGED: &str = "nothing was changed: there is no such deal, it has its record, or it is on its way at this \
+                           moment; `prometei-flow deals` shows every deal that is not done";
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -30,13 +39,14 @@ pub(super) struct Deals {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Lists what is not done: deals without a record, and leads that Inngest does not have, each with the reason and
-    /// what to do; what runs without an action
+    /// Lists every deal that is not done: where it is, what happens next, and what needs you; what runs without an action
     List(List),
-    /// Sends leads again that were given up because Inngest refused them
+    /// Sends deals again that need you, after you have mended the cause, or that wait for something
     Retry(Retry),
     /// Records what you found in the ERP about a deal that may or may not have a record
     Resolve(Resolve),
+    /// Ends a deal that shall have no record
+    Dismiss(Dismiss),
 }
 
 impl Deals {
@@ -44,9 +54,14 @@ impl Deals {
         let config = load(env)?;
         let store = Db::open(&config.database.url, Arc::new(SystemClock)).await?;
         let done = match self.action.unwrap_or(Action::List(self.list)) {
-            Action::List(list) => list.run(&store, out).await,
-            Action::Retry(retry) => retry.run(&Inbox::new(store.clone()), out).await,
+            Action::List(list) => {
+                list.run(&Inbox::new(store.clone(), config.rules), &store, out).await
+            }
+            Action::Retry(retry) => retry.run(&store, out).await,
             Action::Resolve(resolve) => resolve.run(&store, out).await,
+            Action::Dismiss(dismiss) => {
+                dismiss.run(&Inbox::new(store.clone(), config.rules), out).await
+            }
         };
         store.close().await;
         done

@@ -38,11 +38,10 @@ async fn every_answer_is_either_safe_to_repeat_or_not_repeated() {
         (ErpFailure::InsertThenHtml, Retry::Never, 1, "may or may not exist"),
         (ErpFailure::Empty500, Retry::Never, 0, "may or may not exist"),
         (ErpFailure::InsertThenEmpty500, Retry::Never, 1, "may or may not exist"),
-        (ErpFailure::Hang, Retry::Never, 0, "no answer within 300ms"),
-        (ErpFailure::InsertThenHang, Retry::Never, 1, "no answer within 300ms"),
+        (ErpFailure::Hang, Retry::Never, 0, "no answer within 1s"),
+        (ErpFailure::InsertThenHang, Retry::Never, 1, "no answer within 1s"),
     ] {
-        let bench = Bench::new().await;
-        bench.erp.fail_next(1, failure.clone());
+        let bench = Bench::new().await.failing(failure.clone());
         let error = bench.fails(&run_deal()).await;
 
         assert_eq!(error.retry(), retry, "{failure:?}: {error}");
@@ -61,9 +60,9 @@ async fn an_unknown_outcome_says_which_deal_what_happened_and_what_to_do() {
     assert_eq!(
         error.to_string(),
         "it is unknown whether the ERP created deal \"Поставка окон\" (amoCRM lead 45721053): HTTP 502, \"502 Bad \
-         Gateway\". The record may or may not exist, so nothing more is sent. Look for it in entity 70 of the ERP: if \
+         Gateway\". The record may or may not exist, so nothing more is sent. Look for it in entity 70 of the ERP. If \
          it is there, run `prometei-flow deals resolve --lead 45721053 --erp-id <its id>`; if not, run \
-         `prometei-flow deals resolve --lead 45721053 --absent` and replay this run"
+         `prometei-flow deals resolve --lead 45721053 --absent`, and the deal is sent again"
     );
 }
 
@@ -107,8 +106,7 @@ async fn no_error_and_no_debug_output_shows_a_secret() {
         ErpFailure::Hang,
     ];
     for failure in failures {
-        let bench = Bench::new().await;
-        bench.erp.fail_next(1, failure);
+        let bench = Bench::new().await.failing(failure);
         let error = bench.fails(&run_deal()).await;
         let shown = format!("{error} {error:?} {:?} {:?}", bench.erp_client(), bench.settings);
         for secret in ["fake-erp-key", "fake-erp-password"] {
@@ -146,7 +144,7 @@ async fn json_to_an_erp_that_reads_only_forms_says_what_to_set() {
     assert_eq!(
         error.to_string(),
         "the ERP refused deal \"Поставка окон\" (run 01JRUN): \"key is required\". Nothing was created. This ERP \
-         does not read JSON: set CRM_BODY=form, then replay this run"
+         does not read JSON: set CRM_BODY=form and restart. Then run `prometei-flow deals retry --run 01JRUN`"
     );
 }
 
@@ -160,6 +158,6 @@ async fn nothing_is_sent_to_an_erp_that_is_not_there() {
     assert_eq!(
         error.to_string(),
         "the ERP could not take deal \"Поставка окон\" (run 01JRUN): no connection: Connection refused (os error \
-         111). Nothing was created by this call; if this run has ended, replay it"
+         111). Nothing was created by this call"
     );
 }

@@ -6,14 +6,18 @@ use functions::ports::Erp as _;
 use sandbox::ErpFailure;
 use serde_json::json;
 
-use super::{Bench, LEAD, created, in_run, lead};
+use super::{Bench, LEAD, created, failure, in_run, lead};
 use crate::db::Db;
 use crate::deals::error::LedgerError;
 use crate::deals::key::{Dedupe, Entry};
 use crate::deals::table::{self, Claim, Claimed, Lease, Past, Release};
-use crate::deals::{Ledger, forget_claims};
+use crate::deals::{Ledger, Resolution, forget_claims};
 
-const LEASE: Lease = Lease { holds: Duration::from_secs(45), look_after: Duration::from_secs(90) };
+const LEASE: Lease = Lease {
+    holds: Duration::from_secs(45),
+    look_after: Duration::from_secs(90),
+    resend_after: Duration::from_secs(900),
+};
 
 fn entry() -> Entry {
     Entry::of(&lead(LEAD), Dedupe::Lead)
@@ -52,7 +56,7 @@ async fn a_claim_that_was_left_behind_is_taken_over_only_after_its_lease() {
     for _ in 0..2 {
         let busy = bench.ledger().record(&in_run("01RUN2", lead(LEAD))).await.unwrap_err();
         assert!(matches!(busy, LedgerError::Busy { .. }), "{busy}");
-        bench.clock.advance(Duration::from_secs(15));
+        bench.clock.advance(Duration::from_secs(26));
     }
     let early = bench.ledger().record(&lead(LEAD)).await.unwrap_err();
     assert!(matches!(early, LedgerError::InDoubt { .. }), "{early}");
@@ -71,7 +75,7 @@ async fn a_service_that_is_alone_forgets_the_claims_of_the_one_before_it_and_no_
     } else {
         assert!(matches!(next, LedgerError::InDoubt { .. }), "{next}");
     }
-    bench.clock.advance(Duration::from_secs(90));
+    bench.clock.advance(Duration::from_secs(96));
     assert_eq!(bench.ledger().create(&lead(LEAD)).await.unwrap(), created("119", true));
 }
 
@@ -91,10 +95,10 @@ async fn a_claim_holds_as_long_as_its_lease_and_the_next_one_sees_what_it_left_b
         (Release::InDoubt(after), Past::InDoubt(after)),
     ] {
         let claim = granted(&bench.db).await;
-        table::release(&bench.db, &claim, how, "no").await.unwrap();
+        table::release(&bench.db, &claim, how, "no", None).await.unwrap();
         let next = granted(&bench.db).await;
         assert_eq!(next.past, past, "{how:?}");
-        table::release(&bench.db, &next, Release::Unchanged, "no").await.unwrap();
+        table::release(&bench.db, &next, Release::Unchanged, "no", None).await.unwrap();
     }
 }
 
@@ -102,11 +106,11 @@ async fn a_claim_holds_as_long_as_its_lease_and_the_next_one_sees_what_it_left_b
 async fn an_insert_that_the_erp_did_not_act_on_leaves_nothing_to_look_up() {
     let bench = Bench::new().await;
     let first = granted(&bench.db).await;
-    table::release(&bench.db, &first, Release::NotSent, "no").await.unwrap();
+    table::release(&bench.db, &first, Release::NotSent, "no", None).await.unwrap();
     let second = granted(&bench.db).await;
     assert_eq!(second.past, Past::NotSent);
     assert!(table::mark_sending(&bench.db, &second, LEASE).await.unwrap());
-    table::release(&bench.db, &second, Release::NotSent, "no").await.unwrap();
+    table::release(&bench.db, &second, Release::NotSent, "no", None).await.unwrap();
     assert_eq!(granted(&bench.db).await.past, Past::NotSent);
 }
 
@@ -117,9 +121,9 @@ async fn an_old_claim_sends_nothing_and_changes_nothing() {
     bench.clock.advance(LEASE.holds);
     let new = granted(&bench.db).await;
     assert!(!table::mark_sending(&bench.db, &old, LEASE).await.unwrap());
-    table::release(&bench.db, &old, Release::NotSent, "no").await.unwrap();
+    table::release(&bench.db, &old, Release::NotSent, "no", None).await.unwrap();
     assert!(matches!(claim(&bench.db).await, Claimed::Held(_)), "the new claim holds");
-    table::release(&bench.db, &new, Release::Unchanged, "no").await.unwrap();
+    table::release(&bench.db, &new, Release::Unchanged, "no", None).await.unwrap();
     assert!(matches!(granted(&bench.db).await.past, Past::InDoubt(_)), "and is still in doubt");
 }
 
@@ -134,9 +138,9 @@ async fn a_record_is_noted_by_any_claim_and_overwritten_by_none() {
     assert!(!table::mark_done(&bench.db, &old.key, "120", &json!(2)).await.unwrap());
     assert_eq!(claim(&bench.db).await, Claimed::Done(json!(1)));
     assert!(!table::mark_sending(&bench.db, &old, LEASE).await.unwrap());
-    table::release(&bench.db, &old, Release::NotSent, "no").await.unwrap();
-    table::note_failure(&bench.db, &old.key, Some(LEAD), "01RUN1", "no").await.unwrap();
-    assert!(!table::resolve(&bench.db, &old.key, None).await.unwrap());
+    table::release(&bench.db, &old, Release::NotSent, "no", None).await.unwrap();
+    bench.ledger().note_failure(&failure(&lead(LEAD), "no", None)).await.unwrap();
+    assert!(!bench.resolve(LEAD, &Resolution::Absent).await);
     assert_eq!(
         (claim(&bench.db).await, bench.counts().await),
         (Claimed::Done(json!(1)), (1, 0, 0))
@@ -147,9 +151,9 @@ async fn a_record_is_noted_by_any_claim_and_overwritten_by_none() {
 async fn a_person_decides_nothing_while_a_deal_is_being_sent() {
     let bench = Bench::new().await;
     let claimed = granted(&bench.db).await;
-    assert!(!table::resolve(&bench.db, &claimed.key, None).await.unwrap());
+    assert!(!bench.resolve(LEAD, &Resolution::Absent).await);
     bench.clock.advance(LEASE.holds);
-    assert!(table::resolve(&bench.db, &claimed.key, None).await.unwrap());
+    assert!(bench.resolve(LEAD, &Resolution::Absent).await);
     // The run that held the claim is late.
     assert!(!table::mark_sending(&bench.db, &claimed, LEASE).await.unwrap());
     assert_eq!(granted(&bench.db).await.past, Past::NotSent);

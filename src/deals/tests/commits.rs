@@ -4,13 +4,18 @@ use std::time::Duration;
 
 use sandbox::Database;
 
-use super::{Bench, lead};
+use super::{Bench, failure, lead};
 use crate::db::Db;
+use crate::deals::Schedule;
 use crate::deals::key::{Dedupe, Entry};
 use crate::deals::table::{self, Claim, Claimed, Lease, Release};
 use crate::erp::reply_with_id;
 
-const LEASE: Lease = Lease { holds: Duration::from_secs(45), look_after: Duration::from_secs(90) };
+const LEASE: Lease = Lease {
+    holds: Duration::from_secs(45),
+    look_after: Duration::from_secs(90),
+    resend_after: Duration::from_secs(900),
+};
 
 /// Every function of the table that changes it.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +26,7 @@ enum Change {
     MarkDone,
     Release,
     NoteFailure,
-    Resolve,
+    NotNeeded,
     ForgetClaims,
 }
 
@@ -33,7 +38,7 @@ impl Change {
         Self::MarkDone,
         Self::Release,
         Self::NoteFailure,
-        Self::Resolve,
+        Self::NotNeeded,
         Self::ForgetClaims,
     ];
 
@@ -46,9 +51,12 @@ impl Change {
             Self::MarkDone => {
                 table::mark_done(db, "lead:1", "119", &reply_with_id("119")).await.map(drop)
             }
-            Self::Release => table::release(db, claim, Release::Refused, "no").await,
-            Self::NoteFailure => table::note_failure(db, "lead:9", Some(9), "01RUN1", "no").await,
-            Self::Resolve => table::resolve(db, "lead:2", None).await.map(drop),
+            Self::Release => table::release(db, claim, Release::Refused, "no", None).await,
+            Self::NoteFailure => {
+                let failed = failure(&lead(9), "no", None);
+                table::note_failure(db, "lead:9", Some(9), &failed, Schedule::default()).await
+            }
+            Self::NotNeeded => table::not_needed(db, "lead:9", Some(9), "deleted").await,
             Self::ForgetClaims => table::forget_claims(db).await,
         }
     }

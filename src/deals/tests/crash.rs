@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::{Bench, lead};
-use crate::deals::{self, Resolution, key};
+use crate::deals::{Progress, Resolution};
 
 /// Inngest's: the first attempt and three retries.
 const ATTEMPTS: usize = 4;
@@ -138,8 +138,8 @@ async fn judge(
     let [first, second] = runs;
     let rows = records(&bench.erp, &deal.name);
     assert!(rows.len() <= 1, "{context}: two records {rows:?}; {first:?}, {second:?}");
-    let failed = deals::failed(&bench.db, 10_000).await.unwrap();
-    let failed = failed.iter().find(|failed| failed.key == format!("lead:{lead_id}"));
+    let unfinished = bench.unfinished().await;
+    let failed = unfinished.iter().find(|deal| deal.key == format!("lead:{lead_id}"));
     if second.is_ok() {
         assert_eq!((rows.len(), failed), (1, None), "{context}: {second:?}");
         return;
@@ -148,7 +148,7 @@ async fn judge(
     let error = second.as_ref().unwrap_err().to_string();
     assert!(error.contains(&lead_id.to_string()), "{context}: {error}");
     let failed = failed.unwrap_or_else(|| panic!("{context}: no visible item; {error}"));
-    if !failed.in_doubt {
+    if failed.progress != Progress::InDoubt {
         return;
     }
     // A person looks, and the next run brings the record.
@@ -156,7 +156,7 @@ async fn judge(
         [] => Resolution::Absent,
         rows => Resolution::Exists(rows[0].to_string()),
     };
-    assert!(deals::resolve(&bench.db, &key(Some(lead_id), None), &found).await.unwrap());
+    assert!(bench.resolve(lead_id, &found).await);
     bench.erp.recover();
     if let Err(error) = in_inngest(bench, deal, context).await {
         // A machine under load may take longer than the call may: in doubt again, and visible again.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use functions::ports::{Erp as _, Retry};
+use functions::ports::{Erp as _, Retry, WaitsFor};
 use sandbox::ErpFailure;
 
 use super::{Bench, LEAD, created, in_run, lead, run};
-use crate::deals::{self, Resolution, key};
+use crate::deals::{Progress, Resolution};
 
 #[tokio::test]
 async fn after_an_unclear_answer_the_record_is_looked_up_after_a_minute() {
@@ -27,8 +27,7 @@ async fn after_an_unclear_answer_the_record_is_looked_up_after_a_minute() {
         (ErpFailure::BadGateway, created("119", false)),
         (ErpFailure::DatabaseError, created("119", false)),
     ] {
-        let bench = Bench::marked().await;
-        bench.erp.fail_next(1, failure);
+        let bench = Bench::marked().await.failing(failure);
         let error = bench.fails(&lead(LEAD)).await;
         assert_eq!(error.retry(), Retry::NotBefore(Duration::from_secs(61)), "{error}");
         let text = error.to_string();
@@ -47,8 +46,7 @@ async fn after_an_unclear_answer_the_record_is_looked_up_after_a_minute() {
 
 #[tokio::test]
 async fn a_record_that_appears_late_is_found_and_not_doubled() {
-    let bench = Bench::marked().await;
-    bench.erp.fail_next(1, ErpFailure::HangThenInsert);
+    let bench = Bench::marked().await.failing(ErpFailure::HangThenInsert);
     bench.fails(&lead(LEAD)).await;
     bench.erp.finish_late_inserts();
     bench.a_minute_passes();
@@ -72,7 +70,7 @@ async fn after_a_refusal_the_marker_makes_sure_that_there_is_no_record() {
 async fn a_look_up_that_cannot_be_trusted_ends_the_run_visibly() {
     let bench = Bench::marked().await;
     bench.ledger().create(&lead(7)).await.unwrap();
-    bench.erp.fail_next(1, ErpFailure::InsertThenHang);
+    bench.erp.fail_next(1, ErpFailure::InsertThenBadGateway);
     bench.fails(&lead(LEAD)).await;
     bench.a_minute_passes();
     bench.erp.configure(|settings| settings.ignores_filters = true);
@@ -87,7 +85,7 @@ async fn a_look_up_that_cannot_be_trusted_ends_the_run_visibly() {
 #[tokio::test]
 async fn a_look_up_that_fails_is_tried_again_and_nothing_is_sent() {
     let bench = Bench::marked().await;
-    bench.erp.fail_next(1, ErpFailure::InsertThenHang);
+    bench.erp.fail_next(1, ErpFailure::InsertThenBadGateway);
     bench.fails(&lead(LEAD)).await;
     bench.a_minute_passes();
     for failure in [ErpFailure::BadGateway, ErpFailure::Empty500, ErpFailure::DatabaseError] {
@@ -124,26 +122,27 @@ async fn without_a_marker_nothing_is_guessed_until_a_person_has_looked() {
         for text in [error.to_string(), other.to_string()] {
             assert!(text.contains("deals resolve --lead 45721053 --absent"), "{text}");
         }
-        let failed = deals::failed(&bench.db, 10).await.unwrap();
+        let unfinished = bench.unfinished().await;
         assert_eq!(
-            (failed.len(), failed[0].lead_id, failed[0].in_doubt),
-            (1, Some(45_721_053), true)
+            (unfinished.len(), unfinished[0].lead_id, unfinished[0].progress),
+            (1, Some(45_721_053), Progress::InDoubt)
         );
+        assert_eq!(unfinished[0].waits_for, Some(WaitsFor::Person));
 
-        assert!(deals::resolve(&bench.db, &key(Some(LEAD), None), &found).await.unwrap());
+        assert!(bench.resolve(LEAD, &found).await);
         assert_eq!(bench.ledger().create(&lead(LEAD)).await.unwrap(), answer);
         assert_eq!(bench.erp.rows().len(), 1);
     }
 }
 
 #[tokio::test]
-async fn a_run_in_doubt_is_not_sent_again_and_says_that_a_replay_is() {
+async fn a_run_in_doubt_is_not_sent_again_and_a_replay_is_another_deal() {
     let bench = Bench::marked().await;
-    bench.erp.fail_next(1, ErpFailure::InsertThenHang);
+    bench.erp.fail_next(1, ErpFailure::InsertThenBadGateway);
     for _ in 0..2 {
         let error = bench.fails(&run("A")).await;
         assert_eq!(error.retry(), Retry::Never, "a deal without a lead has no marker");
-        assert!(error.to_string().ends_with("if it is absent, replay this run"), "{error}");
+        assert!(error.to_string().contains("deals resolve --run A --absent"), "{error}");
     }
     assert_eq!(bench.erp.rows().len(), 1);
     bench.ledger().create(&run("B")).await.unwrap();

@@ -6,8 +6,8 @@ use functions::ports::{Deal, DealKey, Erp as _, Retry};
 use sandbox::{ErpFailure, FakeErpSettings, crash_after};
 use tokio::task::JoinSet;
 
-use super::{Bench, LEAD, created, in_run, lead, run};
-use crate::deals::{self, Dedupe, Ledger};
+use super::{Bench, LEAD, created, failure, in_run, lead, run};
+use crate::deals::{Dedupe, Ledger, Progress, Rules};
 use crate::erp::tests::marked;
 
 #[tokio::test]
@@ -15,7 +15,8 @@ async fn a_lead_has_one_record_forever() {
     let bench = Bench::new().await;
     assert_eq!(bench.ledger().create(&lead(LEAD)).await.unwrap(), created("119", false));
     for account_id in [None, Some(32_452_514)] {
-        let key = DealKey::Lead { account_id, lead_id: LEAD };
+        let DealKey::Lead { delivery_id, .. } = lead(LEAD).key else { unreachable!() };
+        let key = DealKey::Lead { account_id, lead_id: LEAD, delivery_id };
         let again = Deal { key, ..in_run("01RUN2", lead(LEAD)) };
         assert_eq!(bench.ledger().create(&again).await.unwrap(), created("119", true));
     }
@@ -55,13 +56,15 @@ async fn runs_of_a_lead_in_one_process_wait_for_the_first_and_are_given_its_reco
 }
 
 #[tokio::test]
-async fn with_one_record_per_event_each_run_has_its_own_and_a_retry_does_not() {
+async fn with_one_record_per_event_each_event_has_its_own_and_one_that_is_sent_again_does_not() {
     let bench = Bench::marked().await;
     let ledger = bench.ledger_of(Dedupe::Event);
     for (name, id, duplicate) in
-        [("01RUN1", "119", false), ("01RUN2", "120", false), ("01RUN1", "119", true)]
+        [("01EVENT1", "119", false), ("01EVENT2", "120", false), ("01EVENT1", "119", true)]
     {
-        let deal = in_run(name, lead(LEAD));
+        let delivery_id = name.to_owned();
+        let key = DealKey::Lead { account_id: None, lead_id: LEAD, delivery_id };
+        let deal = Deal { key, ..in_run(id, lead(LEAD)) };
         assert_eq!(ledger.create(&deal).await.unwrap(), created(id, duplicate));
     }
     assert_eq!(bench.erp.rows().len(), 2);
@@ -98,12 +101,15 @@ async fn what_the_erp_never_took_can_be_sent_again_at_once() {
 #[tokio::test]
 async fn what_happens_before_the_erp_is_noted_too_and_forgotten_with_the_record() {
     let bench = Bench::new().await;
-    let (ledger, key) = (bench.ledger(), lead(LEAD).key);
-    ledger.note_failure(&key, "01RUN1", "amoCRM shows no lead").await.unwrap();
-    let failed = deals::failed(&bench.db, 10).await.unwrap();
-    assert_eq!((failed[0].reason.as_str(), failed[0].in_doubt), ("amoCRM shows no lead", false));
+    let ledger = bench.ledger();
+    ledger.note_failure(&failure(&lead(LEAD), "amoCRM shows no lead", None)).await.unwrap();
+    let failed = bench.unfinished().await.remove(0);
+    assert_eq!(
+        (failed.reason.as_deref(), failed.progress),
+        (Some("amoCRM shows no lead"), Progress::Failed)
+    );
     assert_eq!(bench.ledger().create(&lead(LEAD)).await.unwrap(), created("119", false));
-    ledger.note_failure(&key, "01RUN1", "too late").await.unwrap();
+    ledger.note_failure(&failure(&lead(LEAD), "too late", None)).await.unwrap();
     assert_eq!(bench.counts().await, (1, 0, 0), "a deal with a record has not failed");
 }
 
@@ -131,13 +137,13 @@ async fn a_call_of_the_erp_outlives_the_call_of_inngest() {
 #[tokio::test]
 async fn without_an_erp_a_deal_fails_visibly_and_goes_once_there_is_one() {
     let bench = Bench::new().await;
-    let ledger = Ledger::new(bench.db.clone(), None, Dedupe::Lead, bench.clock.clone());
+    let ledger = Ledger::new(bench.db.clone(), None, Rules::default(), bench.clock.clone());
     let error = ledger.create(&lead(LEAD)).await.unwrap_err();
     assert_eq!(error.retry(), Retry::Never);
     let text = error.to_string();
     assert!(text.contains("lead 45721053") && text.contains("set CRM_API_URL"), "{text}");
     // What Inngest does when the run has ended.
-    ledger.note_failure(&lead(LEAD).key, "01RUN1", &text).await.unwrap();
+    ledger.note_failure(&failure(&lead(LEAD), &text, error.waits_for())).await.unwrap();
     assert_eq!(bench.counts().await, (0, 1, 0));
     assert_eq!(bench.ledger().create(&lead(LEAD)).await.unwrap(), created("119", false));
 }

@@ -26,13 +26,13 @@ pub(super) fn of_refusal(
 
 fn advice(message: &str, sent_as: Body) -> &'static str {
     if sent_as == Body::Json && fits(message, "key is required") {
-        "Nothing was created. This ERP does not read JSON: set CRM_BODY=form, then replay this run"
+        "Nothing was created. This ERP does not read JSON: set CRM_BODY=form and restart"
     } else if fits_any(message, &CONFIGURATION) {
         "Nothing was created. Check CRM_ENTITY_ID, CRM_FIELD_DEAL_NAME, CRM_FIELD_AMOUNT and \
-         CRM_FIELD_EXTERNAL_ID against the ERP, then replay this run"
+         CRM_FIELD_EXTERNAL_ID against the ERP"
     } else {
-        "Most likely nothing was created. Correct what the ERP names, look in the ERP that the record is \
-         absent, then replay this run"
+        "Most likely nothing was created. Correct what the ERP names, and look in the ERP that the record is \
+         absent"
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use url::Url;
 
-use super::{impatient, run_deal, settings_for};
+use super::{impatient, in_time, run_deal, settings_for};
 use crate::clock::SystemClock;
 use crate::erp::{ErpClient, ErpError, Insertion};
 use crate::outbound::Outbound;
@@ -120,7 +120,7 @@ fn client(url: Url) -> ErpClient {
 }
 
 async fn insert(client: &ErpClient) -> Result<Insertion, ErpError> {
-    client.insert(&run_deal()).await
+    client.insert(&run_deal(), in_time()).await
 }
 
 const CREATED: &str = "HTTP/1.1 200 OK\r\ncontent-length: 40\r\n\r\n{\"status\":\"success\",\"data\":{\"id\":\"119\"}}";

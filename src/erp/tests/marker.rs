@@ -2,7 +2,7 @@
 
 use sandbox::{ErpFailure, FakeErpSettings};
 
-use super::{Bench, impatient, lead_deal, marked};
+use super::{Bench, impatient, in_time, lead_deal, marked};
 use crate::erp::{ErpError, Insertion, MarkerLookup};
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn a_record_may_appear_after_a_look_up_did_not_find_it() {
     let bench = Bench::new().await.with(marked).with(impatient);
     bench.erp.fail_next(1, ErpFailure::HangThenInsert);
     let client = bench.client();
-    let inserted = client.insert(&lead_deal(7)).await;
+    let inserted = client.insert(&lead_deal(7), in_time()).await;
     assert!(matches!(inserted, Ok(Insertion::Unknown { .. })), "so it is not sent again at once");
     assert_eq!(client.find_by_marker(7, None).await, Ok(MarkerLookup::Absent));
 

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
-use super::{Body, ErpClient, ErpError, ErpSettings, Insertion};
+use super::{Body, ErpClient, ErpError, ErpSettings, Insertion, SendBy};
 use crate::clock::SystemClock;
 use crate::outbound::Outbound;
 
@@ -59,7 +59,7 @@ impl Bench {
 
     /// The id of the record that an insert made.
     async fn insert(&self, deal: &Deal) -> String {
-        match self.client().insert(deal).await {
+        match self.client().insert(deal, in_time()).await {
             Ok(Insertion::Created { id, .. }) => id,
             other => panic!("no record: {other:?}"),
         }
@@ -68,7 +68,7 @@ impl Bench {
     /// The id of the record that makes the ERP refuse a second one.
     async fn existing(&self, deal: &Deal) -> Result<String, ErpError> {
         let client = self.client();
-        match client.insert(deal).await {
+        match client.insert(deal, in_time()).await {
             Ok(Insertion::AlreadyExists { fields }) => client.existing(deal, &fields).await,
             other => panic!("not refused: {other:?}"),
         }
@@ -99,6 +99,11 @@ pub(crate) fn marked(settings: &mut ErpSettings) {
     settings.field_external_id = Some("field_1041".to_owned());
 }
 
+/// Early enough for any test.
+pub(crate) fn in_time() -> SendBy {
+    SendBy::new(Arc::new(SystemClock), Duration::MAX)
+}
+
 fn impatient(settings: &mut ErpSettings) {
     settings.timeout = Duration::from_millis(500);
 }
@@ -114,7 +119,8 @@ pub(crate) fn run_deal() -> Deal {
 }
 
 pub(crate) fn lead_deal(lead_id: u64) -> Deal {
-    Deal { key: DealKey::Lead { account_id: None, lead_id }, ..run_deal() }
+    let delivery_id = "01JEVENT".to_owned();
+    Deal { key: DealKey::Lead { account_id: None, lead_id, delivery_id }, ..run_deal() }
 }
 
 fn reply(id: &str) -> Value {

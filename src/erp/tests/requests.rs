@@ -4,14 +4,14 @@ use functions::ports::Deal;
 use sandbox::{ErpVersion, FakeErpSettings};
 use serde_json::Number;
 
-use super::{Bench, lead_deal, marked, reply, run_deal};
+use super::{Bench, in_time, lead_deal, marked, reply, run_deal};
 use crate::erp::{Body, Insertion};
 use crate::outbound::USER_AGENT;
 
 #[tokio::test]
 async fn a_deal_is_sent_as_json_in_the_order_of_the_contract() {
     let bench = Bench::new().await;
-    let created = bench.client().insert(&run_deal()).await;
+    let created = bench.client().insert(&run_deal(), in_time()).await;
 
     assert_eq!(created, Ok(Insertion::Created { id: "119".to_owned(), reply: reply("119") }));
     assert_eq!(

@@ -9,10 +9,12 @@ use sandbox::{crash_after, crash_rounds};
 use tokio_util::sync::CancellationToken;
 
 use super::inngest::{Inngest, answer, away, official};
-use super::{clock, eventually};
+use super::{clock, eventually, heartbeat, refused};
 use crate::db::testing::Database;
+use crate::deals::Rules;
 use crate::inbox::{CLAIM, Forwarder, Inbox, Intake, Pace};
 use crate::metrics::Metrics;
+use crate::registration::Gate;
 
 /// What happens, as a seed decides.
 struct Dice(u64);
@@ -48,6 +50,7 @@ fn forwarder(inbox: &Inbox, inngest: &Inngest) -> Forwarder {
         inbox: inbox.clone(),
         inngest: inngest.client(),
         metrics: Metrics::new(),
+        gate: Gate::open(),
         pace: Pace {
             poll: Duration::from_millis(5),
             first_retry: Duration::from_millis(1),
@@ -60,7 +63,7 @@ fn forwarder(inbox: &Inbox, inngest: &Inngest) -> Forwarder {
 async fn every_webhook_answered_200_reaches_inngest_whatever_is_killed() {
     let database = Database::new().await;
     let clock = clock();
-    let inbox = Inbox::new(database.open(clock.clone()).await);
+    let inbox = Inbox::new(database.open(clock.clone()).await, Rules::default());
     let (filter, metrics) = (LeadFilter::default(), Metrics::new());
     let intake = Intake::new(inbox.clone(), Vec::new(), filter, metrics);
     let (mut schedules, mut lead) = (0, 0);
@@ -83,7 +86,7 @@ async fn every_webhook_answered_200_reaches_inngest_whatever_is_killed() {
             if taken.is_some_and(|answer| answer.status() == StatusCode::OK) {
                 promised.extend(leads);
             }
-            let running = forwarder(&inbox, &inngest).run(CancellationToken::new());
+            let running = forwarder(&inbox, &inngest).run(heartbeat(), CancellationToken::new());
             let waits = dice.roll(40) as usize;
             let _ = crash_after(waits, running).await;
             // The next process finds the rows that this one has claimed.
@@ -91,10 +94,10 @@ async fn every_webhook_answered_200_reaches_inngest_whatever_is_killed() {
             schedules += 1;
         }
         inngest.answers(|leads| official(leads, None));
-        let parked = drain(&inbox, &inngest).await;
+        let given_up = drain(&inbox, &inngest).await;
         let accepted: BTreeSet<_> = inngest.accepted().into_iter().collect();
         let arrived: BTreeSet<_> = accepted.iter().map(|(_, lead)| *lead).collect();
-        let visible: BTreeSet<_> = arrived.union(&parked).copied().collect();
+        let visible: BTreeSet<_> = arrived.union(&given_up).copied().collect();
         let lost: Vec<_> = promised.difference(&visible).collect();
         assert!(lost.is_empty(), "seed {seed}: {lost:?} are lost");
         assert_eq!(accepted.len(), arrived.len(), "seed {seed}: a lead came under two ids");
@@ -102,16 +105,15 @@ async fn every_webhook_answered_200_reaches_inngest_whatever_is_killed() {
     println!("intake and forwarder: {schedules} schedules");
 }
 
-/// Runs a forwarder without failures, and returns what was parked.
+/// Runs a forwarder without failures, and returns the leads whose events were refused for good.
 async fn drain(inbox: &Inbox, inngest: &Inngest) -> BTreeSet<u64> {
     let stop = CancellationToken::new();
-    let running = tokio::spawn(forwarder(inbox, inngest).run(stop.clone()));
+    let running = tokio::spawn(forwarder(inbox, inngest).run(heartbeat(), stop.clone()));
     eventually("nothing waits", async || {
         (inbox.counts().await.unwrap().waiting == 0).then_some(())
     })
     .await;
     stop.cancel();
     running.await.unwrap();
-    let parked = inbox.parked(100_000).await.unwrap();
-    parked.into_iter().map(|row| row.lead_id as u64).collect()
+    refused(inbox).await.into_iter().map(|(lead, _)| lead as u64).collect()
 }

@@ -2,6 +2,7 @@
 
 use super::inngest::{away, official};
 use super::{DEADLINE, Service, eventually};
+use crate::deals::{Rules, Which};
 use crate::inbox::{Inbox, table};
 
 #[tokio::test]
@@ -48,33 +49,31 @@ async fn while_inngest_is_down_a_row_says_how_often_it_was_tried_and_why_it_fail
     service.inngest.answers(|_| away());
     service.stores([1]).await;
     let row = eventually("it was tried again and again", async || {
-        let row = service.inbox.held(None, 1).await.unwrap().pop();
+        let row = service.inbox.held(1).await.unwrap().pop();
         row.filter(|row| row.attempts > 3)
     })
     .await;
-    assert!(row.lead_id == 1 && row.reason.contains("HTTP 404"), "{row:?}");
+    assert!(row.deal_key == "lead:1" && row.reason.contains("HTTP 404"), "{row:?}");
     service.inngest.answers(|leads| official(leads, None));
     service.until_nothing_waits().await;
 }
 
 #[tokio::test]
-async fn an_event_that_inngest_refuses_is_parked_and_blocks_no_other() {
+async fn an_event_that_inngest_refuses_is_given_up_and_blocks_no_other() {
     let service = Service::new().await;
-    let ids = service.stores(1..=20).await;
+    service.stores(1..=20).await;
     service.inngest.answers(|leads| official(leads, Some(7)));
     service.forwards();
     service.until_nothing_waits().await;
 
     let others: Vec<_> = (1..=20).filter(|lead| *lead != 7).collect();
     assert_eq!(service.inngest.leads(), others);
-    let parked = service.inbox.parked(10).await.unwrap();
-    assert_eq!((parked.len(), parked[0].lead_id, &parked[0].id), (1, 7, &ids[6]));
-    assert_eq!(parked[0].reason, "Inngest refuses the event (HTTP 400): event name is empty");
+    let reason = "Inngest refuses the event (HTTP 400): event name is empty".to_owned();
+    assert_eq!(service.refused().await, [(7, reason)]);
 
     // A person has mended what was wrong.
     service.inngest.answers(|leads| official(leads, None));
-    assert_eq!(service.inbox.unpark(Some(8)).await.unwrap(), 0);
-    assert_eq!(service.inbox.unpark(Some(7)).await.unwrap(), 1);
+    service.retries(&Which::Lead(7)).await;
     service.until_nothing_waits().await;
     assert_eq!(service.inngest.leads(), (1..=20).collect::<Vec<_>>());
 }
@@ -95,7 +94,7 @@ async fn an_outage_in_the_middle_of_sorting_out_a_refusal_loses_nothing() {
     service.forwards();
     service.until_nothing_waits().await;
     assert_eq!(service.inngest.leads(), [1, 2, 3, 4, 5]);
-    assert_eq!(service.counts().await.parked, 0);
+    assert_eq!(service.refused().await, []);
 }
 
 #[tokio::test]
@@ -134,7 +133,8 @@ async fn it_stops_on_request_also_while_inngest_is_down() {
 async fn a_row_survives_the_process_and_is_sent_by_the_next_one_under_the_same_id() {
     let mut service = Service::new().await;
     let ids = service.stores([1]).await;
-    service.inbox = Inbox::new(service.database.open(service.clock.clone()).await);
+    service.inbox =
+        Inbox::new(service.database.open(service.clock.clone()).await, Rules::default());
     service.forwards();
     service.until_nothing_waits().await;
     assert_eq!(service.inngest.ids(), [ids]);

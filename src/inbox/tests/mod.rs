@@ -2,15 +2,21 @@
 
 mod commits;
 mod crash;
+mod deals;
+mod forms;
 mod forwarder;
 mod inngest;
+mod readiness;
 mod refusals;
+mod room;
 mod rows;
+mod silence;
 mod webhooks;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use functions::ports::WaitsFor;
 use functions::webhook::{Action, AmoCrmWebhook};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -19,7 +25,10 @@ use self::inngest::Inngest;
 use super::{Forwarder, Inbox, InboxCounts, Pace};
 use crate::clock::ManualClock;
 use crate::db::testing::Database;
+use crate::deals::{Rules, Which, retry, unfinished};
+use crate::heartbeat::{Heartbeat, Heartbeats};
 use crate::metrics::Metrics;
+use crate::registration::Gate;
 
 /// How long a test waits for what must happen. Nothing is measured against it.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -40,7 +49,7 @@ impl Service {
     async fn new() -> Self {
         let (database, clock, stop) = (Database::new().await, clock(), CancellationToken::new());
         Self {
-            inbox: Inbox::new(database.open(clock.clone()).await),
+            inbox: Inbox::new(database.open(clock.clone()).await, Rules::default()),
             inngest: Inngest::new(),
             metrics: Metrics::new(),
             clock,
@@ -62,6 +71,7 @@ impl Service {
             inbox: self.inbox.clone(),
             inngest: self.inngest.client(),
             metrics: self.metrics.clone(),
+            gate: Gate::open(),
             pace: Pace {
                 poll: Duration::from_secs(3600),
                 first_retry: Duration::from_millis(10),
@@ -71,7 +81,7 @@ impl Service {
     }
 
     fn forwards(&self) -> JoinHandle<()> {
-        tokio::spawn(self.forwarder().run(self.stop.clone()))
+        tokio::spawn(self.forwarder().run(heartbeat(), self.stop.clone()))
     }
 
     async fn stores(&self, leads: impl IntoIterator<Item = u64>) -> Vec<String> {
@@ -93,15 +103,33 @@ impl Service {
             .await;
     }
 
-    /// The parked leads, and why.
-    async fn parked(&self) -> Vec<(i64, String)> {
-        let rows = self.inbox.parked(100).await.unwrap();
-        rows.into_iter().map(|row| (row.lead_id, row.reason)).collect()
+    /// A person has mended the cause.
+    async fn retries(&self, which: &Which) {
+        let mut transaction = self.inbox.db.begin().await.unwrap();
+        retry(&mut transaction, which, self.inbox.db.now()).await.unwrap();
+        transaction.commit().await.unwrap();
+        self.inbox.resend(&[]).await.unwrap();
     }
+
+    /// The leads whose events Inngest refuses, and why.
+    async fn refused(&self) -> Vec<(i64, String)> {
+        refused(&self.inbox).await
+    }
+}
+
+/// The leads whose events Inngest refuses, and why.
+async fn refused(inbox: &Inbox) -> Vec<(i64, String)> {
+    let deals = unfinished(&inbox.db, 100_000).await.unwrap().into_iter();
+    let deals = deals.filter(|deal| deal.waits_for == Some(WaitsFor::Person));
+    deals.map(|deal| (deal.lead_id.unwrap(), deal.reason.unwrap())).collect()
 }
 
 fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new("2026-11-22T10:00:00.125Z".parse().unwrap()))
+}
+
+fn heartbeat() -> Heartbeat {
+    Heartbeats::new(clock()).of("forwarder")
 }
 
 /// What a webhook says of a lead that has moved.
@@ -116,6 +144,7 @@ fn moved(lead_id: u64) -> AmoCrmWebhook {
         old_status_id: None,
         action: Some(Action::Status),
         received_at: None,
+        delivery_id: None,
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use super::inngest::{EVENT_KEY, PAGE, answer, official};
 use super::{Service, eventually};
+use crate::deals::Which;
 use crate::inbox::pace::Batch;
 
 /// Whatever the status, the lead waits, says why, and is sent again.
@@ -21,11 +22,10 @@ async fn waits(status: u16, body: String) {
         (service.inngest.requests().len() > 8).then_some(())
     })
     .await;
-    assert_eq!(service.parked().await, [], "HTTP {status} {body}");
-    let held =
-        eventually("it says why", async || service.inbox.held(None, 9).await.unwrap().pop()).await;
+    assert_eq!(service.refused().await, [], "HTTP {status} {body}");
+    let held = eventually("it says why", async || service.inbox.held(9).await.unwrap().pop()).await;
     let says = format!("HTTP {status}");
-    assert!(held.lead_id == 1 && held.attempts > 0, "{held:?}");
+    assert!(held.deal_key == "lead:1" && held.attempts > 0, "{held:?}");
     assert!(held.reason.contains(&says) && !held.reason.contains(EVENT_KEY), "{held:?}");
     service.inngest.answers(|leads| official(leads, None));
     service.until_accepted(&[1]).await;
@@ -71,11 +71,11 @@ async fn a_refused_event_does_not_count_as_sent() {
         let service = Service::running().await;
         service.inngest.answers(move |leads| official(leads, Some(bad)));
         service.stores(leads).await;
-        let parked = eventually("it is parked", async || service.parked().await.pop()).await;
+        let refused = eventually("it is given up", async || service.refused().await.pop()).await;
         assert_eq!(
-            (parked.0, parked.1.contains("event name is empty")),
+            (refused.0, refused.1.contains("event name is empty")),
             (bad as i64, true),
-            "{parked:?}"
+            "{refused:?}"
         );
         service.until_accepted(&others).await;
     }
@@ -93,7 +93,7 @@ async fn an_answer_with_empty_ids_is_no_acceptance() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_passes_parks_nothing() {
+async fn a_refusal_that_passes_gives_nothing_up() {
     // Answered to a request that arrives cut short, and by a server that is stopping.
     let service = Service::running().await;
     let mut cut_short = Some(r#"{"ids":[""],"status":400,"error":"unexpected EOF"}"#);
@@ -103,7 +103,7 @@ async fn a_refusal_that_passes_parks_nothing() {
     });
     service.stores([1]).await;
     service.until_accepted(&[1]).await;
-    assert_eq!(service.parked().await, []);
+    assert_eq!(service.refused().await, []);
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn a_lead_that_is_not_accepted_delays_no_other() {
         })
         .await;
         service.inngest.answers(|leads| official(leads, None));
-        service.inbox.unpark(None).await.unwrap();
+        service.retries(&Which::All).await;
         eventually("and then itself", async || service.inngest.leads().contains(&1).then_some(()))
             .await;
     }
@@ -140,9 +140,7 @@ async fn a_request_that_is_too_large_for_a_proxy_is_split_until_it_passes() {
     service.until_accepted(&(1..=100).collect::<Vec<_>>()).await;
     let sizes: Vec<_> = service.inngest.ids().iter().map(Vec::len).collect();
     assert_eq!(sizes, [100, 50, 25, 12, 13, 25, 12, 13, 50, 25, 12, 13, 25, 12, 13]);
-    assert!(
-        service.parked().await.is_empty() && service.inbox.held(None, 9).await.unwrap().is_empty()
-    );
+    assert!(service.refused().await.is_empty() && service.inbox.held(9).await.unwrap().is_empty());
 }
 
 #[tokio::test]

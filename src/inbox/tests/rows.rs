@@ -8,12 +8,13 @@ use tokio::task::JoinSet;
 use super::{DEADLINE, clock, moved};
 use crate::clock::Clock as _;
 use crate::db::testing::Database;
+use crate::deals::Rules;
 use crate::inbox::{CLAIM, Inbox, table};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_that_is_given_up_in_the_middle_leaves_no_half_and_blocks_no_other() {
     let database = Database::new().await;
-    let inbox = Inbox::new(database.open(clock()).await);
+    let inbox = Inbox::new(database.open(clock()).await, Rules::default());
     let leads: Vec<_> = (1..=3).map(moved).collect();
     for microseconds in (0..3000).step_by(10) {
         let storing = inbox.store(b"body", &leads, None);
@@ -30,7 +31,8 @@ async fn no_row_goes_to_two_replicas() {
     let clock = clock();
     let db = database.open(clock.clone()).await;
     let leads: Vec<_> = (1..=200).map(moved).collect();
-    let mut stored = Inbox::new(db.clone()).store(b"body", &leads, None).await.unwrap();
+    let mut stored =
+        Inbox::new(db.clone(), Rules::default()).store(b"body", &leads, None).await.unwrap();
 
     let mut replicas = JoinSet::new();
     for _ in 0..4 {
@@ -58,7 +60,7 @@ async fn no_row_goes_to_two_replicas() {
 async fn the_claims_of_a_service_that_is_gone_end_with_the_next_one_but_not_those_of_replicas() {
     let database = Database::new().await;
     let db = database.open(clock()).await;
-    let inbox = Inbox::new(db.clone());
+    let inbox = Inbox::new(db.clone(), Rules::default());
     inbox.store(b"body", &[moved(1)], None).await.unwrap();
     assert_eq!(table::claim(&db, 9).await.unwrap().len(), 1);
     inbox.forget_claims().await.unwrap();
@@ -71,12 +73,12 @@ async fn bodies_are_removed_after_a_while_but_not_those_of_waiting_rows() {
     let database = Database::new().await;
     let clock = clock();
     let db = database.open(Arc::clone(&clock) as _).await;
-    let inbox = Inbox::new(db.clone());
+    let inbox = Inbox::new(db.clone(), Rules::default());
     inbox.store_unparsable(b"garbage", "no webhook").await.unwrap();
     let ids = inbox.store(b"body", &[moved(1)], None).await.unwrap();
     clock.advance(Duration::from_secs(1));
     assert_eq!(table::purge_bodies(&db, clock.now()).await.unwrap(), 1);
     assert_eq!(inbox.counts().await.unwrap().unparsable, 0);
-    table::delete_accepted(&db, &[ids[0].as_str()]).await.unwrap();
+    inbox.accepted(&[ids[0].as_str()]).await.unwrap();
     assert_eq!(table::purge_bodies(&db, clock.now()).await.unwrap(), 1);
 }

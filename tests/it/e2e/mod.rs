@@ -5,4 +5,5 @@
 mod deals;
 mod keys;
 mod reconcile;
+mod registration;
 mod webhooks;

@@ -68,6 +68,28 @@ async fn every_lead_of_a_body_gets_its_record() {
 }
 
 #[tokio::test]
+async fn where_a_webhook_names_no_stage_that_of_the_lead_decides() {
+    let world = given().lead(1, "out of the bin", 100).lead(2_132_111, "accepted", 200);
+    let world = world.variable("AMOCRM_TRIGGER_STATUSES", "9679730:77186758").end_to_end().await;
+    let elsewhere =
+        json!({ "id": 3, "name": "elsewhere", "pipeline_id": 9_679_730, "status_id": 143 });
+    world.amocrm.set_lead_json(3, elsewhere);
+    let restored = ["leads[restore][0][id]=3", "leads[restore][0][id]=1"];
+    for body in restored.into_iter().chain([bodies::UNSORTED]) {
+        let answer = world.post_webhook("/api/amocrm-webhook", body).await;
+        assert_eq!(answer, (200, json!({ "accepted": 1 })), "{body}");
+    }
+    let skipped = world.run_of("amocrm/webhook", json!({ "leadId": 3 })).await;
+    assert_eq!((skipped.status.as_str(), &skipped.output["leads"]), ("Completed", &json!([])));
+    assert_eq!(skipped.output["skipped"][0]["id"], 3);
+    let mut names: Vec<_> =
+        world.records(2).await.into_iter().map(|(name, _)| name.to_string()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["\"accepted\"", "\"out of the bin\""]);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_lead_without_a_name_gets_one_and_a_price_of_zero_is_left_out() {
     let world = given().lead(LEAD, None, 0).end_to_end().await;
     world.run_of("amocrm/webhook", json!({ "leadId": LEAD })).await;

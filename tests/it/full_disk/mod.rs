@@ -13,12 +13,15 @@ use functions::ports::{Deal, DealKey, Erp as _};
 use http::Request;
 use prometei_flow::clock::ManualClock;
 use prometei_flow::db::Db;
-use prometei_flow::deals::{Dedupe, Ledger};
+use prometei_flow::deals::{Ledger, Rules};
 use prometei_flow::erp::{Body as ErpBody, ErpClient, ErpSettings};
-use prometei_flow::http::admin_router;
+use prometei_flow::heartbeat::Heartbeats;
+use prometei_flow::http::{Admin, admin_router};
 use prometei_flow::inbox::{Inbox, Intake};
 use prometei_flow::metrics::Metrics;
 use prometei_flow::outbound::Outbound;
+use prometei_flow::reconcile::Progress;
+use prometei_flow::registration::Gate;
 use sandbox::{FakeErp, FakeErpSettings, bodies};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -59,10 +62,17 @@ impl Service {
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
         let store = Db::open_for_service(database, clock.clone()).await.unwrap();
         let client = ErpClient::new(settings, Outbound::new(), clock.clone());
-        let ledger = Ledger::new(store.clone(), Some(client), Dedupe::Lead, clock);
+        let ledger = Ledger::new(store.clone(), Some(client), Rules::default(), clock.clone());
         let metrics = Metrics::new();
-        let inbox = Inbox::new(store);
-        let admin = admin_router(inbox.clone(), metrics.clone());
+        let inbox = Inbox::new(store.clone(), Rules::default());
+        let admin = admin_router(Admin {
+            db: store,
+            inbox: inbox.clone(),
+            heartbeats: Heartbeats::new(clock),
+            progress: Progress::new(None),
+            gate: Gate::open(),
+            metrics: metrics.clone(),
+        });
         let intake = Intake::new(inbox.clone(), Vec::new(), Default::default(), metrics);
         Self { intake, inbox, admin, ledger, erp, _stop: stop.drop_guard() }
     }
@@ -85,7 +95,7 @@ impl Service {
 
 fn lead(lead_id: u64) -> Deal {
     Deal {
-        key: DealKey::Lead { account_id: None, lead_id },
+        key: DealKey::Lead { account_id: None, lead_id, delivery_id: "01EVENT".to_owned() },
         run_id: "01RUN1".to_owned(),
         name: "Поставка окон".to_owned(),
         amount: None,

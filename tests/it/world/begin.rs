@@ -1,12 +1,10 @@
-use std::time::{Duration, UNIX_EPOCH};
-
-use inngest::signing::SigningKey;
+use inngest_dev_server::DevServer;
 use prometei_flow::cli::world;
 use sandbox::free_port;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 
-use super::{Program, World, eventually};
+use super::{Program, World, eventually, http_client};
 
 /// The official server identifies apps by their URL, so there all tests share one and take turns.
 const OFFICIAL_APP: &str = "127.0.0.1:13700";
@@ -21,6 +19,9 @@ pub(crate) trait Begin {
     /// signs takes part where `INNGEST_TEST_SIGNING_KEY` has its key.
     async fn end_to_end(self) -> World;
 
+    /// The same with an Inngest that has never heard of the service, which may not have registered itself yet.
+    async fn end_to_end_unknown(self) -> World;
+
     /// With the real program, a process for each replica.
     async fn spawned(self) -> World<Program>;
 
@@ -34,16 +35,26 @@ pub(crate) trait Begin {
 impl Begin for sandbox::World {
     async fn in_process(self) -> World {
         let world = self.start(world::start).await.unwrap();
-        world.register().await.unwrap();
+        world.registered().await.unwrap();
         world.into()
     }
 
-    async fn end_to_end(mut self) -> World {
+    async fn end_to_end(self) -> World {
+        let world = self.end_to_end_unknown().await;
+        eventually("Inngest knows the functions", async || {
+            let says = world.admin_page("/readyz").await;
+            (says.json()["inngest"] == "knows the functions").then_some(())
+        })
+        .await;
+        world
+    }
+
+    async fn end_to_end_unknown(mut self) -> World {
         let signing_key = variable("INNGEST_TEST_SIGNING_KEY");
         let (official, signing_key) = match (variable("INNGEST_TEST_SERVER"), signing_key) {
             (Some(official), None) if !self.is_signed() => (official, None),
             (Some(official), Some(key)) if self.is_signed() => (official, Some(key)),
-            _ => return self.in_process().await,
+            _ => return self.start(world::start).await.unwrap().into(),
         };
         let turn = TURN.lock().await;
         // The address was in use until the test before this one.
@@ -54,9 +65,9 @@ impl Begin for sandbox::World {
         if let Some(key) = &signing_key {
             self = self.signing_key(key);
         }
+        forget(&official, signing_key.as_deref()).await;
         let mut world: World = self.start(world::start).await.unwrap().into();
         world._turn = Some(turn);
-        register(&world, signing_key).await;
         world
     }
 
@@ -67,7 +78,7 @@ impl Begin for sandbox::World {
     async fn spawned_with_descriptors(self, descriptors: Option<u32>) -> World<Program> {
         let start = async |launch| Ok(Program::start(launch, descriptors).await);
         let world = self.start(start).await.unwrap();
-        world.register().await.unwrap();
+        world.registered().await.unwrap();
         world.into()
     }
 
@@ -77,6 +88,18 @@ impl Begin for sandbox::World {
 }
 
 impl World {
+    /// Inngest loses all that it knew, the functions included. The official one keeps its runs.
+    pub(crate) async fn inngest_forgets(&mut self) {
+        if self._turn.is_some() {
+            return forget(&self.inngest_url, None).await;
+        }
+        let address = self.inngest.url().socket_addrs(|| None).unwrap()[0];
+        self.inngest.shutdown().await;
+        let bind = async || TcpListener::bind(address).await.ok();
+        let listener = eventually("the address of Inngest is free", bind).await;
+        self.inngest = DevServer::builder().serve(listener, self.stop.child_token()).unwrap();
+    }
+
     /// Lets running calls finish: the official server would make them again in the world of the next test.
     pub(crate) async fn end(self) {
         self.stop.cancel();
@@ -86,16 +109,14 @@ impl World {
     }
 }
 
-/// Has the service register with the official server, as if that server had asked.
-async fn register(world: &World, signing_key: Option<String>) {
-    let mut put = world.http.put(format!("{}/api/inngest", world.url));
-    if let Some(key) = signing_key {
-        let now = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
-        put = put.header("x-inngest-signature", SigningKey::new(key).sign(b"", now));
-    }
-    let answer = put.timeout(Duration::from_secs(30)).send().await.unwrap();
-    let (status, says) = (answer.status(), answer.text().await.unwrap());
-    assert!(status == 200 && says.contains("Successfully synced."), "{status} {says}");
+/// Has the official server forget the app, as one does that is started without its files.
+async fn forget(official: &str, signing_key: Option<&str>) {
+    let official = official.trim_end_matches('/');
+    let remove = format!("{official}/fn/remove?url=http://{OFFICIAL_APP}/api/inngest");
+    let remove = http_client().delete(remove).bearer_auth(signing_key.unwrap_or_default());
+    let removed = remove.send().await.unwrap().status();
+    // 404: it never knew the app.
+    assert!(removed == 200 || removed == 404, "{removed}");
 }
 
 #[expect(

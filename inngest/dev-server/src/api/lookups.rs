@@ -12,6 +12,7 @@ use ulid::Ulid;
 
 use super::answer::{error_body, text_reply};
 use crate::core::Core;
+use crate::ids::named_uuid;
 use crate::run::Run;
 
 const NO_ACCOUNT: &str = "00000000-0000-0000-0000-000000000000";
@@ -111,6 +112,25 @@ fn state_of(core: &Core, id: &str, part: impl FnOnce(&Run) -> Value) -> Response
             text_reply(StatusCode::GONE, &error_body(410, &message))
         }
     }
+}
+
+/// The functions of one app: a bare list, empty where the app is not known.
+pub(super) async fn functions_of(
+    State(core): State<Arc<Core>>,
+    Path(app): Path<String>,
+) -> Json<Value> {
+    let state = core.state();
+    let functions = state.registry.functions_of(&app);
+    let described = functions.map(|function| {
+        json!({
+            "internal_id": function.uuid,
+            "env_id": NO_ACCOUNT,
+            "app_id": named_uuid("app", &app),
+            "id": function.id,
+            "name": function.id,
+        })
+    });
+    Json(described.collect())
 }
 
 /// `GET /dev`: a liveness check (P-016).

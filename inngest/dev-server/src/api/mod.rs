@@ -27,6 +27,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .route("/fn/register", post(register::register))
         .route("/v0/runs/{run_id}/actions", get(lookups::actions))
         .route("/v0/runs/{run_id}/batch", get(lookups::batch))
+        .route("/v1/apps/{app}/functions", get(lookups::functions_of))
         .route("/v1/checkpoint/{run_id}/async", post(checkpoint::save))
         .route("/v1/signals", post(signals::send))
         .route("/v1/events/{event_id}", get(lookups::event))

@@ -85,6 +85,11 @@ impl Registry {
         Ok(registered)
     }
 
+    /// The functions of one app, none where it was never registered.
+    pub(crate) fn functions_of(&self, app: &str) -> impl Iterator<Item = &Arc<Function>> {
+        self.apps.get(app).into_iter().flat_map(|app| app.functions.values())
+    }
+
     /// The functions that an event starts, in a stable order.
     pub(crate) fn triggered_by(&self, event: &Event) -> Vec<Arc<Function>> {
         self.functions()

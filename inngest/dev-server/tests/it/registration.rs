@@ -219,3 +219,19 @@ async fn a_signing_key_demands_a_bearer() {
         assert_eq!(response.headers()["x-inngest-server-kind"], "cloud");
     }
 }
+
+#[tokio::test]
+async fn the_functions_of_an_app_are_told_and_none_of_an_unknown_one() {
+    let world = world().await;
+    let mut config = function("app-fn", "app/event", 1);
+    config["steps"]["step"]["runtime"]["url"] = json!("http://localhost:3000/api/inngest");
+    register(&world, payload(&json!([config])).to_string()).await;
+    let functions = async |app: &str| -> Value {
+        let url = world.server.url().join(&format!("/v1/apps/{app}/functions")).unwrap();
+        let text = client().get(url).send().await.unwrap().text().await.unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+    let known = functions("app").await;
+    assert_eq!((known.as_array().unwrap().len(), &known[0]["id"]), (1, &json!("app-fn")));
+    assert_eq!(functions("other").await, json!([]));
+}

@@ -1,3 +1,8 @@
+mod clocks;
+mod durability;
+mod pooler;
+mod silence;
+
 use std::sync::Arc;
 
 use super::Db;

@@ -1,0 +1,135 @@
+//! A deal that is not done, as a person reads it.
+
+use functions::ports::WaitsFor;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::deals::{Progress, UnfinishedDeal};
+use crate::inbox::HeldRow;
+
+/// One deal.
+#[derive(Serialize)]
+pub(super) struct Item {
+    pub(super) state: &'static str,
+    pub(super) key: String,
+    pub(super) lead: Option<i64>,
+    /// When it was first reported.
+    pub(super) since: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) run: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) event: Option<String>,
+    /// Whether nothing more happens without a person.
+    pub(super) needs_person: bool,
+    /// What it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) waits_for: Option<&'static str>,
+    /// Why it has no record yet, where something went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
+    /// What happens next, or what a person must do.
+    pub(super) next: String,
+}
+
+impl Item {
+    /// `held` is the event of the deal, where Inngest has not taken it so far.
+    pub(super) fn of(deal: UnfinishedDeal, held: Option<&HeldRow>, now: Timestamp) -> Self {
+        let needs_person = deal.waits_for == Some(WaitsFor::Person);
+        let next = next(&deal, held, now);
+        let waits_for = match (deal.waits_for, held) {
+            (None, Some(_)) => Some("Inngest"),
+            (waits_for, _) => waits_for.map(name),
+        };
+        let reason = held.map(|held| held.reason.clone()).or(deal.reason);
+        Self {
+            state: state(deal.progress),
+            key: deal.key,
+            lead: deal.lead_id,
+            since: format!("{:.0}", deal.created_at),
+            run: deal.run_id,
+            event: deal.event_id,
+            needs_person,
+            waits_for,
+            reason,
+            next,
+        }
+    }
+}
+
+fn state(progress: Progress) -> &'static str {
+    match progress {
+        Progress::Waiting => "waiting",
+        Progress::Forwarded => "forwarded",
+        Progress::Sending => "sending",
+        Progress::InDoubt => "in doubt",
+        Progress::Failed => "failed",
+    }
+}
+
+fn name(waits_for: WaitsFor) -> &'static str {
+    match waits_for {
+        WaitsFor::Erp => "the ERP",
+        WaitsFor::AmoCrm => "amoCRM",
+        WaitsFor::Consent => "a consent in amoCRM",
+        WaitsFor::Person => "you",
+    }
+}
+
+fn next(deal: &UnfinishedDeal, held: Option<&HeldRow>, now: Timestamp) -> String {
+    let due = deal.due_at.filter(|due| *due > now);
+    match deal.waits_for {
+        Some(WaitsFor::Person) => return needs_you(deal),
+        Some(waits_for) => {
+            let when = due.map(|due| format!(", next try {due:.0}"));
+            let when =
+                when.unwrap_or_else(|| ", and goes on by itself once that is there".to_owned());
+            return format!("waits for {}{when}", name(waits_for));
+        }
+        None => {}
+    }
+    match (deal.progress, held) {
+        (_, Some(held)) if held.attempts == 0 => {
+            "a running service sends it as soon as Inngest knows the functions".to_owned()
+        }
+        (_, Some(held)) => format!(
+            "waits for Inngest, tried {} times; a running service tries about once a minute",
+            held.attempts
+        ),
+        (Progress::Waiting, None) if deal.due_at.is_some() => {
+            "is sent to Inngest within half a minute by a running service".to_owned()
+        }
+        (Progress::Waiting, None) => "a running service sends it to Inngest at once".to_owned(),
+        (Progress::Sending, None) => "is being sent to the ERP at this moment".to_owned(),
+        (Progress::Forwarded, None) => match due {
+            Some(due) => format!("is with Inngest; sent again {due:.0} if nothing is heard of it"),
+            None => "is with Inngest; nothing was heard of it, and it is sent again now".to_owned(),
+        },
+        (Progress::Failed | Progress::InDoubt, None) => match due {
+            Some(due) => format!("next try {due:.0}"),
+            None => "is sent again within half a minute by a running service".to_owned(),
+        },
+    }
+}
+
+fn needs_you(deal: &UnfinishedDeal) -> String {
+    let options = options(deal);
+    match deal.progress {
+        Progress::InDoubt => format!(
+            "needs you: look for the record in the ERP, then run: prometei-flow deals resolve {options} --erp-id <its \
+             id>, or with --absent"
+        ),
+        _ => format!(
+            "needs you: mend the cause, then run: prometei-flow deals retry {options}; or, if it shall have no record: \
+             prometei-flow deals dismiss {options} --why TEXT"
+        ),
+    }
+}
+
+/// By which options the other commands know the deal.
+fn options(deal: &UnfinishedDeal) -> String {
+    match (deal.lead_id, deal.key.split_once(":event:")) {
+        (Some(lead), Some((_, event))) => format!("--lead {lead} --event {event}"),
+        (Some(lead), None) => format!("--lead {lead}"),
+        (None, _) => format!("--run {}", deal.key.trim_start_matches("run:")),
+    }
+}

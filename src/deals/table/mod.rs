@@ -1,0 +1,42 @@
+//! The table `deals`. `claims.rs` decides who may send a deal to the ERP, `progress.rs` says where a deal is and when it is
+//! sent again, `unfinished.rs` reads what is not done, `decisions.rs` is what people do about that.
+
+mod claims;
+mod decisions;
+mod progress;
+mod unfinished;
+
+use anyhow::{Context as _, bail};
+use functions::ports::WaitsFor;
+
+pub(super) use claims::{
+    Claim, Claimed, Lease, Past, Release, claim, forget_claims, mark_done, mark_sending, release,
+};
+pub(crate) use decisions::{dismiss, resolve, retry};
+pub(crate) use progress::{
+    due, forwarded, forwarded_in_vain, is_accounted_for, queue, refused_by_inngest, reported,
+    waited_for,
+};
+pub(super) use progress::{not_needed, note_failure};
+pub(super) use unfinished::{counts, unfinished};
+
+/// How it is stored what a deal waits for.
+fn stored(waits_for: WaitsFor) -> &'static str {
+    match waits_for {
+        WaitsFor::Erp => "erp",
+        WaitsFor::AmoCrm => "amocrm",
+        WaitsFor::Consent => "consent",
+        WaitsFor::Person => "person",
+    }
+}
+
+fn waits_for(text: &str) -> anyhow::Result<WaitsFor> {
+    match WaitsFor::ALL.into_iter().find(|waits_for| stored(*waits_for) == text) {
+        Some(waits_for) => Ok(waits_for),
+        None => bail!("a deal waits for {text:?}, which this version does not know"),
+    }
+}
+
+fn signed(id: Option<u64>) -> anyhow::Result<Option<i64>> {
+    id.map(i64::try_from).transpose().context("an id is out of range")
+}

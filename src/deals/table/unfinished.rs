@@ -1,0 +1,97 @@
+//! What is not done, and where it is.
+
+use anyhow::{Context as _, bail};
+
+use super::waits_for;
+use crate::db::{Db, only, timestamp};
+use crate::deals::review::{DealCounts, Progress, UnfinishedDeal};
+
+/// Where a deal is, in the order in which it counts: what is being sent is not to be touched, what has ended is over.
+const PROGRESS: &str = "CASE WHEN state = 'done' THEN 'done' \
+     WHEN claimed_until > $1 THEN 'sending' \
+     WHEN ended IS NOT NULL THEN ended \
+     WHEN state = 'sending' THEN 'in_doubt' \
+     WHEN waits_for = 'person' THEN 'failed' \
+     WHEN forwarded_at IS NOT NULL THEN 'forwarded' \
+     WHEN failure IS NOT NULL AND due_at IS NOT NULL THEN 'failed' \
+     ELSE 'waiting' END";
+
+type Row = (
+    String,
+    Option<i64>,
+    String,
+    Option<String>,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+    i64,
+    i64,
+);
+
+/// The deals that are not done, those that need a person first, then the oldest first.
+pub(in crate::deals) async fn unfinished(
+    db: &Db,
+    limit: u32,
+) -> anyhow::Result<Vec<UnfinishedDeal>> {
+    let sql = format!(
+        "SELECT deal_key, lead_id, run_id, event_id, {PROGRESS}, waits_for, failure, due_at, created_at, updated_at \
+         FROM deals WHERE state <> 'done' AND ended IS NULL \
+         ORDER BY CASE waits_for WHEN 'person' THEN 0 ELSE 1 END, created_at, deal_key LIMIT $2"
+    );
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(db.now()).bind(i64::from(limit));
+    let rows: Vec<Row> = db.fetch(query).await?;
+    rows.into_iter().map(deal).collect()
+}
+
+fn deal(
+    (key, lead_id, run_id, event_id, progress, waiting, reason, due_at, created_at, updated_at): Row,
+) -> anyhow::Result<UnfinishedDeal> {
+    let progress = match progress.as_str() {
+        "sending" => Progress::Sending,
+        "in_doubt" => Progress::InDoubt,
+        "failed" => Progress::Failed,
+        "forwarded" => Progress::Forwarded,
+        "waiting" => Progress::Waiting,
+        other => bail!("the deal {key} is in a state that this version does not know: {other}"),
+    };
+    Ok(UnfinishedDeal {
+        progress,
+        lead_id,
+        run_id: Some(run_id).filter(|run| !run.is_empty()),
+        event_id,
+        waits_for: waiting.as_deref().map(waits_for).transpose().with_context(|| key.clone())?,
+        reason,
+        due_at: due_at.map(timestamp).transpose()?,
+        created_at: timestamp(created_at)?,
+        updated_at: timestamp(updated_at)?,
+        key,
+    })
+}
+
+/// How many deals are in which state.
+pub(in crate::deals) async fn counts(db: &Db) -> anyhow::Result<DealCounts> {
+    let sql = format!(
+        "SELECT COUNT(*), \
+             COALESCE(SUM(CASE progress WHEN 'done' THEN 1 ELSE 0 END), 0), \
+             COALESCE(SUM(CASE WHEN open = 1 AND failure IS NOT NULL THEN 1 ELSE 0 END), 0), \
+             COALESCE(SUM(CASE progress WHEN 'in_doubt' THEN 1 ELSE 0 END), 0), \
+             COALESCE(SUM(CASE WHEN open = 1 AND waits_for = 'person' THEN 1 ELSE 0 END), 0), \
+             COALESCE(SUM(open), 0), \
+             MIN(CASE open WHEN 1 THEN created_at END) \
+         FROM (SELECT {PROGRESS} AS progress, failure, waits_for, created_at, \
+                   CASE WHEN state <> 'done' AND ended IS NULL THEN 1 ELSE 0 END AS open FROM deals) AS all_deals"
+    );
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(db.now());
+    let (_, done, failed, in_doubt, needs_person, unfinished, oldest): (
+        i64,
+        i64,
+        i64,
+        i64,
+        i64,
+        i64,
+        Option<i64>,
+    ) = only(db.fetch(query).await?)?;
+    let oldest_unfinished = oldest.map(timestamp).transpose()?;
+    Ok(DealCounts { done, failed, in_doubt, needs_person, unfinished, oldest_unfinished })
+}

@@ -1,0 +1,115 @@
+//! The events in the inbox: held, accepted, refused, queued again. Each stands for a deal, whose row changes with it.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use functions::ports::WaitsFor;
+use functions::webhook::AmoCrmWebhook;
+
+use super::rows::HeldRow;
+use super::store::Inbox;
+use super::table;
+use crate::deals::{self, Obstacle, Report, Which, key_of_lead};
+
+/// The most deals that are sent again in one transaction.
+const RESEND_BATCH: u32 = 500;
+
+impl Inbox {
+    /// The held events, oldest first.
+    pub async fn held(&self, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
+        table::held(&self.db, limit).await
+    }
+
+    /// Inngest has accepted the events with these ids: they are removed, and their deals wait to be heard of.
+    pub(super) async fn accepted(&self, ids: &[&str]) -> anyhow::Result<()> {
+        let now = self.db.clock().now();
+        let mut transaction = self.db.begin().await?;
+        let mut deals = BTreeSet::new();
+        for id in ids {
+            if let Some(key) = table::delete(&mut transaction, id).await? {
+                deals.insert((key, *id));
+            }
+        }
+        // In the order of their keys, so that two replicas never wait for each other.
+        for (key, id) in &deals {
+            deals::forwarded(&mut transaction, key, id, self.rules.schedule, now).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Inngest refuses this event for good: it is removed, and its deal needs a person.
+    pub(super) async fn refused(&self, id: &str, reason: &str) -> anyhow::Result<()> {
+        let now = self.db.clock().now();
+        let mut transaction = self.db.begin().await?;
+        if let Some(key) = table::delete(&mut transaction, id).await? {
+            deals::refused_by_inngest(&mut transaction, &key, reason, now).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Queues an event of each deal that is due, as far as it waits for nothing of `obstacles` that is away. Returns how many.
+    pub(crate) async fn resend(&self, obstacles: &[(WaitsFor, Obstacle)]) -> anyhow::Result<usize> {
+        let now = self.db.clock().now();
+        let mut resent = 0;
+        let mut transaction = self.db.begin().await?;
+        for key in deals::due(&mut transaction, obstacles, RESEND_BATCH, now).await? {
+            let id = self.db.next_id();
+            // None: another replica was faster.
+            if let Some(deal) = deals::queue(&mut transaction, &key, &id, now).await? {
+                table::insert_again(&mut transaction, &id, &deal, now).await?;
+                resent += 1;
+            }
+        }
+        transaction.commit().await?;
+        if resent > 0 {
+            self.wake.notify_one();
+        }
+        Ok(resent)
+    }
+
+    /// Inngest has lost what it was given: an event of each deal that it had is queued. Returns how many.
+    pub(crate) async fn resend_what_was_lost(&self) -> anyhow::Result<usize> {
+        if deals::forwarded_in_vain(&self.db).await? == 0 {
+            return Ok(0);
+        }
+        let mut resent = 0;
+        loop {
+            match self.resend(&[]).await? {
+                0 => return Ok(resent),
+                batch => resent += batch,
+            }
+        }
+    }
+
+    /// Notes why no event is sent now, for those that were not sent yet.
+    pub(super) async fn note_hold(&self, reason: &str) -> anyhow::Result<()> {
+        table::note_hold(&self.db, reason).await
+    }
+
+    /// Ends the deals that a person means, and removes their events. Returns their keys.
+    pub(crate) async fn dismiss(&self, which: &Which, why: &str) -> anyhow::Result<Vec<String>> {
+        let mut transaction = self.db.begin().await?;
+        let dismissed = deals::dismiss(&mut transaction, which, why, self.db.now()).await?;
+        for key in &dismissed {
+            table::delete_of(&mut transaction, key).await?;
+        }
+        transaction.commit().await?;
+        Ok(dismissed)
+    }
+
+    /// Gives a deal to each event of a version of this service that knew no deals here.
+    pub(crate) async fn adopt(&self) -> anyhow::Result<()> {
+        let now = self.db.clock().now();
+        let mut transaction = self.db.begin().await?;
+        for (id, lead_id, payload) in table::without_deal(&mut transaction).await? {
+            let lead = u64::try_from(lead_id).context("a stored lead's id is out of range")?;
+            let key = key_of_lead(lead, &id, self.rules.dedupe);
+            let (lead_id, event_name) = (Some(lead_id), AmoCrmWebhook::EVENT_NAME);
+            let report =
+                Report { key: &key, lead_id, event_name, payload: &payload, names_stage: true };
+            deals::reported(&mut transaction, &report, &id, now).await?;
+            table::set_deal(&mut transaction, &id, &key).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+}
