@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use inngest::{Endpoint, MAX_BODY_BYTES};
+use inngest::{App, Endpoint, MAX_BODY_BYTES};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -123,6 +123,25 @@ async fn p023_a_nested_router_registers_the_whole_path() {
         server.stop.notify_one();
         server.ended.await.unwrap().unwrap();
     }
+}
+
+/// I10.
+#[tokio::test]
+async fn an_app_registers_itself_when_it_begins_to_listen() {
+    let api = FakeApi::default().fail("connection refused").answer(200, r#"{"modified":true}"#);
+    let app = App::new("app", client(dev(), api.clone())).register_at_start();
+    let served = tokio::spawn(app.serve("0.0.0.0:0"));
+    let twice = async {
+        let mut pause = tokio::time::interval(std::time::Duration::from_millis(20));
+        while api.requests().len() < 2 {
+            pause.tick().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), twice).await.unwrap();
+    let payload: Value = serde_json::from_slice(api.requests()[1].body()).unwrap();
+    let url = payload["url"].as_str().unwrap();
+    assert!(url.starts_with("http://127.0.0.1:") && url.ends_with("/api/inngest"), "{url}");
+    served.abort();
 }
 
 /// P-111: over axum's own limit of 2 MB, and up to ours, announced or not.
