@@ -172,6 +172,7 @@ async fn perform<F: Function>(
                 step.run("saved", async || Ok(json!([1.0, { "b": -0.0, "a": 1e21 }]))).await?;
             json!({ "saved": saved, "own": 2.0 })
         }
+        "who" => json!([cx.event.user, cx.event.v, cx.event.ts]),
         "text of an object" => json!(r#"{"a":1.0}"#),
         "parallel" => {
             let nap = step.sleep("nap", Duration::from_millis(50));
