@@ -23,7 +23,7 @@ pub(super) async fn known_records(db: &Db) -> BTreeSet<String> {
 }
 
 /// The deals that are done: key and record.
-async fn done(db: &Db) -> Vec<(String, String)> {
+pub(super) async fn done(db: &Db) -> Vec<(String, String)> {
     let query =
         "SELECT deal_key, COALESCE(erp_id, '') FROM deals WHERE state = 'done' ORDER BY deal_key";
     db.fetch(sqlx::query_as(query)).await.unwrap()
