@@ -11,7 +11,6 @@ mod tests;
 
 use std::time::Duration;
 
-use functions::ports::WaitsFor;
 use tokio_util::sync::CancellationToken;
 
 use crate::db::Db;
@@ -54,7 +53,7 @@ impl<O: Obstacles> Resender<O> {
     pub(crate) async fn pass(&mut self) -> anyhow::Result<usize> {
         let mut gone = Vec::new();
         for waits_for in deals::waited_for(&self.db).await? {
-            if waits_for != WaitsFor::Person && self.obstacles.is_gone(waits_for).await {
+            if self.obstacles.is_gone(waits_for).await {
                 tracing::info!(?waits_for, "deals that waited for it go on");
                 gone.push(waits_for);
             }
