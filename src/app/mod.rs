@@ -224,7 +224,7 @@ impl App {
         tasks.spawn("public listener", serve(listeners.public, public, Limits::public(files)));
         tasks.spawn("admin listener", serve(listeners.admin, admin, Limits::admin(files)));
         tasks.spawn_loop("forwarder", |heartbeat| forwarder.run(heartbeat, stop.clone()));
-        tasks.spawn("registration with Inngest", registrar.run(stop.clone()));
+        tasks.spawn_loop("registration", |heartbeat| registrar.run(heartbeat, stop.clone()));
         tasks.spawn_loop("resender", |heartbeat| resender.run(heartbeat, stop.clone()));
         tasks.spawn_loop("clean-up", |heartbeat| purge_daily(inbox, heartbeat, stop.clone()));
         if let Some(check) = health_check {

@@ -1,6 +1,10 @@
 //! What makes two deals the same one.
 
-use functions::ports::{Deal, DealKey};
+use functions::CreateDeal;
+use functions::ports::{Deal, DealKey, ResentEvent};
+use functions::webhook::AmoCrmWebhook;
+use inngest::EventData as _;
+use serde_json::json;
 
 use crate::erp::stored_name;
 
@@ -24,6 +28,8 @@ pub(super) struct Entry {
     pub(super) name: String,
     /// The options by which the commands of `deals` know it.
     pub(super) options: String,
+    /// The event by which it can be sent again, where no webhook has left one.
+    pub(super) event: ResentEvent,
     /// What is sent. With one record per event it carries no marker: the marker is one per lead.
     pub(super) deal: Deal,
 }
@@ -35,7 +41,7 @@ impl Entry {
         if lead_id.is_some() && dedupe == Dedupe::Event {
             sent.key = DealKey::Run(deal.run_id.clone());
         }
-        Self { key, lead_id, name: describe(deal), options, deal: sent }
+        Self { key, lead_id, name: describe(deal), options, event: event(deal), deal: sent }
     }
 }
 
@@ -61,6 +67,26 @@ pub(crate) fn key_of_lead(lead_id: u64, delivery_id: &str, dedupe: Dedupe) -> St
 /// The key of the deal of a `crm/create-deal` event, by its first run.
 pub(crate) fn key_of_run(run_id: &str) -> String {
     format!("run:{run_id}")
+}
+
+/// The event of a deal that begins with its run. Its first run, or its first delivery, makes it the same deal.
+fn event(deal: &Deal) -> ResentEvent {
+    match &deal.key {
+        DealKey::Run(first) => {
+            let data = json!(CreateDeal {
+                deal_name: Some(deal.name.clone()),
+                amount: deal.amount.clone(),
+                entity_id: deal.entity_id,
+                first_run_id: Some(first.clone()),
+            });
+            ResentEvent { name: CreateDeal::NAME, data }
+        }
+        DealKey::Lead { account_id, lead_id, delivery_id } => {
+            let data =
+                json!({ "leadId": lead_id, "accountId": account_id, "deliveryId": delivery_id });
+            ResentEvent { name: AmoCrmWebhook::EVENT_NAME, data }
+        }
+    }
 }
 
 fn options(deal: &DealKey, dedupe: Dedupe) -> String {

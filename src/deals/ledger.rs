@@ -91,7 +91,8 @@ impl Ledger {
         // the same, the next claim finds `sending`, and has to wait and look like any other.
         let call = erp.settings().timeout;
         let look_after = FRESH + call + RECORD_MAY_APPEAR;
-        let lease = Lease { holds: call + LEASE_MARGIN, look_after };
+        let resend_after = self.rules.schedule.resend_after;
+        let lease = Lease { holds: call + LEASE_MARGIN, look_after, resend_after };
         let mut asked = self.clock.uptime();
         let claimed = table::claim(&self.db, &entry, lease).await;
         // After a database error the claim may be committed. Nothing was sent, and the lease ends it.

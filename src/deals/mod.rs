@@ -20,7 +20,7 @@ pub use key::Dedupe;
 pub(crate) use key::key_of_lead;
 pub use ledger::Ledger;
 pub use report::Rules;
-pub(crate) use report::{Due, Report};
+pub(crate) use report::{Due, Obstacle, Report};
 pub use review::{DealCounts, Progress, UnfinishedDeal, counts, unfinished};
 pub(crate) use review::{Resolution, Which, forget_claims};
 pub use schedule::Schedule;

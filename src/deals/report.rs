@@ -28,6 +28,17 @@ pub(crate) struct Report<'a> {
     pub(crate) names_stage: bool,
 }
 
+/// Whether what deals wait for is still away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// It is.
+    Away,
+    /// It is there, and was there before. A deal that has failed because of it nevertheless waits for its time.
+    Gone,
+    /// It is back, or is seen for the first time: what failed because of it need not wait.
+    JustGone,
+}
+
 /// A deal that is to be sent again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Due {

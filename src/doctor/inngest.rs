@@ -44,11 +44,10 @@ async fn registration(client: &Client) -> Option<Finding> {
             Finding::warning(check, message, fix)
         }
         Err(error) if error.is_outage() => return None,
-        Err(RegistrationError::NotTold { status, .. })
-            if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) =>
-        {
-            return None;
-        }
+        Err(RegistrationError::NotTold {
+            status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN,
+            ..
+        }) => return None,
         Err(error) => Finding::warning(
             check,
             error.to_string(),

@@ -56,15 +56,16 @@ async fn ready(State(admin): State<Admin>) -> Response {
     let wrong: Vec<_> = stored.err().into_iter().chain(late).collect();
     let loops: Map<_, _> =
         loops.iter().map(|age| (age.name.to_owned(), age.age.as_secs().into())).collect();
+    // What is stored may wait for Inngest, so that is told and decides nothing.
+    let inngest = admin.gate.describe();
     if wrong.is_empty() {
-        // Where deals wait for Inngest, webhooks are stored all the same: it is told, and decides nothing.
-        let inngest = admin.gate.describe();
         let body = json!({ "status": "ready", "loops": loops, "inngest": inngest });
         return json(StatusCode::OK, &body);
     }
     let reason = wrong.join("; ");
     tracing::error!(reason, "not ready");
-    let body = json!({ "status": "not ready", "reason": reason, "loops": loops });
+    let body =
+        json!({ "status": "not ready", "reason": reason, "loops": loops, "inngest": inngest });
     json(StatusCode::SERVICE_UNAVAILABLE, &body)
 }
 

@@ -81,11 +81,12 @@ impl Forwarder {
                 () = gate.opened() => return,
                 () = tokio::time::sleep(MARK) => {}
             }
-            heartbeat.beat(MARK);
-            if let Some(reason) = gate.reason()
-                && let Err(error) = self.inbox.note_hold(&reason).await
-            {
-                tracing::error!(error = format!("{error:#}"), "what is held cannot be marked");
+            let Some(reason) = gate.reason() else { return };
+            match self.inbox.note_hold(&reason).await {
+                Ok(()) => heartbeat.beat(MARK),
+                Err(error) => {
+                    tracing::error!(error = format!("{error:#}"), "what is held cannot be marked");
+                }
             }
         }
     }

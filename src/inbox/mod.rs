@@ -5,6 +5,7 @@ mod forwarder;
 mod pace;
 mod queue;
 mod read;
+mod repeat;
 mod retention;
 mod room;
 mod routes;

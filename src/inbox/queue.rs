@@ -9,7 +9,7 @@ use functions::webhook::AmoCrmWebhook;
 use super::rows::HeldRow;
 use super::store::Inbox;
 use super::table;
-use crate::deals::{self, Report, Which, key_of_lead};
+use crate::deals::{self, Obstacle, Report, Which, key_of_lead};
 
 /// The most deals that are sent again in one transaction.
 const RESEND_BATCH: u32 = 500;
@@ -47,12 +47,12 @@ impl Inbox {
         Ok(transaction.commit().await?)
     }
 
-    /// Queues an event of each deal that is due; `gone` is what deals need not wait for any more. Returns how many.
-    pub(crate) async fn resend(&self, gone: &[WaitsFor]) -> anyhow::Result<usize> {
+    /// Queues an event of each deal that is due, as far as it waits for nothing of `obstacles` that is away. Returns how many.
+    pub(crate) async fn resend(&self, obstacles: &[(WaitsFor, Obstacle)]) -> anyhow::Result<usize> {
         let now = self.db.clock().now();
         let mut resent = 0;
         let mut transaction = self.db.begin().await?;
-        for key in deals::due(&mut transaction, gone, RESEND_BATCH, now).await? {
+        for key in deals::due(&mut transaction, obstacles, RESEND_BATCH, now).await? {
             let id = self.db.next_id();
             // None: another replica was faster.
             if let Some(deal) = deals::queue(&mut transaction, &key, &id, now).await? {

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::repeat::Unanswered;
 use super::rows::{InboxCounts, Lead, Webhook};
 use super::table;
 use crate::db::Db;
@@ -37,6 +38,7 @@ const PROOF: Duration = Duration::from_secs(1);
 pub struct Inbox {
     pub(super) db: Db,
     pub(super) rules: Rules,
+    unanswered: Unanswered,
     group: Group,
     /// Notified when something was stored.
     pub(super) wake: Arc<Notify>,
@@ -45,8 +47,8 @@ pub struct Inbox {
 impl Inbox {
     /// The inbox in `db`. Webhooks are stored by a task, which ends with the last clone.
     pub fn new(db: Db, rules: Rules) -> Self {
-        let group = Group::start(db.clone());
-        Self { db, rules, group, wake: Arc::default() }
+        let (group, unanswered) = (Group::start(db.clone()), Unanswered::new(db.clock()));
+        Self { db, rules, unanswered, group, wake: Arc::default() }
     }
 
     /// Stores a webhook whole: its body, and for each of `leads` an event and the row of its deal. Once this returns, they
@@ -61,10 +63,26 @@ impl Inbox {
         problem: Option<&str>,
     ) -> anyhow::Result<Vec<String>> {
         let now = self.db.clock().now();
+        let fingerprint = match self.rules.dedupe {
+            Dedupe::Lead => None,
+            Dedupe::Event => Some(Unanswered::fingerprint(content.as_ref())),
+        };
+        if let Some(earlier) = fingerprint.and_then(|print| self.unanswered.earlier(&print))
+            && table::has_body(&self.db, &earlier.body_id).await?
+        {
+            tracing::info!(ids = ?earlier.ids, "a webhook that was stored late came again");
+            return Ok(earlier.ids);
+        }
         let leads: Vec<_> = leads.iter().map(|lead| self.row(lead)).collect::<Result<_, _>>()?;
-        let ids = leads.iter().map(|lead| lead.id.clone()).collect();
+        let ids: Vec<_> = leads.iter().map(|lead| lead.id.clone()).collect();
         let state = if problem.is_some() { "partly" } else { "read" };
-        self.group.store(self.webhook(now, content, state, problem, leads)).await?;
+        let webhook = self.webhook(now, content, state, problem, leads);
+        let noting =
+            fingerprint.map(|print| self.unanswered.begins(print, webhook.id.clone(), ids.clone()));
+        self.group.store(webhook).await?;
+        if let Some(noting) = noting {
+            noting.stored();
+        }
         self.wake.notify_one();
         Ok(ids)
     }

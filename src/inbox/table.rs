@@ -41,6 +41,13 @@ pub(super) async fn insert(transaction: &mut Transaction, webhook: &Webhook) -> 
     Ok(())
 }
 
+/// Whether a webhook's body is stored.
+pub(super) async fn has_body(db: &Db, id: &str) -> anyhow::Result<bool> {
+    let query = sqlx::query_as("SELECT COUNT(*) FROM webhook_bodies WHERE id = $1");
+    let (bodies,): (i64,) = only(db.fetch(query.bind(id)).await?)?;
+    Ok(bodies > 0)
+}
+
 /// Adds an event of a deal that is sent again.
 pub(super) async fn insert_again(
     transaction: &mut Transaction,

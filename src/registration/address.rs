@@ -50,29 +50,29 @@ mod tests {
 
     use super::Address;
 
-    fn address(settings: Settings, listener: &str) -> Option<String> {
+    fn address(settings: &Settings, listener: &str) -> Option<String> {
         let transport = ReqwestTransport::with_deadlines().unwrap();
         let endpoint = App::new("app", Client::new(settings.clone(), transport)).build().unwrap();
-        let address = Address::of(&endpoint, &settings, listener.parse().unwrap());
+        let address = Address::of(&endpoint, settings, listener.parse().unwrap());
         address.url().map(ToString::to_string)
     }
 
     #[test]
     fn in_development_it_is_the_listeners_where_inngest_is_on_this_machine() {
-        let local = |listener| address(Settings::dev(), listener);
+        let local = |listener| address(&Settings::dev(), listener);
         assert_eq!(local("0.0.0.0:3000").unwrap(), "http://127.0.0.1:3000/api/inngest");
         assert_eq!(local("127.0.0.2:80").unwrap(), "http://127.0.0.2/api/inngest");
         let mut elsewhere = Settings::dev();
         elsewhere.api_origin = "http://inngest:8288".to_owned();
-        assert_eq!(address(elsewhere, "0.0.0.0:3000"), None);
+        assert_eq!(address(&elsewhere, "0.0.0.0:3000"), None);
     }
 
     #[test]
     fn elsewhere_it_is_what_the_settings_say_and_nothing_else() {
         let mut cloud = Settings::cloud("key", SigningKey::new("signkey-test-0123"));
         cloud.api_origin = "http://127.0.0.1:8288".to_owned();
-        assert_eq!(address(cloud.clone(), "0.0.0.0:3000"), None);
+        assert_eq!(address(&cloud, "0.0.0.0:3000"), None);
         cloud.serve_origin = Some("https://flow.example".to_owned());
-        assert_eq!(address(cloud, "0.0.0.0:3000").unwrap(), "https://flow.example/api/inngest");
+        assert_eq!(address(&cloud, "0.0.0.0:3000").unwrap(), "https://flow.example/api/inngest");
     }
 }

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::heartbeat::Heartbeat;
 use crate::inbox::Inbox;
 use crate::metrics::Metrics;
 pub(crate) use address::Address;
@@ -122,14 +123,14 @@ impl<L: LostDeals> Registrar<L> {
     }
 
     /// Registers and watches until `stop`.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, heartbeat: Heartbeat, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
-            () = self.watch() => {}
+            () = self.watch(heartbeat) => {}
         }
     }
 
-    async fn watch(&mut self) {
+    async fn watch(&mut self, heartbeat: Heartbeat) {
         let mut retry = FIRST_RETRY;
         loop {
             let answer = self.ask().await;
@@ -137,9 +138,11 @@ impl<L: LostDeals> Registrar<L> {
             self.show(answer);
             if is_settled {
                 retry = FIRST_RETRY;
+                heartbeat.beat(BETWEEN_QUESTIONS + PERIOD);
                 self.rest().await;
             } else {
                 let asked = self.pause.take().unwrap_or_default().min(LONGEST_PAUSE);
+                heartbeat.beat(retry.max(asked));
                 self.wait(retry.max(asked)).await;
                 retry = (retry * 2).min(LONGEST_RETRY);
             }

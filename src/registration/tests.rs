@@ -14,6 +14,8 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Address, Gate, LostDeals, Registrar};
+use crate::clock::SystemClock;
+use crate::heartbeat::Heartbeats;
 use crate::metrics::Metrics;
 
 const KNOWN: (u16, &str) = (200, r#"[{"id":"app-fn"},{"id":"app-new"}]"#);
@@ -119,7 +121,8 @@ impl Service {
         let lost = Arc::clone(&resends);
         let (registrar, gate) = Registrar::new(endpoint.clone(), address, lost, metrics.clone());
         let stop = CancellationToken::new();
-        tokio::spawn(registrar.run(stop.clone()));
+        let heartbeat = Heartbeats::new(Arc::new(SystemClock)).of("registration");
+        tokio::spawn(registrar.run(heartbeat, stop.clone()));
         Self { gate, metrics, endpoint, resends, _running: stop.drop_guard() }
     }
 

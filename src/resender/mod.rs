@@ -51,16 +51,13 @@ impl<O: Obstacles> Resender<O> {
 
     /// Sends everything that is due now. Returns how many deals.
     pub(crate) async fn pass(&mut self) -> anyhow::Result<usize> {
-        let mut gone = Vec::new();
+        let mut obstacles = Vec::new();
         for waits_for in deals::waited_for(&self.db).await? {
-            if self.obstacles.is_gone(waits_for).await {
-                tracing::info!(?waits_for, "deals that waited for it go on");
-                gone.push(waits_for);
-            }
+            obstacles.push((waits_for, self.obstacles.look(waits_for).await));
         }
         let mut deals = 0;
         loop {
-            let resent = self.inbox.resend(&gone).await?;
+            let resent = self.inbox.resend(&obstacles).await?;
             if resent == 0 {
                 break;
             }

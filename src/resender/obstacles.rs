@@ -7,12 +7,12 @@ use functions::ports::WaitsFor;
 
 use crate::amocrm::AmoCrmPort;
 use crate::clock::SharedClock;
-use crate::deals::Ledger;
+use crate::deals::{Ledger, Obstacle};
 
 /// What deals can wait for.
 pub(crate) trait Obstacles: Send {
     /// Whether a deal that waits for this would get further now.
-    fn is_gone(&mut self, waits_for: WaitsFor) -> impl Future<Output = bool> + Send;
+    fn look(&mut self, waits_for: WaitsFor) -> impl Future<Output = Obstacle> + Send;
 }
 
 /// The first wait after a question that was answered with no.
@@ -26,18 +26,21 @@ pub(crate) struct Systems {
     ledger: Ledger,
     amocrm: AmoCrmPort,
     clock: SharedClock,
-    next: HashMap<WaitsFor, Next>,
+    seen: HashMap<WaitsFor, Seen>,
 }
 
-/// When a system is asked next.
-struct Next {
-    at: Duration,
+/// What the last question has shown.
+struct Seen {
+    obstacle: Obstacle,
+    /// When to ask again, by the uptime.
+    next: Duration,
+    /// How long that was from the last question.
     wait: Duration,
 }
 
 impl Systems {
     pub(crate) fn new(ledger: Ledger, amocrm: AmoCrmPort, clock: SharedClock) -> Self {
-        Self { ledger, amocrm, clock, next: HashMap::new() }
+        Self { ledger, amocrm, clock, seen: HashMap::new() }
     }
 
     async fn ask(&self, waits_for: WaitsFor) -> Result<(), String> {
@@ -56,23 +59,30 @@ impl Systems {
 }
 
 impl Obstacles for Systems {
-    async fn is_gone(&mut self, waits_for: WaitsFor) -> bool {
-        let now = self.clock.uptime();
-        if self.next.get(&waits_for).is_some_and(|next| now < next.at) {
-            return false;
+    async fn look(&mut self, waits_for: WaitsFor) -> Obstacle {
+        let last = self.seen.get(&waits_for);
+        if let Some(last) = last
+            && self.clock.uptime() < last.next
+        {
+            // What was just back has been heeded.
+            return if last.obstacle == Obstacle::Away { Obstacle::Away } else { Obstacle::Gone };
         }
-        match self.ask(waits_for).await {
+        let was_there = last.is_some_and(|last| last.obstacle != Obstacle::Away);
+        let waited = last.map_or(Duration::ZERO, |last| last.wait);
+        let (obstacle, wait) = match self.ask(waits_for).await {
+            Ok(()) if was_there => (Obstacle::Gone, LONGEST_WAIT),
             Ok(()) => {
-                self.next.remove(&waits_for);
-                true
+                tracing::info!(?waits_for, "deals that waited for it go on");
+                (Obstacle::JustGone, LONGEST_WAIT)
             }
             Err(reason) => {
-                let wait = self.next.get(&waits_for).map_or(FIRST_WAIT, |next| next.wait * 2);
-                let wait = wait.min(LONGEST_WAIT);
-                tracing::debug!(?waits_for, reason, ?wait, "deals still wait for it");
-                self.next.insert(waits_for, Next { at: self.clock.uptime() + wait, wait });
-                false
+                tracing::debug!(?waits_for, reason, "deals still wait for it");
+                let longer = if was_there { FIRST_WAIT } else { waited * 2 };
+                (Obstacle::Away, longer.clamp(FIRST_WAIT, LONGEST_WAIT))
             }
-        }
+        };
+        let next = self.clock.uptime() + wait;
+        self.seen.insert(waits_for, Seen { obstacle, next, wait });
+        obstacle
     }
 }

@@ -9,21 +9,26 @@ use serde_json::json;
 use super::{Obstacles, Resender};
 use crate::clock::ManualClock;
 use crate::db::testing::Database;
-use crate::deals::{Ledger, Rules, unfinished};
+use crate::deals::{Ledger, Obstacle, Rules, unfinished};
 use crate::inbox::Inbox;
 use crate::metrics::Metrics;
 
-/// What is away, and how often it was asked for.
+/// What is away, and how often it was asked for. All else was there all the time, unless it is said to be back.
 #[derive(Default)]
 struct Away {
     away: Vec<WaitsFor>,
+    is_back: bool,
     asked: Vec<WaitsFor>,
 }
 
 impl Obstacles for Away {
-    async fn is_gone(&mut self, waits_for: WaitsFor) -> bool {
+    async fn look(&mut self, waits_for: WaitsFor) -> Obstacle {
         self.asked.push(waits_for);
-        !self.away.contains(&waits_for)
+        match self.away.contains(&waits_for) {
+            true => Obstacle::Away,
+            false if self.is_back => Obstacle::JustGone,
+            false => Obstacle::Gone,
+        }
     }
 }
 
@@ -94,6 +99,20 @@ async fn what_fails_again_although_its_obstacle_seemed_gone_waits_longer_each_ti
         bench.clock.advance(Duration::from_secs(1));
         assert_eq!(bench.pass().await, 1, "{minutes}");
     }
+}
+
+#[tokio::test]
+async fn what_has_waited_long_goes_at_once_when_its_obstacle_is_back() {
+    let mut bench = Bench::new().await;
+    for _ in 0..4 {
+        bench.fails("A", Some(WaitsFor::Consent)).await;
+        bench.clock.advance(Duration::from_secs(7200));
+        bench.pass().await;
+    }
+    bench.fails("A", Some(WaitsFor::Consent)).await;
+    assert_eq!(bench.pass().await, 0, "it seemed gone so often");
+    bench.resender.obstacles.is_back = true;
+    assert_eq!(bench.pass().await, 1);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use sandbox::{AmoCrmFailure, free_port};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::world::{Begin as _, NOWHERE, World, given};
+use crate::world::{Begin as _, NOWHERE, World, given, http_client};
 
 /// The events of a lead for which the service needs webhooks.
 const EVENTS: [&str; 3] = ["status_lead", "add_lead", "restore_lead"];
@@ -42,7 +42,7 @@ async fn register(world: &World<()>) {
     let function = json!({ "id": "prometei-flow-fn", "name": "fn", "triggers": [], "steps": { "step": step } });
     let payload = json!({ "appName": "prometei-flow", "v": "0.1", "functions": [function] });
     let token = SigningKey::new(&world.variables["INNGEST_SIGNING_KEY"]).api_token().unwrap();
-    let request = reqwest::Client::new().post(format!("{}/fn/register", world.inngest_url));
+    let request = http_client().post(format!("{}/fn/register", world.inngest_url));
     let answer = request.bearer_auth(token).body(payload.to_string()).send().await.unwrap();
     assert_eq!(answer.status(), 200);
 }

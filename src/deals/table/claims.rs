@@ -21,6 +21,8 @@ pub(in crate::deals) struct Lease {
     pub(in crate::deals) holds: Duration,
     /// A look-up sooner than this proves nothing.
     pub(in crate::deals) look_after: Duration,
+    /// A deal that begins with this claim is sent again after so long, unless something is heard of it.
+    pub(in crate::deals) resend_after: Duration,
 }
 
 /// What came of asking for a deal.
@@ -89,8 +91,8 @@ pub(in crate::deals) async fn claim(
     let now = db.clock().now();
     let claim = sqlx::query_as(
         "INSERT INTO deals (deal_key, lead_id, run_id, state, attempt, fence, claimed_until, look_after, \
-                            created_at, updated_at) \
-         VALUES ($1, $2, $3, 'sending', 1, 1, $4, $5, $6, $6) \
+                            created_at, updated_at, event_name, payload, due_at) \
+         VALUES ($1, $2, $3, 'sending', 1, 1, $4, $5, $6, $6, $7, $8, $9) \
          ON CONFLICT (deal_key) DO UPDATE SET fence = deals.fence + 1, run_id = excluded.run_id, \
              state = CASE deals.fence WHEN 0 THEN 'sending' ELSE deals.state END, \
              attempt = CASE deals.fence WHEN 0 THEN 1 ELSE deals.attempt END, \
@@ -105,7 +107,10 @@ pub(in crate::deals) async fn claim(
     .bind(entry.deal.run_id.as_str())
     .bind((now + lease.holds).as_millisecond())
     .bind((now + lease.look_after).as_millisecond())
-    .bind(now.as_millisecond());
+    .bind(now.as_millisecond())
+    .bind(entry.event.name)
+    .bind(entry.event.data.to_string())
+    .bind((now + lease.resend_after).as_millisecond());
     let mut transaction = db.begin().await?;
     let granted: Vec<(i64, String, i64, Option<i64>)> = transaction.fetch(claim).await?;
     if let Some((fence, state, attempt, look_after)) = granted.into_iter().next() {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{signed, stored};
 use crate::db::{Db, Transaction, only};
 use crate::deals::key::Dedupe;
-use crate::deals::report::{Due, Report};
+use crate::deals::report::{Due, Obstacle, Report};
 use crate::deals::schedule::Schedule;
 
 /// The wait of a deal that was sent again so many times, as SQL over the six waits of a [`Schedule`], bound from `$1` on.
@@ -45,7 +45,7 @@ pub(crate) async fn reported(
 }
 
 /// Inngest has accepted the event `event_id` of this deal: unless something is heard of it, it is sent again later. Nothing
-/// changes when the deal has moved on, by a newer event or by the run of this one.
+/// changes when the deal has moved on, by a newer event or by the end of this one's run.
 pub(crate) async fn forwarded(
     transaction: &mut Transaction,
     key: &str,
@@ -55,7 +55,7 @@ pub(crate) async fn forwarded(
 ) -> sqlx::Result<()> {
     let sql = format!(
         "UPDATE deals SET forwarded_at = $7, due_at = $7 + {WAIT} WHERE deal_key = $8 AND event_id = $9 \
-         AND state <> 'done' AND ended IS NULL AND waits_for IS NULL AND forwarded_at IS NULL"
+         AND state <> 'done' AND ended IS NULL AND due_at IS NULL AND COALESCE(waits_for, '') <> 'person'"
     );
     let mut forwarded = sqlx::query(sqlx::AssertSqlSafe(sql));
     for wait in schedule.in_silence() {
@@ -83,7 +83,8 @@ pub(in crate::deals) async fn note_failure(
          ON CONFLICT (deal_key) DO UPDATE SET failure = excluded.failure, run_id = excluded.run_id, \
              waits_for = excluded.waits_for, event_name = COALESCE(deals.event_name, excluded.event_name), \
              payload = COALESCE(deals.payload, excluded.payload), \
-             due_at = CASE $12 WHEN 'person' THEN NULL ELSE $7 + {WAIT} END, updated_at = excluded.updated_at \
+             due_at = CASE $12 WHEN 'person' THEN NULL ELSE $7 + {WAIT} END, forwarded_at = NULL, \
+             updated_at = excluded.updated_at \
          WHERE deals.state <> 'done' AND deals.ended IS NULL"
     );
     let mut noted = sqlx::query(sqlx::AssertSqlSafe(sql.replace("CASE sends", "CASE deals.sends")));
@@ -147,31 +148,42 @@ pub(crate) async fn forwarded_in_vain(db: &Db) -> anyhow::Result<u64> {
     db.commit(due.bind(db.now())).await
 }
 
-/// The keys of at most `limit` deals that are due, those that wait for one of `gone` among them, in their own order: so two
-/// replicas that take them never wait for each other.
+/// The keys of at most `limit` deals that are to be sent again, in their own order: so two replicas that take them never wait
+/// for each other. These are deals that are due and wait for nothing that is still away; and of those whose run has failed
+/// because of what is only just back, all.
 pub(crate) async fn due(
     transaction: &mut Transaction,
-    gone: &[WaitsFor],
+    obstacles: &[(WaitsFor, Obstacle)],
     limit: u32,
     now: Timestamp,
 ) -> sqlx::Result<Vec<String>> {
-    let is_gone = |waits_for| if gone.contains(&waits_for) { stored(waits_for) } else { "" };
+    let is = |waits_for, states: &[Obstacle]| {
+        let gone =
+            obstacles.iter().any(|(this, state)| *this == waits_for && states.contains(state));
+        if gone { stored(waits_for) } else { "" }
+    };
+    let gone = |waits_for| is(waits_for, &[Obstacle::Gone, Obstacle::JustGone]);
+    let just_gone = |waits_for| is(waits_for, &[Obstacle::JustGone]);
     let due = sqlx::query_as(
-        "SELECT deal_key FROM deals WHERE due_at <= $1 AND state <> 'done' AND ended IS NULL AND payload IS NOT NULL \
-         AND (waits_for IS NULL OR waits_for IN ($2, $3, $4)) ORDER BY due_at LIMIT $5",
+        "SELECT deal_key FROM deals WHERE due_at IS NOT NULL AND state <> 'done' AND ended IS NULL AND payload IS NOT NULL \
+         AND (due_at <= $1 AND (waits_for IS NULL OR waits_for IN ($2, $3, $4)) \
+             OR forwarded_at IS NULL AND waits_for IN ($5, $6, $7)) ORDER BY due_at LIMIT $8",
     )
     .bind(now.as_millisecond())
-    .bind(is_gone(WaitsFor::Erp))
-    .bind(is_gone(WaitsFor::AmoCrm))
-    .bind(is_gone(WaitsFor::Consent))
+    .bind(gone(WaitsFor::Erp))
+    .bind(gone(WaitsFor::AmoCrm))
+    .bind(gone(WaitsFor::Consent))
+    .bind(just_gone(WaitsFor::Erp))
+    .bind(just_gone(WaitsFor::AmoCrm))
+    .bind(just_gone(WaitsFor::Consent))
     .bind(i64::from(limit));
     let mut keys: Vec<(String,)> = transaction.fetch(due).await?;
     keys.sort_unstable();
     Ok(keys.into_iter().map(|(key,)| key).collect())
 }
 
-/// The event `event_id` of a due deal is on its way: the deal is not due any more and waits for nothing. `None`: it was not
-/// due any more.
+/// The event `event_id` of a deal that was [due] is on its way: the deal is not due any more and waits for nothing. `None`:
+/// another replica was faster.
 pub(crate) async fn queue(
     transaction: &mut Transaction,
     key: &str,
@@ -180,7 +192,7 @@ pub(crate) async fn queue(
 ) -> sqlx::Result<Option<Due>> {
     let queue = sqlx::query_as(
         "UPDATE deals SET event_id = $2, due_at = NULL, forwarded_at = NULL, waits_for = NULL, sends = sends + 1, \
-         updated_at = $3 WHERE deal_key = $1 AND due_at <= $3 AND state <> 'done' AND ended IS NULL \
+         updated_at = $3 WHERE deal_key = $1 AND due_at IS NOT NULL AND state <> 'done' AND ended IS NULL \
          RETURNING lead_id, event_name, payload",
     );
     let queue = queue.bind(key).bind(event_id).bind(now.as_millisecond());
@@ -190,11 +202,11 @@ pub(crate) async fn queue(
     Ok(rows.into_iter().next().map(due))
 }
 
-/// What deals wait for that would be sent now if it were there.
+/// What deals wait for, apart from people.
 pub(crate) async fn waited_for(db: &Db) -> anyhow::Result<Vec<WaitsFor>> {
-    let query = "SELECT DISTINCT waits_for FROM deals \
-                 WHERE due_at <= $1 AND state <> 'done' AND ended IS NULL AND waits_for IS NOT NULL";
-    let rows: Vec<(String,)> = db.fetch(sqlx::query_as(query).bind(db.now())).await?;
+    let query = "SELECT DISTINCT waits_for FROM deals WHERE state <> 'done' AND ended IS NULL AND due_at IS NOT NULL \
+                 AND waits_for IS NOT NULL AND waits_for <> 'person'";
+    let rows: Vec<(String,)> = db.fetch(sqlx::query_as(query)).await?;
     rows.iter().map(|(waits_for,)| super::waits_for(waits_for)).collect()
 }
 

@@ -11,8 +11,9 @@ const PROGRESS: &str = "CASE WHEN state = 'done' THEN 'done' \
      WHEN claimed_until > $1 THEN 'sending' \
      WHEN ended IS NOT NULL THEN ended \
      WHEN state = 'sending' THEN 'in_doubt' \
-     WHEN waits_for IS NOT NULL OR (failure IS NOT NULL AND due_at IS NOT NULL AND forwarded_at IS NULL) THEN 'failed' \
+     WHEN waits_for = 'person' THEN 'failed' \
      WHEN forwarded_at IS NOT NULL THEN 'forwarded' \
+     WHEN failure IS NOT NULL AND due_at IS NOT NULL THEN 'failed' \
      ELSE 'waiting' END";
 
 type Row = (

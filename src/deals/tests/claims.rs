@@ -13,7 +13,11 @@ use crate::deals::key::{Dedupe, Entry};
 use crate::deals::table::{self, Claim, Claimed, Lease, Past, Release};
 use crate::deals::{Ledger, Resolution, forget_claims};
 
-const LEASE: Lease = Lease { holds: Duration::from_secs(45), look_after: Duration::from_secs(90) };
+const LEASE: Lease = Lease {
+    holds: Duration::from_secs(45),
+    look_after: Duration::from_secs(90),
+    resend_after: Duration::from_secs(900),
+};
 
 fn entry() -> Entry {
     Entry::of(&lead(LEAD), Dedupe::Lead)

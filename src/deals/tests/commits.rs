@@ -11,7 +11,11 @@ use crate::deals::key::{Dedupe, Entry};
 use crate::deals::table::{self, Claim, Claimed, Lease, Release};
 use crate::erp::reply_with_id;
 
-const LEASE: Lease = Lease { holds: Duration::from_secs(45), look_after: Duration::from_secs(90) };
+const LEASE: Lease = Lease {
+    holds: Duration::from_secs(45),
+    look_after: Duration::from_secs(90),
+    resend_after: Duration::from_secs(900),
+};
 
 /// Every function of the table that changes it.
 #[derive(Debug, Clone, Copy)]

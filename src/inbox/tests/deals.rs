@@ -5,8 +5,10 @@ use std::time::Duration;
 use functions::ports::{DealKey, Erp as _, WaitsFor};
 use functions::webhook::AmoCrmWebhook;
 
+use sandbox::crash_after;
+
 use super::{Service, moved};
-use crate::deals::{Dedupe, Ledger, Progress, Rules, UnfinishedDeal, unfinished};
+use crate::deals::{Dedupe, Ledger, Obstacle, Progress, Rules, UnfinishedDeal, unfinished};
 use crate::inbox::Inbox;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -112,6 +114,7 @@ async fn an_event_that_inngest_refuses_leaves_a_deal_that_needs_a_person() {
     assert!(service.queued().await.is_empty());
     service.clock.advance(48 * 60 * MINUTE);
     let all = [WaitsFor::Erp, WaitsFor::AmoCrm, WaitsFor::Consent];
+    let all = all.map(|waits_for| (waits_for, Obstacle::JustGone));
     assert_eq!(service.inbox.resend(&all).await.unwrap(), 0);
 }
 
@@ -133,6 +136,31 @@ async fn with_one_record_per_event_each_is_a_deal_and_stays_the_same_one_when_it
         assert!(payload.contains(&format!(r#""deliveryId":"{id}""#)), "{payload}");
         assert_ne!(*id, again);
     }
+}
+
+#[tokio::test]
+async fn with_one_record_per_event_a_webhook_that_was_stored_too_late_for_its_answer_is_known_again()
+ {
+    let mut service = Service::new().await;
+    let rules = Rules { dedupe: Dedupe::Event, ..Rules::default() };
+    service.inbox = Inbox::new(service.inbox.db.clone(), rules);
+    for waits in 0..30 {
+        let (body, leads) = (format!("body {waits}").into_bytes(), [moved(7)]);
+        let given_up = crash_after(waits, service.inbox.store(body.clone(), &leads, None)).await;
+        // amoCRM was answered 503, or nothing, and sends it again.
+        if given_up.is_none() {
+            service.inbox.store(body.clone(), &leads, None).await.unwrap();
+        }
+        let deals = unfinished(&service.inbox.db, 99).await.unwrap();
+        assert_eq!(
+            deals.len(),
+            waits + 1,
+            "one deal for each delivery, given up after {waits} waits"
+        );
+    }
+    // The same bytes again, after a 200, are another delivery.
+    service.inbox.store(b"body 0", &[moved(7)], None).await.unwrap();
+    assert_eq!(unfinished(&service.inbox.db, 99).await.unwrap().len(), 31);
 }
 
 #[tokio::test]

@@ -44,5 +44,8 @@ async fn a_forwarder_that_the_database_holds_up_makes_the_service_not_ready_unti
 
     drop(held);
     eventually("the forwarder goes round", async || (ready().await.0 == 200).then_some(())).await;
-    assert_eq!(ready().await.1, json!({ "status": "ready", "loops": { "forwarder": 0 } }));
+    assert_eq!(
+        ready().await.1,
+        json!({ "status": "ready", "loops": { "forwarder": 0 }, "inngest": "knows the functions" })
+    );
 }

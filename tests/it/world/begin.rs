@@ -4,7 +4,7 @@ use sandbox::free_port;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 
-use super::{Program, World, eventually};
+use super::{Program, World, eventually, http_client};
 
 /// The official server identifies apps by their URL, so there all tests share one and take turns.
 const OFFICIAL_APP: &str = "127.0.0.1:13700";
@@ -113,7 +113,7 @@ impl World {
 async fn forget(official: &str, signing_key: Option<&str>) {
     let official = official.trim_end_matches('/');
     let remove = format!("{official}/fn/remove?url=http://{OFFICIAL_APP}/api/inngest");
-    let remove = reqwest::Client::new().delete(remove).bearer_auth(signing_key.unwrap_or_default());
+    let remove = http_client().delete(remove).bearer_auth(signing_key.unwrap_or_default());
     let removed = remove.send().await.unwrap().status();
     // 404: it never knew the app.
     assert!(removed == 200 || removed == 404, "{removed}");

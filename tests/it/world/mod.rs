@@ -43,9 +43,7 @@ pub(crate) struct World<S = Running> {
 
 impl<S> From<RunningWorld<S>> for World<S> {
     fn from(running: RunningWorld<S>) -> Self {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-        let http = http.timeout(DEADLINE).build().unwrap();
-        Self { running, http, _turn: None }
+        Self { running, http: http_client(), _turn: None }
     }
 }
 
@@ -61,6 +59,11 @@ impl<S> DerefMut for World<S> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         &mut self.running
     }
+}
+
+pub(crate) fn http_client() -> reqwest::Client {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    client.timeout(DEADLINE).build().unwrap()
 }
 
 /// Asks until there is an answer.
