@@ -18,3 +18,5 @@ pub mod outbound;
 pub mod reconcile;
 pub mod registration;
 mod resender;
+#[cfg(test)]
+mod simulator;

@@ -84,18 +84,18 @@ pub async fn run(
 }
 
 /// The parts of the service, connected and not yet running.
-struct App {
+pub(crate) struct App {
     clock: SharedClock,
-    db: Db,
-    amocrm: AmoCrmPort,
-    ledger: Ledger,
-    health_check: Option<HealthCheck>,
-    inbox: Inbox,
-    forwarder: Forwarder,
-    heartbeats: Heartbeats,
-    resender: Resender<Systems>,
-    registrar: Registrar<Inbox>,
-    public: Router,
+    pub(crate) db: Db,
+    pub(crate) amocrm: AmoCrmPort,
+    pub(crate) ledger: Ledger,
+    pub(crate) health_check: Option<HealthCheck>,
+    pub(crate) inbox: Inbox,
+    pub(crate) forwarder: Forwarder,
+    pub(crate) heartbeats: Heartbeats,
+    pub(crate) resender: Resender<Systems>,
+    pub(crate) registrar: Registrar<Inbox>,
+    pub(crate) public: Router,
     admin: Router,
 }
 
@@ -108,7 +108,7 @@ struct Running {
 }
 
 impl App {
-    async fn build(
+    pub(crate) async fn build(
         config: Config,
         listener: SocketAddr,
         clock: SharedClock,

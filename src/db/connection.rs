@@ -16,6 +16,11 @@ pub(super) struct Connection {
 impl Connection {
     /// The next one of `pool`, which has a deadline for it.
     pub(super) async fn of(pool: &AnyPool, liveness: &Liveness) -> sqlx::Result<Self> {
+        #[cfg(test)]
+        if crate::simulator::current().is_some() {
+            let connection = crate::simulator::connection_of(pool).await?;
+            return Ok(Self { connection, liveness: liveness.clone(), good: false });
+        }
         let connection = pool.acquire().await?;
         Ok(Self { connection, liveness: liveness.clone(), good: false })
     }
@@ -33,6 +38,10 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        #[cfg(test)]
+        if crate::simulator::current().is_some() {
+            return crate::simulator::give_back(&mut self.connection, self.good);
+        }
         if !self.good {
             return self.connection.close_on_drop();
         }

@@ -54,6 +54,30 @@ impl Liveness {
     }
 }
 
+/// What a statement is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// It begins a transaction.
+    Begin,
+    /// It reads or changes something.
+    Statement,
+    /// It ends a transaction.
+    Commit,
+}
+
+/// Runs a statement; in a simulated world as that wants it.
+pub(super) async fn run<T>(
+    work: Work,
+    statement: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    #[cfg(test)]
+    if let Some(world) = crate::simulator::current() {
+        return world.runs(work, statement).await;
+    }
+    let _ = work;
+    statement.await
+}
+
 fn silent(limit: Duration) -> sqlx::Error {
     let reason = format!("the database did not answer within {limit:?}");
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, reason))

@@ -30,6 +30,8 @@ use sqlx::any::AnyRow;
 
 use crate::clock::{Clock as _, SharedClock};
 use ids::Ids;
+#[cfg(test)]
+pub(crate) use liveness::Work;
 use pools::{Dialect, Pools};
 use time::DatabaseClock;
 pub(crate) use time::{LARGEST_SKEW, off_by};

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connection::Connection;
 use super::file::OpenedFile;
-use super::liveness::{Liveness, STATEMENT};
+use super::liveness::{Liveness, STATEMENT, Work, run};
 use super::transaction::{Selection, Transaction};
 
 /// The connections, and what database is behind them.
@@ -70,7 +70,8 @@ impl Pools {
     {
         let mut connection = Connection::of(&self.reader, &self.liveness).await?;
         let (open, liveness) = connection.parts();
-        let rows = liveness.within(STATEMENT, query.fetch_all(open)).await?;
+        let running = run(Work::Statement, query.fetch_all(open));
+        let rows = liveness.within(STATEMENT, running).await?;
         connection.is_good();
         Ok(rows)
     }

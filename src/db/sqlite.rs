@@ -6,8 +6,9 @@ use anyhow::Context as _;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyConnection, Executor as _};
 
+use super::connection::Connection;
 use super::file::{OpenedFile, create_private, path};
-use super::liveness::{Liveness, STATEMENT};
+use super::liveness::{Liveness, STATEMENT, Work, run};
 use super::pools::{Dialect, Pools};
 
 /// An answer of 200 is a promise: a commit must have reached the disk, not only the WAL's cache.
@@ -33,8 +34,11 @@ pub(super) async fn open(url: &str) -> anyhow::Result<Pools> {
     let opening = || format!("cannot open the database {}", path.display());
     let writer = AnyPoolOptions::new().max_connections(1).acquire_timeout(STATEMENT);
     let writer = writer.connect_with(options.clone());
-    let writer = writer.await.with_context(opening)?;
-    writer.execute(JOURNAL).await.with_context(opening)?;
+    let writer = open_pool(writer).await.with_context(opening)?;
+    let liveness = Liveness::default();
+    let mut connection = Connection::of(&writer, &liveness).await.with_context(opening)?;
+    run(Work::Statement, connection.parts().0.execute(JOURNAL)).await.with_context(opening)?;
+    connection.is_good();
     let reader = AnyPoolOptions::new().max_connections(4).acquire_timeout(STATEMENT).after_connect(
         |connection: &mut AnyConnection, _| {
             Box::pin(async move { connection.execute(READER).await.map(drop) })
@@ -42,8 +46,18 @@ pub(super) async fn open(url: &str) -> anyhow::Result<Pools> {
     );
     let reader = reader.connect_lazy_with(options);
     let file = Some(OpenedFile::at(path.clone()).with_context(opening)?);
-    let liveness = Liveness::default();
     Ok(Pools { dialect: Dialect::Sqlite, writer, reader, liveness, begin: BEGIN, file })
+}
+
+/// Opens a pool's first connection; in a simulated world while its time stands still.
+async fn open_pool(
+    opening: impl Future<Output = sqlx::Result<sqlx::AnyPool>>,
+) -> sqlx::Result<sqlx::AnyPool> {
+    #[cfg(test)]
+    if crate::simulator::current().is_some() {
+        return crate::simulator::at_once(opening);
+    }
+    opening.await
 }
 
 #[cfg(test)]

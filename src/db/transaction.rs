@@ -14,7 +14,7 @@ use sqlx::{Any, AnyConnection, Executor as _, FromRow};
 use tokio::time::Instant;
 
 use super::connection::Connection;
-use super::liveness::{Liveness, STATEMENT};
+use super::liveness::{Liveness, STATEMENT, Work, run};
 
 /// A statement that returns nothing.
 pub(crate) type Statement<'q> = Query<'q, Any, AnyArguments>;
@@ -51,7 +51,7 @@ impl Transaction {
     ) -> sqlx::Result<Self> {
         let mut transaction = Self { connection, state: State::Open, deadline };
         let (connection, liveness, limit) = transaction.next()?;
-        liveness.within(limit, connection.execute(begin)).await?;
+        liveness.within(limit, run(Work::Begin, connection.execute(begin))).await?;
         transaction.state = State::Open;
         Ok(transaction)
     }
@@ -59,7 +59,8 @@ impl Transaction {
     /// Runs a statement. Returns how many rows it changed.
     pub(crate) async fn execute(&mut self, statement: Statement<'_>) -> sqlx::Result<u64> {
         let (connection, liveness, limit) = self.next()?;
-        let done = liveness.within(limit, statement.execute(connection)).await?;
+        let running = run(Work::Statement, statement.execute(connection));
+        let done = liveness.within(limit, running).await?;
         self.state = State::Open;
         Ok(done.rows_affected())
     }
@@ -71,7 +72,8 @@ impl Transaction {
         limit: Duration,
     ) -> sqlx::Result<()> {
         let (connection, liveness, _) = self.next()?;
-        liveness.within(limit, statement.execute(connection)).await?;
+        let running = run(Work::Statement, statement.execute(connection));
+        liveness.within(limit, running).await?;
         self.state = State::Open;
         Ok(())
     }
@@ -82,7 +84,8 @@ impl Transaction {
         R: for<'r> FromRow<'r, AnyRow> + Send + Unpin,
     {
         let (connection, liveness, limit) = self.next()?;
-        let rows = liveness.within(limit, statement.fetch_all(connection)).await?;
+        let running = run(Work::Statement, statement.fetch_all(connection));
+        let rows = liveness.within(limit, running).await?;
         self.state = State::Open;
         Ok(rows)
     }
@@ -97,7 +100,7 @@ impl Transaction {
         // What `Migrator::run` does once it has a connection. Through `run` itself the future would not be `Send`,
         // as its bounds name a lifetime that the compiler cannot generalise.
         let migrating = async { Ok(migrator.run_direct(None, connection, false).await) };
-        liveness.within(limit, migrating).await??;
+        liveness.within(limit, run(Work::Statement, migrating)).await??;
         self.state = State::Open;
         Ok(())
     }
@@ -105,7 +108,7 @@ impl Transaction {
     /// Commits. Once this returns without an error, what the statements did survives a crash.
     pub(crate) async fn commit(mut self) -> sqlx::Result<()> {
         let (connection, liveness, limit) = self.next()?;
-        liveness.within(limit, connection.execute("COMMIT")).await?;
+        liveness.within(limit, run(Work::Commit, connection.execute("COMMIT"))).await?;
         self.connection.is_good();
         Ok(())
     }

@@ -24,16 +24,30 @@ pub(crate) use address::Address;
 pub use gate::Gate;
 use gate::State;
 
-/// How often to ask while Inngest knows the functions: timers that start functions stand still until a server that forgot
-/// them is told again.
-const PERIOD: Duration = Duration::from_secs(5 * 60);
+/// How often to ask.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// While Inngest knows the functions: timers that start functions stand still until a server that forgot them is told
+    /// again.
+    pub(crate) period: Duration,
+    /// The first wait while Inngest does not know the functions, or cannot be asked: twice as long each time.
+    pub(crate) first_retry: Duration,
+    /// The longest of these waits.
+    pub(crate) longest_retry: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            period: Duration::from_secs(5 * 60),
+            first_retry: Duration::from_millis(500),
+            longest_retry: Duration::from_secs(30),
+        }
+    }
+}
 
 /// How long not to ask again, however many events are sent.
 const BETWEEN_QUESTIONS: Duration = Duration::from_secs(5);
-
-/// How long to wait for the next try while Inngest does not know the functions, or cannot be asked: twice as long each time.
-const FIRST_RETRY: Duration = Duration::from_millis(500);
-const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
 /// The longest wait that Inngest can ask for: a wrong header must not hold the registration for a day.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10 * 60);
@@ -67,6 +81,7 @@ pub(crate) struct Registrar<L> {
     address: Address,
     lost: L,
     metrics: Metrics,
+    pub(crate) pace: Pace,
     state: watch::Sender<State>,
     sent: Arc<Notify>,
     /// When the service was last registered, or that was tried.
@@ -110,6 +125,7 @@ impl<L: LostDeals> Registrar<L> {
             address,
             lost,
             metrics,
+            pace: Pace::default(),
             state,
             sent,
             registered: None,
@@ -131,20 +147,20 @@ impl<L: LostDeals> Registrar<L> {
     }
 
     async fn watch(&mut self, heartbeat: Heartbeat) {
-        let mut retry = FIRST_RETRY;
+        let mut retry = self.pace.first_retry;
         loop {
             let answer = self.ask().await;
             let is_settled = matches!(answer, Answer::Known);
             self.show(answer);
             if is_settled {
-                retry = FIRST_RETRY;
-                heartbeat.beat(BETWEEN_QUESTIONS + PERIOD);
+                retry = self.pace.first_retry;
+                heartbeat.beat(BETWEEN_QUESTIONS + self.pace.period);
                 self.rest().await;
             } else {
                 let asked = self.pause.take().unwrap_or_default().min(LONGEST_PAUSE);
                 heartbeat.beat(retry.max(asked));
                 self.wait(retry.max(asked)).await;
-                retry = (retry * 2).min(LONGEST_RETRY);
+                retry = (retry * 2).min(self.pace.longest_retry);
             }
         }
     }
@@ -279,7 +295,7 @@ impl<L: LostDeals> Registrar<L> {
         tokio::time::sleep(BETWEEN_QUESTIONS).await;
         tokio::select! {
             () = self.sent.notified() => {}
-            () = tokio::time::sleep(PERIOD) => {}
+            () = tokio::time::sleep(self.pace.period) => {}
         }
     }
 
@@ -295,7 +311,7 @@ impl<L: LostDeals> Registrar<L> {
             if enough || has_called {
                 return;
             }
-            tokio::time::sleep(FIRST_RETRY).await;
+            tokio::time::sleep(self.pace.first_retry).await;
         }
     }
 }

@@ -104,6 +104,19 @@ impl FakeAmoCrm {
         stop: CancellationToken,
         settings: FakeAmoCrmSettings,
     ) -> io::Result<Self> {
+        let url = Url::parse(&format!("http://{}/", listener.local_addr()?));
+        let (amocrm, app) =
+            Self::without_listener(url.map_err(io::Error::other)?, stop.clone(), settings);
+        serve(listener, app, stop)?;
+        Ok(amocrm)
+    }
+
+    /// An account that would be at `url`, and what answers the requests to it.
+    pub fn without_listener(
+        url: Url,
+        stop: CancellationToken,
+        settings: FakeAmoCrmSettings,
+    ) -> (Self, Router) {
         let state = Arc::new(Mutex::new(State {
             leads: BTreeMap::new(),
             refused_leads: BTreeMap::new(),
@@ -118,16 +131,14 @@ impl FakeAmoCrm {
             requests: Vec::new(),
             api_failures: VecDeque::new(),
             exchange_failures: VecDeque::new(),
-            stop: stop.clone(),
+            stop,
             settings,
         }));
         let app = Router::new().fallback({
             let state = Arc::clone(&state);
             move |method, uri, headers, body| respond(state, method, uri, headers, body)
         });
-        let address = serve(listener, app, stop)?;
-        let url = Url::parse(&format!("http://{address}/")).map_err(io::Error::other)?;
-        Ok(Self { url, state })
+        (Self { url, state }, app)
     }
 
     /// The account's address, for `AMOCRM_BASE_URL`.

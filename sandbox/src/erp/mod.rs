@@ -133,6 +133,19 @@ impl FakeErp {
         stop: CancellationToken,
         settings: FakeErpSettings,
     ) -> io::Result<Self> {
+        let url = Url::parse(&format!("http://{}/api/rest.php", listener.local_addr()?));
+        let (erp, app) =
+            Self::without_listener(url.map_err(io::Error::other)?, stop.clone(), settings);
+        serve(listener, app, stop)?;
+        Ok(erp)
+    }
+
+    /// An ERP that would be at `url`, and what answers the requests to it.
+    pub fn without_listener(
+        url: Url,
+        stop: CancellationToken,
+        settings: FakeErpSettings,
+    ) -> (Self, Router) {
         let state = Arc::new(Mutex::new(State {
             settings,
             rows: Vec::new(),
@@ -140,16 +153,13 @@ impl FakeErp {
             failures: VecDeque::new(),
             late: Vec::new(),
             hold: None,
-            stop: stop.clone(),
+            stop,
         }));
         let app = Router::new().fallback({
             let state = Arc::clone(&state);
             move |method, uri, headers, body| respond(state, method, uri, headers, body)
         });
-        let address = serve(listener, app, stop)?;
-        let url =
-            Url::parse(&format!("http://{address}/api/rest.php")).map_err(io::Error::other)?;
-        Ok(Self { url, state })
+        (Self { url, state }, app)
     }
 
     /// The address of its API, for `CRM_API_URL`.
