@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
-use axum::extract::{Request, State};
+use axum::extract::{OriginalUri, Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use bytes::Bytes;
@@ -27,7 +27,11 @@ impl Endpoint {
     /// [`MAX_BODY_BYTES`](crate::MAX_BODY_BYTES), axum's own limit being lower than what the server sends (P-111). See
     /// also [`room_for_bodies`](crate::App::room_for_bodies).
     pub async fn serve(&self, request: Request) -> Response {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        // A router around ours has taken its own part out of the path, and Inngest calls the whole one.
+        if let Some(OriginalUri(whole)) = parts.extensions.get() {
+            parts.uri = whole.clone();
+        }
         let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
         let announced = announced.or_else(|| content_length(&parts));
         let admission = match self.before_body(&parts, announced.unwrap_or(0)) {

@@ -48,6 +48,7 @@ mod endpoint;
 mod engine;
 mod error;
 mod event;
+mod expression;
 mod function;
 pub mod guide;
 mod headers;
@@ -77,6 +78,7 @@ pub use error::{Error, Result, ResultExt, Retry};
 pub use event::{
     Event, EventData, EventMismatch, EventSet, Incoming, NewEvent, Scheduled, SendError, Trigger,
 };
+pub use expression::Expression;
 pub use function::{
     AsyncFunction, Configured, Context, Failure, FailureCause, FailureContext, FailureHandler,
     Function, Handler, OnFailure, Serve,

@@ -159,13 +159,8 @@ impl Forwarder {
         let mut events = Vec::with_capacity(rows.len());
         for ClaimedRow { id, name, payload, received_at } in rows {
             match RawValue::from_string(payload) {
-                Ok(data) => events.push(NewEvent {
-                    name,
-                    data,
-                    // Inngest deduplicates by it.
-                    id: Some(id),
-                    ts: Some(received_at),
-                }),
+                // Inngest deduplicates by the id.
+                Ok(data) => events.push(NewEvent::raw(name, data).with_id(id).at(received_at)),
                 Err(error) => {
                     self.give_up(&id, &format!("the stored payload is no JSON: {error}")).await?;
                 }

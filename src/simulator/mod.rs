@@ -10,6 +10,7 @@
 
 mod days;
 mod dice;
+mod happens;
 mod inngest;
 mod judge;
 mod outside;

@@ -91,8 +91,8 @@ impl World {
                 0 => ("ERP: no answer", ErpFailure::Hang),
                 1 => ("ERP: no answer, record there", ErpFailure::InsertThenHang),
                 _ => {
-                    // It finishes what its caller has given up, up to a minute later.
-                    let wait = Duration::from_secs(self.roll(20, 55));
+                    // It finishes what its caller has given up, up to a minute after that.
+                    let wait = Duration::from_secs(self.roll(20, 85));
                     self.later(wait, Due::LateInsert);
                     ("ERP: no answer, record later", ErpFailure::HangThenInsert)
                 }

@@ -2,26 +2,31 @@
 //! looks into the ERP for a deal in doubt, sends a deal again whose cause is mended, gives a consent. It holds the list to
 //! its word: what it says must have been true.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use functions::ports::WaitsFor;
+use jiff::{SignedDuration, Timestamp};
 
 use super::judge::records_of;
 use super::script::Act;
 use super::seam::by_hand;
 use super::world::{Due, System, World};
+use crate::clock::Clock;
 use crate::db::Db;
 use crate::deals::{self, Progress, Resolution, UnfinishedDeal, Which};
 
 /// A person does not look into the ERP at once: a record may still appear.
 const LOOKS_AFTER: Duration = Duration::from_secs(5 * 60);
 
+/// Something that is due happens within this time: the longest pause of the resender here, and a little more.
+const LATEST: Duration = Duration::from_secs(45 * 60);
+
 /// What the list said last.
 #[derive(Default)]
 pub(super) struct Person {
-    /// Deals that were said to need a person, and since when.
-    needed: BTreeMap<String, Duration>,
+    /// Deals that were said to need a person.
+    needed: BTreeSet<String>,
     /// What was done, for the story and the judge.
     pub(super) decisions: usize,
 }
@@ -47,30 +52,49 @@ impl World {
         }
     }
 
+    /// What the list said last must have been true, and what it says now must be.
     fn hold_to_its_word(&self, db: &Db, listed: &[UnfinishedDeal]) {
-        let needed = std::mem::take(&mut self.state().person.needed);
-        for key in needed.into_keys() {
-            let is_listed = |deal: &UnfinishedDeal| deal.key == key;
-            match listed.iter().find(|deal| is_listed(deal)) {
-                Some(deal) if deal.waits_for == Some(WaitsFor::Person) => {}
-                // It was reported anew: that is a new try.
-                Some(_) => {}
-                None => self.wrong(format!("{key} needed a person, and went by itself")),
+        for key in std::mem::take(&mut self.state().person.needed) {
+            // Where it is still listed and needs nothing any more, it was reported anew: that is a new try.
+            if !listed.iter().any(|deal| deal.key == key) {
+                self.wrong(format!("{key} needed a person, and went by itself"));
             }
         }
-        let _ = db;
-        let mut state = self.state();
-        let now = self.clock.passed();
-        for deal in listed.iter().filter(|deal| deal.waits_for == Some(WaitsFor::Person)) {
-            state.person.needed.insert(deal.key.clone(), now);
+        let needs_person = |deal: &&UnfinishedDeal| deal.waits_for == Some(WaitsFor::Person);
+        self.state().person.needed =
+            listed.iter().filter(needs_person).map(|deal| deal.key.clone()).collect();
+        let queued = "SELECT COALESCE(deal_key, '') FROM inbox";
+        let queued: Vec<(String,)> = by_hand(db.fetch(sqlx::query_as(queued))).unwrap();
+        for deal in listed.iter().filter(|deal| !needs_person(deal)) {
+            if deal.due_at.is_none() && !queued.iter().any(|(key,)| *key == deal.key) {
+                self.wrong(format!("{deal:?} goes on by itself, as the list says; it never will"));
+            }
+            if deal.waits_for.is_none() && deal.due_at.is_some_and(|due| self.should_be_over(due)) {
+                self.wrong(format!("{deal:?} is long due, and nothing has happened"));
+            }
         }
+        for (key, record) in by_hand(super::judge::done(db)) {
+            if !self.erp.rows().iter().any(|row| row.id.to_string() == record) {
+                self.wrong(format!("{key} is done, and the ERP has no record {record}"));
+            }
+        }
+    }
+
+    /// Whether what was due at `due` must have happened by now: the service was there for long enough.
+    fn should_be_over(&self, due: Timestamp) -> bool {
+        let state = self.state();
+        let undisturbed = self.clock.passed().saturating_sub(state.disturbed);
+        state.is_up
+            && undisturbed > LATEST
+            && Clock::now(&*self.clock).duration_since(due)
+                > SignedDuration::try_from(LATEST).unwrap_or(SignedDuration::MAX)
     }
 
     /// Does what a deal needs of a person.
     fn attend(&self, db: &Db, deal: &UnfinishedDeal) {
         let key = Which::Key(deal.key.clone());
         let reason = deal.reason.clone().unwrap_or_default();
-        let waited = crate::clock::Clock::now(&*self.clock).duration_since(deal.updated_at);
+        let waited = Clock::now(&*self.clock).duration_since(deal.updated_at);
         match deal.progress {
             Progress::InDoubt => {
                 if self.settings.marker && !self.settings.by_event && deal.lead_id.is_some() {

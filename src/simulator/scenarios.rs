@@ -162,7 +162,7 @@ fn webhooks_come_twice_late_and_not_at_all() {
         (Hook::Late(80 * MINUTE), "a webhook comes late"),
         (Hook::Lost, "a webhook is lost"),
     ] {
-        for settings in [MARKED, BY_EVENT] {
+        for settings in [MARKED, PLAIN, BY_EVENT] {
             decides(&plays(settings, &[(10, Act::Moves { lead: 1001, hook })], &[kind]), 0);
         }
     }

@@ -229,7 +229,9 @@ impl Script {
             }
             let near = dice.one_of(&moves);
             let before = dice.span(Duration::from_secs(1), 20 * MINUTE);
-            let moment = if dice.percent(70) {
+            // A server that forgets has runs to lose only just after a lead has moved.
+            let first = if matches!(act, Act::InngestForgets(_)) { 35 } else { 70 };
+            let moment = if dice.percent(first) {
                 near.saturating_sub(before)
             } else {
                 near + dice.span(Duration::from_millis(100), 30 * MINUTE)

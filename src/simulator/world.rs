@@ -133,6 +133,8 @@ pub(super) struct State {
     pub(super) hidden: BTreeSet<u64>,
     /// Something in the script needs a person.
     pub(super) may_need_a_person: bool,
+    /// When the process was started last, its clock set, or its database there again.
+    pub(super) disturbed: Duration,
     /// How long the process is away when it is killed.
     pub(super) down: Duration,
 }
@@ -186,6 +188,7 @@ impl World {
             unanswered: BTreeSet::new(),
             hidden: BTreeSet::new(),
             may_need_a_person: false,
+            disturbed: Duration::ZERO,
             down: Duration::from_secs(60),
         };
         Arc::new(Self {

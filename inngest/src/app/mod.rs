@@ -24,6 +24,8 @@ pub struct App {
     functions: Vec<Served>,
     #[cfg(feature = "axum")]
     room: Room,
+    #[cfg(feature = "axum")]
+    registers: bool,
 }
 
 impl App {
@@ -37,6 +39,8 @@ impl App {
             functions: Vec::new(),
             #[cfg(feature = "axum")]
             room: Room::default(),
+            #[cfg(feature = "axum")]
+            registers: false,
         }
     }
 

@@ -10,8 +10,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::duration::wire_duration;
-use expression::flaw;
-pub(crate) use expression::quoted;
+pub(crate) use expression::{Purpose, flaw, looks_at_event, placeholders};
 
 /// The mistakes of one function.
 pub(crate) struct Mistakes<'a> {
@@ -62,8 +61,20 @@ impl<'a> Mistakes<'a> {
 
     /// An expression that the server must be able to compile.
     pub(crate) fn expression(&mut self, setting: &str, expression: Option<&str>) {
-        if let Some((expression, flaw)) = expression.and_then(|text| Some((text, flaw(text)?))) {
-            self.add(setting, format_args!("`{expression}` is no expression: {flaw}"));
+        self.expression_for(Purpose::Any, setting, expression);
+    }
+
+    /// The same where the server takes less.
+    pub(crate) fn expression_for(
+        &mut self,
+        purpose: Purpose,
+        setting: &str,
+        expression: Option<&str>,
+    ) {
+        if let Some(text) = expression
+            && let Some(flaw) = flaw(text, purpose)
+        {
+            self.add(setting, format_args!("`{text}` is no expression: {flaw}"));
         }
     }
 }

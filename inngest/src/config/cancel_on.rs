@@ -3,8 +3,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::EventData;
-use crate::check::Mistakes;
+use crate::check::{Mistakes, Purpose};
 use crate::duration::serialize_wire_option;
+use crate::expression::same;
 
 /// An event that ends runs under way (P-084).
 ///
@@ -16,9 +17,7 @@ use crate::duration::serialize_wire_option;
 /// struct OrderCancelled {}
 /// impl EventData for OrderCancelled { const NAME: &'static str = "shop/order.cancelled"; }
 ///
-/// // `event` is the one that started the run, `async` the one that cancels it.
-/// let same_order = "event.data.orderId == async.data.orderId";
-/// let cancel = CancelOn::event::<OrderCancelled>().matching(same_order).within(Duration::from_secs(3600));
+/// let cancel = CancelOn::event::<OrderCancelled>().same("data.orderId").within(Duration::from_secs(3600));
 /// let config = Config::id("charge").cancel_on(cancel);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -41,7 +40,15 @@ impl CancelOn {
         Self { event: event.into(), condition: None, timeout: None }
     }
 
-    /// Ends only the runs for which this holds; `event` started the run, `async` cancels it.
+    /// Ends only the runs whose event has the same value at `path`, such as `data.orderId`. An event without that field ends
+    /// none.
+    #[must_use]
+    pub fn same(self, path: &str) -> Self {
+        self.matching(same(path))
+    }
+
+    /// Ends only the runs for which this holds; `event` started the run, `async` cancels it. It may compare, and not
+    /// calculate or call functions. A field that both events lack counts as equal.
     #[must_use]
     pub fn matching(self, expression: impl Into<String>) -> Self {
         Self { condition: Some(expression.into()), ..self }
@@ -57,7 +64,11 @@ impl CancelOn {
         if self.event.is_empty() {
             mistakes.add("cancel_on.event", "is empty");
         }
-        mistakes.expression("cancel_on.matching", self.condition.as_deref());
+        mistakes.expression_for(
+            Purpose::Cancellation,
+            "cancel_on.matching",
+            self.condition.as_deref(),
+        );
         if let Some(timeout) = self.timeout {
             mistakes.positive("cancel_on.within", timeout);
         }

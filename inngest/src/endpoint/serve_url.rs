@@ -20,38 +20,60 @@ pub(super) const DEFAULT_PATH: &str = "/api/inngest";
 /// `None` where they do not say it: no origin, or no path for a request that went elsewhere than to the usual one. A
 /// trailing slash makes no difference to us and may make one to a proxy, so it is not taken over.
 pub(super) fn of_settings(settings: &Settings, requested_path: &str) -> Option<Url> {
-    let usual = requested_path.trim_end_matches('/') == DEFAULT_PATH;
-    let path = settings.serve_path.as_deref().or(usual.then_some(DEFAULT_PATH))?;
-    let mut url = Url::parse(settings.serve_origin.as_deref()?).ok()?;
-    url.set_path(path);
-    Some(url)
+    let origin = settings.serve_origin.as_deref()?;
+    let usual = at(origin, DEFAULT_PATH).ok()?;
+    let requested = at(origin, requested_path.trim_end_matches('/')).ok()?;
+    match &settings.serve_path {
+        Some(path) => at(origin, path).ok(),
+        None => (requested == usual).then_some(usual),
+    }
+}
+
+/// A path at an origin, which may have a path of its own: what a proxy takes off before it passes a request on. A path
+/// that has it still is whole.
+fn at(origin: &str, path: &str) -> Result<Url, url::ParseError> {
+    let mut url = Url::parse(origin)?;
+    let own = url.path().trim_end_matches('/').to_owned();
+    let rest = path.strip_prefix(&*own).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    // Not `join`: to that, a path such as `//other.example/` is another host.
+    url.set_path(&format!("{own}{}", rest.unwrap_or(path)));
+    Ok(url)
 }
 
 /// The URL to register for a request whose signature is verified.
 ///
 /// `signed` is the URL that the server says it used, where a signature covers it. Then that URL alone
 /// counts: the signature does not cover host, path and query, which a replay can change. Else the URL is as the request
-/// was addressed. The settings go before both.
+/// was addressed, or as `announced` says for that host: a proxy may have changed scheme and path. The settings go before
+/// all of these.
 pub(super) fn of_request(
     settings: &Settings,
     parts: &Parts,
     signed: Option<&Url>,
     announced: Option<&Url>,
 ) -> Result<Url, String> {
-    let origin = match (&settings.serve_origin, signed) {
-        (Some(origin), _) => origin.clone(),
-        (None, Some(signed)) => signed.origin().ascii_serialization(),
-        (None, None) => as_addressed(parts, announced)?,
+    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
+    let announced = announced
+        .filter(|url| Some(&url[url::Position::BeforeHost..url::Position::AfterPort]) == host);
+    let used = signed.or(announced);
+    let origin = match (&settings.serve_origin, used, host) {
+        (Some(origin), _, _) => origin.clone(),
+        (None, Some(used), _) => used.origin().ascii_serialization(),
+        (None, None, Some(host)) => format!("{}://{host}", scheme(parts)),
+        (None, None, None) => {
+            return Err("the request has no Host header; set INNGEST_SERVE_ORIGIN to the URL at \
+                        which Inngest reaches this app"
+                .to_owned());
+        }
     };
-    let (path, query) = match signed {
-        Some(signed) => (signed.path(), signed.query()),
+    let (path, query) = match used {
+        Some(used) => (used.path(), used.query()),
         None => (parts.uri.path(), parts.uri.query()),
     };
     let path = settings.serve_path.as_deref().unwrap_or(path);
-    let mut url = Url::parse(&origin)
+    let mut url = at(&origin, path)
         .map_err(|_| format!("`{origin}{path}` is no URL; set INNGEST_SERVE_ORIGIN"))?;
-    // Not `join`: to that, a path such as `//other.example/` is another host.
-    url.set_path(path);
     let kept: Vec<_> = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
         .filter(|(name, _)| !TRANSIENT.contains(&&**name))
         .collect();
@@ -66,29 +88,14 @@ pub(super) fn of_request(
     Ok(url)
 }
 
-/// Behind a proxy the scheme is what `X-Forwarded-Proto` says; without one it is that of `announced`, where that names
-/// the same host.
-fn as_addressed(parts: &Parts, announced: Option<&Url>) -> Result<String, String> {
-    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-    let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
-    match host {
-        Some(host) => Ok(format!("{}://{host}", scheme(parts, host, announced))),
-        None => Err("the request has no Host header; set INNGEST_SERVE_ORIGIN to the URL at \
-                     which Inngest reaches this app"
-            .to_owned()),
-    }
-}
-
-fn scheme<'a>(parts: &'a Parts, host: &str, announced: Option<&'a Url>) -> &'a str {
-    let forwarded = parts
+/// Behind a proxy the scheme is what `X-Forwarded-Proto` says.
+fn scheme(parts: &Parts) -> &str {
+    parts
         .headers
         .get("x-forwarded-proto")
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(',').next())
         .map(str::trim)
-        .filter(|scheme| matches!(*scheme, "http" | "https"));
-    let announced = announced
-        .filter(|url| &url[url::Position::BeforeHost..url::Position::AfterPort] == host)
-        .map(Url::scheme);
-    forwarded.or(announced).unwrap_or("http")
+        .filter(|scheme| matches!(*scheme, "http" | "https"))
+        .unwrap_or("http")
 }

@@ -9,7 +9,7 @@ use super::memo::Memo;
 use super::own_failures::OwnFailures;
 use super::policy::RetryPolicy;
 use super::slots::{Phase, Slot, Slots, Work};
-use super::step_id::{StepId, StepIds};
+use super::step_id::StepId;
 use crate::clock::Clock;
 use crate::middleware::Hooks;
 use crate::{Client, Error, Run};
@@ -24,7 +24,6 @@ pub(crate) struct CallState<'b> {
     pub(super) own_failures: &'b OwnFailures,
     /// The function is being polled: what is dropped now, it drops itself.
     pub(super) polling: AtomicBool,
-    ids: Mutex<StepIds>,
     slots: Mutex<Slots>,
 }
 
@@ -45,7 +44,6 @@ impl<'b> CallState<'b> {
             hooks,
             own_failures,
             polling: AtomicBool::new(false),
-            ids: Mutex::default(),
             slots: Mutex::default(),
         }
     }
@@ -62,15 +60,19 @@ impl<'b> CallState<'b> {
     /// Numbers a step when it is made, so that repeated ids follow the program's order, not the polling order.
     /// Returns the step and its place among those of the call.
     pub(super) fn enlist(&self, id: &str, race: bool) -> (StepId, usize) {
-        let step = self.ids.lock().unwrap_or_else(PoisonError::into_inner).allocate(id);
         let mut slots = self.slots();
         let index = slots.all.len();
+        let (step, before) = slots.ids.allocate(id, index);
+        slots.ordered_after(&before);
+        let made = slots.order.now();
         slots.all.push(Slot {
             step: step.clone(),
             work: Work::RUN,
             policy: RetryPolicy::default(),
             race,
             phase: Phase::Created,
+            made,
+            polled: 0,
             started: None,
             fresh: None,
             waker: None,

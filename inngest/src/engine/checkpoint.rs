@@ -9,14 +9,12 @@ use super::call_state::CallState;
 use super::driver::{Dispatch, FunctionFuture, Outcome, next_outcome};
 use super::save::{QueueItem, SaveError, save};
 use super::slots::Executed;
-use crate::Checkpointing;
+use crate::{Checkpointing, json};
 
-/// The result of a step as every later call will see it: canonical, as the server sends it (P-062). Otherwise
-/// code could see `1.0` now and `1` in the next call.
+/// The result of a step as every later call will see it.
 fn as_replayed(result: &RawValue) -> Option<Arc<RawValue>> {
-    let value: serde_json::Value = serde_json::from_str(result.get()).ok()?;
-    let canonical = serde_json_canonicalizer::to_string(&value).ok()?;
-    RawValue::from_string(canonical).ok().map(Arc::from)
+    let text = json::as_given_back(&serde_json::from_str(result.get()).ok()?)?;
+    RawValue::from_string(text).ok().map(Arc::from)
 }
 
 /// Flush no later than at this many bytes, so that the unsaved steps fit into an answer if they must.

@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep};
 use super::call_state::CallState;
 use super::inside_step::panic_message;
 use super::slots::{Executed, Fault, Found, Phase};
+use super::steady::Steadiness;
 use super::step_id::StepId;
 use crate::Error;
 use crate::replay::Replaying;
@@ -143,6 +144,14 @@ fn next_move(call: &CallState<'_>, dispatch: &Dispatch) -> Move {
     let mut slots = call.slots();
     if slots.running {
         return Move::Wait;
+    }
+    match slots.steadiness() {
+        Steadiness::Steady => {}
+        Steadiness::Unknown => return Move::Go,
+        Steadiness::Unsteady(slot) => {
+            let id = slots.all.get(slot).map(|slot| slot.step.id.clone()).unwrap_or_default();
+            return Move::Answer(Outcome::Finished(Err(Fault::Unsteady { id }.into_error())));
+        }
     }
     if let Some(target) = &dispatch.target {
         let target = slots

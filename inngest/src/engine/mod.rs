@@ -10,6 +10,7 @@ mod own_failures;
 mod policy;
 mod save;
 mod slots;
+mod steady;
 mod step_id;
 mod step_slot;
 

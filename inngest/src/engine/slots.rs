@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::policy::RetryPolicy;
-use super::step_id::StepId;
+use super::steady::{Made, Order, Steadiness};
+use super::step_id::{StepId, StepIds};
 use crate::Error;
 
 /// What a step is: who does its work.
@@ -48,6 +49,9 @@ pub(super) struct Slot {
     /// The server must call again as soon as this one is done, without waiting for its siblings (P-164).
     pub(super) race: bool,
     pub(super) phase: Phase,
+    pub(super) made: Made,
+    /// The moment at which it was polled last.
+    pub(super) polled: u64,
     /// When its code began to run.
     pub(super) started: Option<SystemTime>,
     /// The result of a step that was run and saved within this call.
@@ -131,6 +135,11 @@ pub(crate) enum Fault {
         "the function waits for {found} steps and has finished {finished}; the server takes at most 1000 in one run: handle the items in batches, or in runs of their own"
     )]
     TooManySteps { found: usize, finished: usize },
+    #[error(
+        "branches of the function make steps with the same id `{id}`, and which comes first is left to chance; give each an \
+         id of its own"
+    )]
+    Unsteady { id: String },
 }
 
 impl Fault {
@@ -143,6 +152,8 @@ impl Fault {
 /// The bookkeeping of one call.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
+    pub(super) ids: StepIds,
+    pub(super) order: Order,
     pub(super) all: Vec<Slot>,
     /// Steps with a saved result that waits for its turn, by completion order.
     pub(super) waiting: BTreeSet<(usize, usize)>,
@@ -166,6 +177,20 @@ pub(super) struct Slots {
 impl Slots {
     pub(super) fn fail(&mut self, fault: Fault) {
         self.failure.get_or_insert_with(|| fault.into_error());
+    }
+
+    /// The step that is being made has its number because of these.
+    pub(super) fn ordered_after(&mut self, before: &[usize]) {
+        for &before in before {
+            if let Some(slot) = self.all.get(before) {
+                self.order.depends((before, slot.made), self.all.len());
+            }
+        }
+    }
+
+    /// Whether the numbers of repeated ids are the same in every call. Looked at while the function is quiet.
+    pub(super) fn steadiness(&mut self) -> Steadiness {
+        self.order.look(&self.all, self.found.len() + self.waiting.len())
     }
 
     /// What a step with code is called.
@@ -195,13 +220,14 @@ impl Slots {
     /// Lets the function have the result of a step that was run and saved within this call.
     pub(super) fn resolve_fresh(&mut self, slot: usize, value: Arc<RawValue>) -> Option<Waker> {
         self.running = false;
-        let slot = self.all.get_mut(slot).filter(|slot| slot.phase == Phase::Ran)?;
-        slot.fresh = Some(value);
-        slot.phase = Phase::Resolved;
-        slot.waker.take()
+        self.all.get_mut(slot).filter(|slot| slot.phase == Phase::Ran)?.fresh = Some(value);
+        self.set_phase(slot, Phase::Resolved)
     }
 
     pub(super) fn set_phase(&mut self, slot: usize, phase: Phase) -> Option<Waker> {
+        if matches!(phase, Phase::Resolved | Phase::Running) {
+            self.order.goes_on();
+        }
         let slot = self.all.get_mut(slot)?;
         slot.phase = phase;
         slot.waker.take()

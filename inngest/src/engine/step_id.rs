@@ -1,6 +1,7 @@
 //! How steps are addressed: the SHA-1 of their id, with a suffix where an id repeats.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use sha1::{Digest as _, Sha1};
 
@@ -17,23 +18,38 @@ pub(crate) struct StepId {
 
 /// Hands out step ids in the order in which a function makes its steps.
 #[derive(Debug, Default)]
-pub(crate) struct StepIds {
-    repeats: HashMap<String, u32>,
-    taken: HashSet<String>,
+pub(super) struct StepIds {
+    repeats: HashMap<String, Repeats>,
+    /// Which step has a name.
+    taken: HashMap<String, usize>,
+}
+
+#[derive(Debug, Default)]
+struct Repeats {
+    next: u32,
+    last: Option<usize>,
 }
 
 impl StepIds {
     /// The second `a` becomes `a:1`, the third `a:2` (P-146), over all kinds of steps. A name that the function
     /// itself has used, such as a literal `a:1`, is skipped, so that two steps never share a memo (P-147).
-    pub(crate) fn allocate(&mut self, id: &str) -> StepId {
-        let next = self.repeats.entry(id.to_owned()).or_insert(0);
+    ///
+    /// Returns the id of the call's step `slot`, and the steps that it would not have if it had been made before them.
+    pub(super) fn allocate(&mut self, id: &str, slot: usize) -> (StepId, Vec<usize>) {
+        let repeats = self.repeats.entry(id.to_owned()).or_default();
+        let mut before: Vec<usize> = repeats.last.into_iter().collect();
         loop {
-            let index = *next;
-            *next += 1;
+            let index = repeats.next;
+            repeats.next += 1;
             let unique = if index == 0 { id.to_owned() } else { format!("{id}:{index}") };
             let hash = hash(&unique);
-            if self.taken.insert(unique) {
-                return StepId { hash, id: id.to_owned(), index };
+            match self.taken.entry(unique) {
+                Entry::Occupied(other) => before.push(*other.get()),
+                Entry::Vacant(free) => {
+                    free.insert(slot);
+                    repeats.last = Some(slot);
+                    return (StepId { hash, id: id.to_owned(), index }, before);
+                }
             }
         }
     }
@@ -72,11 +88,16 @@ mod tests {
     #[test]
     fn repeats_count_up_and_skip_what_the_function_took_itself() {
         let mut ids = StepIds::default();
-        let mut hash_of = |id| ids.allocate(id).hash;
-        assert_eq!(hash_of("a"), hash("a"));
-        assert_eq!(hash_of("a:1"), hash("a:1"));
-        assert_eq!(hash_of("a"), hash("a:2"));
-        assert_eq!(hash_of("a"), hash("a:3"));
-        assert_eq!(hash_of("a:1"), hash("a:1:1"));
+        let mut slot = 0..;
+        let mut allocate = |id| {
+            let (step, before) = ids.allocate(id, slot.next().unwrap());
+            (step.hash, before)
+        };
+        assert_eq!(allocate("a"), (hash("a"), vec![]));
+        assert_eq!(allocate("a:1"), (hash("a:1"), vec![]));
+        assert_eq!(allocate("a"), (hash("a:2"), vec![0, 1]));
+        assert_eq!(allocate("a"), (hash("a:3"), vec![2]));
+        assert_eq!(allocate("a:1"), (hash("a:1:1"), vec![1]));
+        assert_eq!(allocate("b"), (hash("b"), vec![]));
     }
 }

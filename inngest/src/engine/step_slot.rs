@@ -96,7 +96,9 @@ impl<'a> StepSlot<'a> {
             Phase::Running => return Poll::Ready(Decision::Execute),
             Phase::Found | Phase::Waiting | Phase::Ran | Phase::Gone => {}
         }
-        if let Some(slot) = slots.all.get_mut(self.index) {
+        let Slots { all, order, .. } = &mut *slots;
+        if let Some(slot) = all.get_mut(self.index) {
+            order.waits(slot);
             match &mut slot.waker {
                 Some(waker) => waker.clone_from(cx.waker()),
                 none => *none = Some(cx.waker().clone()),

@@ -10,8 +10,8 @@ mod trigger;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value};
 
 pub(crate) use incoming::event_data;
 pub use incoming::{EventMismatch, Incoming};
@@ -40,6 +40,10 @@ pub struct Event<T> {
     pub data: T,
     /// When it happened, in milliseconds since the Unix epoch.
     pub ts: Option<i64>,
+    /// What the sender said of the person behind it; empty where nothing was said.
+    pub user: Map<String, Value>,
+    /// The version of its form, such as `2026-11-26`, where the sender named one.
+    pub v: Option<String>,
 }
 
 /// An event to be sent.
@@ -56,6 +60,12 @@ pub struct NewEvent {
     /// When it happened, in milliseconds since the Unix epoch; absent: now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ts: Option<i64>,
+    /// What there is to say of the person behind it, beside the data. Middleware does not see it.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub user: Map<String, Value>,
+    /// The version of its form, such as `2026-11-26`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub v: Option<String>,
 }
 
 impl NewEvent {
@@ -64,13 +74,18 @@ impl NewEvent {
     pub fn named(name: impl Into<String>, data: Value) -> Self {
         // A value can always be written.
         let data = to_raw_value(&data).unwrap_or_default();
-        Self { name: name.into(), data: object_for_null(data), id: None, ts: None }
+        Self::raw(name.into(), data)
     }
 
     /// A typed event. Fails when the data cannot be written as JSON.
     pub fn new<T: EventData + Serialize>(data: &T) -> Result<Self, serde_json::Error> {
-        let data = object_for_null(to_raw_value(data)?);
-        Ok(Self { name: T::NAME.to_owned(), data, id: None, ts: None })
+        Ok(Self::raw(T::NAME.to_owned(), to_raw_value(data)?))
+    }
+
+    /// An event whose data is JSON text already.
+    pub fn raw(name: impl Into<String>, data: Box<RawValue>) -> Self {
+        let data = object_for_null(data);
+        Self { name: name.into(), data, id: None, ts: None, user: Map::new(), v: None }
     }
 
     /// The same event with an idempotency id.
@@ -83,6 +98,18 @@ impl NewEvent {
     #[must_use]
     pub fn at(self, unix_milliseconds: i64) -> Self {
         Self { ts: Some(unix_milliseconds), ..self }
+    }
+
+    /// The same event with what there is to say of the person behind it.
+    #[must_use]
+    pub fn with_user(self, user: Map<String, Value>) -> Self {
+        Self { user, ..self }
+    }
+
+    /// The same event with the version of its form.
+    #[must_use]
+    pub fn with_version(self, version: impl Into<String>) -> Self {
+        Self { v: Some(version.into()), ..self }
     }
 }
 

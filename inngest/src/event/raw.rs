@@ -1,8 +1,9 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde_json::Number;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use serde_json::{Map, Number, Value};
 
 use super::incoming::without_servers_part;
 use super::{Event, EventMismatch, EventSet, Incoming};
@@ -15,6 +16,8 @@ pub(crate) struct RawEvent<'a> {
     name: String,
     pub(crate) data: Option<Cow<'a, RawValue>>,
     ts: Option<Number>,
+    user: Map<String, Value>,
+    v: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -27,6 +30,15 @@ struct Wire<'a> {
     data: Option<&'a RawValue>,
     #[serde(default)]
     ts: Option<Number>,
+    #[serde(borrow, default)]
+    user: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    v: Option<&'a RawValue>,
+}
+
+/// What is read of an event without its being needed: odd values there end no run.
+fn lenient<T: DeserializeOwned>(json: Option<&RawValue>) -> Option<T> {
+    serde_json::from_str(json?.get()).ok()
 }
 
 /// How deep an event may nest: its data, and around it the event, as part of the data of one that reports its run's
@@ -48,7 +60,8 @@ impl<'a> RawEvent<'a> {
         let event: Wire<'_> = serde_json::from_str(json.get()).map_err(|e| e.to_string())?;
         let name = event.name.or_else(|| name.map(str::to_owned)).ok_or("it has no name")?;
         let data = event.data.map(|data| without_servers_part(&name, data));
-        Ok(Self { id: event.id, name, data, ts: event.ts })
+        let (user, v) = (lenient(event.user).unwrap_or_default(), lenient(event.v));
+        Ok(Self { id: event.id, name, data, ts: event.ts, user, v })
     }
 
     /// Lets middleware look at its data.
@@ -69,6 +82,7 @@ impl<'a> RawEvent<'a> {
 
     /// The same event with this data.
     pub(crate) fn with<T>(self, data: T) -> Event<T> {
-        Event { id: self.id, name: self.name, data, ts: self.ts.and_then(|ts| ts.as_i64()) }
+        let ts = self.ts.and_then(|ts| ts.as_i64());
+        Event { id: self.id, name: self.name, data, ts, user: self.user, v: self.v }
     }
 }

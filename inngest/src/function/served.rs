@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::start::{Code, FailureHandler, Given, Start, write_output};
 use super::{Context, Failure, FailureContext, Function, OnFailure};
-use crate::check::{Mistakes, quoted};
+use crate::check::Mistakes;
 use crate::engine::{CallState, FunctionFuture};
+use crate::expression::text_literal;
 use crate::middleware::Middleware;
 use crate::{Checkpointing, Config, EventSet, ResultExt as _, Scheduled, Step, Trigger};
 
@@ -117,7 +118,7 @@ impl Served {
         let Erased { config, events, middleware, code, on_failure } = function;
         let id = format!("{app_id}-{}", config.id);
         let handler = on_failure.map(|code| {
-            let failed = format!("event.data.function_id == {}", quoted(&id));
+            let failed = format!("event.data.function_id == {}", text_literal(&id));
             let triggers = vec![Trigger::named(FAILED).matching(failed)];
             let events = Events { triggers: Vec::new(), accepts: |name| name == FAILED };
             let (id, config) = (format!("{id}-failure"), handler_config(&config));

@@ -124,6 +124,11 @@ pub(crate) fn error_part(part: &Value, limit: usize) -> Result<Box<RawValue>, Un
     counted(to_json(part)?, limit)
 }
 
+/// JSON as the server gives it back: canonical (P-062). Otherwise code could see `1.0` now and `1` in the next call.
+pub(crate) fn as_given_back(value: &Value) -> Option<String> {
+    serde_json_canonicalizer::to_string(value).ok()
+}
+
 /// JSON of at most so many bytes as the server counts them.
 fn counted(json: Box<RawValue>, limit: usize) -> Result<Box<RawValue>, Unsavable> {
     let json = sent(json, limit)?;

@@ -49,7 +49,8 @@ pub struct Settings {
     pub api_origin: String,
     /// Where events are sent, without a trailing slash.
     pub event_origin: String,
-    /// `INNGEST_SERVE_ORIGIN`: where Inngest finds this app, if the request does not show it.
+    /// `INNGEST_SERVE_ORIGIN`: where Inngest finds this app, if the request does not show it. It may have a path, which goes
+    /// before that of the request.
     pub serve_origin: Option<String>,
     /// `INNGEST_SERVE_PATH`: the path of the endpoint, where a proxy changes it.
     pub serve_path: Option<String>,

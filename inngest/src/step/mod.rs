@@ -38,7 +38,7 @@ pub use wait_for_signal::WaitForSignal;
 /// ```
 ///
 /// Step ids must be the same in every call. An id that repeats is numbered in the order in which the steps are
-/// made.
+/// made. Branches of a `select!` make theirs in any order, so there each needs an id of its own (P-148).
 #[derive(Clone, Copy)]
 pub struct Step<'a> {
     call: &'a CallState<'a>,

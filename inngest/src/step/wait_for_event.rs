@@ -8,10 +8,12 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{Step, expression, limits};
+use crate::check::Purpose;
 use crate::engine::{StepSlot, Work};
 use crate::event::{RawEvent, event_data};
+use crate::expression::Written;
 use crate::middleware::Hooks;
-use crate::{Event, EventData, Result, StepError};
+use crate::{Event, EventData, Expression, Result, StepError};
 
 impl<'a> Step<'a> {
     /// Waits for an event of the type `E` that is sent after the wait has begun.
@@ -50,7 +52,7 @@ impl<'a> Step<'a> {
 pub struct WaitForEvent<'a, E> {
     slot: StepSlot<'a>,
     timeout: Duration,
-    conditions: Vec<Result<String, String>>,
+    conditions: Vec<Result<Written, String>>,
     event: PhantomData<fn() -> E>,
 }
 
@@ -61,21 +63,21 @@ impl<E: EventData> WaitForEvent<'_, E> {
     }
 
     /// Only an event that has the same value at `path`, such as `data.orderId`, as the one that started the
-    /// run.
+    /// run. One without that field, or with `null` there, never is.
+    ///
+    /// The server does not find texts equal that have double quotes, backslashes or control characters (P-132). For those
+    /// use [`when`](Self::when) with the value in an [`Expression`].
     pub fn matching(mut self, path: &str) -> Self {
         self.conditions.push(expression::same(path));
         self
     }
 
     /// Only an event for which this expression (CEL) holds. In it, `event` is the event that started the run and
-    /// `async` the one that is waited for (P-132). An expression that the server cannot read fails the run.
-    pub fn when(mut self, expression: impl Into<String>) -> Self {
-        let expression = expression.into();
-        self.conditions.push(if expression.trim().is_empty() {
-            Err("its condition is empty".to_owned())
-        } else {
-            Ok(expression)
-        });
+    /// `async` the one that is waited for (P-132). Values go in with an [`Expression`]. One that the server cannot read
+    /// fails the run.
+    pub fn when(mut self, expression: impl Into<Expression>) -> Self {
+        let condition = expression.into().write(Purpose::Any);
+        self.conditions.push(condition.map_err(|flaw| format!("its condition {flaw}")));
         self
     }
 
@@ -86,7 +88,7 @@ impl<E: EventData> WaitForEvent<'_, E> {
             ("event".to_owned(), Value::from(E::NAME)),
             ("timeout".to_owned(), Value::String(timeout)),
         ]);
-        if let Some(expression) = expression::all(&conditions) {
+        if let Some(expression) = expression::all(&conditions)? {
             opts.insert("if".to_owned(), Value::String(expression));
         }
         Ok(Work::Ask { op: "WaitForEvent", opts })

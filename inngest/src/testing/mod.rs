@@ -112,8 +112,8 @@ impl TestRun {
         }
     }
 
-    /// Starts it with an event that has this data. The name is that of the function's event. Given more than once,
-    /// the events are a batch.
+    /// Starts it with an event that has this data, a JSON object; `null` is an empty one. The name is that of the function's
+    /// event. Given more than once, the events are a batch.
     pub fn event(self, data: impl Into<Value>) -> Self {
         let name = self.event_name.clone();
         self.event_named(&name, data)
@@ -121,7 +121,10 @@ impl TestRun {
 
     /// Starts it with an event of this name.
     pub fn event_named(mut self, name: &str, data: impl Into<Value>) -> Self {
-        let data: Value = data.into();
+        let data = match data.into() {
+            Value::Null => json!({}),
+            data => data,
+        };
         let id = format!("event-{}", self.events.len());
         let ts = u64::try_from(NOW.as_millis()).unwrap_or_default();
         self.events.push(json!({ "id": id, "name": name, "data": data, "ts": ts }));
@@ -186,6 +189,12 @@ impl TestRun {
             Ok(endpoint) => endpoint,
             Err(error) => return Finished::refused(&error.to_string()),
         };
+        if let Some(event) = self.events.iter().find(|event| !event["data"].is_object()) {
+            return Finished::refused(&format!(
+                "the data of an event is no JSON object: {}",
+                event["data"]
+            ));
+        }
         if !endpoint.serves(&self.function_id) {
             return Finished::refused("the function has no failure handler");
         }

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 
 use super::finished::{RunError, StepRecord};
-use crate::{Endpoint, headers};
+use crate::engine::Work;
+use crate::{Endpoint, headers, json};
 
 /// A run that takes more calls never ends.
 const MAX_CALLS: usize = 5_000;
@@ -101,6 +102,12 @@ impl Server {
         let mock = self.mocks.get(&op.userland.unique()).cloned();
         let memo = match (op.op.as_str(), mock) {
             ("WaitForEvent", Some(mock)) => mock.get("data").cloned().unwrap_or(mock),
+            (Work::INVOKE, Some(mut mock)) => {
+                if let Some(result) = mock.get_mut("data") {
+                    *result = output(result.take());
+                }
+                mock
+            }
             (_, Some(mock)) => mock,
             ("StepPlanned", None) => return self.execute(op).await,
             ("StepRun", None) => json!({ "data": op.data.clone() }),
@@ -150,6 +157,7 @@ impl Server {
 
     fn finish(&mut self, op: &Op, attempts: u32, delays: Vec<Option<Duration>>, memo: Value) {
         let message = memo.pointer("/error/message").and_then(Value::as_str).map(str::to_owned);
+        let memo = given_back(memo);
         let data = || memo.get("data").unwrap_or(&memo).clone();
         let result = message.map_or_else(|| Ok(data()), Err);
         let (id, kind, opts) = (op.userland.unique(), op.op.clone(), op.opts.clone());
@@ -163,13 +171,13 @@ impl Server {
             return Reply::Ended(Err(problem("the run does not end: 5000 calls were made")));
         }
         let first = self.events.first().cloned().unwrap_or_else(|| json!({ "name": "none" }));
-        let body = json!({
+        let body = given_back(json!({
             // Steps are planned first, so that a mock can take their place.
             "ctx": { "run_id": self.run_id, "attempt": attempt, "max_attempts": self.max_attempts,
                      "disable_immediate_execution": true,
                      "stack": { "stack": self.stack, "current": self.stack.len() } },
             "event": first, "events": self.events, "steps": self.memo, "version": 2,
-        });
+        }));
         let mut request = http::Request::new(Bytes::from(body.to_string()));
         *request.method_mut() = Method::POST;
         match format!("/api/inngest?fnId={}&stepId={step}", self.function_id).parse() {
@@ -192,7 +200,7 @@ impl Server {
                 Ok(ops) => Reply::Ops { ops, is_final, delay: delay.map(Duration::from_secs) },
                 Err(error) => Reply::Ended(Err(problem(&format!("unreadable ops: {error}")))),
             },
-            status if status.is_success() => Reply::Ended(Ok(body())),
+            status if status.is_success() => Reply::Ended(Ok(output(body()))),
             _ if !is_final && attempt + 1 < self.max_attempts => Reply::Retry,
             _ => {
                 let error = body();
@@ -202,6 +210,21 @@ impl Server {
                 Reply::Ended(Err(RunError { name, message, is_final, attempts: attempt + 1 }))
             }
         }
+    }
+}
+
+/// What a call says, as the server writes it (P-062).
+fn given_back(value: Value) -> Value {
+    let text = json::as_given_back(&value);
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(value)
+}
+
+/// What a function returned, as the server keeps it (P-115).
+fn output(returned: Value) -> Value {
+    let text = returned.as_str().filter(|text| text.starts_with('{'));
+    match text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(returned) {
+        object @ Value::Object(_) => given_back(object),
+        other => other,
     }
 }
 

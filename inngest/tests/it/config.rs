@@ -203,9 +203,14 @@ async fn t61_p084_p085_cancellation_and_timeouts() {
     let six = (0..6).fold(config(), |config, _| config.cancel_on(CancelOn::named("a")));
     assert_eq!(mistakes(six).await, "cancel_on has 6 entries; at most 5");
     let cancel = CancelOn::named("").matching("a)").within(Duration::ZERO);
+    let calculates = CancelOn::named("x").matching("size(async.data.items) == 1");
+    let bad_path = CancelOn::named("x").same("data.order id");
+    let found = mistakes(config().cancel_on(calculates).cancel_on(bad_path)).await;
+    assert!(found.contains("can only compare, and this has `size`"), "{found}");
+    assert!(found.contains("`id` is not expected"), "{found}");
     insta::assert_snapshot!(mistakes(config().cancel_on(cancel)).await, @r"
     cancel_on.event is empty
-    cancel_on.matching `a)` is no expression: `)` closes nothing
+    cancel_on.matching `a)` is no expression: `a` is unknown; it can look at `event` and `async`
     cancel_on.within is zero
     ");
     let never = Timeouts::new().start(Duration::ZERO);

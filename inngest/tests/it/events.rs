@@ -35,6 +35,20 @@ async fn events_go_to_the_intake_under_the_event_key() {
 }
 
 #[tokio::test]
+async fn the_person_and_the_version_are_sent_beside_the_data() {
+    let api = FakeApi::default().answer(200, r#"{"ids":["01A"]}"#);
+    let user = json!({ "external_id": "u-1", "email": "a@b.example" });
+    let user = user.as_object().unwrap().clone();
+    let event = event(1).with_user(user.clone()).with_version("2026-11-26").at(5);
+    client(cloud(), api.clone()).send(&[event]).await.unwrap();
+    let body: Value = serde_json::from_slice(api.requests()[0].body()).unwrap();
+    assert_eq!(
+        body[0],
+        json!({ "name": "demo/sent", "data": { "n": 1 }, "ts": 5, "user": user, "v": "2026-11-26" })
+    );
+}
+
+#[tokio::test]
 async fn data_that_is_json_text_is_sent_as_it_stands() {
     let api = FakeApi::default().answer(200, r#"{"ids":["01A"]}"#);
     let data = RawValue::from_string(r#"{"price": 1.50, "id":9007199254740991}"#.to_owned());

@@ -28,6 +28,7 @@ mod payloads;
 mod plain;
 mod programs;
 mod races;
+mod repeated;
 mod replay;
 mod self_registration;
 #[cfg(feature = "axum")]

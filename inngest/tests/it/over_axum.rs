@@ -3,14 +3,16 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use inngest::{Endpoint, MAX_BODY_BYTES};
-use serde_json::json;
+use inngest::{App, Endpoint, MAX_BODY_BYTES};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use crate::support::{CALL, body, dev, echo, serving};
+use crate::support::{
+    CALL, FakeApi, body as body_of_call, client, dev, echo, echo_through, serving,
+};
 
 struct Server {
     address: SocketAddr,
@@ -19,11 +21,14 @@ struct Server {
 }
 
 async fn start(endpoint: Endpoint) -> Server {
+    start_router(endpoint.into_router("/api/inngest")).await
+}
+
+async fn start_router(router: axum::Router) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = Arc::new(Notify::new());
     let stopped = Arc::clone(&stop);
-    let router = endpoint.into_router("/api/inngest");
     let serving = axum::serve(listener, router)
         .with_graceful_shutdown(async move { stopped.notified().await });
     Server { address, stop, ended: tokio::spawn(async move { serving.await }) }
@@ -58,7 +63,7 @@ async fn t07_t08_methods_and_paths() {
     let server = start(echo(dev())).await;
     for path in ["/api/inngest", "/api/inngest/"] {
         let call = CALL.replace("/api/inngest", path);
-        let (status, answer) = ask(&server, "POST", &call, &body().to_string()).await;
+        let (status, answer) = ask(&server, "POST", &call, &body_of_call().to_string()).await;
         assert_eq!((status, is_ours(&answer)), (200, true), "{answer}");
         let (status, answer) = ask(&server, "GET", path, "").await;
         assert_eq!((status, is_ours(&answer)), (200, true));
@@ -73,11 +78,77 @@ async fn t07_t08_methods_and_paths() {
     assert_eq!(ask(&server, "GET", "/api/other", "").await.0, 404);
 }
 
+/// P-023: a router around ours takes its own part out of the path.
+#[tokio::test]
+async fn p023_a_nested_router_registers_the_whole_path() {
+    const REGISTERED: &str = r#"{"ok":true,"modified":true}"#;
+    for (origin, path, body, url) in [
+        (None, "/v1/api/inngest?a=b", "", "http://app.example/v1/api/inngest?a=b"),
+        (None, "/v1/api/inngest/", "", "http://app.example/v1/api/inngest/"),
+        // What the server says it used, where that is this host: a proxy may have taken a part out too.
+        (
+            None,
+            "/v1/api/inngest",
+            r#"{"url":"https://app.example/outer/v1/api/inngest"}"#,
+            "https://app.example/outer/v1/api/inngest",
+        ),
+        (
+            None,
+            "/v1/api/inngest",
+            r#"{"url":"https://other.example/api/inngest"}"#,
+            "http://app.example/v1/api/inngest",
+        ),
+        (
+            Some("https://flow.example"),
+            "/v1/api/inngest",
+            "",
+            "https://flow.example/v1/api/inngest",
+        ),
+    ] {
+        let api = FakeApi::default().answer(200, REGISTERED);
+        let mut settings = dev();
+        settings.serve_origin = origin.map(str::to_owned);
+        let endpoint = echo_through(client(settings, api.clone()));
+        let inner = axum::Router::new().nest("/v1", endpoint.into_router("/api/inngest"));
+        let server = start_router(inner).await;
+        let (status, answer) = ask(&server, "PUT", path, body).await;
+        assert_eq!(status, 200, "{answer}");
+        let payload: Value = serde_json::from_slice(api.requests()[0].body()).unwrap();
+        assert_eq!(payload["url"], url);
+        let step = payload["functions"][0]["steps"]["step"]["runtime"]["url"].as_str().unwrap();
+        assert!(step.starts_with(url), "{step}");
+        let call = CALL.replace("/api", "/v1/api");
+        let (status, answer) = ask(&server, "POST", &call, &body_of_call().to_string()).await;
+        assert_eq!(status, 200, "{answer}");
+        server.stop.notify_one();
+        server.ended.await.unwrap().unwrap();
+    }
+}
+
+/// I10.
+#[tokio::test]
+async fn an_app_registers_itself_when_it_begins_to_listen() {
+    let api = FakeApi::default().fail("connection refused").answer(200, r#"{"modified":true}"#);
+    let app = App::new("app", client(dev(), api.clone())).register_at_start();
+    let served = tokio::spawn(app.serve("0.0.0.0:0"));
+    let twice = async {
+        let mut pause = tokio::time::interval(std::time::Duration::from_millis(20));
+        while api.requests().len() < 2 {
+            pause.tick().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), twice).await.unwrap();
+    let payload: Value = serde_json::from_slice(api.requests()[1].body()).unwrap();
+    let url = payload["url"].as_str().unwrap();
+    assert!(url.starts_with("http://127.0.0.1:") && url.ends_with("/api/inngest"), "{url}");
+    served.abort();
+}
+
 /// P-111: over axum's own limit of 2 MB, and up to ours, announced or not.
 #[tokio::test]
 async fn t03_large_bodies_are_read_and_larger_ones_refused() {
     let server = start(echo(dev())).await;
-    let mut large = body();
+    let mut large = body_of_call();
     large["steps"]["unused"] = json!({ "data": "x".repeat(7 * 1024 * 1024) });
     assert_eq!(ask(&server, "POST", CALL, &large.to_string()).await.0, 200);
 
@@ -100,7 +171,7 @@ async fn a_body_that_breaks_off_harms_no_other_request() {
     let head = format!("POST {CALL} HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nhalf");
     stream.write_all(head.as_bytes()).await.unwrap();
     drop(stream);
-    assert_eq!(ask(&server, "POST", CALL, &body().to_string()).await.0, 200);
+    assert_eq!(ask(&server, "POST", CALL, &body_of_call().to_string()).await.0, 200);
 }
 
 #[tokio::test]
@@ -119,7 +190,7 @@ async fn t68_a_step_under_way_is_finished_when_the_server_stops() {
         })
     });
     let server = start(endpoint).await;
-    let text = body().to_string();
+    let text = body_of_call().to_string();
     let call = ask(&server, "POST", CALL, &text);
     let stop = async {
         begun.notified().await;

@@ -254,6 +254,53 @@ async fn t63_the_url_is_the_one_that_inngest_can_reach() {
 }
 
 #[tokio::test]
+async fn t63_an_origin_with_a_path_keeps_it() {
+    for (origin, path, requested, url) in [
+        (
+            "https://public.example/v1",
+            None,
+            "/api/inngest",
+            "https://public.example/v1/api/inngest",
+        ),
+        (
+            "https://public.example/v1/",
+            None,
+            "/v1/api/inngest",
+            "https://public.example/v1/api/inngest",
+        ),
+        (
+            "https://public.example/v1",
+            None,
+            "/v10/inngest",
+            "https://public.example/v1/v10/inngest",
+        ),
+        ("https://public.example/v1", Some("/x"), "/api/inngest", "https://public.example/v1/x"),
+        ("https://public.example/v1", Some("/v1/x"), "/api/inngest", "https://public.example/v1/x"),
+    ] {
+        let with = |mut settings: inngest::Settings| {
+            settings.serve_origin = Some(origin.to_owned());
+            settings.serve_path = path.map(str::to_owned);
+            settings
+        };
+        let api = FakeApi::default().answer(200, REGISTERED);
+        send(&app(with(dev()), &api), request(Method::PUT, requested, "")).await;
+        assert_eq!(payload(&api)["url"], url, "{origin} {requested}");
+        // A hook names nothing: the settings have to say it all.
+        let api = FakeApi::default().answer(200, REGISTERED);
+        let answer = sync(with(cloud()), &api, requested, &[]).await;
+        match path.is_none() && requested.contains("v10") {
+            true => assert_eq!(answer.status, 401, "{}", answer.text),
+            false => assert_eq!(payload(&api)["url"], url, "{origin} {requested}"),
+        }
+        // The server calls and names what was registered.
+        let api = FakeApi::default().answer(200, REGISTERED);
+        let put = request(Method::PUT, requested, json!({ "url": url }).to_string());
+        send(&app(with(cloud()), &api), signed(put, KEY, NOW)).await;
+        assert_eq!(payload(&api)["url"], url, "{origin} {requested}");
+    }
+}
+
+#[tokio::test]
 async fn in_band_the_answer_is_the_registration() {
     let api = FakeApi::default();
     let mut put = signed(request(Method::PUT, "/api/inngest", BODY), KEY, NOW);

@@ -155,6 +155,12 @@ async fn several_events_are_a_batch_and_mistakes_end_the_run() {
     let counted = run(Count).event(json!({})).event(json!({})).await;
     assert_eq!(counted.output(), Some(&json!(2)));
 
+    let none = run(Count).event(Value::Null).await;
+    assert_eq!(none.output(), Some(&json!(1)));
+    let refused = run(Count).event(json!({})).event(5).await;
+    assert_eq!(refused.error().unwrap().message, "the data of an event is no JSON object: 5");
+    assert_eq!(refused.calls(), 0);
+
     struct Bad;
     impl Function for Bad {
         type Event = Any;
@@ -171,6 +177,67 @@ async fn several_events_are_a_batch_and_mistakes_end_the_run() {
     let refused = run(Bad).event(json!({})).await;
     assert!(refused.error().unwrap().message.starts_with("function id `no good id`"));
     assert_eq!(refused.calls(), 0);
+}
+
+/// P-062, P-115: what a server would give back, not what was handed to it.
+#[tokio::test]
+async fn numbers_and_texts_come_back_as_from_the_server() {
+    struct Numbers;
+    impl Function for Numbers {
+        type Event = Any;
+        type Output = Value;
+        type OnFailure = ();
+
+        fn config() -> Config {
+            Config::id("numbers")
+        }
+        async fn run(&self, cx: Context<'_, Self>) -> Result<Value> {
+            let ran: Value =
+                cx.step.run("ran", async || Ok(json!([1.0, { "b": -0.0, "a": 1e21 }]))).await?;
+            let saved: Value = cx.step.run("saved", async || Ok(json!("never"))).await?;
+            let mocked: Value = cx.step.run("mocked", async || Ok(json!("never"))).await?;
+            let text: Value = cx.step.run("text", async || Ok(json!(r#"{"a":1.0}"#))).await?;
+            let invoked: Value = cx.step.invoke_id("invoked", "other-fn", &json!({})).await?;
+            let seen = [cx.event.data.0, ran, saved, mocked, text, invoked];
+            Ok(json!({ "seen": seen.map(|value| value.to_string()), "own": 1.0 }))
+        }
+    }
+    let done = run(Numbers)
+        .event(json!({ "total": 5.0, "large": u64::MAX }))
+        .finished_step("saved", 2.0)
+        .mock("mocked", json!({ "n": [3.0] }))
+        .mock("invoked", r#"{"a":1.0}"#)
+        .await;
+    let seen = [
+        r#"{"large":1.8446744073709552e+19,"total":5}"#,
+        r#"[1,{"a":1e+21,"b":0}]"#,
+        "2",
+        r#"{"n":[3]}"#,
+        r#""{\"a\":1.0}""#,
+        r#"{"a":1}"#,
+    ];
+    assert_eq!(done.output(), Some(&json!({ "seen": seen, "own": 1 })));
+    assert_eq!(done.step("ran").unwrap().result, Ok(json!([1, { "a": 1e21, "b": 0 }])));
+    assert_eq!(done.step("mocked").unwrap().result, Ok(json!({ "n": [3] })));
+
+    for (returned, kept) in [
+        (json!(r#"{"a":1.0,"b":"{}"}"#), json!({ "a": 1, "b": "{}" })),
+        (json!({ "a": 1.0 }), json!({ "a": 1 })),
+        (json!([1.0]), json!([1.0])),
+        (json!(1.0), json!(1.0)),
+        (json!("[1.0]"), json!("[1.0]")),
+        (json!("{bad"), json!("{bad")),
+    ] {
+        let echo = Config::id("echo").run(echo);
+        assert_eq!(
+            run(echo).event(json!({ "returns": returned.to_string() })).await.output(),
+            Some(&kept)
+        );
+    }
+}
+
+async fn echo(event: inngest::Event<Any>, _: inngest::Step<'_>) -> Result<Value> {
+    Ok(serde_json::from_str(event.data.0["returns"].as_str().unwrap_or_default())?)
 }
 
 #[tokio::test]

@@ -80,6 +80,30 @@ async fn p077_several_triggers_are_registered_in_order() {
 }
 
 #[tokio::test]
+async fn the_person_the_time_and_the_version_of_an_event_are_read() {
+    async fn who(event: inngest::Event<crate::support::Any>, _: Step<'_>) -> Result<Value> {
+        Ok(json!([event.user, event.v, event.ts]))
+    }
+    let app = App::new("app", client(dev(), FakeApi::default()));
+    let endpoint = app.function(Config::id("fn").run(who)).build().unwrap();
+    let with = |user: Value, v: Value| {
+        let mut body = body();
+        (body["event"]["user"], body["event"]["v"], body["event"]["ts"]) = (user, v, json!(5));
+        body
+    };
+    let known = with(json!({ "external_id": "u-1" }), json!("2026-11-26"));
+    assert_eq!(
+        call(&endpoint, &known).await.json(),
+        json!([{ "external_id": "u-1" }, "2026-11-26", 5])
+    );
+    // What is odd there ends no run.
+    for (user, v) in [(json!({}), json!(null)), (json!("u-1"), json!(1)), (json!(null), json!([]))]
+    {
+        assert_eq!(call(&endpoint, &with(user, v)).await.json(), json!([{}, null, 5]));
+    }
+}
+
+#[tokio::test]
 async fn t57_each_event_is_read_as_its_own_type() {
     let orders = || orders(triggers());
     let placed = json!({ "name": "shop/placed", "data": { "order": 7 } });

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use inngest::Endpoint;
+use inngest::{Endpoint, Expression};
 use serde_json::{Value, json};
 
 use crate::asks::{Paid, opts, refused, result_with};
@@ -37,7 +37,7 @@ async fn p132_a_wait_names_the_event_and_its_conditions() {
         json!({
             "event": "shop/paid",
             "timeout": "3600s",
-            "if": "(event.data.orderId == async.data.orderId) && (async.data.amount > 10)"
+            "if": "(event.data.orderId == async.data.orderId && async.data.orderId != null) && (async.data.amount > 10)"
         })
     );
     let plain = serving(dev(), |step, _| {
@@ -52,6 +52,42 @@ async fn p132_a_wait_names_the_event_and_its_conditions() {
         json!({ "event": "shop/paid", "timeout": "10s" }),
         "P-207: exactly these"
     );
+}
+
+#[tokio::test]
+async fn a_condition_has_its_values_as_literals_or_the_run_ends_and_says_why() {
+    type Condition = fn() -> Expression;
+    let with = |condition: Condition| {
+        serving(dev(), move |step, _| {
+            Box::pin(async move {
+                let wait = step.wait_for_event::<Paid>("s").matching("data.orderId");
+                Ok(json!(wait.when(condition()).await?.is_some()))
+            })
+        })
+    };
+    let injected = with(|| Expression::new("async.data.id == $id // :").with("id", "x' || true"));
+    assert_eq!(
+        opts(&injected, "WaitForEvent").await["if"],
+        "(event.data.orderId == async.data.orderId && async.data.orderId != null) && \
+         (async.data.id == \"x' || true\" // :\n)"
+    );
+    let conditions: [(Condition, &str); 4] = [
+        (
+            || "async.data.id ==".into(),
+            "step `s` cannot be sent to the server: its condition `async.data.id ==` is no expression: it ends where a value is missing",
+        ),
+        (|| "".into(), "its condition `` is no expression: it is empty"),
+        (|| "async.data.id == $id".into(), "`$id` has no value; give it one with `with`"),
+        (
+            || Expression::new("async.data.id == $id").with("id", "a\nb"),
+            "can never hold: a text in it has quotes, backslashes",
+        ),
+    ];
+    for (condition, reason) in conditions {
+        let refused = call(&with(condition), &body()).await;
+        assert_eq!((refused.status.as_u16(), refused.no_retry()), (400, Some("true")));
+        assert!(refused.text.replace("\\\"", "\"").contains(reason), "{}", refused.text);
+    }
 }
 
 #[tokio::test]

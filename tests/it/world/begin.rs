@@ -1,7 +1,8 @@
 use inngest_dev_server::DevServer;
 use prometei_flow::cli::world;
-use sandbox::free_port;
+use sandbox::{Launch, free_port};
 use tokio::net::TcpListener;
+use tokio::process::Command;
 use tokio::sync::Mutex;
 
 use super::{Program, World, eventually, http_client};
@@ -22,6 +23,13 @@ pub(crate) trait Begin {
     /// The same with an Inngest that has never heard of the service, which may not have registered itself yet.
     async fn end_to_end_unknown(self) -> World;
 
+    /// The same with an Inngest that may lose everything. The official one takes part where `INNGEST_TEST_RESTART` is the
+    /// command for that.
+    async fn end_to_end_with_restarts(self) -> World;
+
+    /// The same with the real program.
+    async fn spawned_end_to_end(self) -> World<Program>;
+
     /// With the real program, a process for each replica.
     async fn spawned(self) -> World<Program>;
 
@@ -41,33 +49,26 @@ impl Begin for sandbox::World {
 
     async fn end_to_end(self) -> World {
         let world = self.end_to_end_unknown().await;
-        eventually("Inngest knows the functions", async || {
-            let says = world.admin_page("/readyz").await;
-            (says.json()["inngest"] == "knows the functions").then_some(())
-        })
-        .await;
+        world.known_to_inngest().await;
         world
     }
 
-    async fn end_to_end_unknown(mut self) -> World {
-        let signing_key = variable("INNGEST_TEST_SIGNING_KEY");
-        let (official, signing_key) = match (variable("INNGEST_TEST_SERVER"), signing_key) {
-            (Some(official), None) if !self.is_signed() => (official, None),
-            (Some(official), Some(key)) if self.is_signed() => (official, Some(key)),
-            _ => return self.start(world::start).await.unwrap().into(),
-        };
-        let turn = TURN.lock().await;
-        // The address was in use until the test before this one.
-        let bind = async || TcpListener::bind(OFFICIAL_APP).await.ok();
-        let public = eventually("the address of the app is free", bind).await;
-        self = self.listeners(public, free_port().await.unwrap());
-        self = self.inngest_at(official.trim_end_matches('/'));
-        if let Some(key) = &signing_key {
-            self = self.signing_key(key);
+    async fn end_to_end_unknown(self) -> World {
+        on_either_inngest(self, world::start).await
+    }
+
+    async fn end_to_end_with_restarts(self) -> World {
+        let official = variable("INNGEST_TEST_SERVER").is_some();
+        if official && variable("INNGEST_TEST_RESTART").is_none() {
+            return self.in_process().await;
         }
-        forget(&official, signing_key.as_deref()).await;
-        let mut world: World = self.start(world::start).await.unwrap().into();
-        world._turn = Some(turn);
+        self.end_to_end().await
+    }
+
+    async fn spawned_end_to_end(self) -> World<Program> {
+        let start = async |launch| Ok(Program::start(launch, None).await);
+        let world = on_either_inngest(self, start).await;
+        world.known_to_inngest().await;
         world
     }
 
@@ -87,7 +88,56 @@ impl Begin for sandbox::World {
     }
 }
 
+/// Begins with the official Inngest where there is one that fits, else with the embedded one.
+async fn on_either_inngest<S>(
+    mut described: sandbox::World,
+    start: impl AsyncFn(Launch) -> anyhow::Result<S>,
+) -> World<S> {
+    let signing_key = variable("INNGEST_TEST_SIGNING_KEY");
+    let (official, signing_key) = match (variable("INNGEST_TEST_SERVER"), signing_key) {
+        (Some(official), None) if !described.is_signed() => (official, None),
+        (Some(official), Some(key)) if described.is_signed() => (official, Some(key)),
+        _ => return described.start(start).await.unwrap().into(),
+    };
+    let turn = TURN.lock().await;
+    // The address was in use until the test before this one.
+    let bind = async || TcpListener::bind(OFFICIAL_APP).await.ok();
+    let public = eventually("the address of the app is free", bind).await;
+    described = described.listeners(public, free_port().await.unwrap());
+    described = described.inngest_at(official.trim_end_matches('/'));
+    if let Some(key) = &signing_key {
+        described = described.signing_key(key);
+    }
+    forget(&official, signing_key.as_deref()).await;
+    let mut world: World<S> = described.start(start).await.unwrap().into();
+    world._turn = Some(turn);
+    world
+}
+
+impl<S> World<S> {
+    async fn known_to_inngest(&self) {
+        eventually("Inngest knows the functions", async || {
+            let says = self.admin_page("/readyz").await;
+            (says.json()["inngest"] == "knows the functions").then_some(())
+        })
+        .await;
+    }
+}
+
 impl World {
+    /// Inngest loses all that it had, the runs that are under way included.
+    pub(crate) async fn inngest_loses_everything(&mut self) {
+        if self._turn.is_none() {
+            return self.inngest_forgets().await;
+        }
+        let restart = variable("INNGEST_TEST_RESTART").unwrap();
+        let restarted = Command::new("/bin/sh").args(["-c", restart.as_str()]).status().await;
+        assert!(restarted.unwrap().success(), "{restart}");
+        let url = format!("{}/dev", self.inngest_url);
+        let answers = async || self.http.get(&url).send().await.ok();
+        eventually("Inngest is back", answers).await;
+    }
+
     /// Inngest loses all that it knew, the functions included. The official one keeps its runs.
     pub(crate) async fn inngest_forgets(&mut self) {
         if self._turn.is_some() {
@@ -113,10 +163,14 @@ impl World {
 async fn forget(official: &str, signing_key: Option<&str>) {
     let official = official.trim_end_matches('/');
     let remove = format!("{official}/fn/remove?url=http://{OFFICIAL_APP}/api/inngest");
-    let remove = http_client().delete(remove).bearer_auth(signing_key.unwrap_or_default());
-    let removed = remove.send().await.unwrap().status();
-    // 404: it never knew the app.
-    assert!(removed == 200 || removed == 404, "{removed}");
+    let (http, key) = (http_client(), signing_key.unwrap_or_default());
+    eventually("the official server forgets the app", async || {
+        let removed = http.delete(&remove).bearer_auth(key).send().await.unwrap().status();
+        // 404: it never knew the app. 500: its database was busy.
+        assert!(matches!(removed.as_u16(), 200 | 404 | 500), "{removed}");
+        (removed != 500).then_some(())
+    })
+    .await;
 }
 
 #[expect(

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
+use rustix::process::{Pid, Signal, kill_process};
 use sandbox::{Launch, Variables};
 use tokio::net::TcpStream;
 
@@ -74,6 +75,16 @@ impl Program {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// `kill`: it finishes what it does, and ends.
+    pub(crate) async fn stop(&self) {
+        let id = self.child.lock().unwrap().as_ref().map(Pid::from_child);
+        kill_process(id.unwrap(), Signal::TERM).unwrap();
+        eventually("the program ends", async || {
+            self.child.lock().unwrap().as_mut().and_then(|child| child.try_wait().unwrap())
+        })
+        .await;
     }
 
     /// All that it has logged so far.

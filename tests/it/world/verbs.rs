@@ -1,13 +1,15 @@
 //! What happens in a world, and what is seen of it from outside.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use inngest_dev_server::Observation;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, LOCATION};
 use sandbox::webhook_of;
 use serde_json::{Value, json};
+use tokio::time::timeout;
+use url::Url;
 
-use super::{World, eventually};
+use super::{DEADLINE, World, eventually};
 
 /// An answer of the service.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap()
     }
 }
+
+const BETWEEN_LOOK_UPS: Duration = Duration::from_millis(300);
 
 /// A run that has ended, as the official API reports it.
 #[derive(Debug)]
@@ -125,8 +129,53 @@ impl<S> World<S> {
         .await
     }
 
+    /// Waits until Inngest tries the run that began last no more, nor the handler of its failure.
+    pub(crate) async fn run_is_given_up(&mut self) {
+        if self._turn.is_none() {
+            let ended = async {
+                while let Ok(observed) = self.observations.recv().await {
+                    if matches!(observed, Observation::RunFailed { function_id, .. } if function_id.ends_with("-failure"))
+                    {
+                        return;
+                    }
+                }
+            };
+            return timeout(DEADLINE, ended).await.unwrap();
+        }
+        let query = "{ runs(first: 1, orderBy: [{field: QUEUED_AT, direction: DESC}], filter: {from: \"2026-01-01T00:00:00Z\"}) \
+                     { edges { node { status function { slug } } } } }";
+        let url = format!("{}/v0/gql", self.inngest_url);
+        eventually("the run is given up", async || {
+            let asked = self.http.post(&url).header(CONTENT_TYPE, "application/json");
+            let asked = asked.body(json!({ "query": query }).to_string());
+            let last = Answer::to(asked).await.json()["data"]["runs"]["edges"][0]["node"].take();
+            let of_handler = last["function"]["slug"].as_str()?.ends_with("-failure");
+            (of_handler && last["status"] == "FAILED").then_some(())
+        })
+        .await;
+    }
+
+    /// A person gives consent in a browser.
+    pub(crate) async fn consent(&self) {
+        let location = async |url: String| {
+            let answer = self.http.get(url).send().await.unwrap();
+            let location = answer.headers().get(LOCATION).unwrap();
+            location.to_str().unwrap().to_owned()
+        };
+        let account = location(format!("{}/oauth/start", self.url)).await;
+        let back: Url = location(account).await.parse().unwrap();
+        let callback = format!("{}?{}", back.path(), back.query().unwrap());
+        let said = self.page(&callback).await;
+        assert_eq!(said.status, 200, "{}", said.text);
+    }
+
     /// Looks at Inngest's REST API. The real server caches answers by URL, so each has a URL of its own.
     async fn look_up(&self, path: &str, asked: Instant) -> Value {
+        if self._turn.is_some() {
+            // The official dev server loses the note that a run has ended when it is being asked at that moment ("database
+            // table is locked: function_finishes"), so it is asked less often.
+            tokio::time::sleep(BETWEEN_LOOK_UPS).await;
+        }
         let nonce = asked.elapsed().as_nanos();
         let url = format!("{}/v1/{path}?nonce={nonce}", self.inngest_url);
         Answer::to(self.http.get(url)).await.json()["data"].take()

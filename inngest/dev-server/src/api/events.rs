@@ -75,6 +75,8 @@ pub(super) async fn without_key() -> StatusCode {
     StatusCode::OK
 }
 
+/// What is neither an event nor a list of them.
+const NO_EVENTS: &str = "Request body must contain an event object or an array of event objects";
 /// The most events of one request (I4).
 const MAX_EVENTS: usize = 5_000;
 
@@ -107,5 +109,9 @@ fn split(body: &[u8]) -> Result<Vec<&RawValue>, String> {
         let mut values = serde_json::Deserializer::from_slice(body).into_iter::<Vec<&RawValue>>();
         return values.next().unwrap_or_else(|| Ok(Vec::new())).map_err(text);
     }
-    serde_json::from_slice::<&RawValue>(body).map(|event| vec![event]).map_err(text)
+    let event = serde_json::from_slice::<&RawValue>(body).map_err(text)?;
+    if !event.get().starts_with('{') {
+        return Err(NO_EVENTS.to_owned());
+    }
+    Ok(vec![event])
 }

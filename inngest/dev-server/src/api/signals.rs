@@ -24,7 +24,7 @@ pub(super) async fn send(State(core): State<Arc<Core>>, body: Bytes) -> Response
     let refused =
         |status: StatusCode, why: &str| text_reply(status, &error_body(status.as_u16(), why));
     let Ok(request) = serde_json::from_slice::<Request>(&body) else {
-        return refused(StatusCode::BAD_REQUEST, "Invalid signal payload");
+        return refused(StatusCode::BAD_REQUEST, "Invalid signal data");
     };
     if request.signal.is_empty() {
         return refused(StatusCode::INTERNAL_SERVER_ERROR, "Failed to receive signal");

@@ -111,7 +111,16 @@ pub(super) fn decode(body: &[u8]) -> Value {
         .as_str()
         .filter(|text| text.starts_with('{'))
         .and_then(|text| serde_json::from_str::<Value>(text).ok());
-    nested.unwrap_or(value)
+    match nested.unwrap_or(value) {
+        object @ Value::Object(_) => canonical(object),
+        other => other,
+    }
+}
+
+/// Only objects are written anew; a list or a number stays the text that it was.
+fn canonical(value: Value) -> Value {
+    let text = serde_json_canonicalizer::to_vec(&value);
+    text.ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or(value)
 }
 
 #[cfg(test)]
@@ -132,7 +141,11 @@ mod tests {
     #[test]
     fn bodies_are_decoded_as_the_server_does() {
         assert_eq!(decode(b"hello"), json!("hello"));
-        assert_eq!(decode(br#""{\"a\":1}""#), json!({"a": 1}));
+        assert_eq!(decode(br#""{\"a\":1.0}""#), json!({"a": 1}));
+        assert_eq!(decode(br#"{"a":1.0,"b":-0.0}"#), json!({"a": 1, "b": 0}));
+        assert_eq!(decode(b"[1.0]"), json!([1.0]));
+        assert_eq!(decode(br#""[1.0]""#), json!("[1.0]"));
+        assert_eq!(decode(br#""{bad""#), json!("{bad"));
         assert_eq!(decode(b""), Value::Null);
         assert_eq!(decode(b"[1]"), json!([1]));
     }

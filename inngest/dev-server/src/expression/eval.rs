@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::value::Index;
 use serde_json::{Value, json};
 
@@ -14,6 +16,8 @@ use super::parser::Node;
 pub(super) struct Scope<'a> {
     pub(super) event: &'a Value,
     pub(super) asynchronous: Option<&'a Value>,
+    /// The real server writes the fields of `event` into the expression, and all texts in it anew.
+    pub(super) rewritten: bool,
 }
 
 /// The value of a node, borrowed where possible.
@@ -83,15 +87,27 @@ fn part(of: Cow<'_, Value>, index: impl Index) -> Option<Cow<'_, Value>> {
 fn operand<'a>(node: &'a Node, operator: &str, scope: &Scope<'a>) -> Option<Value> {
     let is_comparison = matches!(operator, "==" | "!=" | "<" | "<=" | ">" | ">=");
     let value = eval(node, scope).map(Cow::into_owned);
-    let is_null = is_comparison && scope.asynchronous.is_some() && is_of_event(node);
-    value.or(is_null.then_some(Value::Null))
+    let root = root(node);
+    let is_null = is_comparison && scope.asynchronous.is_some() && *root == Node::Event;
+    match value.or(is_null.then_some(Value::Null)) {
+        // Numbers of events are floats, which are not added to integers.
+        Some(Value::Number(number)) if matches!(root, Node::Event | Node::Async) => {
+            number.as_f64().map(Value::from)
+        }
+        // With escapes, which nothing that `async` has is equal to.
+        Some(Value::String(text)) if scope.rewritten && *root != Node::Async => {
+            let escaped = Value::from(text).to_string();
+            Some(escaped.trim_matches('"').into())
+        }
+        value => value,
+    }
 }
 
-fn is_of_event(node: &Node) -> bool {
+/// What a field is one of.
+fn root(node: &Node) -> &Node {
     match node {
-        Node::Event => true,
-        Node::Member(of, _) | Node::Index(of, _) => is_of_event(of),
-        _ => false,
+        Node::Member(of, _) | Node::Index(of, _) => root(of),
+        node => node,
     }
 }
 
@@ -177,6 +193,9 @@ fn add(left: Option<Value>, right: Option<Value>) -> Option<Value> {
 
 fn calculate(operator: &str, left: Option<Value>, right: Option<Value>) -> Option<Value> {
     let (Some(left), Some(right)) = (left, right) else { return Some(json!(false)) };
+    if left.is_i64() != right.is_i64() {
+        return None;
+    }
     if let (Some(left), Some(right)) = (left.as_i64(), right.as_i64()) {
         let result = match operator {
             "+" => left.checked_add(right),
@@ -209,8 +228,11 @@ fn call(name: &str, receiver: Option<&Value>, argument: Option<&Value>) -> Optio
         ("int", value, _) => json!(integer(value)?),
         ("double", Value::String(text), _) => json!(text.parse::<f64>().ok()?),
         ("double", value, _) => json!(value.as_f64()?),
-        ("lowerAscii", Value::String(text), _) => json!(text.to_ascii_lowercase()),
-        ("upperAscii", Value::String(text), _) => json!(text.to_ascii_uppercase()),
+        ("lowercase", Value::String(text), _) => json!(text.to_lowercase()),
+        ("uppercase", Value::String(text), _) => json!(text.to_uppercase()),
+        ("b64decode", Value::String(text), _) => {
+            json!(String::from_utf8(BASE64_STANDARD.decode(text).ok()?).ok()?)
+        }
         (_, Value::String(_), None) => json!(false),
         ("startsWith", Value::String(text), Some(Value::String(part))) => {
             json!(text.starts_with(part))
@@ -236,6 +258,7 @@ fn integer(value: &Value) -> Option<i64> {
 pub(super) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
+        Value::Number(_) => serde_json_canonicalizer::to_string(value).unwrap_or_default(),
         value => value.to_string(),
     }
 }

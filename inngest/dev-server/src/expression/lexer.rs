@@ -44,9 +44,10 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, InvalidExpression> {
 
 /// Leaves out spaces and comments.
 fn skip(text: &str) -> &str {
-    let mut rest = text.trim_start();
+    let space = [' ', '\t', '\n', '\r', '\u{c}'];
+    let mut rest = text.trim_start_matches(space);
     while let Some(comment) = rest.strip_prefix("//") {
-        rest = comment.split_once('\n').map_or("", |(_, after)| after).trim_start();
+        rest = comment.split_once('\n').map_or("", |(_, after)| after).trim_start_matches(space);
     }
     rest
 }
@@ -99,12 +100,18 @@ fn number(text: &str) -> Result<(Token, &str), InvalidExpression> {
     if after.starts_with(|c: char| c.is_ascii_alphabetic()) {
         return Err(InvalidExpression::Unsupported(format!("a number as in {text:?}")));
     }
-    let value =
+    let value: Value =
         serde_json::from_str(number).map_err(|_| syntax(format!("{number:?} is not a number")))?;
+    if value.is_u64() && !value.is_i64() {
+        return Err(syntax(format!("invalid int literal: {number}")));
+    }
     Ok((Token::Literal(value), after))
 }
 
 /// A text in one of its forms: `'a'`, `"a"`, in three quotes over several lines, and raw with an `r` in front.
+///
+/// The real server compares what stands between the quotes as it stands there. In the last two forms it takes more than
+/// that for the text, so that nothing is equal to it.
 fn string(text: &str) -> Result<(Token, &str), InvalidExpression> {
     let (is_raw, quoted) = match text.strip_prefix(['r', 'R']) {
         Some(quoted) => (true, quoted),
@@ -116,16 +123,18 @@ fn string(text: &str) -> Result<(Token, &str), InvalidExpression> {
     let mut rest = quoted[quote.len()..].chars();
     loop {
         if let Some(after) = rest.as_str().strip_prefix(quote) {
+            let plain = !is_raw && quote.len() == 1 || content.is_empty();
+            let taken = text.split_at(text.len() - after.len()).0;
+            let content = if plain { content } else { taken.to_owned() };
             return Ok((Token::Literal(content.into()), after));
         }
         match rest.next() {
             None => return Err(syntax("a string is not closed")),
             Some('\n') if quote.len() == 1 => return Err(syntax("a string is not closed")),
             Some('\\') if !is_raw => match rest.next() {
-                Some('n') => content.push('\n'),
-                Some('r') => content.push('\r'),
-                Some('t') => content.push('\t'),
-                Some(same @ ('\\' | '\'' | '"' | '`' | '?')) => content.push(same),
+                Some(escaped @ ('n' | 'r' | 't' | '\\' | '\'' | '"' | '`' | '?')) => {
+                    content.extend(['\\', escaped]);
+                }
                 Some(other) => {
                     return Err(InvalidExpression::Unsupported(format!("the escape \\{other}")));
                 }

@@ -28,17 +28,39 @@ pub(super) enum Node {
     Call(&'static str, Vec<Node>),
 }
 
+impl Node {
+    /// Whether this holds for the node or one within it.
+    pub(super) fn any(&self, is: &impl Fn(&Self) -> bool) -> bool {
+        let within = |nodes: &[Self]| nodes.iter().any(|node| node.any(is));
+        is(self)
+            || match self {
+                Self::Literal(_) | Self::Event | Self::Async => false,
+                Self::List(nodes) | Self::Call(_, nodes) => within(nodes),
+                Self::Member(of, _) => of.any(is),
+                Self::Not(inner) | Self::Negative(inner) => inner.any(is),
+                Self::Index(left, right) | Self::Binary(_, left, right) => {
+                    left.any(is) || right.any(is)
+                }
+                Self::Conditional(condition, yes, no) => {
+                    condition.any(is) || yes.any(is) || no.any(is)
+                }
+            }
+    }
+}
+
 /// What can be called, with the number of arguments; those of methods count the receiver.
-const FUNCTIONS: [(&str, usize); 5] =
-    [("size", 1), ("has", 1), ("string", 1), ("int", 1), ("double", 1)];
-const METHODS: [(&str, usize); 6] = [
+const FUNCTIONS: [(&str, usize); 8] = [
     ("size", 1),
-    ("startsWith", 2),
-    ("endsWith", 2),
-    ("contains", 2),
-    ("lowerAscii", 1),
-    ("upperAscii", 1),
+    ("has", 1),
+    ("string", 1),
+    ("int", 1),
+    ("double", 1),
+    ("uppercase", 1),
+    ("lowercase", 1),
+    ("b64decode", 1),
 ];
+const METHODS: [(&str, usize); 4] =
+    [("size", 1), ("startsWith", 2), ("endsWith", 2), ("contains", 2)];
 
 pub(super) fn parse(text: &str) -> Result<Node, InvalidExpression> {
     let mut parser = Parser { tokens: lexer::tokens(text)?.into_iter().peekable(), depth: 0 };
@@ -81,7 +103,7 @@ impl Parser {
         }
         let mut node = self.binary(0)?;
         if self.take("?") {
-            let yes = self.conditional()?;
+            let yes = self.binary(0)?;
             self.expect(":")?;
             let no = self.conditional()?;
             node = Node::Conditional(node.into(), yes.into(), no.into());
@@ -103,13 +125,15 @@ impl Parser {
     fn unary(&mut self) -> Result<Node, InvalidExpression> {
         let mut signs = Vec::new();
         loop {
-            if self.take("!") {
-                signs.push('!');
-            } else if self.take("-") {
-                signs.push('-');
-            } else {
-                break;
+            let sign = match () {
+                () if self.take("!") => '!',
+                () if self.take("-") => '-',
+                () => break,
+            };
+            if signs.last().is_some_and(|last| *last != sign) {
+                return Err(InvalidExpression::Syntax(format!("unexpected `{sign}`")));
             }
+            signs.push(sign);
             if signs.len() > MAX_DEPTH {
                 return Err(InvalidExpression::Unsupported("nesting this deep".to_owned()));
             }

@@ -5,10 +5,10 @@ use super::lexer::InvalidExpression;
 
 fn matches(text: &str) -> bool {
     let event = json!({"name": "a", "data": {
-        "n": 5, "half": 0.5, "text": "it's", "list": ["a", 2], "map": {"k": "v"}, "nil": null,
+        "n": 5, "half": 0.5, "text": "it's", "raw": r"a\n", "list": ["a", 2], "map": {"k": "v"}, "nil": null,
         "yes": true, "a-b": 1,
     }});
-    let asynchronous = json!({"data": {"n": 5.0, "id": "x"}});
+    let asynchronous = json!({"data": {"n": 5.0, "id": "x", "raw": r"a\n"}});
     let expression = Expression::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
     expression.matches(&event, Some(&asynchronous))
 }
@@ -20,7 +20,10 @@ fn what_holds() {
         "event.data.n == 5",
         "event.data.n == async.data.n",
         "event.data.n == 5.0 && event.data.half < 1",
-        r"event.data.text == 'it\'s'",
+        "event.data.text == \"it's\" && event.data.text != r\"it's\"",
+        "async.data.raw == b64decode('YVxu') && async.data.id == 'x'",
+        "event.data.n + 1.0 == 6.0 && event.data.list[1] * 2.0 > 3.5 && !(event.data.n + 1 == 6)",
+        "int(event.data.n) + 1 == 6 && event.data.list[0] + event.data.n == 'a5'",
         "event.data['a-b'] == 1",
         "event.data.list[0] == \"a\" && event.data.list[1] == 2",
         "2 in event.data.list && 'k' in event.data.map && !('x' in event.data.map)",
@@ -32,11 +35,10 @@ fn what_holds() {
         "event.data.n > 3 ? event.data.yes : false",
         "'a' + 'b' == 'ab' && 'n' + 5 == 'n5'",
         "event.data.text.startsWith('it') && event.data.text.endsWith('s')",
-        "event.data.text.contains(\"t'\") && 'aB'.upperAscii() == 'AB'",
+        "event.data.text.contains(\"t'\") && uppercase('aB') == 'AB' && lowercase('A') == 'a'",
         "string(5) == '5' && int('5') == 5 && int(5.9) == 5 && double('0.5') == event.data.half",
         "false || event.data.yes",
-        r"r'a\b' == 'a\\b' && R'' == ''",
-        "'''it's\n''' + \"\"\"a\"b\"\"\" == 'it\\'s\\na\"b'",
+        r"r'a\n' != 'a\n' && R'' == '' && '''''' == '' && '''a''' != 'a'",
         "event.data.n // the number\n == 5 // and nothing else",
     ] {
         assert!(matches(text), "{text}");
@@ -68,6 +70,9 @@ fn missing_values_do_not_fail() {
         "event.data.missing.contains('a')",
         "event.data.n == '5'",
         "event.data.text > 5",
+        // With `event` in it, no text with an escape equals anything.
+        "async.data.raw == b64decode('YVxu') && event.data.n == 5",
+        r"async.data.id == 'x' && async.data.raw == event.data.raw && event.data.n == 5",
         // Only `true` is a match.
         "event.data.n",
         "event.data.text",

@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::{Map, Value};
 
 use crate::duration;
-use crate::expression::Expression;
+use crate::expression::{Comparison, Expression};
 use crate::typed;
 
 const MAX_CONCURRENCY: usize = 2;
@@ -37,7 +37,7 @@ pub(crate) struct Settings {
 pub(crate) struct CancelOn {
     pub(crate) event: String,
     #[serde(rename = "if")]
-    pub(crate) condition: Option<Expression>,
+    pub(crate) condition: Option<Comparison>,
     /// How long after its start a run can be cancelled.
     #[serde(default, deserialize_with = "optional")]
     pub(crate) timeout: Option<Duration>,

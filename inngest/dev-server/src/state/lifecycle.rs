@@ -8,7 +8,7 @@ use ulid::Ulid;
 use super::State;
 use crate::duration::millis;
 use crate::event::Event;
-use crate::expression::Expression;
+use crate::expression::Comparison;
 use crate::ids::Env;
 use crate::observe::Observation;
 use crate::queue::{Item, Kind, Timer};
@@ -76,7 +76,7 @@ impl State {
         let now = env.now();
         let cancels = |run: &Run, cancel: &CancelOn| {
             let timeout = millis(cancel.timeout.unwrap_or(CANCEL_TIMEOUT));
-            let holds = |condition: &Expression| {
+            let holds = |Comparison(condition): &Comparison| {
                 condition.matches(&run.event().for_call(), Some(&event.for_call()))
             };
             cancel.event == event.name

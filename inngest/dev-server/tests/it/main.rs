@@ -10,6 +10,7 @@ mod fake_sdk;
 mod flow_control;
 mod invocations;
 mod parallel;
+mod recorded;
 mod registration;
 mod requests;
 mod retries;

@@ -3,6 +3,7 @@
 //!
 //! Every program runs twice: with one call for each step, and with steps saved through the checkpoint API.
 
+mod expressions;
 mod journal;
 mod programs;
 mod sizes;
@@ -10,3 +11,5 @@ mod starts;
 mod steps;
 mod waiting;
 mod world;
+
+pub(crate) use world::{official_server, recording};

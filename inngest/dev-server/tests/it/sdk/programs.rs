@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use inngest::{
-    CancelOn, Checkpointing, Config, Context, Error, EventData, Failure, FailureContext, Function,
-    NewEvent, OnFailure, Result, ResultExt as _, StepError,
+    CancelOn, Checkpointing, Config, Context, Error, Event, EventData, Expression, Failure,
+    FailureContext, Function, NewEvent, OnFailure, Result, ResultExt as _, StepError,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::expressions::TEXTS;
 use super::journal::Journal;
 use super::sizes::large;
 
@@ -44,6 +46,15 @@ pub(crate) struct Answer {
 
 impl EventData for Answer {
     const NAME: &'static str = "e2e/answer";
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Said {
+    text: String,
+}
+
+impl EventData for Said {
+    const NAME: &'static str = "e2e/said";
 }
 
 pub(crate) struct PlainProgram(pub(crate) Journal);
@@ -84,7 +95,7 @@ impl Function for CheckpointedProgram {
 }
 
 fn cancel_on() -> CancelOn {
-    CancelOn::named("e2e/cancel").matching("async.data.key == event.data.key")
+    CancelOn::named("e2e/cancel").same("data.key")
 }
 
 impl OnFailure for PlainProgram {
@@ -156,6 +167,13 @@ async fn perform<F: Function>(
             let b = value("b", a + 1).await?;
             json!([a, b, value("b", b + 1).await?])
         }
+        "numbers" => {
+            let saved =
+                step.run("saved", async || Ok(json!([1.0, { "b": -0.0, "a": 1e21 }]))).await?;
+            json!({ "saved": saved, "own": 2.0 })
+        }
+        "who" => json!([cx.event.user, cx.event.v, cx.event.ts]),
+        "text of an object" => json!(r#"{"a":1.0}"#),
         "parallel" => {
             let nap = step.sleep("nap", Duration::from_millis(50));
             let (a, b, ()) = tokio::join!(value("a", 1), value("b", 2), nap);
@@ -230,6 +248,32 @@ async fn perform<F: Function>(
             let event = step.wait_for_event::<Answer>("wait").when(condition);
             let event = event.timeout(Duration::from_secs(60)).await?;
             json!(event.map(|event| event.data.n))
+        }
+        "waits for values" => {
+            let wait = |id: String, text: &str| {
+                let condition = "async.data.key == $key && async.data.text == $text && async.data.n == $n && $a in \
+                                 async.data.list";
+                let condition =
+                    Expression::new(condition).with("key", &order.key).with("text", text);
+                let condition = condition.with("n", -5).with("a", "a");
+                step.wait_for_event::<Said>(&id).when(condition)
+            };
+            let waits = TEXTS
+                .iter()
+                .enumerate()
+                .map(|(n, text)| wait(format!("wait-{n}"), text).timeout(Duration::from_secs(60)));
+            let said = try_join_all(waits).await?;
+            let code = wait("code".to_owned(), "x' || 'a' == 'a").timeout(Duration::from_secs(3));
+            let text = |event: Option<Event<Said>>| event.map(|event| event.data.text);
+            json!([said.into_iter().map(text).collect::<Vec<_>>(), text(code.await?)])
+        }
+        "matches a field that both lack" => {
+            let absent = step.wait_for_event::<Said>("absent").matching("data.absent");
+            let present = step.wait_for_event::<Said>("present").matching("data.key");
+            let absent = absent.timeout(Duration::from_secs(3)).await?;
+            let present = present.timeout(Duration::from_secs(60)).await?;
+            let text = |event: Option<Event<Said>>| event.map(|event| event.data.text);
+            json!([text(absent), text(present)])
         }
         "waits for no event" => {
             let event = step.wait_for_event::<Answer>("wait").when("async.data.n == -1");

@@ -64,6 +64,22 @@ impl Function for EveryMinute {
 }
 
 #[tokio::test]
+async fn an_event_has_a_person_a_time_and_a_version() {
+    let world = World::start().await;
+    for mode in MODES {
+        let data = json!({"program": "who", "key": "k", "origin": "-"});
+        let user = json!({"external_id": "u-1"});
+        let event = json!({"name": mode, "data": data, "user": user, "v": "2026-11-26", "ts": 1_795_348_800_250_i64});
+        let (status, answer) = world.post("/e/test", &event).await;
+        assert_eq!(status, 200, "{answer}");
+        let run = world.end_of(answer["ids"][0].as_str().unwrap()).await;
+        let expected = json!([user, "2026-11-26", 1_795_348_800_250_i64]);
+        assert_eq!(run.entry.output, Some(expected), "{mode}: {run:?}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
 async fn events_are_gathered_in_a_batch() {
     let world = World::start().await;
     let group = Ulid::generate().to_string();

@@ -35,6 +35,23 @@ async fn steps_one_after_the_other() {
     }
 }
 
+/// P-062, P-115: also what the test kit must answer.
+#[tokio::test]
+async fn numbers_are_written_anew_and_a_text_of_an_object_is_one() {
+    let world = World::start().await;
+    for mode in MODES {
+        let run = world.run(mode, "numbers").await;
+        let saved = json!([1, { "a": 1e21, "b": 0 }]);
+        assert_eq!(run.entry.output, Some(json!({ "saved": saved, "own": 2.0 })), "{mode}");
+        if run.output != json!("") {
+            assert_eq!(run.output, json!({ "saved": saved, "own": 2 }), "{mode}");
+        }
+        let run = world.run(mode, "text of an object").await;
+        assert_eq!(run.output, json!({ "a": 1 }), "{mode}");
+    }
+    world.end().await;
+}
+
 #[tokio::test]
 async fn steps_beside_each_other() {
     for run in returns("parallel", json!([1, 2, 3])).await {

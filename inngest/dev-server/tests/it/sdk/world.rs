@@ -99,6 +99,14 @@ impl World {
         Self { app, server, journal, stop, _turn: turn }
     }
 
+    pub(crate) fn app_url(&self) -> &str {
+        &self.app
+    }
+
+    pub(crate) fn is_official(&self) -> bool {
+        matches!(self.server, Server::Official { .. })
+    }
+
     pub(crate) fn server_url(&self) -> &str {
         self.server.url()
     }
@@ -221,9 +229,15 @@ async fn observed(
     clippy::disallowed_methods,
     reason = "which server to test against is asked of the environment"
 )]
-fn official_server() -> Option<String> {
+pub(crate) fn official_server() -> Option<String> {
     let url = std::env::var("INNGEST_TEST_SERVER").ok().filter(|url| !url.is_empty())?;
     Some(url.trim_end_matches('/').to_owned())
+}
+
+/// Whether the answers of the official server are to be written down.
+#[expect(clippy::disallowed_methods, reason = "whether to record is asked of the environment")]
+pub(crate) fn recording() -> bool {
+    std::env::var("INNGEST_RECORD").is_ok_and(|value| value == "1")
 }
 
 /// Repeats `nudge` until `over` is done: it cannot be seen from outside when a run begins to wait.
