@@ -26,6 +26,14 @@ impl Gate {
         Self { state: watch::channel(State::Known).1, sent: Arc::default() }
     }
 
+    /// A gate that is shut, and what opens it.
+    #[cfg(test)]
+    pub(crate) fn shut() -> (Self, impl FnOnce()) {
+        let (sender, state) = watch::channel(State::Waiting("not yet".to_owned()));
+        let open = move || drop(sender.send(State::Known));
+        (Self { state, sent: Arc::default() }, open)
+    }
+
     /// Waits until events may pass.
     pub(crate) async fn opened(&mut self) {
         // An error means that the service ends: then there is nothing more to wait for.

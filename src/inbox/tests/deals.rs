@@ -1,11 +1,12 @@
 //! Each event stands for a deal, and the deal says where it is.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use functions::ports::{DealKey, Erp as _, WaitsFor};
 use functions::webhook::AmoCrmWebhook;
-
-use sandbox::crash_after;
 
 use super::{Service, moved};
 use crate::deals::{Dedupe, Ledger, Obstacle, Progress, Rules, UnfinishedDeal, unfinished};
@@ -144,23 +145,36 @@ async fn with_one_record_per_event_a_webhook_that_was_stored_too_late_for_its_an
     let mut service = Service::new().await;
     let rules = Rules { dedupe: Dedupe::Event, ..Rules::default() };
     service.inbox = Inbox::new(service.inbox.db.clone(), rules);
-    for waits in 0..30 {
-        let (body, leads) = (format!("body {waits}").into_bytes(), [moved(7)]);
-        let given_up = crash_after(waits, service.inbox.store(body.clone(), &leads, None)).await;
-        // amoCRM was answered 503, or nothing, and sends it again.
-        if given_up.is_none() {
-            service.inbox.store(body.clone(), &leads, None).await.unwrap();
+    let deals = async || unfinished(&service.inbox.db, 99).await.unwrap().len();
+    let mut stored_late = 0;
+    for (delivery, patience) in (0..28).map(|exponent| 1.5_f64.powi(exponent)).enumerate() {
+        let (body, leads) = (format!("body {delivery}").into_bytes(), [moved(7)]);
+        let given_up = {
+            let mut storing = pin!(service.inbox.store(body.clone(), &leads, None));
+            let mut stored = false;
+            // At another moment of its transaction each time.
+            for _ in 0..patience as usize {
+                stored = poll_fn(|task| Poll::Ready(storing.as_mut().poll(task).is_ready())).await;
+                if stored {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            !stored
+        };
+        if given_up {
+            // What comes after it in the queue is stored after it.
+            service.inbox.store_unparsable(b"x", "no webhook").await.unwrap();
+            stored_late += deals().await - delivery;
+            // amoCRM was answered 503, or nothing, and sends it again.
+            service.inbox.store(body, &leads, None).await.unwrap();
         }
-        let deals = unfinished(&service.inbox.db, 99).await.unwrap();
-        assert_eq!(
-            deals.len(),
-            waits + 1,
-            "one deal for each delivery, given up after {waits} waits"
-        );
+        assert_eq!(deals().await, delivery + 1, "one deal for each delivery, {patience}");
     }
+    assert!(stored_late > 0, "no webhook was stored too late");
     // The same bytes again, after a 200, are another delivery.
     service.inbox.store(b"body 0", &[moved(7)], None).await.unwrap();
-    assert_eq!(unfinished(&service.inbox.db, 99).await.unwrap().len(), 31);
+    assert_eq!(deals().await, 29);
 }
 
 #[tokio::test]

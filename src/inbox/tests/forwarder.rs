@@ -1,9 +1,10 @@
 //! What was stored goes to Inngest until Inngest has it, under the same id.
 
 use super::inngest::{away, official};
-use super::{DEADLINE, Service, eventually};
+use super::{DEADLINE, Service, eventually, heartbeat};
 use crate::deals::{Rules, Which};
-use crate::inbox::{Inbox, table};
+use crate::inbox::{Forwarder, Inbox, table};
+use crate::registration::Gate;
 
 #[tokio::test]
 async fn what_inngest_accepted_is_forgotten() {
@@ -154,4 +155,18 @@ async fn what_was_claimed_and_not_tried_is_due_at_once() {
     forwarder.forward_batch(&mut Default::default(), &service.stop).await.unwrap();
     assert_eq!(service.inngest.ids().len(), 2);
     assert_eq!(table::claim(&service.inbox.db, 9).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_before_inngest_knows_the_functions() {
+    let service = Service::new().await;
+    let (gate, open) = Gate::shut();
+    let forwarder = Forwarder { gate, ..service.forwarder() };
+    tokio::spawn(forwarder.run(heartbeat(), service.stop.clone()));
+    service.stores([1]).await;
+    let held = eventually("it says why", async || service.inbox.held(9).await.unwrap().pop()).await;
+    assert!(held.reason.contains("waits for the registration"), "{held:?}");
+    assert!(service.inngest.requests().is_empty());
+    open();
+    service.until_accepted(&[1]).await;
 }

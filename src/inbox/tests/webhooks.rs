@@ -1,5 +1,6 @@
 //! Webhooks: what is stored, what is answered, what is refused.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -344,4 +345,13 @@ async fn many_webhooks_at_once_are_all_stored() {
     }
     assert_eq!(answers.join_all().await, vec![accepted(1); 64]);
     assert_eq!(service.waiting().await.len(), 64);
+}
+
+#[tokio::test]
+async fn a_webhook_without_the_secret_is_refused_before_its_body_has_come() {
+    let service = Service::with(&["right"], LeadFilter::default()).await;
+    let never = Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, Infallible>>());
+    let request = Request::post("/api/amocrm-webhook?secret=wrong").body(never).unwrap();
+    let answer = tokio::time::timeout(DEADLINE, service.answers(request)).await.unwrap();
+    assert_eq!(answer.0, 401);
 }
