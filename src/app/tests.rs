@@ -16,6 +16,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{App, Listeners, Running};
 use crate::clock::SystemClock;
 use crate::config::{Config, EnvMap};
+use crate::db::Db;
 use crate::deals::{self, DealCounts};
 
 /// When a test gives up.
@@ -44,21 +45,7 @@ impl Service {
         let (asked, answers) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let address = serve_both(&asked, &answers, counterpart.clone()).await;
         let folder = tempfile::tempdir().unwrap();
-        let database = format!("sqlite://{}/flow.db", folder.path().display());
-        let env = EnvMap::from([
-            ("INNGEST_DEV", "http://127.0.0.1:1"),
-            ("DATABASE_URL", &database),
-            ("AMOCRM_BASE_URL", &address),
-            ("AMOCRM_CLIENT_ID", "id"),
-            ("AMOCRM_CLIENT_SECRET", "secret"),
-            ("AMOCRM_REDIRECT_URI", "https://flow.example/oauth/callback"),
-            ("AMOCRM_REFRESH_TOKEN", "refresh"),
-            ("CRM_API_URL", &address),
-            ("CRM_API_KEY", "key"),
-            ("CRM_API_USERNAME", "user"),
-            ("CRM_API_PASSWORD", "password"),
-        ]);
-        let config = Config::load(&env).unwrap();
+        let config = configured(&folder, &address);
         let app = App::build(config.clone(), LISTENER, Arc::new(SystemClock)).await.unwrap();
         let stop = CancellationToken::new();
         let listeners = Listeners { public: free_port().await, admin: free_port().await };
@@ -89,6 +76,24 @@ impl Service {
         in_time(drained).await;
         (App::build(self.config, LISTENER, Arc::new(SystemClock)).await.unwrap(), self.folder)
     }
+}
+
+fn configured(folder: &tempfile::TempDir, address: &str) -> Config {
+    let database = format!("sqlite://{}/flow.db", folder.path().display());
+    let env = EnvMap::from([
+        ("INNGEST_DEV", "http://127.0.0.1:1"),
+        ("DATABASE_URL", &database),
+        ("AMOCRM_BASE_URL", address),
+        ("AMOCRM_CLIENT_ID", "id"),
+        ("AMOCRM_CLIENT_SECRET", "secret"),
+        ("AMOCRM_REDIRECT_URI", "https://flow.example/oauth/callback"),
+        ("AMOCRM_REFRESH_TOKEN", "refresh"),
+        ("CRM_API_URL", address),
+        ("CRM_API_KEY", "key"),
+        ("CRM_API_USERNAME", "user"),
+        ("CRM_API_PASSWORD", "password"),
+    ]);
+    Config::load(&env).unwrap()
 }
 
 /// An ERP and an amoCRM that answer once there is a permit.
@@ -158,4 +163,28 @@ async fn the_service_ends_at_its_limit_although_an_erp_call_and_an_exchange_of_t
     service.exchanges_tokens().await;
     service.stop.cancel();
     in_time(service.running.drain(SOON)).await;
+}
+
+#[tokio::test]
+async fn a_start_ends_the_claims_of_the_service_before_it() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(SystemClock));
+    let config = configured(&folder, "http://127.0.0.1:1");
+    let killed = Db::open(&config.database.url, clock.clone()).await.unwrap();
+    let mut transaction = killed.begin().await.unwrap();
+    for claimed in [
+        "INSERT INTO deals (deal_key, run_id, state, claimed_until, created_at, updated_at) \
+         VALUES ('lead:7', 'R1', 'sending', 9000000000000, 0, 0)",
+        "INSERT INTO inbox (id, deal_key, lead_id, payload, received_at, claimed_until) \
+         VALUES ('E1', 'lead:7', 7, '{}', 0, 9000000000000)",
+    ] {
+        transaction.execute(sqlx::query(claimed)).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+
+    let app = App::build(config, LISTENER, clock).await.unwrap();
+    for held in ["SELECT COUNT(claimed_until) FROM deals", "SELECT COUNT(claimed_until) FROM inbox"]
+    {
+        let rows = app.db.fetch::<(i64,)>(sqlx::query_as(held)).await.unwrap();
+        assert_eq!(rows, [(0,)], "{held}");
+    }
 }

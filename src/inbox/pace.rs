@@ -31,7 +31,7 @@ impl Default for Pace {
 pub(super) enum Batch {
     /// There was nothing to send.
     Empty,
-    /// Everything in it was accepted or parked, or more waits behind it.
+    /// Everything in it was accepted or given up, or more waits behind it.
     Done,
     /// Some events are not accepted; others may be.
     Held,

@@ -137,3 +137,14 @@ async fn more_than_fit_into_one_transaction_all_go() {
     }
     assert_eq!(bench.pass().await, 501);
 }
+
+#[tokio::test]
+async fn a_deal_that_has_come_to_need_a_person_is_not_sent_again() {
+    let mut bench = Bench::new().await;
+    bench.fails("A", Some(WaitsFor::Erp)).await;
+    bench.fails("A", Some(WaitsFor::Person)).await;
+    assert_eq!(unfinished(&bench.resender.db, 9).await.unwrap()[0].due_at, None, "and says so");
+    bench.clock.advance(Duration::from_secs(30 * 24 * 3600));
+    assert_eq!(bench.pass().await, 0);
+    assert!(bench.resender.obstacles.asked.is_empty());
+}

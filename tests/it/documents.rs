@@ -96,3 +96,48 @@ fn both_readmes_have_the_same_commands() {
     assert!(commands(&english).len() > 5);
     assert_eq!(commands(&english), commands(&russian));
 }
+
+/// A protection that `.ci/mutations` takes away.
+struct Protection {
+    name: String,
+    file: PathBuf,
+    /// What it takes away.
+    old: String,
+    /// The test that fails then: where it is, and its name.
+    test: String,
+}
+
+fn protections() -> Vec<Protection> {
+    let list = read(Path::new(".ci/mutations.txt"));
+    let entries = list.split("\n\n").filter(|entry| entry.starts_with("name: "));
+    let protection = |entry: &str| {
+        let value = |key: &str| {
+            let lines = entry.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        Protection {
+            name: value("name"),
+            file: value("file").into(),
+            old: value("old"),
+            test: value("test"),
+        }
+    };
+    entries.map(protection).collect()
+}
+
+#[test]
+fn every_protection_is_where_the_list_of_mutations_says_and_has_its_test_and_a_line_in_the_document()
+ {
+    let (files, reliability) = (files(), read(Path::new("docs/reliability.md")));
+    let tests = files.iter().filter(|file| file.extension().is_some_and(|e| e == "rs"));
+    let tests: Vec<_> = tests.map(|file| read(file)).collect();
+    let protections = protections();
+    assert!(protections.len() >= 25, "{}", protections.len());
+    for Protection { name, file, old, test } in protections {
+        assert_eq!(read(&file).matches(&old).count(), 1, "{name}: {old}");
+        let test = test.rsplit("::").next().unwrap();
+        let function = format!("fn {test}()");
+        assert!(tests.iter().any(|file| file.contains(&function)), "{name}: no {function}");
+        assert!(reliability.contains(&format!("| {name} | `{test}` |\n")), "{name}: no line");
+    }
+}

@@ -14,7 +14,6 @@ async fn each_time_the_database_falls_silent_webhooks_are_stored_again_and_every
     let database = Database::shared().await;
     let (gate, url) = database.database.behind_gate().await.unwrap();
     let world = given()
-        .erp(|erp| erp.unique_field = None)
         .variable("CRM_FIELD_EXTERNAL_ID", "field_1041")
         .inngest(|server| server.retry_interval(Duration::from_secs(1)))
         .variable("DATABASE_URL", &url);

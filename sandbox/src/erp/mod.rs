@@ -15,6 +15,7 @@ use axum::response::Response;
 use http::{HeaderMap, Method, Uri};
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -100,7 +101,29 @@ struct State {
     requests: Vec<RecordedRequest>,
     failures: VecDeque<ErpFailure>,
     late: Vec<Map<String, Value>>,
+    hold: Option<Hold>,
     stop: CancellationToken,
+}
+
+/// The next request waits here.
+#[derive(Debug)]
+struct Hold {
+    arrived: oneshot::Sender<()>,
+    go_on: oneshot::Receiver<()>,
+}
+
+/// A request that is held. It is answered when this is dropped, as the ERP is then.
+#[derive(Debug)]
+pub struct HeldRequest {
+    arrived: oneshot::Receiver<()>,
+    _go_on: oneshot::Sender<()>,
+}
+
+impl HeldRequest {
+    /// Waits until it has arrived.
+    pub async fn arrived(&mut self) {
+        let _ = (&mut self.arrived).await;
+    }
 }
 
 impl FakeErp {
@@ -129,6 +152,7 @@ impl FakeErp {
             requests: Vec::new(),
             failures: VecDeque::new(),
             late: Vec::new(),
+            hold: None,
             stop,
         }));
         let app = Router::new().fallback({
@@ -173,6 +197,14 @@ impl FakeErp {
         lock(&self.state).failures.extend(std::iter::repeat_n(failure, times));
     }
 
+    /// Holds the next request.
+    pub fn hold_next(&self) -> HeldRequest {
+        let (arrives, arrived) = oneshot::channel();
+        let (_go_on, goes_on) = oneshot::channel();
+        lock(&self.state).hold = Some(Hold { arrived: arrives, go_on: goes_on });
+        HeldRequest { arrived, _go_on }
+    }
+
     /// Forgets the failures that are still scheduled.
     pub fn recover(&self) {
         lock(&self.state).failures.clear();
@@ -196,6 +228,11 @@ async fn respond(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    let hold = lock(&state).hold.take();
+    if let Some(hold) = hold {
+        let _ = hold.arrived.send(());
+        let _ = hold.go_on.await;
+    }
     let (answer, stop) = {
         let mut state = lock(&state);
         let answer = api::answer(&mut state, &method, &uri, &headers, &body);

@@ -27,7 +27,7 @@ async fn claim(db: &Db) -> Claimed {
     table::claim(db, &entry(), LEASE).await.unwrap()
 }
 
-async fn granted(db: &Db) -> Claim {
+pub(super) async fn granted(db: &Db) -> Claim {
     match claim(db).await {
         Claimed::Granted(claim) => claim,
         other => panic!("{other:?}"),
@@ -62,6 +62,17 @@ async fn a_claim_that_was_left_behind_is_taken_over_only_after_its_lease() {
     assert!(matches!(early, LedgerError::InDoubt { .. }), "{early}");
     bench.a_minute_passes();
     assert_eq!(bench.ledger().create(&lead(LEAD)).await.unwrap(), created("119", true));
+}
+
+#[tokio::test]
+async fn a_second_attempt_that_is_killed_is_in_doubt_like_a_first_one() {
+    let bench = Bench::marked().await;
+    bench.erp.fail_next(1, ErpFailure::NoDatabase);
+    bench.fails(&lead(LEAD)).await;
+    killed(&bench, &bench.ledger()).await;
+    bench.clock.advance(LEASE.holds + LEASE.look_after);
+    assert_eq!(bench.ledger().create(&lead(LEAD)).await.unwrap(), created("119", true));
+    assert_eq!(bench.erp.rows().len(), 1);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod crash;
 mod doubt;
 mod records;
 mod replicas;
+mod stopped;
 
 use std::sync::Arc;
 use std::time::Duration;

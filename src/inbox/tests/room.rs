@@ -1,7 +1,11 @@
 //! How many bytes are held at once.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
+use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use super::eventually;
@@ -62,4 +66,19 @@ async fn bodies_are_counted_for_as_long_as_they_are_held() {
     drop(transaction);
     eventually("there is room again", async || room().then_some(())).await;
     assert_eq!(service.receives(largest(9)).await, accepted(1));
+}
+
+#[tokio::test]
+async fn a_body_is_counted_until_the_database_lets_go_of_it_though_its_sender_has_gone() {
+    let (service, room) = (Service::start().await, Room::new());
+    let mut all = room.enter().unwrap();
+    all.grow(LARGEST as usize * BODY_LIMIT).unwrap();
+    let body = all.hold(Bytes::from_static(b"body"));
+    {
+        let mut storing = pin!(service.inbox.store(body, &[], None));
+        assert!(poll_fn(|task| Poll::Ready(storing.as_mut().poll(task).is_pending())).await);
+    }
+    let is_full = || room.enter().unwrap().grow(BODY_LIMIT).is_none();
+    assert!(is_full());
+    eventually("there is room again", async || (!is_full()).then_some(())).await;
 }

@@ -1,6 +1,9 @@
 //! What is stored, claimed and removed, on either database.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -81,4 +84,21 @@ async fn bodies_are_removed_after_a_while_but_not_those_of_waiting_rows() {
     assert_eq!(inbox.counts().await.unwrap().unparsable, 0);
     inbox.accepted(&[ids[0].as_str()]).await.unwrap();
     assert_eq!(table::purge_bodies(&db, clock.now()).await.unwrap(), 1);
+}
+
+/// It is answered 503 and comes again. Stored all the same, it would be two deals where each event is one.
+#[tokio::test]
+async fn a_webhook_whose_sender_gave_up_is_not_stored() {
+    let database = Database::new().await;
+    let inbox = Inbox::new(database.open(clock()).await, Rules::default());
+    {
+        let leads = [moved(1)];
+        let mut storing = pin!(inbox.store(b"body", &leads, None));
+        let queued = poll_fn(|task| Poll::Ready(storing.as_mut().poll(task).is_pending())).await;
+        assert!(queued);
+    }
+    inbox.store(b"body", &[moved(2)], None).await.unwrap();
+    let rows = table::claim(&inbox.db, 9).await.unwrap();
+    let leads: Vec<_> = rows.iter().map(|row| row.payload.contains(r#""leadId":2"#)).collect();
+    assert_eq!(leads, [true]);
 }

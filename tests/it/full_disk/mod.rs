@@ -44,7 +44,7 @@ struct Service {
 impl Service {
     async fn start(database: &str) -> Self {
         let stop = CancellationToken::new();
-        let fake = FakeErpSettings { unique_field: None, ..FakeErpSettings::default() };
+        let fake = FakeErpSettings::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let erp = FakeErp::start(listener, stop.clone(), fake.clone()).unwrap();
         let settings = ErpSettings {
