@@ -1,4 +1,5 @@
 //! The service: configuration, listeners, webhook intake, store, amoCRM and ERP clients, command line.
+pub mod admin;
 pub mod amocrm;
 pub mod app;
 pub mod cli;

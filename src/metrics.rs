@@ -12,7 +12,6 @@ use prometheus_client::registry::{Metric, Registry};
 
 use crate::deals::DealCounts;
 use crate::heartbeat::LoopAge;
-use crate::inbox::InboxCounts;
 
 /// The content type of [`Metrics::render`].
 pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -218,9 +217,9 @@ impl Metrics {
     }
 
     /// Sets the gauges to what lies in the inbox; call it before [`render`](Self::render).
-    pub fn set_inbox(&self, counts: &InboxCounts) {
-        self.inbox_waiting.set(counts.waiting);
-        self.bodies_unparsable.set(counts.unparsable);
+    pub fn set_inbox(&self, waiting: i64, unparsable: i64) {
+        self.inbox_waiting.set(waiting);
+        self.bodies_unparsable.set(unparsable);
     }
 
     /// Sets the gauges to what is not done; call it before [`render`](Self::render).

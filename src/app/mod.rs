@@ -14,6 +14,7 @@ use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::{Admin, admin_router};
 use crate::amocrm::watch::HealthCheck;
 use crate::amocrm::{AmoCrmPort, oauth_router};
 use crate::clock::SharedClock;
@@ -22,12 +23,12 @@ use crate::db::Db;
 use crate::deals::{self, Ledger};
 use crate::erp::ErpClient;
 use crate::heartbeat::Heartbeats;
-use crate::http::{self, Admin, Limits, admin_router, public_router};
+use crate::http::{self, Limits, public_router};
 use crate::inbox::{Forwarder, Inbox, Intake, Pace, purge_daily, webhook_router};
 use crate::metrics::Metrics;
 use crate::outbound::{Outbound, inngest_client};
 use crate::reconcile::{self, Progress};
-use crate::registration::{Address, Registrar};
+use crate::registration::{Address, LostDeals, Registrar};
 use crate::resender::{Resender, Systems};
 use tasks::Tasks;
 
@@ -269,6 +270,12 @@ impl Running {
         self.amocrm.drain().await;
         self.ledger.drain().await;
         self.db.close().await;
+    }
+}
+
+impl LostDeals for Inbox {
+    async fn resend(&self) -> anyhow::Result<usize> {
+        self.resend_what_was_lost().await
     }
 }
 

@@ -1,14 +1,12 @@
-//! Listeners with limits, the two routers, and what pages and answers look like. The routes of features come from the
+//! Listeners with limits, the public router, and what pages and answers look like. The routes of features come from the
 //! features.
 
-mod admin;
 mod client;
 mod listener;
 mod page;
 mod public;
 mod rate;
 
-pub use admin::{Admin, admin_router};
 pub(crate) use client::Client;
 pub use listener::{Limits, bind, serve};
 pub(crate) use page::page;

@@ -18,7 +18,6 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::heartbeat::Heartbeat;
-use crate::inbox::Inbox;
 use crate::metrics::Metrics;
 pub(crate) use address::Address;
 pub use gate::Gate;
@@ -67,12 +66,6 @@ pub(crate) const BY_HAND: &str = "sync the app in the Inngest dashboard with the
 pub(crate) trait LostDeals: Send + Sync {
     /// Sends them again. Returns how many.
     fn resend(&self) -> impl Future<Output = anyhow::Result<usize>> + Send;
-}
-
-impl LostDeals for Inbox {
-    async fn resend(&self) -> anyhow::Result<usize> {
-        self.resend_what_was_lost().await
-    }
 }
 
 /// Keeps the service registered.

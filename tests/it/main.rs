@@ -12,6 +12,7 @@ mod full_disk;
 mod http;
 mod kill;
 mod replicas;
+mod rooms;
 mod silence;
 mod webhook_forms;
 mod world;

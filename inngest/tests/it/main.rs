@@ -43,3 +43,4 @@ mod testing;
 mod triggers;
 mod untrusted;
 mod waits;
+mod withheld;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use inngest::middleware::{Middleware, Payload, PayloadKind};
 use inngest::{
     AiRequest, App, Checkpointing, Config, Context, Endpoint, Error, EventData, FailureContext,
-    Function, NewEvent, OnFailure, Result, ResultExt as _, Retry, SendError, SignalError,
+    Function, NewEvent, OnFailure, Result, ResultExt as _, Retry,
 };
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ impl Middleware for Seal {
 
 /// Refuses one kind of payload.
 #[derive(Clone)]
-struct Refuse(fn(&PayloadKind<'_>) -> bool, Retry);
+pub(super) struct Refuse(pub(super) fn(&PayloadKind<'_>) -> bool, pub(super) Retry);
 
 impl Refuse {
     fn look(&self, payload: &Payload<'_>) -> Result<()> {
@@ -67,10 +67,10 @@ impl EventData for Paid {
 }
 
 /// Does what its event says, with the secret in it.
-struct Does {
-    middleware: Vec<Arc<dyn Middleware>>,
+pub(super) struct Does {
+    pub(super) middleware: Vec<Arc<dyn Middleware>>,
     /// What the steps gave to the function.
-    seen: Arc<Mutex<Vec<Value>>>,
+    pub(super) seen: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Function for Does {
@@ -133,10 +133,10 @@ impl OnFailure for Does {
     }
 }
 
-struct World {
-    endpoint: Endpoint,
-    api: FakeApi,
-    seen: Arc<Mutex<Vec<Value>>>,
+pub(super) struct World {
+    pub(super) endpoint: Endpoint,
+    pub(super) api: FakeApi,
+    pub(super) seen: Arc<Mutex<Vec<Value>>>,
 }
 
 /// The client has `client`'s middleware, the function its own.
@@ -155,6 +155,14 @@ fn sealed(api: FakeApi) -> World {
     world(vec![Seal("outer"), Seal("client")], vec![Seal("function")], api)
 }
 
+/// A function whose middleware refuses what `refuses` says.
+pub(super) fn refusing(refuses: Refuse, api: FakeApi) -> World {
+    let client = client(dev(), api.clone()).with_middleware(refuses);
+    let seen = Arc::default();
+    let does = Does { middleware: Vec::new(), seen: Arc::clone(&seen) };
+    World { endpoint: App::new("app", client).function(does).build().unwrap(), api, seen }
+}
+
 /// As it leaves, and comes back: what is given first is the outermost.
 fn seal(value: impl Into<Value>) -> Value {
     json!({ "outer": { "client": { "function": value.into() } } })
@@ -167,7 +175,7 @@ async fn calls(world: &World, what: &str, saved: Option<Value>) -> Answer {
     call(&world.endpoint, &body).await
 }
 
-fn secret() -> Value {
+pub(super) fn secret() -> Value {
     json!({ "secret": 5 })
 }
 
@@ -293,133 +301,4 @@ async fn p189_p194_checkpoints_are_sealed_and_the_function_sees_what_it_would_re
     let saved: Value = serde_json::from_slice(world.api.requests()[0].body()).unwrap();
     assert_eq!(saved["steps"][0]["data"], seal(json!({ "secret": 1.0 })));
     assert_eq!(*world.seen.lock().unwrap(), [json!({ "secret": 1 })]);
-}
-
-/// A function whose middleware refuses what `refuses` says.
-fn refusing(refuses: Refuse, api: FakeApi) -> World {
-    let client = client(dev(), api.clone()).with_middleware(refuses);
-    let seen = Arc::default();
-    let does = Does { middleware: Vec::new(), seen: Arc::clone(&seen) };
-    World { endpoint: App::new("app", client).function(does).build().unwrap(), api, seen }
-}
-
-async fn told(world: &World, what: &str, saved: Option<Value>) -> (u16, String, Option<String>) {
-    let mut body = saved.map_or_else(body, |saved| body_with(&[("s", saved)]));
-    body["event"]["data"] = json!({ "do": what, "secret": 5 });
-    let answer = call(&world.endpoint, &body).await;
-    let json = answer.json();
-    let error = json.pointer("/0/error").unwrap_or(&json);
-    assert!(!answer.text.contains("\"secret\""), "{}", answer.text);
-    let message = error["message"].as_str().unwrap_or_default().to_owned();
-    (answer.status.as_u16(), message, answer.no_retry().map(str::to_owned))
-}
-
-#[tokio::test]
-async fn p189_what_middleware_refuses_does_not_leave() {
-    type Refuses = fn(&PayloadKind<'_>) -> bool;
-    let cases: [(&str, Refuses, u16, &str); 8] = [
-        ("run", |k| matches!(k, PayloadKind::Step { .. }), 206, "the result of step `s`"),
-        (
-            "fail",
-            |k| matches!(k, PayloadKind::ErrorData { .. }),
-            206,
-            "the data of the error of step `s`",
-        ),
-        ("return", |k| matches!(k, PayloadKind::Output), 500, "the function's result"),
-        (
-            "invoke",
-            |k| matches!(k, PayloadKind::Invoke { .. }),
-            500,
-            "the data of the invocation `s`",
-        ),
-        ("fetch", |k| matches!(k, PayloadKind::Fetch { .. }), 500, "the body of the request `s`"),
-        ("infer", |k| matches!(k, PayloadKind::Infer { .. }), 500, "the body of the request `s`"),
-        (
-            "send",
-            |k| matches!(k, PayloadKind::Event { name: "shop/sent" }),
-            206,
-            "the data of event `shop/sent`",
-        ),
-        ("signal", |k| matches!(k, PayloadKind::Signal { .. }), 206, "the data of signal `paid`"),
-    ];
-    for (what, refuses, status, payload) in cases {
-        let text = format!("{payload} cannot be sent: no key");
-        let world = refusing(Refuse(refuses, Retry::Backoff), FakeApi::default());
-        // A step that fails for good does so, whatever becomes of its data.
-        let retried = if what == "fail" { "true" } else { "false" };
-        assert_eq!(
-            told(&world, what, None).await,
-            (status, text.clone(), Some(retried.to_owned())),
-            "{what}"
-        );
-        let world = refusing(Refuse(refuses, Retry::Never), FakeApi::default());
-        let status = if status == 500 { 400 } else { status };
-        assert_eq!(told(&world, what, None).await, (status, text, Some("true".to_owned())));
-        assert!(world.api.requests().is_empty(), "{what}");
-    }
-}
-
-#[tokio::test]
-async fn p189_what_cannot_be_opened_ends_the_call_and_cannot_be_caught() {
-    let step =
-        |kind: &PayloadKind<'_>| !matches!(kind, PayloadKind::Event { name: "demo/event.sent" });
-    let error = json!({ "error": { "message": "no", "data": 1 } });
-    let event = json!({ "name": "shop/paid", "data": { "x": 5 } });
-    let signal = json!({ "data": { "signal": "paid", "data": 5 } });
-    for (what, saved, payload) in [
-        ("run", json!({ "data": 1 }), "the result of step `s`"),
-        ("invoke", json!({ "data": 1 }), "the result of step `s`"),
-        ("fail", error, "the data of the error of step `s`"),
-        ("wait", event, "the data of event `shop/paid`"),
-        ("wait for signal", signal, "the data of signal `paid`"),
-    ] {
-        for (retry, status) in [(Retry::Backoff, 500), (Retry::Never, 400)] {
-            let world = refusing(Refuse(step, retry), FakeApi::default());
-            let (answered, text, no_retry) = told(&world, what, Some(saved.clone())).await;
-            assert_eq!((answered, text), (status, format!("{payload} cannot be read: no key")));
-            assert_eq!(no_retry.as_deref(), Some(if status == 400 { "true" } else { "false" }));
-            assert!(world.seen.lock().unwrap().is_empty());
-        }
-    }
-    let world = refusing(Refuse(|_| true, Retry::Backoff), FakeApi::default());
-    let (status, text, _) = told(&world, "return", None).await;
-    let expected = "the data of event `demo/event.sent` cannot be read: no key";
-    assert_eq!((status, text.as_str()), (500, expected));
-}
-
-#[tokio::test]
-async fn p189_a_client_says_what_it_withholds() {
-    let client = client(dev(), FakeApi::default()).with_middleware(Refuse(|_| true, Retry::Never));
-    let sent = client.send(&[NewEvent::named("shop/sent", secret())]).await;
-    let reason = "the data of event `shop/sent` cannot be sent: no key".to_owned();
-    assert_eq!(sent, Err(SendError::Withheld { reason, retry: Retry::Never }));
-    let sent = client.send_signal("paid", &secret()).await;
-    let reason = "the data of signal `paid` cannot be sent: no key".to_owned();
-    assert_eq!(sent, Err(SignalError::Withheld { reason, retry: Retry::Never }));
-}
-
-/// What middleware puts in place of something is checked like what was there.
-#[tokio::test]
-async fn p189_what_middleware_makes_is_checked() {
-    struct Grow;
-    impl Middleware for Grow {
-        fn outgoing(&self, payload: &mut Payload<'_>) -> Result<()> {
-            payload.replace(to_raw_value(&"x".repeat(9_000_000))?);
-            Ok(())
-        }
-    }
-    let client = client(dev(), FakeApi::default()).with_middleware(Grow);
-    let does = Does { middleware: Vec::new(), seen: Arc::default() };
-    let endpoint = App::new("app", client).function(does).build().unwrap();
-    let world = World { endpoint, api: FakeApi::default(), seen: Arc::default() };
-    for (what, status, text) in [
-        ("run", 206, "the result of step `s` cannot be saved: it has 9000002 bytes"),
-        ("return", 400, "the function's result cannot be sent: it has 9000002 bytes"),
-        ("invoke", 206, "the data of the invocation `s` cannot be sent: it has 9000002 bytes"),
-        ("fetch", 206, "the body of the request `s` cannot be sent: it has 9000006 bytes"),
-    ] {
-        let (answered, message, no_retry) = told(&world, what, None).await;
-        assert_eq!((answered, no_retry.as_deref()), (status, Some("true")), "{what}");
-        assert!(message.starts_with(text), "{what}: {message}");
-    }
 }

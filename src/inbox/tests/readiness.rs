@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::{Service, eventually};
+use crate::admin::{Admin, admin_router};
 use crate::heartbeat::Heartbeats;
-use crate::http::{Admin, admin_router};
 use crate::reconcile::Progress;
 use crate::registration::Gate;
 

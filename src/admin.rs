@@ -1,17 +1,19 @@
+//! What operators see: readiness and metrics. It knows every feature, and no feature knows it.
+
 use std::time::Duration;
 
+use ::http::StatusCode;
+use ::http::header::CONTENT_TYPE;
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
 use serde_json::{Map, json};
 
-use super::json;
 use crate::db::Db;
 use crate::deals;
 use crate::heartbeat::{Heartbeats, LoopAge};
+use crate::http;
 use crate::inbox::Inbox;
 use crate::metrics::{METRICS_CONTENT_TYPE, Metrics};
 use crate::reconcile::Progress;
@@ -60,13 +62,13 @@ async fn ready(State(admin): State<Admin>) -> Response {
     let inngest = admin.gate.describe();
     if wrong.is_empty() {
         let body = json!({ "status": "ready", "loops": loops, "inngest": inngest });
-        return json(StatusCode::OK, &body);
+        return http::json(StatusCode::OK, &body);
     }
     let reason = wrong.join("; ");
     tracing::error!(reason, "not ready");
     let body =
         json!({ "status": "not ready", "reason": reason, "loops": loops, "inngest": inngest });
-    json(StatusCode::SERVICE_UNAVAILABLE, &body)
+    http::json(StatusCode::SERVICE_UNAVAILABLE, &body)
 }
 
 async fn would_be_stored(inbox: &Inbox) -> Result<(), String> {
@@ -80,7 +82,7 @@ async fn would_be_stored(inbox: &Inbox) -> Result<(), String> {
 
 async fn metrics_text(State(admin): State<Admin>) -> Response {
     if let Ok(counts) = admin.inbox.counts().await {
-        admin.metrics.set_inbox(&counts);
+        admin.metrics.set_inbox(counts.waiting, counts.unparsable);
     }
     if let Ok(counts) = deals::counts(&admin.db).await {
         admin.metrics.set_deals(&counts, admin.db.clock().now());
