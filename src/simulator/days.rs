@@ -12,7 +12,7 @@ use super::script::Script;
 use super::world::{Due, World};
 
 /// How many days are played without `SIM_DAYS`.
-const DAYS: u64 = 300;
+const DAYS: u64 = 1000;
 
 /// What has to happen in that many days.
 const KINDS: [&str; 49] = [
