@@ -53,7 +53,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10 * 60);
 
 /// How long deals wait for a registration that is not seen. Then they are forwarded: where Inngest does know the functions
 /// they must not wait for ever, and where it does not they are sent again.
-const PATIENCE: Duration = Duration::from_secs(2 * 60);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The same while Inngest cannot be asked: then it takes no events either, as a rule.
+const PATIENCE_WHILE_AWAY: Duration = Duration::from_secs(2 * 60);
 
 /// How often to register where that is not known to be of use.
 const UNSEEN: Duration = Duration::from_secs(10 * 60);
@@ -89,6 +92,8 @@ pub(crate) struct Registrar<L> {
     pause: Option<Duration>,
     /// Since when the functions are not shown, and how often Inngest had made use of them by then.
     unknown_since: Option<(Instant, u64)>,
+    /// How long deals wait for that.
+    patience: Duration,
 }
 
 /// What is known after a question.
@@ -127,6 +132,7 @@ impl<L: LostDeals> Registrar<L> {
             forgotten: false,
             pause: None,
             unknown_since: None,
+            patience: PATIENCE,
         };
         (registrar, gate)
     }
@@ -251,14 +257,21 @@ impl<L: LostDeals> Registrar<L> {
             }
             // What was known is not forgotten because of that. The forwarder sees for itself that Inngest is away.
             Answer::Away(_) if before == State::Known => return,
-            Answer::Unknown(reason) | Answer::Away(reason) => reason,
+            Answer::Away(reason) => {
+                self.patience = PATIENCE_WHILE_AWAY;
+                reason
+            }
+            Answer::Unknown(reason) => {
+                self.patience = PATIENCE;
+                reason
+            }
         };
         let contacts = self.endpoint.contacts();
         let (since, contacts_then) =
             *self.unknown_since.get_or_insert_with(|| (Instant::now(), contacts));
         self.change(if contacts != contacts_then {
             State::Known
-        } else if since.elapsed() < PATIENCE {
+        } else if since.elapsed() < self.patience {
             State::Waiting(reason)
         } else {
             State::Unsure(reason)
@@ -299,7 +312,7 @@ impl<L: LostDeals> Registrar<L> {
         let state = self.state.borrow().clone();
         while asked.elapsed() < time {
             let waited = self.unknown_since.map(|(since, _)| since.elapsed());
-            let enough = matches!(state, State::Waiting(_)) && waited >= Some(PATIENCE);
+            let enough = matches!(state, State::Waiting(_)) && waited >= Some(self.patience);
             let has_called = state != State::Known && self.endpoint.contacts() != contacts;
             if enough || has_called {
                 return;
