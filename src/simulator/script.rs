@@ -242,9 +242,14 @@ impl Script {
         Self { settings, acts }
     }
 
-    /// When the last failure is over.
+    /// When the last failure is over. While our clock runs ahead of amoCRM's, reconciliation has read up to a time that
+    /// amoCRM has not reached, and a lost webhook is found by the daily look back.
     pub(super) fn calm(&self) -> Duration {
-        self.acts.iter().map(|(moment, act)| *moment + act.lasts()).max().unwrap_or_default()
+        let over = self.acts.iter().map(|(moment, act)| *moment + act.lasts()).max();
+        let ahead = |act: &Act| matches!(act, Act::ClockSteps(by) if by.is_positive());
+        let look_back =
+            if self.acts.iter().any(|(_, act)| ahead(act)) { 10 * HOUR } else { Duration::ZERO };
+        over.unwrap_or_default() + look_back
     }
 }
 
