@@ -98,7 +98,8 @@ impl World {
         let state = self.state();
         let revoked = state.happened.get("the integration is switched off").copied();
         // That one is dead must be stored, or it is offered again.
-        let stored = ["commit failed", "statement refused", "database silent"];
+        let stored =
+            ["commit failed", "commit without its answer", "statement refused", "database silent"];
         let unstored: usize = stored.iter().filter_map(|kind| state.happened.get(kind)).sum();
         let once = state.unclear_exchanges + revoked.unwrap_or_default() + unstored;
         drop(state);
