@@ -85,7 +85,7 @@ async fn metrics_text(State(admin): State<Admin>) -> Response {
         admin.metrics.set_inbox(counts.waiting, counts.unparsable);
     }
     if let Ok(counts) = deals::counts(&admin.db).await {
-        admin.metrics.set_deals(&counts, admin.db.clock().now());
+        admin.metrics.set_deals(&counts, admin.db.time());
     }
     if let Ok(behind) = admin.progress.behind().await {
         admin.metrics.reconcile_behind(behind.map(|behind| behind.as_secs()));

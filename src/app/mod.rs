@@ -198,20 +198,6 @@ impl App {
 
     /// Starts every loop and listener.
     fn spawn(self, listeners: Listeners, stop: &CancellationToken) -> anyhow::Result<Running> {
-        let Self {
-            clock,
-            db,
-            amocrm,
-            ledger,
-            health_check,
-            inbox,
-            forwarder,
-            heartbeats,
-            resender,
-            registrar,
-            public,
-            admin,
-        } = self;
         tracing::info!(
             address = %listeners.public.local_addr()?,
             admin = %listeners.admin.local_addr()?,
@@ -219,23 +205,23 @@ impl App {
         );
         let files = open_files();
         let serve = |listener, router, limits| {
-            http::serve(listener, router, limits, Arc::clone(&clock), stop.clone())
+            http::serve(listener, router, limits, Arc::clone(&self.clock), stop.clone())
         };
-        let mut tasks = Tasks::new(heartbeats);
-        tasks.spawn("public listener", serve(listeners.public, public, Limits::public(files)));
-        tasks.spawn("admin listener", serve(listeners.admin, admin, Limits::admin(files)));
-        tasks.spawn_loop("forwarder", |heartbeat| forwarder.run(heartbeat, stop.clone()));
-        tasks.spawn_loop("registration", |heartbeat| registrar.run(heartbeat, stop.clone()));
-        tasks.spawn_loop("resender", |heartbeat| resender.run(heartbeat, stop.clone()));
-        tasks.spawn_loop("clean-up", |heartbeat| purge_daily(inbox, heartbeat, stop.clone()));
-        if let Some(check) = health_check {
+        let mut tasks = Tasks::new(self.heartbeats);
+        tasks.spawn("public listener", serve(listeners.public, self.public, Limits::public(files)));
+        tasks.spawn("admin listener", serve(listeners.admin, self.admin, Limits::admin(files)));
+        tasks.spawn_loop("forwarder", |heartbeat| self.forwarder.run(heartbeat, stop.clone()));
+        tasks.spawn_loop("registration", |heartbeat| self.registrar.run(heartbeat, stop.clone()));
+        tasks.spawn_loop("resender", |heartbeat| self.resender.run(heartbeat, stop.clone()));
+        tasks.spawn_loop("clean-up", |heartbeat| purge_daily(self.inbox, heartbeat, stop.clone()));
+        if let Some(check) = self.health_check {
             tasks.spawn_loop("health check", |heartbeat| check.run(heartbeat, stop.clone()));
         }
-        if db.is_shared() {
-            let db = db.clone();
+        if self.db.is_shared() {
+            let db = self.db.clone();
             tasks.spawn_loop("database clock", |heartbeat| db.keep_time(heartbeat, stop.clone()));
         }
-        Ok(Running { tasks, db, amocrm, ledger })
+        Ok(Running { tasks, db: self.db, amocrm: self.amocrm, ledger: self.ledger })
     }
 }
 

@@ -99,16 +99,6 @@ pub(crate) enum Resolution {
     Absent,
 }
 
-/// At most `limit` deals that are not done, those that need a person first, then the oldest first.
-pub async fn unfinished(db: &Db, limit: u32) -> anyhow::Result<Vec<UnfinishedDeal>> {
-    table::unfinished(db, limit).await
-}
-
-/// How many deals are in which state.
-pub async fn counts(db: &Db) -> anyhow::Result<DealCounts> {
-    table::counts(db).await
-}
-
 /// Ends the leases of a service that is gone: the next one need not wait for them. What it was sending stays in doubt.
 /// Only for a service that is alone on its database; where replicas share it, their claims are alive.
 pub(crate) async fn forget_claims(db: &Db) -> anyhow::Result<()> {

@@ -22,7 +22,7 @@ impl Inbox {
 
     /// Inngest has accepted the events with these ids: they are removed, and their deals wait to be heard of.
     pub(super) async fn accepted(&self, ids: &[&str]) -> anyhow::Result<()> {
-        let now = self.db.clock().now();
+        let now = self.db.time();
         let mut transaction = self.db.begin().await?;
         let mut deals = BTreeSet::new();
         for id in ids {
@@ -39,7 +39,7 @@ impl Inbox {
 
     /// Inngest refuses this event for good: it is removed, and its deal needs a person.
     pub(super) async fn refused(&self, id: &str, reason: &str) -> anyhow::Result<()> {
-        let now = self.db.clock().now();
+        let now = self.db.time();
         let mut transaction = self.db.begin().await?;
         if let Some(key) = table::delete(&mut transaction, id).await? {
             deals::refused_by_inngest(&mut transaction, &key, reason, now).await?;
@@ -49,7 +49,7 @@ impl Inbox {
 
     /// Queues an event of each deal that is due, as far as it waits for nothing of `obstacles` that is away. Returns how many.
     pub(crate) async fn resend(&self, obstacles: &[(WaitsFor, Obstacle)]) -> anyhow::Result<usize> {
-        let now = self.db.clock().now();
+        let now = self.db.time();
         let mut resent = 0;
         let mut transaction = self.db.begin().await?;
         for key in deals::due(&mut transaction, obstacles, RESEND_BATCH, now).await? {
@@ -99,7 +99,7 @@ impl Inbox {
 
     /// Gives a deal to each event of a version of this service that knew no deals here.
     pub(crate) async fn adopt(&self) -> anyhow::Result<()> {
-        let now = self.db.clock().now();
+        let now = self.db.time();
         let mut transaction = self.db.begin().await?;
         for (id, lead_id, payload) in table::without_deal(&mut transaction).await? {
             let lead = u64::try_from(lead_id).context("a stored lead's id is out of range")?;

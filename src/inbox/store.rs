@@ -62,7 +62,7 @@ impl Inbox {
         leads: &[AmoCrmWebhook],
         problem: Option<&str>,
     ) -> anyhow::Result<Vec<String>> {
-        let now = self.db.clock().now();
+        let now = self.db.time();
         let fingerprint = match self.rules.dedupe {
             Dedupe::Lead => None,
             Dedupe::Event => Some(Unanswered::fingerprint(content.as_ref())),
@@ -93,7 +93,7 @@ impl Inbox {
         content: impl AsRef<[u8]> + Send + 'static,
         reason: &str,
     ) -> anyhow::Result<()> {
-        let now = self.db.clock().now();
+        let now = self.db.time();
         self.group.store(self.webhook(now, content, "unparsable", Some(reason), Vec::new())).await
     }
 

@@ -75,7 +75,7 @@ pub(super) async fn write_probe(transaction: &mut Transaction) -> sqlx::Result<(
 
 /// Claims the next events to send, oldest first, for [`CLAIM`].
 pub(super) async fn claim(db: &Db, limit: u32) -> anyhow::Result<Vec<ClaimedRow>> {
-    let now = db.clock().now();
+    let now = db.time();
     // The condition stands there twice: of two replicas that pick the same rows, the second waits for the first, and
     // then checks the rows as the first has left them.
     let claim = sqlx::query_as(

@@ -107,7 +107,7 @@ impl Intake {
         let (parts, body) = request.into_parts();
         // Before its body is read, so that untrusted clients cannot make the service hold one.
         if !self.secrets.is_empty() && !self.is_meant_by(&parts.uri) {
-            if let Some(times) = self.forged.count(self.inbox.db.clock().now()) {
+            if let Some(times) = self.forged.count(self.inbox.db.time()) {
                 tracing::warn!(times, "a webhook with a wrong or missing secret was refused");
             }
             return self.answer(Outcome::Unauthorized);
@@ -211,7 +211,7 @@ impl Intake {
                 self.keep(body, &reason).await
             }
             Reading::Leads { mut leads, problem } => {
-                let received_at = format!("{:.3}", self.inbox.db.clock().now());
+                let received_at = format!("{:.3}", self.inbox.db.time());
                 leads.iter_mut().for_each(|lead| lead.received_at = Some(received_at.clone()));
                 self.store(body, &leads, problem.as_deref()).await
             }

@@ -46,7 +46,7 @@ impl StoredLog {
     }
 
     async fn first(&self) -> anyhow::Result<Option<FeedWindow>> {
-        let begun = self.db.clock().now();
+        let begun = self.db.time();
         let cursor = table::cursor(&self.db, begun, begun.saturating_add(CLOCKS)?).await?;
         if let Some(window) = cursor.half_read {
             return Ok(Some(window));

@@ -21,7 +21,7 @@ impl Progress {
     pub(crate) async fn behind(&self) -> anyhow::Result<Option<SignedDuration>> {
         let Some(db) = &self.0 else { return Ok(None) };
         let read_to = table::read_to(db).await?;
-        Ok(read_to.map(|read_to| db.clock().now().duration_since(read_to)))
+        Ok(read_to.map(|read_to| db.time().duration_since(read_to)))
     }
 }
 

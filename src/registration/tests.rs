@@ -134,6 +134,14 @@ impl Service {
         started.elapsed()
     }
 
+    /// Inngest accepts an event every ten seconds.
+    async fn sends_for_an_hour(&self) {
+        for _ in 0..360 {
+            self.gate.sent();
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+    }
+
     fn registered(&self) -> bool {
         self.metrics.render().contains("\nprometei_flow_inngest_registered 1\n")
     }
@@ -266,10 +274,7 @@ async fn a_server_that_cannot_be_asked_gets_the_registration_now_and_then() {
     inngest.change(|script| script.functions_then = None);
     let service = Service::start(&inngest, declared());
     assert!(service.opened().await < Duration::from_secs(1));
-    for _ in 0..360 {
-        service.gate.sent();
-        tokio::time::sleep(Duration::from_secs(10)).await;
-    }
+    service.sends_for_an_hour().await;
     assert!((5..=7).contains(&inngest.registrations()), "{}", inngest.registrations());
     assert!(service.registered());
 }
@@ -280,10 +285,7 @@ async fn a_server_that_never_shows_what_it_took_is_not_pressed_and_gets_no_deal_
     inngest.change(|script| script.functions_then = None);
     let service = Service::start(&inngest, declared());
     assert!(service.opened().await < Duration::from_secs(1));
-    for _ in 0..360 {
-        service.gate.sent();
-        tokio::time::sleep(Duration::from_secs(10)).await;
-    }
+    service.sends_for_an_hour().await;
     assert!((5..=7).contains(&inngest.registrations()), "{}", inngest.registrations());
     assert_eq!(service.resends.load(Relaxed), 0);
     assert!(service.registered());

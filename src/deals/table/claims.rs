@@ -88,7 +88,7 @@ pub(in crate::deals) async fn claim(
     entry: &Entry,
     lease: Lease,
 ) -> anyhow::Result<Claimed> {
-    let now = db.clock().now();
+    let now = db.time();
     let claim = sqlx::query_as(
         "INSERT INTO deals (deal_key, lead_id, run_id, state, attempt, fence, claimed_until, look_after, \
                             created_at, updated_at, event_name, payload, due_at) \
@@ -141,7 +141,7 @@ pub(in crate::deals) async fn mark_sending(
     claim: &Claim,
     lease: Lease,
 ) -> anyhow::Result<bool> {
-    let now = db.clock().now();
+    let now = db.time();
     let sending = sqlx::query(
         "UPDATE deals SET state = 'sending', attempt = attempt + $6, claimed_until = $3, look_after = $4, \
          updated_at = $5 WHERE deal_key = $1 AND fence = $2 AND state <> 'done'",
@@ -165,7 +165,8 @@ pub(in crate::deals) async fn mark_done(
 ) -> anyhow::Result<bool> {
     let done = sqlx::query(
         "UPDATE deals SET state = 'done', erp_id = $2, reply = $3, claimed_until = NULL, look_after = NULL, \
-         failure = NULL, waits_for = NULL, due_at = NULL, ended = NULL, payload = NULL, updated_at = $4 WHERE deal_key = $1 AND state <> 'done'",
+         failure = NULL, waits_for = NULL, due_at = NULL, ended = NULL, payload = NULL, updated_at = $4 \
+         WHERE deal_key = $1 AND state <> 'done'",
     )
     .bind(key)
     .bind(erp_id)

@@ -18,7 +18,7 @@ pub(crate) use progress::{
     waited_for,
 };
 pub(super) use progress::{not_needed, note_failure};
-pub(super) use unfinished::{counts, unfinished};
+pub use unfinished::{counts, unfinished};
 
 /// How it is stored what a deal waits for.
 fn stored(waits_for: WaitsFor) -> &'static str {

@@ -6,10 +6,8 @@ use super::waits_for;
 use crate::db::{Db, only, timestamp};
 use crate::deals::review::{DealCounts, Progress, UnfinishedDeal};
 
-/// Where a deal is, in the order in which it counts: what is being sent is not to be touched, what has ended is over.
-const PROGRESS: &str = "CASE WHEN state = 'done' THEN 'done' \
-     WHEN claimed_until > $1 THEN 'sending' \
-     WHEN ended IS NOT NULL THEN ended \
+/// Where a deal that is not done is, in the order in which it counts: what is being sent is not to be touched.
+const PROGRESS: &str = "CASE WHEN claimed_until > $1 THEN 'sending' \
      WHEN state = 'sending' THEN 'in_doubt' \
      WHEN waits_for = 'person' THEN 'failed' \
      WHEN forwarded_at IS NOT NULL THEN 'forwarded' \
@@ -29,11 +27,8 @@ type Row = (
     i64,
 );
 
-/// The deals that are not done, those that need a person first, then the oldest first.
-pub(in crate::deals) async fn unfinished(
-    db: &Db,
-    limit: u32,
-) -> anyhow::Result<Vec<UnfinishedDeal>> {
+/// At most `limit` deals that are not done, those that need a person first, then the oldest first.
+pub async fn unfinished(db: &Db, limit: u32) -> anyhow::Result<Vec<UnfinishedDeal>> {
     let sql = format!(
         "SELECT deal_key, lead_id, run_id, event_id, {PROGRESS}, waits_for, failure, due_at, created_at, updated_at \
          FROM deals WHERE state <> 'done' AND ended IS NULL \
@@ -69,29 +64,17 @@ fn deal(
     })
 }
 
-/// How many deals are in which state.
-pub(in crate::deals) async fn counts(db: &Db) -> anyhow::Result<DealCounts> {
-    let sql = format!(
-        "SELECT COUNT(*), \
-             COALESCE(SUM(CASE progress WHEN 'done' THEN 1 ELSE 0 END), 0), \
-             COALESCE(SUM(CASE WHEN open = 1 AND failure IS NOT NULL THEN 1 ELSE 0 END), 0), \
-             COALESCE(SUM(CASE progress WHEN 'in_doubt' THEN 1 ELSE 0 END), 0), \
-             COALESCE(SUM(CASE WHEN open = 1 AND waits_for = 'person' THEN 1 ELSE 0 END), 0), \
-             COALESCE(SUM(open), 0), \
-             MIN(CASE open WHEN 1 THEN created_at END) \
-         FROM (SELECT {PROGRESS} AS progress, failure, waits_for, created_at, \
-                   CASE WHEN state <> 'done' AND ended IS NULL THEN 1 ELSE 0 END AS open FROM deals) AS all_deals"
+/// How many deals are in which state. Of what is done, which only grows, no more than the number is read.
+pub async fn counts(db: &Db) -> anyhow::Result<DealCounts> {
+    let query = sqlx::query_as(
+        "SELECT (SELECT COUNT(*) FROM deals WHERE state = 'done'), COUNT(*), \
+             COALESCE(SUM(CASE WHEN failure IS NOT NULL THEN 1 ELSE 0 END), 0), \
+             COALESCE(SUM(CASE WHEN state = 'sending' AND (claimed_until IS NULL OR claimed_until <= $1) THEN 1 ELSE 0 END), 0), \
+             COALESCE(SUM(CASE WHEN waits_for = 'person' THEN 1 ELSE 0 END), 0), MIN(created_at) \
+         FROM deals WHERE state <> 'done' AND ended IS NULL",
     );
-    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(db.now());
-    let (_, done, failed, in_doubt, needs_person, unfinished, oldest): (
-        i64,
-        i64,
-        i64,
-        i64,
-        i64,
-        i64,
-        Option<i64>,
-    ) = only(db.fetch(query).await?)?;
+    let rows: Vec<(i64, i64, i64, i64, i64, Option<i64>)> = db.fetch(query.bind(db.now())).await?;
+    let (done, unfinished, failed, in_doubt, needs_person, oldest) = only(rows)?;
     let oldest_unfinished = oldest.map(timestamp).transpose()?;
     Ok(DealCounts { done, failed, in_doubt, needs_person, unfinished, oldest_unfinished })
 }

@@ -25,7 +25,7 @@ const CHANGES: &[(&str, Change)] = &[
     ("store", |it| Box::pin(async { it.inbox.store(b"body", &[moved(2)], None).await.map(drop) })),
     ("store_unparsable", |it| Box::pin(it.inbox.store_unparsable(b"body", "garbage"))),
     ("purge_bodies", |it| {
-        Box::pin(async { table::purge_bodies(&it.db, it.db.clock().now()).await.map(drop) })
+        Box::pin(async { table::purge_bodies(&it.db, it.db.time()).await.map(drop) })
     }),
     ("claim", |it| Box::pin(async { table::claim(&it.db, 10).await.map(drop) })),
     ("forget_claims", |it| Box::pin(table::forget_claims(&it.db))),
