@@ -141,3 +141,11 @@ fn every_protection_is_where_the_list_of_mutations_says_and_has_its_test_and_a_l
         assert!(reliability.contains(&format!("| {name} | `{test}` |\n")), "{name}: no line");
     }
 }
+
+#[test]
+fn every_script_of_ci_begins_with_its_interpreter() {
+    for script in ["mutations", "postgres", "readme", "run"] {
+        let text = read(&Path::new(".ci").join(script));
+        assert!(text.starts_with("#!/usr/bin/env "), ".ci/{script}");
+    }
+}
