@@ -39,6 +39,8 @@ mod simulator;
 mod sizes;
 mod spans;
 mod steps;
+#[cfg(feature = "axum")]
+mod streaming;
 mod support;
 mod sync;
 mod testing;

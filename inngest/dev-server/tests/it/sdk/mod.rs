@@ -7,6 +7,7 @@ mod expressions;
 mod journal;
 mod programs;
 mod sizes;
+mod slow;
 mod starts;
 mod steps;
 mod waiting;
