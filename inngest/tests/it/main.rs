@@ -31,6 +31,7 @@ mod programs;
 mod races;
 mod repeated;
 mod replay;
+mod reruns;
 mod self_registration;
 #[cfg(feature = "axum")]
 mod served;

@@ -6,6 +6,7 @@
 mod expressions;
 mod journal;
 mod programs;
+mod reruns;
 mod sizes;
 mod slow;
 mod starts;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::expressions::TEXTS;
 use super::journal::Journal;
+use super::reruns::again;
 use super::sizes::large;
 use super::slow::slow;
 
@@ -316,6 +317,9 @@ async fn perform<F: Function>(
         }
         other => {
             if let Some(output) = large(step, other, ran).await? {
+                return Ok(output);
+            }
+            if let Some(output) = again(step, other, ran).await? {
                 return Ok(output);
             }
             match slow(step, other, ran).await? {
