@@ -32,8 +32,10 @@ impl EventData for Record {
 }
 
 /// In the order in which the function reaches them.
-const STEPS: [&str; 10] =
-    ["text", "record", "option", "choice", "any", "nap", "wait", "signal", "invoke", "fetch"];
+const STEPS: [&str; 11] = [
+    "text", "record", "option", "choice", "any", "nap", "wait", "signal", "invoke", "fetch",
+    "given",
+];
 
 struct Typed;
 
@@ -49,7 +51,7 @@ impl Function for Typed {
     async fn run(&self, cx: Context<'_, Self>) -> Result<Value> {
         let step = cx.step;
         let record = || Record { id: 1, tags: Vec::new(), note: None };
-        let (text, record, option, choice, any, (), wait, signal, invoke, fetch) = tokio::join!(
+        let (text, record, option, choice, any, (), wait, signal, invoke, fetch, given) = tokio::join!(
             step.run("text", async || Ok("a".to_owned())),
             step.run("record", async || Ok(record())),
             step.run("option", async || Ok(None::<i64>)),
@@ -60,6 +62,7 @@ impl Function for Typed {
             step.wait_for_signal::<Record>("signal", "s").timeout(Duration::from_secs(1)),
             step.invoke_id::<Record>("invoke", "other", &()),
             step.fetch("fetch", "http://localhost/"),
+            step.run_with("given", record(), async |record: Record| Ok(record)),
         );
         let wait = wait.map(|event| event.map(|event| event.data));
         let fetch = fetch.map(|response| response.status);
@@ -73,6 +76,7 @@ impl Function for Typed {
             told(signal),
             told(invoke),
             told(fetch),
+            told(given),
         ];
         Ok(json!(steps))
     }
@@ -118,6 +122,7 @@ fn check(memo: &BTreeMap<&str, &RawValue>, answer: &Answer) {
         misfit::<Option<i64>>(memo, "option"),
         misfit::<Choice>(memo, "choice"),
         misfit::<Record>(memo, "invoke"),
+        misfit::<Record>(memo, "given"),
     ];
     match answer.status.as_u16() {
         // Nothing that finished may be asked for again.
