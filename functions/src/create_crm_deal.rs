@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use inngest::{
     Checkpointing, Concurrency, Config, Context, Error, EventData, Failure, FailureContext,
     OnFailure, Result,
@@ -54,6 +56,7 @@ impl CreateDeal {
             name,
             amount: self.amount.clone(),
             entity_id: self.entity_id,
+            fields: BTreeMap::new(),
         })
     }
 }

@@ -111,12 +111,21 @@ pub(super) fn describe(deal: &Deal) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use functions::ports::{Deal, DealKey};
 
     use super::{Dedupe, Entry};
 
     fn deal(key: DealKey) -> Deal {
-        Deal { key, run_id: "R1".to_owned(), name: "A".to_owned(), amount: None, entity_id: None }
+        Deal {
+            key,
+            run_id: "R1".to_owned(),
+            name: "A".to_owned(),
+            amount: None,
+            entity_id: None,
+            fields: BTreeMap::new(),
+        }
     }
 
     fn lead(account_id: Option<u64>) -> Deal {

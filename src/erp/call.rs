@@ -30,6 +30,8 @@ impl<'a> Call<'a> {
         if let Some(amount) = deal.amount.clone().filter(|amount| amount.as_f64() != Some(0.0)) {
             items.push((settings.field_amount.clone(), Value::Number(amount)));
         }
+        let fields = deal.fields.iter();
+        items.extend(fields.map(|(field, text)| (field.clone(), Value::Text(stored_name(text)))));
         if let (Some(marker), DealKey::Lead { lead_id, .. }) =
             (&settings.field_external_id, &deal.key)
         {

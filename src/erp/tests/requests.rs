@@ -78,3 +78,19 @@ async fn a_deal_may_name_its_own_entity() {
     bench.insert(&Deal { entity_id: Some(71), ..run_deal() }).await;
     assert!(bench.last_body().contains(r#""action":"insert","entity_id":71,"#));
 }
+
+#[tokio::test]
+async fn other_fields_follow_name_and_amount() {
+    let names = ["1039", "1040", "1041", "1056", "1060"].map(|number| format!("field_{number}"));
+    let erp = FakeErpSettings { fields: names.into(), ..FakeErpSettings::default() };
+    let bench = Bench::of(erp).await.with(marked);
+    let fields = [
+        ("field_1060", "https://example.amocrm.ru/leads/detail/45721053"),
+        ("field_1056", "Иван\nПетров"),
+    ];
+    let fields = fields.map(|(field, text)| (field.to_owned(), text.to_owned())).into();
+    bench.insert(&Deal { fields, ..lead_deal(45721053) }).await;
+    assert!(bench.last_body().ends_with(
+        r#""field_1040":15000,"field_1056":"Иван Петров","field_1060":"https://example.amocrm.ru/leads/detail/45721053","field_1041":"45721053"}}"#
+    ));
+}
