@@ -7,6 +7,7 @@ use inngest::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
+use crate::amount;
 use crate::ports::{Deal, DealKey, Erp, FailedDeal, ResentEvent, WaitsFor};
 
 /// `crm/create-deal`: another program wants a deal in the ERP.
@@ -49,6 +50,12 @@ impl CreateDeal {
         };
         if self.entity_id == Some(0) {
             return Err(person(format!("entityId of deal `{name}` must be a positive integer")));
+        }
+        if self.amount.as_ref().is_some_and(|amount| !amount::is_exact(amount)) {
+            return Err(person(format!(
+                "amount of deal `{name}` is too large to be exact to the kopeck: send less than 70 trillion, or a whole \
+                 number without exponent"
+            )));
         }
         Ok(Deal {
             key: self.key(run_id),

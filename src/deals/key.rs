@@ -6,7 +6,7 @@ use functions::webhook::AmoCrmWebhook;
 use inngest::EventData as _;
 use serde_json::json;
 
-use crate::erp::stored_name;
+use crate::erp::stored_text;
 
 /// When two deals are the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +102,7 @@ fn options(deal: &DealKey, dedupe: Dedupe) -> String {
 /// The deal as a person would look for it.
 pub(super) fn describe(deal: &Deal) -> String {
     const LONGEST_NAME: usize = 80;
-    let name: String = stored_name(&deal.name).chars().take(LONGEST_NAME).collect();
+    let name: String = stored_text(&deal.name).chars().take(LONGEST_NAME).collect();
     match &deal.key {
         DealKey::Lead { lead_id, .. } => format!("deal \"{name}\" (amoCRM lead {lead_id})"),
         DealKey::Run(run) => format!("deal \"{name}\" (run {run})"),

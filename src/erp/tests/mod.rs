@@ -2,10 +2,10 @@
 
 mod connections;
 mod marker;
-mod names;
 mod probes;
 mod requests;
 mod response;
+mod texts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
