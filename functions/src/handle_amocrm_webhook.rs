@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use inngest::{
@@ -10,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::create_crm_deal::ERP_CALLS_AT_ONCE;
-use crate::ports::{AmoCrm, Created, Deal, DealKey, Erp, FailedDeal, Lead, ResentEvent, WaitsFor};
+use crate::ports::{
+    AmoCrm, Created, Deal, DealKey, Erp, FailedDeal, Lead, More, ResentEvent, WaitsFor,
+};
 use crate::webhook::{AmoCrmWebhook, LeadFilter, leads_in_event};
 
 /// `amocrm/webhook`: leads have moved in amoCRM. Comes in three shapes, see [`crate::webhook`].
@@ -116,7 +117,7 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
         cx: &Context<'_, Self>,
     ) -> Result<Outcome, StepError> {
         let key = key(webhook, delivery_id);
-        let Fetched { lead, skipped } = cx
+        let Fetched { lead, skipped, more } = cx
             .step
             .run("fetch-lead-data", async || {
                 let fetched = self.fetch(webhook, cx.run.attempt).await?;
@@ -130,13 +131,20 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
         if let Some(reason) = skipped {
             return Ok(Outcome::Skipped(SkippedLead { id: lead.id, reason }));
         }
+        let mut fields = more.fields;
+        if !more.related.is_empty() {
+            let related = cx
+                .step
+                .run("fetch-contact-data", async || Ok(self.amocrm.related(more.related).await?));
+            fields.extend(related.await?);
+        }
         let deal = Deal {
             key,
             run_id: cx.run.id.to_owned(),
             name: name_in_erp(&lead),
             amount: lead.price.clone(),
             entity_id: None,
-            fields: BTreeMap::new(),
+            fields,
         };
         let task = cx
             .step
@@ -156,9 +164,11 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
 
     async fn fetch(&self, webhook: &AmoCrmWebhook, attempt: u32) -> Result<Fetched> {
         let lead_id = webhook.lead_id;
-        if let Some(lead) = self.amocrm.lead(lead_id).await? {
+        if let Some(mut lead) = self.amocrm.lead(lead_id).await? {
             let skipped = self.why_skipped(webhook, &lead)?;
-            return Ok(Fetched { lead, skipped });
+            let more = std::mem::take(&mut lead.more);
+            let more = if skipped.is_some() { More::default() } else { more };
+            return Ok(Fetched { lead, skipped, more });
         }
         let absent = format!(
             "amoCRM shows no lead {lead_id}: it was deleted, or the token's user may not see it. Restore the lead or \
@@ -200,6 +210,8 @@ struct Fetched {
     lead: Lead,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     skipped: Option<String>,
+    #[serde(default, skip_serializing_if = "More::is_empty")]
+    more: More,
 }
 
 /// What became of a lead.

@@ -144,6 +144,7 @@ impl App {
             inngest.clone(),
             amocrm.clone(),
             ledger.clone(),
+            config.fields,
             filter.clone(),
             reconcile,
         )

@@ -77,6 +77,11 @@ fn event(deal: &Deal) -> ResentEvent {
                 deal_name: Some(deal.name.clone()),
                 amount: deal.amount.clone(),
                 entity_id: deal.entity_id,
+                fields: deal
+                    .fields
+                    .iter()
+                    .map(|(field, text)| (field.clone(), json!(text)))
+                    .collect(),
                 first_run_id: Some(first.clone()),
             });
             ResentEvent { name: CreateDeal::NAME, data }

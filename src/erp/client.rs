@@ -12,6 +12,7 @@ use super::lookup::{self, MarkerLookup};
 use super::response::{Insertion, Outcome, Response};
 use super::send_by::{SendBy, TimedBody};
 use super::settings::ErpSettings;
+use super::text::stored_text;
 use crate::clock::SharedClock;
 use crate::outbound::{self, Answer, CallError, Limits, Outbound, Redactor};
 
@@ -42,8 +43,11 @@ impl ErpClient {
     /// Sends the record of `deal`, once, whatever was sent before, and not later than `send_by`. After an error it was
     /// certainly not created.
     pub(crate) async fn insert(&self, deal: &Deal, send_by: SendBy) -> Result<Insertion, ErpError> {
-        match self.call(&Call::insert(&self.settings, deal), Some(send_by)).await {
-            Outcome::Done(reply) => Ok(Insertion::of(reply, &self.redactor)),
+        // What an answer quotes of them may be personal.
+        let texts: Vec<_> = deal.fields.values().map(|text| stored_text(text)).collect();
+        let redactor = self.redactor.and(texts.iter().map(String::as_str));
+        match self.call(&Call::insert(&self.settings, deal), Some(send_by), &redactor).await {
+            Outcome::Done(reply) => Ok(Insertion::of(reply, &redactor)),
             Outcome::Failed(error) => Err(error),
             Outcome::Unknown { reason, .. } => Ok(Insertion::Unknown { reason }),
         }
@@ -126,7 +130,7 @@ impl ErpClient {
     }
 
     async fn read(&self, call: &Call<'_>) -> Result<Value, ErpError> {
-        match self.call(call, None).await {
+        match self.call(call, None, &self.redactor).await {
             Outcome::Done(reply) => Ok(reply),
             Outcome::Failed(error) => Err(error),
             // It only reads: whatever happened, asking again is safe.
@@ -136,7 +140,7 @@ impl ErpClient {
         }
     }
 
-    async fn call(&self, call: &Call<'_>, send_by: Option<SendBy>) -> Outcome {
+    async fn call(&self, call: &Call<'_>, send_by: Option<SendBy>, redactor: &Redactor) -> Outcome {
         let (content_type, body) = match call.encode() {
             Ok(encoded) => encoded,
             Err(error) => {
@@ -147,7 +151,7 @@ impl ErpClient {
         let answer = match self.send(content_type, body, send_by).await {
             Ok(answer) => answer,
             Err(error) => {
-                let (reason, retry_after) = (self.redactor.clean(&error.to_string()), None);
+                let (reason, retry_after) = (redactor.clean(&error.to_string()), None);
                 return match error {
                     CallError::NotSent(_) => {
                         Outcome::Failed(ErpError::Unavailable { reason, retry_after })
@@ -163,7 +167,7 @@ impl ErpClient {
             complete: answer.complete,
             sent_as: self.settings.body,
         };
-        response.outcome(&self.redactor)
+        response.outcome(redactor)
     }
 
     async fn send(

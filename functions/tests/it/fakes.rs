@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use functions::ports::{
-    AmoCrm, Authorization, Created, Deal, DealKey, Erp, Error, FailedDeal, Lead, Result, WaitsFor,
+    AmoCrm, Authorization, Created, Deal, DealKey, Erp, Error, FailedDeal, Lead, More, Related,
+    Result, WaitsFor,
 };
 use inngest::Clock;
 use serde_json::{Number, json};
@@ -64,6 +65,10 @@ impl Erp for FakeErp {
 #[derive(Clone, Default)]
 pub(crate) struct FakeAmoCrm {
     pub(crate) leads: BTreeMap<u64, Lead>,
+    /// What its contacts and companies have.
+    pub(crate) related: BTreeMap<String, String>,
+    /// Those that were read.
+    pub(crate) asked: Arc<Mutex<Vec<Related>>>,
     /// After so many reads the leads are there.
     pub(crate) lag: u32,
     pub(crate) reads: Arc<Mutex<Vec<u64>>>,
@@ -73,7 +78,10 @@ impl FakeAmoCrm {
     pub(crate) fn with(leads: &[(u64, &str, u64)]) -> Self {
         let lead = |&(id, name, price): &(u64, &str, u64)| {
             let price = Some(Number::from(price));
-            (id, Lead { id, name: Some(name.to_owned()), price, stage: None })
+            (
+                id,
+                Lead { id, name: Some(name.to_owned()), price, stage: None, more: More::default() },
+            )
         };
         Self { leads: leads.iter().map(lead).collect(), ..Self::default() }
     }
@@ -95,5 +103,10 @@ impl AmoCrm for FakeAmoCrm {
         reads.push(lead_id);
         let visible = reads.len() > usize::try_from(self.lag).unwrap();
         Ok(self.leads.get(&lead_id).filter(|_| visible).cloned())
+    }
+
+    async fn related(&self, related: Related) -> Result<BTreeMap<String, String>> {
+        self.asked.lock().unwrap().push(related);
+        Ok(self.related.clone())
     }
 }

@@ -139,7 +139,8 @@ fn insert(state: &mut State, items: &Map<String, Value>) -> Result<Value, ApiErr
         return Err(ApiError::of("items is ampty"));
     }
     let settings = &state.settings;
-    if let Some(unknown) = items.keys().find(|field| !settings.fields.contains(field)) {
+    let known = |field: &String| field == "created_by" || settings.fields.contains(field);
+    if let Some(unknown) = items.keys().find(|field| !known(field)) {
         let entity_id = settings.entity_id;
         return Err(ApiError::of(format!("{unknown} not exist in entity {entity_id}")));
     }
