@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use crate::deals::Source;
+
 /// How long a replica may take to send what it has claimed. No other replica gets the rows in that time. Then the claim
 /// has expired, because the replica has crashed, and they are due again.
 pub const CLAIM: Duration = Duration::from_secs(45);
@@ -26,6 +28,7 @@ pub(super) struct Lead {
     pub(super) lead_id: i64,
     pub(super) names_stage: bool,
     pub(super) payload: String,
+    pub(super) source: Source,
 }
 
 /// An event that was claimed, to be sent.

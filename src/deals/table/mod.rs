@@ -15,7 +15,7 @@ pub(super) use claims::{
 pub(crate) use decisions::{dismiss, resolve, retry};
 pub(crate) use progress::{
     due, forwarded, forwarded_in_vain, is_accounted_for, queue, refused_by_inngest, reported,
-    waited_for,
+    waited_for, webhook_came,
 };
 pub(super) use progress::{not_needed, note_failure};
 pub use unfinished::{counts, unfinished};
