@@ -58,7 +58,7 @@ async fn a_file_that_another_program_is_about_to_prepare_is_opened_after_it() {
     other.execute("BEGIN IMMEDIATE").await.unwrap();
     let mut opening = pin!(Db::open(&url, clock()));
     let waits = timeout(Duration::from_millis(300), &mut opening).await;
-    assert!(waits.is_err(), "{:#?}", waits.map(|opened| opened.err()));
+    assert!(waits.is_err(), "{:#?}", waits.map(Result::err));
     other.execute("COMMIT").await.unwrap();
     other.close().await.unwrap();
     opening.await.unwrap();
