@@ -79,6 +79,13 @@ fn next(deal: &UnfinishedDeal, held: Option<&HeldRow>, now: Timestamp) -> String
     let due = deal.due_at.filter(|due| *due > now);
     match deal.waits_for {
         Some(WaitsFor::Person) => return needs_you(deal),
+        // A run has just met it, and has attempts left, as far as is known.
+        Some(waits_for) if deal.progress == Progress::Forwarded => {
+            let waits_for = name(waits_for);
+            return format!(
+                "waits for {waits_for}: its run tries again within minutes; after that it goes on by itself once that is there"
+            );
+        }
         Some(waits_for) => {
             let when = due.map(|due| format!(", next try {due:.0}"));
             let when =
@@ -131,5 +138,46 @@ fn options(deal: &UnfinishedDeal) -> String {
         (Some(lead), Some((_, event))) => format!("--lead {lead} --event {event}"),
         (Some(lead), None) => format!("--lead {lead}"),
         (None, _) => format!("--run {}", deal.key.trim_start_matches("run:")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use functions::ports::WaitsFor;
+    use jiff::Timestamp;
+
+    use super::next;
+    use crate::deals::{Progress, UnfinishedDeal};
+
+    #[test]
+    fn what_happens_next_is_what_the_service_will_do() {
+        let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        let due = now + std::time::Duration::from_secs(60 * 15);
+        let says = |progress, waits_for, due_at| {
+            let deal = UnfinishedDeal {
+                key: "lead:7".to_owned(),
+                lead_id: Some(7),
+                run_id: None,
+                event_id: None,
+                progress,
+                waits_for,
+                reason: None,
+                due_at,
+                created_at: now,
+                updated_at: now,
+            };
+            next(&deal, None, now)
+        };
+        let erp = Some(WaitsFor::Erp);
+        let run = says(Progress::Forwarded, erp, Some(due));
+        assert!(run.starts_with("waits for the ERP: its run tries again"), "{run}");
+        let failed = says(Progress::Failed, erp, Some(due));
+        assert_eq!(failed, "waits for the ERP, next try 2026-11-22T10:15:00Z");
+        let over = says(Progress::Failed, erp, Some(now));
+        assert_eq!(over, "waits for the ERP, and goes on by itself once that is there");
+        let silent = says(Progress::Forwarded, None, Some(due));
+        assert!(silent.contains("sent again 2026-11-22T10:15:00Z if nothing"), "{silent}");
+        let doubt = says(Progress::InDoubt, Some(WaitsFor::Person), None);
+        assert!(doubt.contains("deals resolve --lead 7 --erp-id"), "{doubt}");
     }
 }
