@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use inngest::{
@@ -135,6 +136,7 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
             name: name_in_erp(&lead),
             amount: lead.price.clone(),
             entity_id: None,
+            fields: BTreeMap::new(),
         };
         let task = cx
             .step

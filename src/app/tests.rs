@@ -1,5 +1,6 @@
 //! The end of the service, while the others take their time.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
@@ -128,7 +129,14 @@ async fn leave_after_one<T>(asked: &Semaphore, caller: JoinHandle<T>) {
 fn deal() -> Deal {
     let delivery_id = "01EVENT".to_owned();
     let key = DealKey::Lead { account_id: None, lead_id: 7, delivery_id };
-    Deal { key, run_id: "R1".to_owned(), name: "A".to_owned(), amount: None, entity_id: None }
+    Deal {
+        key,
+        run_id: "R1".to_owned(),
+        name: "A".to_owned(),
+        amount: None,
+        entity_id: None,
+        fields: BTreeMap::new(),
+    }
 }
 
 async fn free_port() -> TcpListener {

@@ -6,7 +6,7 @@ use functions::webhook::AmoCrmWebhook;
 use inngest::EventData as _;
 use serde_json::json;
 
-use crate::erp::stored_name;
+use crate::erp::stored_text;
 
 /// When two deals are the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +102,7 @@ fn options(deal: &DealKey, dedupe: Dedupe) -> String {
 /// The deal as a person would look for it.
 pub(super) fn describe(deal: &Deal) -> String {
     const LONGEST_NAME: usize = 80;
-    let name: String = stored_name(&deal.name).chars().take(LONGEST_NAME).collect();
+    let name: String = stored_text(&deal.name).chars().take(LONGEST_NAME).collect();
     match &deal.key {
         DealKey::Lead { lead_id, .. } => format!("deal \"{name}\" (amoCRM lead {lead_id})"),
         DealKey::Run(run) => format!("deal \"{name}\" (run {run})"),
@@ -111,12 +111,21 @@ pub(super) fn describe(deal: &Deal) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use functions::ports::{Deal, DealKey};
 
     use super::{Dedupe, Entry};
 
     fn deal(key: DealKey) -> Deal {
-        Deal { key, run_id: "R1".to_owned(), name: "A".to_owned(), amount: None, entity_id: None }
+        Deal {
+            key,
+            run_id: "R1".to_owned(),
+            name: "A".to_owned(),
+            amount: None,
+            entity_id: None,
+            fields: BTreeMap::new(),
+        }
     }
 
     fn lead(account_id: Option<u64>) -> Deal {

@@ -1,11 +1,13 @@
 //! What a request to the ERP looks like on the wire.
 
+use functions::amount;
 use functions::ports::{Deal, DealKey};
 use secrecy::ExposeSecret as _;
 use serde::{Serialize, Serializer};
 use serde_json::Number;
 
 use super::settings::{Body, ErpSettings};
+use super::text::stored_text;
 
 /// One call: an action with its parameters, in the order in which they are sent.
 pub(super) struct Call<'a> {
@@ -22,13 +24,33 @@ enum Value {
     Fields(Vec<(String, Value)>),
 }
 
+impl Value {
+    /// PHP keeps so many digits of a number in JSON when it makes a text of it. Of a text it keeps all.
+    const DIGITS_OF_PHP: usize = 14;
+
+    /// An amount, unless it is zero.
+    fn amount(amount: &Number) -> Option<Self> {
+        let decimal = amount::decimal(amount);
+        let as_number = decimal.parse::<Number>().ok().filter(|number| {
+            amount::significant(&decimal) <= Self::DIGITS_OF_PHP && number.to_string() == decimal
+        });
+        (decimal != "0").then(|| as_number.map_or(Self::Text(decimal), Self::Number))
+    }
+}
+
 impl<'a> Call<'a> {
     /// Creates the record of `deal`.
     pub(super) fn insert(settings: &'a ErpSettings, deal: &Deal) -> Self {
         let mut items =
-            vec![(settings.field_deal_name.clone(), Value::Text(stored_name(&deal.name)))];
-        if let Some(amount) = deal.amount.clone().filter(|amount| amount.as_f64() != Some(0.0)) {
-            items.push((settings.field_amount.clone(), Value::Number(amount)));
+            vec![(settings.field_deal_name.clone(), Value::Text(stored_text(&deal.name)))];
+        if let Some(amount) = deal.amount.as_ref().and_then(Value::amount) {
+            items.push((settings.field_amount.clone(), amount));
+        }
+        for (field, text) in &deal.fields {
+            let text = stored_text(text);
+            if !text.is_empty() {
+                items.push((field.clone(), Value::Text(text)));
+            }
         }
         if let (Some(marker), DealKey::Lead { lead_id, .. }) =
             (&settings.field_external_id, &deal.key)
@@ -117,31 +139,6 @@ fn append(form: &mut form_urlencoded::Serializer<'_, String>, name: &str, value:
                 append(form, &format!("{name}[{field}]"), value);
             }
         }
-    }
-}
-
-/// `name` as the ERP stores it: one line, no control characters, of limited length. The same name always gives the same
-/// text. That it is one line also keeps it from looking like an answer of the ERP (`response`).
-pub(crate) fn stored_name(name: &str) -> String {
-    /// In characters: what the ERP's field takes.
-    const LONGEST: usize = 255;
-    let mut line = String::with_capacity(name.len());
-    let mut broken = false;
-    for character in name.chars() {
-        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
-            broken = true;
-            continue;
-        }
-        if std::mem::take(&mut broken) && !line.ends_with(' ') {
-            line.push(' ');
-        }
-        line.push(character);
-    }
-    let capped: String = line.trim().chars().take(LONGEST).collect();
-    match capped.trim_end() {
-        // The ERP would store SQL's NULL, or the time of day.
-        name @ ("null" | "now()") => format!("\"{name}\""),
-        name => name.to_owned(),
     }
 }
 

@@ -13,8 +13,8 @@ mod send_by;
 mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
+mod text;
 
-pub(crate) use call::stored_name;
 pub use client::ErpClient;
 pub(crate) use error::ErpError;
 pub(crate) use lookup::MarkerLookup;
@@ -22,3 +22,4 @@ pub(crate) use response::{Insertion, reply_with_id};
 pub(crate) use send_by::SendBy;
 pub(crate) use settings::TIMEOUT;
 pub use settings::{Body, ErpSettings};
+pub(crate) use text::stored_text;

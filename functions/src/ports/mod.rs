@@ -5,6 +5,7 @@
 mod error;
 mod reconcile;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
 use jiff::Timestamp;
@@ -50,6 +51,8 @@ pub struct Deal {
     pub amount: Option<Number>,
     /// The ERP entity; the configured one when absent.
     pub entity_id: Option<u64>,
+    /// What else the record holds, besides name and amount: the text by the ERP's name of the field, `field_1060`.
+    pub fields: BTreeMap<String, String>,
 }
 
 /// Two creations with the same key are the same deal.

@@ -9,7 +9,7 @@
 //! Nothing that we sent may decide what an answer means, and an answer may quote all of it: an error page shows the query,
 //! a warning shows a value, and a lead's name may be typed by anyone into a form. So a reply of the API counts only
 //! as a whole, and the text of a page only at its very beginning, before anything that varies. PHP's own notices may come
-//! first: each ends with a line break, and no value that we send has one (`stored_name`), so none can begin a line.
+//! first: each ends with a line break, and no value that we send has one (`stored_text`), so none can begin a line.
 
 mod failure;
 

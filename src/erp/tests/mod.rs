@@ -2,11 +2,12 @@
 
 mod connections;
 mod marker;
-mod names;
 mod probes;
 mod requests;
 mod response;
+mod texts;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -115,6 +116,7 @@ pub(crate) fn run_deal() -> Deal {
         name: "Поставка окон".to_owned(),
         amount: Some(15_000.into()),
         entity_id: None,
+        fields: BTreeMap::new(),
     }
 }
 
