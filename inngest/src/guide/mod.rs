@@ -6,6 +6,9 @@ pub mod determinism {}
 #[doc = include_str!("errors.md")]
 pub mod errors {}
 
+#[doc = include_str!("observability.md")]
+pub mod observability {}
+
 #[cfg(feature = "testing")]
 #[doc = include_str!("testing.md")]
 pub mod testing {}

@@ -36,10 +36,13 @@ mod served;
 mod signatures;
 mod simulator;
 mod sizes;
+mod spans;
 mod steps;
 mod support;
 mod sync;
 mod testing;
+#[cfg(feature = "otel")]
+mod traces;
 mod triggers;
 mod untrusted;
 mod waits;
