@@ -24,8 +24,8 @@ pub(crate) use report::{Due, Obstacle, Report, Source};
 pub use review::{DealCounts, Progress, UnfinishedDeal};
 pub(crate) use review::{Resolution, Which, forget_claims};
 pub use schedule::Schedule;
-pub use table::{counts, unfinished};
 pub(crate) use table::{
-    dismiss, due, forwarded, forwarded_in_vain, is_accounted_for, queue, refused_by_inngest,
-    reported, resolve, retry, waited_for, webhook_came,
+    KnownDeal, dismiss, due, find, forwarded, forwarded_in_vain, is_accounted_for, queue,
+    refused_by_inngest, reported, resolve, retry, waited_for, webhook_came,
 };
+pub use table::{counts, unfinished};

@@ -4,6 +4,7 @@
 mod claims;
 mod decisions;
 mod progress;
+mod story;
 mod unfinished;
 
 use anyhow::{Context as _, bail};
@@ -18,6 +19,7 @@ pub(crate) use progress::{
     waited_for, webhook_came,
 };
 pub(super) use progress::{not_needed, note_failure};
+pub(crate) use story::{KnownDeal, find};
 pub use unfinished::{counts, unfinished};
 
 /// How it is stored what a deal waits for.
