@@ -20,12 +20,12 @@ pub use key::Dedupe;
 pub(crate) use key::key_of_lead;
 pub use ledger::Ledger;
 pub use report::Rules;
-pub(crate) use report::{Due, Obstacle, Report};
+pub(crate) use report::{Due, Obstacle, Report, Source};
 pub use review::{DealCounts, Progress, UnfinishedDeal};
 pub(crate) use review::{Resolution, Which, forget_claims};
 pub use schedule::Schedule;
-pub use table::{counts, unfinished};
 pub(crate) use table::{
-    dismiss, due, forwarded, forwarded_in_vain, is_accounted_for, queue, refused_by_inngest,
-    reported, resolve, retry, waited_for,
+    KnownDeal, dismiss, due, find, forwarded, forwarded_in_vain, is_accounted_for, queue,
+    refused_by_inngest, reported, resolve, retry, waited_for, webhook_came,
 };
+pub use table::{counts, unfinished};

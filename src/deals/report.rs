@@ -1,5 +1,7 @@
 //! A deal on its way to Inngest: reported, sent, due again.
 
+use jiff::Timestamp;
+
 use super::key::Dedupe;
 use super::schedule::Schedule;
 
@@ -26,6 +28,16 @@ pub(crate) struct Report<'a> {
     pub(crate) payload: &'a str,
     /// Whether it says which stage the lead has entered. Without it the lead is read to see whether it makes a deal.
     pub(crate) names_stage: bool,
+    pub(crate) source: Source,
+}
+
+/// How a deal came to be known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A webhook.
+    Webhook,
+    /// Reconciliation, of what happened then. The webhook may still come.
+    Feed(Timestamp),
 }
 
 /// Whether what deals wait for is still away.

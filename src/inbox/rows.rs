@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use crate::deals::Source;
+
 /// How long a replica may take to send what it has claimed. No other replica gets the rows in that time. Then the claim
 /// has expired, because the replica has crashed, and they are due again.
 pub const CLAIM: Duration = Duration::from_secs(45);
@@ -26,6 +28,7 @@ pub(super) struct Lead {
     pub(super) lead_id: i64,
     pub(super) names_stage: bool,
     pub(super) payload: String,
+    pub(super) source: Source,
 }
 
 /// An event that was claimed, to be sent.
@@ -64,4 +67,6 @@ pub struct InboxCounts {
     pub unparsable: i64,
     /// When the oldest of the waiting came in.
     pub oldest_waiting: Option<Timestamp>,
+    /// When the newest webhook came in, of those whose bodies are still kept.
+    pub newest_body: Option<Timestamp>,
 }

@@ -18,7 +18,7 @@ use super::repeat::Unanswered;
 use super::rows::{InboxCounts, Lead, Webhook};
 use super::table;
 use crate::db::Db;
-use crate::deals::{self, Dedupe, Report, Rules, key_of_lead};
+use crate::deals::{self, Dedupe, Report, Rules, Source, key_of_lead};
 
 /// The most webhooks in one transaction, which bounds how long it holds the write lock.
 const LARGEST_GROUP: usize = 128;
@@ -47,7 +47,8 @@ pub struct Inbox {
 impl Inbox {
     /// The inbox in `db`. Webhooks are stored by a task, which ends with the last clone.
     pub fn new(db: Db, rules: Rules) -> Self {
-        let (group, unanswered) = (Group::start(db.clone()), Unanswered::new(db.clock()));
+        let group = Group::start(db.clone(), rules.dedupe);
+        let unanswered = Unanswered::new(db.clock());
         Self { db, rules, unanswered, group, wake: Arc::default() }
     }
 
@@ -62,6 +63,27 @@ impl Inbox {
         leads: &[AmoCrmWebhook],
         problem: Option<&str>,
     ) -> anyhow::Result<Vec<String>> {
+        let leads = leads.iter().map(|lead| self.row(lead, Source::Webhook));
+        self.keep(content, leads.collect::<Result<_, _>>()?, problem).await
+    }
+
+    /// Stores leads that reconciliation has found in amoCRM's feed, each with the time at which it was moved, as a webhook
+    /// is stored that reports them.
+    pub(crate) async fn store_found(
+        &self,
+        content: Vec<u8>,
+        leads: &[(AmoCrmWebhook, Timestamp)],
+    ) -> anyhow::Result<()> {
+        let leads = leads.iter().map(|(lead, at)| self.row(lead, Source::Feed(*at)));
+        self.keep(content, leads.collect::<Result<_, _>>()?, None).await.map(drop)
+    }
+
+    async fn keep(
+        &self,
+        content: impl AsRef<[u8]> + Send + 'static,
+        leads: Vec<Lead>,
+        problem: Option<&str>,
+    ) -> anyhow::Result<Vec<String>> {
         let now = self.db.time();
         let fingerprint = match self.rules.dedupe {
             Dedupe::Lead => None,
@@ -73,7 +95,6 @@ impl Inbox {
             tracing::info!(ids = ?earlier.ids, "a webhook that was stored late came again");
             return Ok(earlier.ids);
         }
-        let leads: Vec<_> = leads.iter().map(|lead| self.row(lead)).collect::<Result<_, _>>()?;
         let ids: Vec<_> = leads.iter().map(|lead| lead.id.clone()).collect();
         let state = if problem.is_some() { "partly" } else { "read" };
         let webhook = self.webhook(now, content, state, problem, leads);
@@ -115,7 +136,7 @@ impl Inbox {
         table::counts(&self.db).await
     }
 
-    fn row(&self, lead: &AmoCrmWebhook) -> anyhow::Result<Lead> {
+    fn row(&self, lead: &AmoCrmWebhook, source: Source) -> anyhow::Result<Lead> {
         let id = self.db.next_id();
         let payload = match self.rules.dedupe {
             Dedupe::Lead => serde_json::to_string(lead)?,
@@ -128,7 +149,7 @@ impl Inbox {
         let deal_key = key_of_lead(lead.lead_id, &id, self.rules.dedupe);
         let lead_id = i64::try_from(lead.lead_id).context("the lead's id is out of range")?;
         let names_stage = lead.status_id.is_some();
-        Ok(Lead { id, deal_key, lead_id, names_stage, payload })
+        Ok(Lead { id, deal_key, lead_id, names_stage, payload, source })
     }
 
     fn webhook(
@@ -170,14 +191,14 @@ struct Group {
 
 impl Group {
     /// Begins to store in a task that ends with the last clone.
-    fn start(db: Db) -> Self {
+    fn start(db: Db, dedupe: Dedupe) -> Self {
         let (sender, mut queue) = mpsc::channel(QUEUE);
         let committed: Arc<Mutex<Option<Instant>>> = Arc::default();
         let note = Arc::clone(&committed);
         tokio::spawn(async move {
             let mut group = Vec::new();
             while queue.recv_many(&mut group, LARGEST_GROUP).await > 0 {
-                let stored = store(&db, &group).await;
+                let stored = store(&db, dedupe, &group).await;
                 match &stored {
                     // Committing nothing proves nothing.
                     Ok(0) => {}
@@ -218,7 +239,7 @@ impl Group {
 }
 
 /// Commits the webhooks whose senders still wait, and returns how many these were.
-async fn store(db: &Db, group: &[Entry]) -> anyhow::Result<usize> {
+async fn store(db: &Db, dedupe: Dedupe, group: &[Entry]) -> anyhow::Result<usize> {
     // Past it, the senders have given up.
     let mut transaction = db.begin_within(STORE_LIMIT).await?;
     let (mut entries, mut probe) = (0, false);
@@ -230,16 +251,27 @@ async fn store(db: &Db, group: &[Entry]) -> anyhow::Result<usize> {
             probe = true;
             continue;
         };
-        table::insert(&mut transaction, webhook).await?;
+        table::insert_body(&mut transaction, webhook).await?;
         for lead in &webhook.leads {
-            reported.insert(lead.deal_key.as_str(), (lead, webhook.received_at));
+            let is_new = match (dedupe, lead.source) {
+                (Dedupe::Event, Source::Webhook) => {
+                    let now = webhook.received_at;
+                    !deals::webhook_came(&mut transaction, lead.lead_id, now).await?
+                }
+                (Dedupe::Event, Source::Feed(_)) | (Dedupe::Lead, _) => true,
+            };
+            if is_new {
+                table::insert_event(&mut transaction, webhook, lead).await?;
+                reported.insert(lead.deal_key.as_str(), (lead, webhook.received_at));
+            }
         }
     }
     // In the order of their keys, so that two replicas never wait for each other.
     for (key, (lead, received_at)) in reported {
         let (lead_id, event_name) = (Some(lead.lead_id), AmoCrmWebhook::EVENT_NAME);
         let (payload, names_stage) = (lead.payload.as_str(), lead.names_stage);
-        let report = Report { key, lead_id, event_name, payload, names_stage };
+        let source = lead.source;
+        let report = Report { key, lead_id, event_name, payload, names_stage, source };
         deals::reported(&mut transaction, &report, &lead.id, received_at).await?;
     }
     if probe {

@@ -1,5 +1,4 @@
 mod dismiss;
-mod item;
 mod list;
 mod resolve;
 mod retry;

@@ -4,6 +4,7 @@
 mod claims;
 mod decisions;
 mod progress;
+mod story;
 mod unfinished;
 
 use anyhow::{Context as _, bail};
@@ -15,9 +16,10 @@ pub(super) use claims::{
 pub(crate) use decisions::{dismiss, resolve, retry};
 pub(crate) use progress::{
     due, forwarded, forwarded_in_vain, is_accounted_for, queue, refused_by_inngest, reported,
-    waited_for,
+    waited_for, webhook_came,
 };
 pub(super) use progress::{not_needed, note_failure};
+pub(crate) use story::{KnownDeal, find};
 pub use unfinished::{counts, unfinished};
 
 /// How it is stored what a deal waits for.

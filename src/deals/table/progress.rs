@@ -6,11 +6,15 @@ use jiff::Timestamp;
 use super::{signed, stored};
 use crate::db::{Db, Transaction, only};
 use crate::deals::key::Dedupe;
-use crate::deals::report::{Due, Obstacle, Report};
+use crate::deals::report::{Due, Obstacle, Report, Source};
 use crate::deals::schedule::Schedule;
 
 /// The wait of a deal that was sent again so many times, as SQL over the six waits of a [`Schedule`], bound from `$1` on.
 const WAIT: &str = "CASE sends WHEN 0 THEN $1 WHEN 1 THEN $2 WHEN 2 THEN $3 WHEN 3 THEN $4 WHEN 4 THEN $5 ELSE $6 END";
+
+/// How long after reconciliation has found a lead its webhook may still come, in milliseconds: amoCRM repeats one for 95
+/// minutes, and is hours late itself at times.
+const WEBHOOK_MAY_COME: i64 = 12 * 60 * 60 * 1000;
 
 /// A deal was reported, and the event `event_id` is on its way. A deal that has its record keeps it.
 pub(crate) async fn reported(
@@ -23,8 +27,8 @@ pub(crate) async fn reported(
     // report that names a stage: one that names none must not end the deal when the lead has moved on since.
     let reported = sqlx::query(
         "INSERT INTO deals (deal_key, lead_id, run_id, state, event_name, payload, names_stage, event_id, reported_at, \
-                            created_at, updated_at) \
-         VALUES ($1, $2, '', 'open', $3, $4, $7, $5, $6, $6, $6) \
+                            webhook_missing, created_at, updated_at) \
+         VALUES ($1, $2, '', 'open', $3, $4, $7, $5, COALESCE($8, $6), CASE WHEN $8 IS NULL THEN 0 ELSE 1 END, $6, $6) \
          ON CONFLICT (deal_key) DO UPDATE SET event_name = excluded.event_name, \
              payload = CASE WHEN deals.ended IS NULL AND deals.names_stage > excluded.names_stage \
                  THEN COALESCE(deals.payload, excluded.payload) ELSE excluded.payload END, \
@@ -40,8 +44,29 @@ pub(crate) async fn reported(
     .bind(report.payload)
     .bind(event_id)
     .bind(now.as_millisecond())
-    .bind(i64::from(report.names_stage));
+    .bind(i64::from(report.names_stage))
+    .bind(match report.source {
+        Source::Webhook => None,
+        // When it happened, and not when it was found: what has happened since is news.
+        Source::Feed(at) => Some(at.as_millisecond()),
+    });
     transaction.execute(reported).await.map(drop)
+}
+
+/// The webhook of a lead has come. True where reconciliation has reported the lead in its place, so that it tells of no other
+/// deal. Each such report stands for one webhook: where this one tells of a later move, reconciliation finds that one, because
+/// no report of it is known.
+pub(crate) async fn webhook_came(
+    transaction: &mut Transaction,
+    lead_id: i64,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    let came = sqlx::query(
+        "UPDATE deals SET webhook_missing = 0 WHERE webhook_missing = 1 AND deal_key = (SELECT MIN(deal_key) FROM deals \
+         WHERE lead_id = $1 AND webhook_missing = 1 AND ended IS NULL AND created_at > $2)",
+    );
+    let since = now.as_millisecond().saturating_sub(WEBHOOK_MAY_COME);
+    Ok(transaction.execute(came.bind(lead_id).bind(since)).await? > 0)
 }
 
 /// Inngest has accepted the event `event_id` of this deal: unless something is heard of it, it is sent again later. Nothing
