@@ -1,5 +1,7 @@
 //! More fields than name and amount: what is understood, and what a person is told when it is not.
 
+use std::path::Path;
+
 use prometei_flow::amocrm::{Detail, Source};
 use prometei_flow::config::{Config, EnvMap};
 
@@ -110,4 +112,25 @@ fn users_are_for_the_responsible_one() {
     );
     let config = Config::load(&configured(&[("CRM_USERS", "504141:12")])).unwrap();
     assert_eq!(config.warnings, ["CRM_USERS: is not used: CRM_FIELDS has no `responsible`"]);
+}
+
+/// The lines that set `variable` in a text, as an example or not.
+fn examples<'a>(text: &'a str, variable: &str) -> Vec<&'a str> {
+    let lines = text.lines().map(|line| line.trim_start_matches(['#', ' ']));
+    lines.filter_map(|line| line.strip_prefix(variable)?.strip_prefix('=')).collect()
+}
+
+#[test]
+fn every_example_can_be_copied() {
+    for file in [".env.example", "README.md", "README.ru.md", "docs/operations.md"] {
+        let text =
+            std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        let names = ["CRM_FIELDS", "CRM_USERS", "CRM_CREATED_BY"];
+        let variables = names.map(|name| match examples(&text, name)[..] {
+            [example] => (name, example),
+            ref examples => panic!("{file}: {name}: {examples:?}"),
+        });
+        let config = Config::load(&configured(&variables));
+        assert!(config.is_ok_and(|config| config.fields.len() >= 5), "{file}");
+    }
 }
