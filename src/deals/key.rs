@@ -119,6 +119,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use functions::ports::{Deal, DealKey};
+    use serde_json::json;
 
     use super::{Dedupe, Entry};
 
@@ -149,6 +150,15 @@ mod tests {
         assert_eq!(entry.deal.key, DealKey::Run("R1".to_owned()), "no marker is sent");
         assert_eq!(entry.name, "deal \"A\" (amoCRM lead 7)", "a person looks for the lead");
         assert_eq!(entry.options, "--lead 7 --event E1");
+    }
+
+    #[test]
+    fn a_deal_without_a_lead_is_sent_again_with_all_that_it_had() {
+        let mut run = deal(DealKey::Run("R1".to_owned()));
+        run.fields = [("field_1060".to_owned(), "x".to_owned())].into();
+        let data = Entry::of(&run, Dedupe::Lead).event.data;
+        let fields = json!({ "field_1060": "x" });
+        assert_eq!(data, json!({ "dealName": "A", "fields": fields, "firstRunId": "R1" }));
     }
 
     #[test]

@@ -54,8 +54,11 @@ async fn a_lead_becomes_a_record() {
     let key = erp.created.lock().unwrap().first().unwrap().key.clone();
     let DealKey::Lead { account_id, lead_id, .. } = key else { panic!("{key:?}") };
     assert_eq!((account_id, lead_id), (Some(7), 45_721_053));
-    let saved = done.step("authorize-amocrm").unwrap().result.clone();
-    assert_eq!(saved, Ok(json!({ "expiresAt": "2023-11-15T00:00:00Z" })), "and no token");
+    let saved = |step| done.step(step).unwrap().result.clone();
+    let expiry = json!({ "expiresAt": "2023-11-15T00:00:00Z" });
+    assert_eq!(saved("authorize-amocrm"), Ok(expiry), "and no token");
+    let lead = json!({ "id": 45_721_053, "name": "Окна", "price": 1500 });
+    assert_eq!(saved("fetch-lead-data"), Ok(lead), "and nothing else");
 }
 
 fn fields<const N: usize>(fields: [(&str, &str); N]) -> BTreeMap<String, String> {

@@ -81,7 +81,9 @@ impl AmoCrmClient {
         let Some(id) = id else { return Ok(None) };
         let path = format!("/api/v4/{kinds}/{id}");
         let error = |source| ReadError { kind, id, source };
-        let entity = self.read::<Value>(&ApiCall::look_for(&path)).await.map_err(error)?;
+        // Rights to contacts are not rights to leads: a refusal says nothing about other calls.
+        let call = ApiCall::look_for(&path).needing_rights();
+        let entity = self.read::<Value>(&call).await.map_err(error)?;
         match entity {
             Some(other) if other["id"] != id => {
                 let mismatch = format!("amoCRM answered with another {kind}, {}", other["id"]);

@@ -54,7 +54,8 @@ impl AmoCrmClient {
             return Ok(pipeline);
         }
         let path = format!("/api/v4/leads/pipelines/{pipeline_id}");
-        let answer = self.read::<Value>(&ApiCall::look_for(&path)).await?;
+        let call = ApiCall::look_for(&path).needing_rights();
+        let answer = self.read::<Value>(&call).await?;
         let pipeline = answer.as_ref().map(Pipeline::of).unwrap_or_default();
         self.pipelines().lock().insert(pipeline_id, (now, pipeline.clone()));
         Ok(pipeline)

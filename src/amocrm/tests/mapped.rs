@@ -168,7 +168,7 @@ async fn a_contact_that_is_gone_leaves_its_fields_out() {
 }
 
 #[tokio::test]
-async fn a_contact_that_cannot_be_read_now_is_read_again_and_another_one_is_refused() {
+async fn what_a_contact_cannot_be_read_for_decides_whether_it_is_read_again() {
     let account = account(&[("contact.name", "field_1")]).await;
     let client = account.client();
     let related = Related { contact_id: Some(CONTACT), company_id: None };
@@ -178,6 +178,12 @@ async fn a_contact_that_cannot_be_read_now_is_read_again_and_another_one_is_refu
             "<h1>Bad Gateway</h1>",
             Retry::Again,
             "amoCRM contact 10971465 could not be read: amoCRM does not answer",
+        ),
+        (
+            403,
+            r#"{"title":"Forbidden","status":403}"#,
+            Retry::Never,
+            "amoCRM contact 10971465 could not be read: amoCRM does not allow this: HTTP 403, Forbidden",
         ),
         (
             200,
