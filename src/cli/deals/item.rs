@@ -66,7 +66,7 @@ fn state(progress: Progress) -> &'static str {
     }
 }
 
-fn name(waits_for: WaitsFor) -> &'static str {
+pub(super) fn name(waits_for: WaitsFor) -> &'static str {
     match waits_for {
         WaitsFor::Erp => "the ERP",
         WaitsFor::AmoCrm => "amoCRM",
@@ -119,7 +119,7 @@ fn next(deal: &UnfinishedDeal, held: Option<&HeldRow>, now: Timestamp) -> String
 }
 
 fn needs_you(deal: &UnfinishedDeal) -> String {
-    let options = options(deal);
+    let options = options(deal.lead_id, &deal.key);
     match deal.progress {
         Progress::InDoubt => format!(
             "needs you: look for the record in the ERP, then run: prometei-flow deals resolve {options} --erp-id <its \
@@ -133,11 +133,11 @@ fn needs_you(deal: &UnfinishedDeal) -> String {
 }
 
 /// By which options the other commands know the deal.
-fn options(deal: &UnfinishedDeal) -> String {
-    match (deal.lead_id, deal.key.split_once(":event:")) {
+pub(super) fn options(lead_id: Option<i64>, key: &str) -> String {
+    match (lead_id, key.split_once(":event:")) {
         (Some(lead), Some((_, event))) => format!("--lead {lead} --event {event}"),
         (Some(lead), None) => format!("--lead {lead}"),
-        (None, _) => format!("--run {}", deal.key.trim_start_matches("run:")),
+        (None, _) => format!("--run {}", key.trim_start_matches("run:")),
     }
 }
 
