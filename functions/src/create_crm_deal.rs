@@ -64,6 +64,7 @@ impl CreateDeal {
             amount: self.amount.clone(),
             entity_id: self.entity_id,
             fields: BTreeMap::new(),
+            reports: 0,
         })
     }
 }

@@ -46,7 +46,8 @@ async fn the_page_says_at_a_glance_whether_deals_flow_in_the_language_of_the_bro
     world.records(1).await;
     let page = eventually("deals flow", async || {
         let page = world.admin_page("/").await.text;
-        (page.contains("<h1>Deals flow</h1>") && page.contains("record</dt><dd>1</dd>")).then_some(page)
+        (page.contains("<h1>Deals flow</h1>") && page.contains("record</dt><dd>1</dd>"))
+            .then_some(page)
     })
     .await;
     assert_eq!(page.matches("class=\"good\"").count(), 4, "each neighbour works: {page}");
