@@ -86,6 +86,7 @@ impl CreateDeal {
             amount: self.amount.clone(),
             entity_id: self.entity_id,
             fields,
+            reports: 0,
         })
     }
 }

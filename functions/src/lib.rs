@@ -4,6 +4,7 @@
 //! through [`ports`]. `docs/adding-a-function.md` adds one, step by step.
 
 pub mod amount;
+mod changes;
 mod create_crm_deal;
 mod handle_amocrm_webhook;
 pub mod ports;

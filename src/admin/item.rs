@@ -30,6 +30,9 @@ pub(crate) struct Item {
     /// Why it has no record yet, where something went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
+    /// The same without what only those may see who may see names and amounts, where it is another text.
+    #[serde(skip)]
+    pub(crate) discreet: Option<String>,
     /// What happens next, or what a person must do.
     pub(crate) next: String,
 }
@@ -41,16 +44,20 @@ impl Item {
         db: &Db,
         limit: u32,
     ) -> anyhow::Result<(Vec<Self>, bool)> {
-        let (deals, held) =
-            tokio::try_join!(deals::unfinished(db, limit + 1), inbox.held(limit + 1))?;
-        let complete = deals.len() <= limit as usize;
+        let (deals, differing, held) = tokio::try_join!(
+            deals::unfinished(db, limit + 1),
+            deals::differing(db, limit + 1),
+            inbox.held(limit + 1),
+        )?;
+        let complete = deals.len() + differing.len() <= limit as usize;
         let held: HashMap<_, _> = held.iter().map(|row| (row.id.as_str(), row)).collect();
         let now = db.time();
         let item = |deal: UnfinishedDeal| {
             let held = deal.event_id.as_deref().and_then(|event| held.get(event)).copied();
             Self::of(deal, held, now)
         };
-        Ok((deals.into_iter().take(limit as usize).map(item).collect(), complete))
+        let items = deals.into_iter().map(item).chain(differing.into_iter().map(Self::from));
+        Ok((items.take(limit as usize).collect(), complete))
     }
 
     /// `held` is the event of the deal, where Inngest has not taken it so far.
@@ -72,6 +79,7 @@ impl Item {
             needs_person,
             waits_for,
             reason,
+            discreet: None,
             next,
         }
     }
@@ -94,7 +102,7 @@ fn state(progress: Progress) -> &'static str {
     }
 }
 
-fn name(waits_for: WaitsFor) -> &'static str {
+pub(super) fn name(waits_for: WaitsFor) -> &'static str {
     match waits_for {
         WaitsFor::Erp => "the ERP",
         WaitsFor::AmoCrm => "amoCRM",
@@ -147,7 +155,7 @@ fn next(deal: &UnfinishedDeal, held: Option<&HeldRow>, now: Timestamp) -> String
 }
 
 fn needs_you(deal: &UnfinishedDeal) -> String {
-    let options = options(deal);
+    let options = options(deal.lead_id, &deal.key);
     match deal.progress {
         Progress::InDoubt => format!(
             "needs you: look for the record in the ERP, then run: prometei-flow deals resolve {options} --erp-id <its \
@@ -161,11 +169,11 @@ fn needs_you(deal: &UnfinishedDeal) -> String {
 }
 
 /// By which options the other commands know the deal.
-fn options(deal: &UnfinishedDeal) -> String {
-    match (deal.lead_id, deal.key.split_once(":event:")) {
+pub(super) fn options(lead_id: Option<i64>, key: &str) -> String {
+    match (lead_id, key.split_once(":event:")) {
         (Some(lead), Some((_, event))) => format!("--lead {lead} --event {event}"),
         (Some(lead), None) => format!("--lead {lead}"),
-        (None, _) => format!("--run {}", deal.key.trim_start_matches("run:")),
+        (None, _) => format!("--run {}", key.trim_start_matches("run:")),
     }
 }
 

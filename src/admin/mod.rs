@@ -1,6 +1,7 @@
 //! What operators see: the status page, readiness and metrics. It knows every feature, and no feature knows it.
 
 mod access;
+mod differing;
 mod item;
 mod page;
 mod readiness;

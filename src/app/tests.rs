@@ -136,6 +136,7 @@ fn deal() -> Deal {
         amount: None,
         entity_id: None,
         fields: BTreeMap::new(),
+        reports: 0,
     }
 }
 

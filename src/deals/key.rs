@@ -32,6 +32,8 @@ pub(super) struct Entry {
     pub(super) event: ResentEvent,
     /// What is sent. With one record per event it carries no marker: the marker is one per lead.
     pub(super) deal: Deal,
+    /// What its record is given, JSON: it is on the disk before it is sent.
+    pub(super) values: Option<String>,
 }
 
 impl Entry {
@@ -41,7 +43,15 @@ impl Entry {
         if lead_id.is_some() && dedupe == Dedupe::Event {
             sent.key = DealKey::Run(deal.run_id.clone());
         }
-        Self { key, lead_id, name: describe(deal), options, event: event(deal), deal: sent }
+        Self {
+            key,
+            lead_id,
+            name: describe(deal),
+            options,
+            event: event(deal),
+            deal: sent,
+            values: None,
+        }
     }
 }
 
@@ -131,6 +141,7 @@ mod tests {
             amount: None,
             entity_id: None,
             fields: BTreeMap::new(),
+            reports: 0,
         }
     }
 

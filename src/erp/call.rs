@@ -41,17 +41,7 @@ impl Value {
 impl<'a> Call<'a> {
     /// Creates the record of `deal`.
     pub(super) fn insert(settings: &'a ErpSettings, deal: &Deal) -> Self {
-        let mut items =
-            vec![(settings.field_deal_name.clone(), Value::Text(stored_text(&deal.name)))];
-        if let Some(amount) = deal.amount.as_ref().and_then(Value::amount) {
-            items.push((settings.field_amount.clone(), amount));
-        }
-        for (field, text) in &deal.fields {
-            let text = stored_text(text);
-            if !text.is_empty() {
-                items.push((field.clone(), Value::Text(text)));
-            }
-        }
+        let mut items = items(settings, deal, Blanks::LeftOut);
         if let (Some(marker), DealKey::Lead { lead_id, .. }) =
             (&settings.field_external_id, &deal.key)
         {
@@ -67,6 +57,16 @@ impl<'a> Call<'a> {
             entity_id: deal.entity_id.unwrap_or(settings.entity_id),
             parameters: vec![("items", Value::Fields(items))],
         }
+    }
+
+    /// Writes what is ours of `deal`, and not its marker, into the record `id`. By its number alone: by anything else the ERP
+    /// might find several.
+    pub(super) fn update(settings: &'a ErpSettings, entity_id: u64, id: &str, deal: &Deal) -> Self {
+        let data = items(settings, deal, Blanks::Written);
+        let by_id = vec![("id".to_owned(), Value::Text(id.to_owned()))];
+        let parameters =
+            vec![("data", Value::Fields(data)), ("update_by_field", Value::Fields(by_id))];
+        Self { settings, action: "update", entity_id, parameters }
     }
 
     /// Reads at most two records whose `marker` holds `lead_id`. Two are enough to see whether the filter worked.
@@ -127,6 +127,26 @@ impl<'a> Call<'a> {
         }
         form.finish()
     }
+}
+
+/// What becomes of an amount of zero and of texts without a character.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Blanks {
+    LeftOut,
+    /// Left out, the record would keep what it has.
+    Written,
+}
+
+/// What the record of `deal` holds, its marker excepted.
+fn items(settings: &ErpSettings, deal: &Deal, blanks: Blanks) -> Vec<(String, Value)> {
+    let mut items = vec![(settings.field_deal_name.clone(), Value::Text(stored_text(&deal.name)))];
+    let zero = (blanks == Blanks::Written).then(|| Value::Number(0.into()));
+    let amount = deal.amount.as_ref().and_then(Value::amount).or(zero);
+    items.extend(amount.map(|amount| (settings.field_amount.clone(), amount)));
+    let fields = deal.fields.iter().map(|(field, text)| (field.clone(), stored_text(text)));
+    let fields = fields.filter(|(_, text)| blanks == Blanks::Written || !text.is_empty());
+    items.extend(fields.map(|(field, text)| (field, Value::Text(text))));
+    items
 }
 
 fn append(form: &mut form_urlencoded::Serializer<'_, String>, name: &str, value: &Value) {

@@ -9,10 +9,11 @@ use super::call::{Call, column};
 use super::error::ErpError;
 use super::fields;
 use super::lookup::{self, MarkerLookup};
-use super::response::{Insertion, Outcome, Response};
+use super::response::{Insertion, Outcome, Response, Update};
 use super::send_by::{SendBy, TimedBody};
 use super::settings::ErpSettings;
 use super::text::stored_text;
+use super::values::Values;
 use crate::clock::SharedClock;
 use crate::outbound::{self, Answer, CallError, Limits, Outbound, Redactor};
 
@@ -43,13 +44,40 @@ impl ErpClient {
     /// Sends the record of `deal`, once, whatever was sent before, and not later than `send_by`. After an error it was
     /// certainly not created.
     pub(crate) async fn insert(&self, deal: &Deal, send_by: SendBy) -> Result<Insertion, ErpError> {
-        // What an answer quotes of them may be personal.
-        let texts: Vec<_> = deal.fields.values().map(|text| stored_text(text)).collect();
-        let redactor = self.redactor.and(texts.iter().map(String::as_str));
+        let redactor = self.redactor_for(deal);
         match self.call(&Call::insert(&self.settings, deal), Some(send_by), &redactor).await {
             Outcome::Done(reply) => Ok(Insertion::of(reply, &redactor)),
             Outcome::Failed(error) => Err(error),
             Outcome::Unknown { reason, .. } => Ok(Insertion::Unknown { reason }),
+        }
+    }
+
+    /// Also takes out what an answer quotes of the other fields of `deal`: it may be personal.
+    fn redactor_for(&self, deal: &Deal) -> Redactor {
+        let texts: Vec<_> = deal.fields.values().map(|text| stored_text(text)).collect();
+        self.redactor.and(texts.iter().map(String::as_str))
+    }
+
+    /// What the record of `deal` is given.
+    pub(crate) fn values(&self, deal: &Deal) -> Values {
+        Values::of(&self.settings, deal)
+    }
+
+    /// Writes `deal` into the record `id` of `entity_id`, not later than `send_by`. After an error it was certainly not
+    /// written.
+    pub(crate) async fn update(
+        &self,
+        entity_id: u64,
+        id: &str,
+        deal: &Deal,
+        send_by: SendBy,
+    ) -> Result<Update, ErpError> {
+        let redactor = self.redactor_for(deal);
+        let call = Call::update(&self.settings, entity_id, id, deal);
+        match self.call(&call, Some(send_by), &redactor).await {
+            Outcome::Done(reply) => Ok(Update::of(&reply, id, &redactor)),
+            Outcome::Failed(error) => Err(error),
+            Outcome::Unknown { reason, .. } => Ok(Update::Unknown { reason }),
         }
     }
 

@@ -84,6 +84,7 @@ struct State {
     settings: FakeAmoCrmSettings,
     leads: BTreeMap<u64, Value>,
     entities: BTreeMap<(&'static str, u64), Value>,
+    bin: BTreeMap<u64, Value>,
     refused_leads: BTreeMap<u64, u16>,
     webhooks: BTreeMap<String, Value>,
     events: events::Events,
@@ -122,6 +123,7 @@ impl FakeAmoCrm {
         let state = Arc::new(Mutex::new(State {
             leads: BTreeMap::new(),
             entities: BTreeMap::new(),
+            bin: BTreeMap::new(),
             refused_leads: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             events: events::Events::default(),
@@ -171,6 +173,22 @@ impl FakeAmoCrm {
     /// The account has no such lead (any more).
     pub fn remove_lead(&self, id: u64) {
         lock(&self.state).leads.remove(&id);
+    }
+
+    /// The lead is in the bin, where only a question for deleted leads finds it.
+    pub fn delete_lead(&self, id: u64) {
+        let mut state = lock(&self.state);
+        if let Some(lead) = state.leads.remove(&id) {
+            state.bin.insert(id, lead);
+        }
+    }
+
+    /// The lead is taken out of the bin.
+    pub fn restore_lead(&self, id: u64) {
+        let mut state = lock(&self.state);
+        if let Some(lead) = state.bin.remove(&id) {
+            state.leads.insert(id, lead);
+        }
     }
 
     /// From now on, asked for lead `id`, the account answers with this HTTP status.

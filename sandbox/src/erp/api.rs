@@ -126,6 +126,7 @@ fn act(state: &mut State, parameters: &Map<String, Value>) -> Result<Value, ApiE
     match action.as_str() {
         "insert" => insert(state, &fields(parameters, "items")),
         "select" => Ok(select(state, parameters)),
+        "update" => update(state, parameters),
         "get_entity_fields" => Ok(entity_fields(&state.settings)),
         _ => Err(ApiError::of(format!("action \"{action}\" not exist"))),
     }
@@ -155,6 +156,29 @@ fn insert(state: &mut State, items: &Map<String, Value>) -> Result<Value, ApiErr
     let fields = items.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     state.rows.push(ErpRow { id, fields });
     Ok(json!({"id": id.to_string()}))
+}
+
+/// Any field may choose the records, and all that match are changed. Unknown fields are silently left out.
+fn update(state: &mut State, parameters: &Map<String, Value>) -> Result<Value, ApiError> {
+    if state.settings.may_only_view {
+        return Err(ApiError::coded("access_denied", "Access denied"));
+    }
+    let (data, by) = (fields(parameters, "data"), fields(parameters, "update_by_field"));
+    let Some((by, wanted)) = by.iter().next().map(|(field, value)| (field, plain(value))) else {
+        return Err(ApiError::of("update_by_field is required"));
+    };
+    let known = |field: &String| state.settings.fields.contains(field);
+    let data: Vec<_> = data.into_iter().filter(|(field, _)| known(field)).collect();
+    let chosen = |row: &ErpRow| match by.as_str() {
+        "id" => row.id.to_string() == wanted,
+        field => row.fields.get(field).map(plain).as_ref() == Some(&wanted),
+    };
+    let mut ids = Vec::new();
+    for row in state.rows.iter_mut().filter(|row| chosen(row)) {
+        row.fields.extend(data.iter().cloned());
+        ids.push(row.id.to_string());
+    }
+    Ok(json!({"id": ids.join(",")}))
 }
 
 fn select(state: &State, parameters: &Map<String, Value>) -> Value {

@@ -24,6 +24,7 @@ pub(crate) use self::neighbours::Neighbours;
 use self::overview::Overview;
 use self::words::Language;
 use super::access::Access;
+use super::item::Item;
 use super::readiness::Admin;
 
 /// Where a person goes on from the page, as far as it is known.
@@ -48,6 +49,12 @@ pub(crate) struct Page {
 }
 
 impl Page {
+    /// The reason of an item as it may be shown.
+    fn reason<'i>(&self, item: &'i Item) -> Option<Cow<'i, str>> {
+        let discreet = item.discreet.as_deref().filter(|_| !self.shows_deals);
+        discreet.map(Cow::Borrowed).or_else(|| Some(self.shown(item.reason.as_deref()?)))
+    }
+
     /// A reason as it may be shown: the name of the deal in it only where names are shown.
     fn shown<'r>(&self, reason: &'r str) -> Cow<'r, str> {
         if self.shows_deals { Cow::Borrowed(reason) } else { without_name(reason) }

@@ -49,9 +49,14 @@ impl Overview {
         })
     }
 
+    /// How many deals a person has to look at.
+    pub(super) fn needing_person(&self) -> i64 {
+        self.deals.needs_person + self.deals.differing
+    }
+
     /// Whether nothing needs a person and everything works.
     pub(super) fn is_well(&self) -> bool {
-        self.deals.needs_person == 0
+        self.needing_person() == 0
             && self.neighbours.iter().all(|neighbour| neighbour.problem.is_none())
             && self.loops.iter().all(|age| !age.is_late)
     }

@@ -36,7 +36,7 @@ pub(super) fn overview(page: &Page, language: Language, all: &Overview) -> Shown
 
 /// The one sentence for those who have five seconds.
 fn headline(language: Language, all: &Overview) -> String {
-    let yours = all.deals.needs_person;
+    let yours = all.needing_person();
     match language {
         Language::English if yours == 1 => "1 deal needs you".to_owned(),
         Language::English if yours > 0 => format!("{yours} deals need you"),
@@ -84,7 +84,7 @@ pub(super) fn deals(page: &Page, language: Language, items: &[&Item]) -> Markup 
                 li {
                     p { strong { (name(page, language, item.lead, &item.key)) } " · " (item.state) " · "
                         span.muted { (item.since) } }
-                    @if let Some(reason) = &item.reason { p { (page.shown(reason)) } }
+                    @if let Some(reason) = page.reason(item) { p { (reason) } }
                     p { "→ " (item.next) }
                     (acts(language, item))
                 }

@@ -66,6 +66,20 @@ pub(crate) enum Insertion {
     },
 }
 
+/// What came of an update that has not failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Update {
+    /// The record holds what was sent.
+    Written,
+    /// There is no such record.
+    NothingMatched,
+    /// It was written, or not, or will be.
+    Unknown {
+        /// What happened.
+        reason: String,
+    },
+}
+
 impl Response<'_> {
     pub(super) fn outcome(&self, redactor: &Redactor) -> Outcome {
         let retry_after = self.retry_after;
@@ -106,6 +120,21 @@ impl Insertion {
                 let reason =
                     format!("the ERP reports success without the id of one record: {reply}");
                 Self::Unknown { reason }
+            }
+        }
+    }
+}
+
+impl Update {
+    /// What the `reply` to an update of the record `id` says.
+    pub(super) fn of(reply: &Value, id: &str, redactor: &Redactor) -> Self {
+        let updated = reply.get("data").and_then(|data| data.get("id"));
+        match updated.map(|updated| (record_id(updated), updated)) {
+            Some((Some(updated), _)) if updated == id => Self::Written,
+            Some((None, nothing)) if nothing == "" => Self::NothingMatched,
+            _ => {
+                let reply = redactor.excerpt(reply.to_string().as_bytes());
+                Self::Unknown { reason: format!("the ERP does not name record {id}: {reply}") }
             }
         }
     }

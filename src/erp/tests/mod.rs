@@ -118,6 +118,7 @@ pub(crate) fn run_deal() -> Deal {
         amount: Some(15_000.into()),
         entity_id: None,
         fields: BTreeMap::new(),
+        reports: 0,
     }
 }
 

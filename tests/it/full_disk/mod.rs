@@ -103,6 +103,7 @@ fn lead(lead_id: u64) -> Deal {
         amount: None,
         entity_id: None,
         fields: BTreeMap::new(),
+        reports: 0,
     }
 }
 
