@@ -55,9 +55,9 @@ fn not_created(deal: &str, options: &str, error: &ErpError) -> String {
         ErpError::Refused { message, advice } => format!(
             "the ERP refused {deal}: \"{message}\". {advice}. Then run `prometei-flow deals retry {options}`"
         ),
-        ErpError::NoAccess { message } => format!(
-            "the ERP refused access to create {deal}: \"{message}\". Nothing was created. Check CRM_API_KEY, \
-             CRM_API_USERNAME, CRM_API_PASSWORD, the rights of that user and the ERP's list of allowed addresses"
+        ErpError::NoAccess { message, barrier } => format!(
+            "the ERP refused access to create {deal}: {message}. Nothing was created. {}",
+            barrier.advice()
         ),
         ErpError::Unavailable { reason, .. } => {
             format!("the ERP could not take {deal}: {reason}. Nothing was created by this call")
