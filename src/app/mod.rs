@@ -136,7 +136,7 @@ impl App {
                 db.clone(),
                 inbox.clone(),
                 metrics.clone(),
-                config.rules.dedupe,
+                config.rules,
                 stages,
             )
         });

@@ -6,6 +6,7 @@
 mod changes;
 mod deals;
 mod keys;
+mod merges;
 mod reconcile;
 mod registration;
 mod stories;
