@@ -70,4 +70,6 @@ pub struct InboxCounts {
     pub unparsable: i64,
     /// When the oldest of the waiting came in.
     pub oldest_waiting: Option<Timestamp>,
+    /// When the newest webhook came in, of those whose bodies are still kept.
+    pub newest_body: Option<Timestamp>,
 }

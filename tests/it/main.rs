@@ -14,5 +14,6 @@ mod kill;
 mod replicas;
 mod rooms;
 mod silence;
+mod status_page;
 mod webhook_forms;
 mod world;

@@ -146,7 +146,7 @@ pub struct Lead {
     pub id: u64,
     /// Its name; amoCRM allows an empty one.
     pub name: Option<String>,
-    /// Its price in whole units of the account's currency; may be absent or zero.
+    /// Its price in the account's currency, kopecks and all; may be absent or zero.
     pub price: Option<Number>,
     /// The (pipeline, status) it is in, where amoCRM says so. Not part of what a run returns.
     #[serde(skip)]

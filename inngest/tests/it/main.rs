@@ -16,6 +16,7 @@ mod config;
 mod conformance;
 mod deadlines;
 mod documents;
+mod encryption;
 mod events;
 mod failure;
 mod fuzz_findings;

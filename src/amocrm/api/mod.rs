@@ -7,6 +7,7 @@ mod call;
 mod client;
 mod gate;
 mod lead;
+mod price;
 pub(super) mod table;
 mod webhooks;
 

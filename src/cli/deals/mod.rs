@@ -1,6 +1,4 @@
-mod differing;
 mod dismiss;
-mod item;
 mod list;
 mod resolve;
 mod retry;

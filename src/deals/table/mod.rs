@@ -8,6 +8,7 @@ mod decisions;
 mod differing;
 mod merges;
 mod progress;
+mod story;
 mod unfinished;
 
 use anyhow::{Context as _, bail};
@@ -30,6 +31,7 @@ pub(crate) use progress::{
     reported, waited_for, webhook_came,
 };
 pub(super) use progress::{not_needed, note_failure};
+pub(crate) use story::{KnownDeal, find};
 pub use unfinished::{counts, unfinished};
 
 /// How it is stored what a deal waits for.

@@ -11,6 +11,7 @@ impl From<DifferingDeal> for Item {
         let found = deal.difference.as_ref().filter(|_| deal.failure.is_none());
         let (state, next) = (state(found), next(&deal, found));
         let needs_person = found.is_some() || deal.waits_for == Some(WaitsFor::Person);
+        let discreet = found.and_then(|difference| discreet(&deal, difference));
         let reason = found.map(|difference| reason(&deal, difference)).or(deal.failure);
         Self {
             state,
@@ -22,6 +23,7 @@ impl From<DifferingDeal> for Item {
             needs_person,
             waits_for: deal.waits_for.map(name),
             reason,
+            discreet,
             next,
         }
     }
@@ -59,6 +61,14 @@ fn reason(deal: &DifferingDeal, difference: &Difference) -> String {
             "the lead became a part of lead {lead} in amoCRM: one deal has the records {record} and {other}"
         ),
     }
+}
+
+/// What differs, without the values.
+fn discreet(deal: &DifferingDeal, difference: &Difference) -> Option<String> {
+    let Difference::Values { amocrm } = difference else { return None };
+    let recorded = deal.recorded.as_ref().filter(|_| !deal.is_updating)?;
+    let what = recorded.differs_from(amocrm).join(", ");
+    Some(format!("record {} was given another {what} than amoCRM has", deal.record))
 }
 
 fn part(what: &str, record: &str, had: &Recorded, has: &Recorded) -> String {
