@@ -135,12 +135,12 @@ impl AmoCrm for AmoCrmPort {
         Ok(self.client()?.lead(lead_id).await?)
     }
 
-    async fn related(&self, related: Related) -> ports::Result<BTreeMap<String, String>> {
-        Ok(self.client()?.related(related).await?)
-    }
-
     async fn is_deleted(&self, lead_id: u64) -> ports::Result<bool> {
         Ok(self.client()?.is_in_bin(lead_id).await?)
+    }
+
+    async fn related(&self, related: Related) -> ports::Result<BTreeMap<String, String>> {
+        Ok(self.client()?.related(related).await?)
     }
 }
 

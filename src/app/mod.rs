@@ -137,7 +137,7 @@ impl App {
                 db.clone(),
                 inbox.clone(),
                 metrics.clone(),
-                config.rules.dedupe,
+                config.rules,
                 stages,
             )
         });

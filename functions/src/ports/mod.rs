@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
 pub use error::{Error, Result, Retry, WaitsFor};
-pub use reconcile::{FeedPage, FeedWindow, LeadEvent, LeadFeed, ReconcileLog, Sight};
+pub use reconcile::{FeedPage, FeedWindow, LeadEvent, LeadFeed, Merge, ReconcileLog, Sight};
 pub use record::{Compared, Gone, Reading, Recorded};
 
 /// The ERP, as far as deals are concerned.

@@ -130,12 +130,12 @@ impl AmoCrm for FakeAmoCrm {
         Ok(self.leads.get(&lead_id).filter(|_| visible).cloned())
     }
 
+    async fn is_deleted(&self, _: u64) -> Result<bool> {
+        Ok(self.says_deleted)
+    }
+
     async fn related(&self, related: Related) -> Result<BTreeMap<String, String>> {
         self.asked.lock().unwrap().push(related);
         Ok(self.related.clone())
-    }
-
-    async fn is_deleted(&self, _: u64) -> Result<bool> {
-        Ok(self.says_deleted)
     }
 }

@@ -83,8 +83,8 @@ pub struct FakeAmoCrm {
 struct State {
     settings: FakeAmoCrmSettings,
     leads: BTreeMap<u64, Value>,
-    entities: BTreeMap<(&'static str, u64), Value>,
     bin: BTreeMap<u64, Value>,
+    entities: BTreeMap<(&'static str, u64), Value>,
     refused_leads: BTreeMap<u64, u16>,
     webhooks: BTreeMap<String, Value>,
     events: events::Events,
@@ -122,8 +122,8 @@ impl FakeAmoCrm {
     ) -> (Self, Router) {
         let state = Arc::new(Mutex::new(State {
             leads: BTreeMap::new(),
-            entities: BTreeMap::new(),
             bin: BTreeMap::new(),
+            entities: BTreeMap::new(),
             refused_leads: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             events: events::Events::default(),

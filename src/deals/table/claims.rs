@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::changes::{look_at, look_due};
+use super::merges::{take_over, two_records};
 use super::{signed, stored};
 use crate::db::{Db, only, timestamp};
 use crate::deals::key::Entry;
@@ -42,6 +43,8 @@ pub(in crate::deals) enum Claimed {
 pub(in crate::deals) struct Claim {
     /// The row.
     pub(in crate::deals) key: String,
+    /// The amoCRM lead, if it comes from one.
+    pub(in crate::deals) lead_id: Option<u64>,
     /// Grows with each claim: who names an older one changes nothing.
     pub(in crate::deals) fence: i64,
     /// What earlier claims have left behind.
@@ -65,7 +68,7 @@ impl Claim {
 pub(in crate::deals) enum Past {
     /// This is the first claim ever: `sending` was committed with it.
     FirstClaim,
-    /// The ERP acted on none of them, or a person has found no record.
+    /// There was none, the ERP acted on none of them, or a person has found no record.
     NotSent,
     /// The ERP refused the last one that it acted on.
     Refused,
@@ -89,21 +92,23 @@ pub(in crate::deals) enum Release {
 /// A deal as its claim leaves it: the fence, the state, the inserts, when a look-up proves something, what was sent last.
 type Granted = (i64, String, i64, Option<i64>, Option<String>);
 
-/// Claims a deal. The first claim ever commits at once that it is being sent; a later one returns what is known of the
-/// earlier ones.
+/// Claims a deal. The first claim ever commits at once that it is being sent, if it `sends` without more ado; a later one
+/// returns what is known of the earlier ones.
 pub(in crate::deals) async fn claim(
     db: &Db,
     entry: &Entry,
     lease: Lease,
+    sends: bool,
 ) -> anyhow::Result<Claimed> {
     let now = db.time();
+    let look_after = sends.then(|| (now + lease.look_after).as_millisecond());
     let claim = sqlx::query_as(
         "INSERT INTO deals (deal_key, lead_id, run_id, state, attempt, fence, claimed_until, look_after, \
                             created_at, updated_at, event_name, payload, due_at, recorded) \
-         VALUES ($1, $2, $3, 'sending', 1, 1, $4, $5, $6, $6, $7, $8, $9, $10) \
+         VALUES ($1, $2, $3, CASE $11 WHEN 1 THEN 'sending' ELSE 'open' END, $11, 1, $4, $5, $6, $6, $7, $8, $9, $10) \
          ON CONFLICT (deal_key) DO UPDATE SET fence = deals.fence + 1, run_id = excluded.run_id, \
-             state = CASE deals.fence WHEN 0 THEN 'sending' ELSE deals.state END, \
-             attempt = CASE deals.fence WHEN 0 THEN 1 ELSE deals.attempt END, \
+             state = CASE deals.fence WHEN 0 THEN excluded.state ELSE deals.state END, \
+             attempt = CASE deals.fence WHEN 0 THEN excluded.attempt ELSE deals.attempt END, \
              look_after = CASE deals.fence WHEN 0 THEN excluded.look_after ELSE deals.look_after END, \
              recorded = CASE deals.fence WHEN 0 THEN excluded.recorded ELSE deals.recorded END, \
              claimed_until = excluded.claimed_until, updated_at = excluded.updated_at \
@@ -115,13 +120,17 @@ pub(in crate::deals) async fn claim(
     .bind(signed(entry.lead_id)?)
     .bind(entry.deal.run_id.as_str())
     .bind((now + lease.holds).as_millisecond())
-    .bind((now + lease.look_after).as_millisecond())
+    .bind(look_after)
     .bind(now.as_millisecond())
     .bind(entry.event.name)
     .bind(entry.event.data.to_string())
     .bind((now + lease.resend_after).as_millisecond())
-    .bind(entry.values.as_deref());
+    .bind(entry.values.as_deref())
+    .bind(i64::from(sends));
     let mut transaction = db.begin().await?;
+    if let Some(lead) = entry.lead_id {
+        take_over(&mut transaction, &entry.key, lead, None, now).await?;
+    }
     let granted: Vec<Granted> = transaction.fetch(claim).await?;
     if let Some((fence, state, attempt, look_after, sent)) = granted.into_iter().next() {
         // The ERP is called on the strength of this row: not before it is certain to survive a crash.
@@ -134,7 +143,8 @@ pub(in crate::deals) async fn claim(
             _ => Past::Refused,
         };
         let (key, values) = (entry.key.clone(), entry.values.clone());
-        return Ok(Claimed::Granted(Claim { key, fence, past, sent, values }));
+        let lead_id = entry.lead_id;
+        return Ok(Claimed::Granted(Claim { key, lead_id, fence, past, sent, values }));
     }
     let query = sqlx::query_as("SELECT reply, claimed_until FROM deals WHERE deal_key = $1");
     let rows = transaction.fetch(query.bind(entry.key.as_str())).await?;
@@ -146,7 +156,8 @@ pub(in crate::deals) async fn claim(
     })
 }
 
-/// Commits that another insert is about to be sent. `false`: the claim is no longer the newest, send nothing.
+/// Commits that another insert is about to be sent. `false`: the claim is no longer the newest, or the deal has taken over
+/// the record of another lead: send nothing.
 pub(in crate::deals) async fn mark_sending(
     db: &Db,
     claim: &Claim,
@@ -165,7 +176,13 @@ pub(in crate::deals) async fn mark_sending(
     // The first claim has counted its insert already.
     .bind(i64::from(claim.past != Past::FirstClaim))
     .bind(claim.values.as_deref());
-    Ok(db.commit(sending).await? == 1)
+    let mut transaction = db.begin().await?;
+    if let Some(lead) = claim.lead_id {
+        take_over(&mut transaction, &claim.key, lead, Some(claim.fence), now).await?;
+    }
+    let marked = transaction.execute(sending).await?;
+    transaction.commit().await?;
+    Ok(marked == 1)
 }
 
 /// A record that the ERP has.
@@ -199,7 +216,13 @@ pub(in crate::deals) async fn mark_done(
     .bind(i64::try_from(deal.deal.reports)?)
     .bind(look)
     .bind(look_due(now));
-    Ok(db.commit(done).await? == 1)
+    let mut transaction = db.begin().await?;
+    let noted = transaction.execute(done).await?;
+    if let Some(lead) = signed(deal.lead_id)? {
+        two_records(&mut transaction, lead).await?;
+    }
+    transaction.commit().await?;
+    Ok(noted == 1)
 }
 
 /// Gives a claim back. `failure` says for a person why there is no record, `waits_for` what has to change first.

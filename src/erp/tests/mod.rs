@@ -45,8 +45,7 @@ impl Bench {
 
     /// An ERP that keeps the marker field unique.
     async fn unique() -> Self {
-        let unique_field = Some("field_1041".to_owned());
-        Self::of(FakeErpSettings { unique_field, ..FakeErpSettings::default() }).await.with(marked)
+        Self::of(FakeErpSettings::default().with_unique_marker()).await.with(marked)
     }
 
     pub(crate) fn with(mut self, change: impl FnOnce(&mut ErpSettings)) -> Self {

@@ -1,5 +1,6 @@
 //! More fields than name and amount, from amoCRM to the ERP.
 
+use sandbox::ErpField;
 use serde_json::{Value, json};
 
 use crate::world::{Begin as _, World, given};
@@ -18,7 +19,7 @@ fn erp_fields() -> impl Iterator<Item = String> {
 async fn with(fields: &str) -> World {
     let mut world = given()
         .lead(LEAD, "Поставка <b>окон", 100)
-        .erp(|erp| erp.fields.extend(erp_fields()))
+        .erp(|erp| erp.fields.extend(erp_fields().map(|field| ErpField::text(&field))))
         .variable("CRM_FIELDS", fields)
         .variable("CRM_ON_CHANGE", "update")
         .variable("CRM_FIELD_EXTERNAL_ID", "field_1041");

@@ -7,6 +7,7 @@ mod changes;
 mod deals;
 mod fields;
 mod keys;
+mod merges;
 mod reconcile;
 mod registration;
 mod stories;
