@@ -13,7 +13,6 @@ mod settings;
 mod tests;
 pub(crate) mod watch;
 
-pub use api::SETTINGS;
 pub(crate) use api::{AmoCrmClient, ApiError};
 pub(crate) use auth::{begin_consent, consent_link};
 pub(crate) use pages::oauth_router;

@@ -21,7 +21,7 @@ pub use webhook::WebhookSettings;
 use ::inngest::Mode;
 
 use crate::amocrm::AmoCrmSettings;
-use crate::deals::Rules;
+use crate::deals::{Dedupe, Rules};
 use crate::erp::ErpSettings;
 use crate::logging::LogSettings;
 use reader::Reader;
@@ -62,6 +62,16 @@ impl Config {
         let webhook = webhook::read(&mut reader, mode);
         let amocrm = amocrm::read(&mut reader, webhook.filter.account_id);
         let (erp, rules) = erp::read(&mut reader, mode);
+        if amocrm.is_some()
+            && webhook.filter.trigger_statuses.is_none()
+            && rules.dedupe == Dedupe::Lead
+        {
+            reader.warn(
+                "AMOCRM_TRIGGER_STATUSES",
+                "is not set: each lead gets its record when it is created, still empty, and when it is won it has one \
+                 already; set the stages that make a deal, as pipeline:status",
+            );
+        }
         let log = log::read(&mut reader);
         let warnings = reader.finish()?;
         // Without settings there was a mistake, and the line above has returned it.

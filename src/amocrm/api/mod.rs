@@ -12,5 +12,4 @@ mod webhooks;
 pub(crate) use answer::ApiError;
 pub(crate) use client::AmoCrmClient;
 pub(super) use lead::LeadError;
-pub use webhooks::SETTINGS;
 pub(super) use webhooks::Webhook;
