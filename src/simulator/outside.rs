@@ -61,8 +61,9 @@ impl World {
         let path = request.uri().path().to_owned();
         match away {
             // Half down, it answers a question now and then, and fails when it has a record to store.
-            Some(Act::Erp503WithRow(_) | Act::ErpHangs(_) | Act::ErpPhpErrors(_) | Act::Erp502(_))
-                if asks && self.percent(50) => {}
+            Some(
+                Act::Erp503WithRow(_) | Act::ErpHangs(_) | Act::ErpPhpErrors(_) | Act::Erp502(_),
+            ) if asks && self.percent(50) => {}
             Some(act) if to_erp => self.erp_fails(&act, asks),
             Some(act) => self.amocrm_fails(&act, path.starts_with("/oauth2")),
             None => {}
