@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use inngest::{
     Checkpointing, Concurrency, Config, Context, Error, EventData, Failure, FailureContext,
     OnFailure, Result,
@@ -5,6 +7,7 @@ use inngest::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
+use crate::amount;
 use crate::ports::{Deal, DealKey, Erp, FailedDeal, ResentEvent, WaitsFor};
 
 /// `crm/create-deal`: another program wants a deal in the ERP.
@@ -48,12 +51,20 @@ impl CreateDeal {
         if self.entity_id == Some(0) {
             return Err(person(format!("entityId of deal `{name}` must be a positive integer")));
         }
+        if self.amount.as_ref().is_some_and(|amount| !amount::is_exact(amount)) {
+            return Err(person(format!(
+                "amount of deal `{name}` is too large to be exact to the kopeck: send less than 70 trillion, or a whole \
+                 number without exponent"
+            )));
+        }
         Ok(Deal {
             key: self.key(run_id),
             run_id: run_id.to_owned(),
             name,
             amount: self.amount.clone(),
             entity_id: self.entity_id,
+            fields: BTreeMap::new(),
+            reports: 0,
         })
     }
 }

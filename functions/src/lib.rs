@@ -3,6 +3,8 @@
 //! One file is one function: its event, its steps, its result. What a function needs from outside it takes
 //! through [`ports`]. `docs/adding-a-function.md` adds one, step by step.
 
+pub mod amount;
+mod changes;
 mod create_crm_deal;
 mod handle_amocrm_webhook;
 pub mod ports;

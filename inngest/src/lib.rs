@@ -9,8 +9,9 @@
 //! - A [`Client`] sends events. [`Settings`] say where Inngest is, and which calls are trusted.
 //! - [`middleware`] looks at calls, steps and all that leaves or comes in; [`OnFailure`] handles runs that have failed.
 //!
-//! [`guide`] has what does not fit at one item: [determinism](guide::determinism), [errors](guide::errors), testing (with
-//! the feature `testing`) and [deployment](guide::deployment).
+//! [`guide`] has what does not fit at one item: [determinism](guide::determinism), [errors](guide::errors),
+//! [observability](guide::observability), encryption and testing (with the features of these names) and
+//! [deployment](guide::deployment).
 //!
 //! ```no_run
 //! use inngest::{App, AppError, Config, Event, EventData, Result, Step};
@@ -59,6 +60,7 @@ mod replay;
 mod run;
 mod settings;
 pub mod signing;
+mod spans;
 mod step;
 mod step_error;
 #[cfg(feature = "testing")]

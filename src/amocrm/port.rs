@@ -133,6 +133,10 @@ impl AmoCrm for AmoCrmPort {
     async fn lead(&self, lead_id: u64) -> ports::Result<Option<Lead>> {
         Ok(self.client()?.lead(lead_id).await?)
     }
+
+    async fn is_deleted(&self, lead_id: u64) -> ports::Result<bool> {
+        Ok(self.client()?.is_in_bin(lead_id).await?)
+    }
 }
 
 #[cfg(test)]

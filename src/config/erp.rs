@@ -6,7 +6,7 @@ use ::inngest::Mode;
 use jiff::SignedDuration;
 
 use super::reader::{Reader, id, web_url};
-use crate::deals::{Dedupe, Rules, Schedule};
+use crate::deals::{Dedupe, OnChange, Rules, Schedule};
 use crate::erp::{Body, ErpSettings, TIMEOUT};
 use crate::net::stays_here;
 
@@ -20,7 +20,10 @@ pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> (Option<ErpSettings>,
     let resend_after = reader.parsed("DEALS_RESEND_AFTER", wait);
     let schedule =
         resend_after.map_or_else(Schedule::default, |resend_after| Schedule { resend_after });
-    let rules = Rules { dedupe, schedule };
+    let on_change =
+        [("report", OnChange::Report), ("update", OnChange::Update), ("ignore", OnChange::Ignore)];
+    let on_change = reader.parsed("CRM_ON_CHANGE", |text| one_of(text, &on_change));
+    let rules = Rules { dedupe, schedule, on_change: on_change.unwrap_or_default() };
     let entity_id = reader.parsed("CRM_ENTITY_ID", id).unwrap_or(70);
     let name = reader.parsed("CRM_FIELD_DEAL_NAME", field);
     let field_deal_name = name.unwrap_or_else(|| "field_1039".to_owned());

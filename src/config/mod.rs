@@ -15,7 +15,7 @@ mod webhook;
 pub use database::DatabaseSettings;
 pub use env::{Env, EnvMap, ProcessEnv};
 pub use error::{ConfigError, ConfigErrors};
-pub use listen::ListenSettings;
+pub use listen::{AdminSettings, ListenSettings};
 pub use webhook::WebhookSettings;
 
 use ::inngest::Mode;
@@ -31,6 +31,8 @@ use reader::Reader;
 pub struct Config {
     /// The listeners.
     pub listen: ListenSettings,
+    /// What the admin listener shows, and to whom.
+    pub admin: AdminSettings,
     /// Inngest: mode, keys and addresses.
     pub inngest: ::inngest::Settings,
     /// The database.
@@ -53,7 +55,7 @@ impl Config {
     /// Reads and checks every variable. All mistakes come back at once.
     pub fn load(env: &dyn Env) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::new(env);
-        let listen = listen::read(&mut reader);
+        let (listen, admin) = listen::read(&mut reader);
         let (mode, inngest) = inngest::read(&mut reader);
         if mode == Mode::Dev && !listen.is_local() {
             reader.warn("INNGEST_DEV", "calls need no signature, and HOST lets other machines in");
@@ -76,6 +78,6 @@ impl Config {
         let warnings = reader.finish()?;
         // Without settings there was a mistake, and the line above has returned it.
         let inngest = inngest.ok_or_else(|| ConfigErrors(Vec::new()))?;
-        Ok(Self { listen, inngest, database, amocrm, webhook, erp, rules, log, warnings })
+        Ok(Self { listen, admin, inngest, database, amocrm, webhook, erp, rules, log, warnings })
     }
 }

@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::Config;
+use crate::admin::Links;
 use crate::amocrm::AmoCrmAuth;
 use crate::amocrm::hook::{Destination, Events};
 use crate::deals::Dedupe;
@@ -21,6 +22,19 @@ impl Config {
         origin.set_query(None);
         origin.set_fragment(None);
         Some(origin)
+    }
+
+    /// Where a person goes on from the status page.
+    pub(crate) fn links(&self) -> Links {
+        let amocrm = self.amocrm.as_ref();
+        let oauth = amocrm.filter(|amocrm| matches!(amocrm.auth, AmoCrmAuth::OAuth(_)));
+        let inngest = Url::parse(&self.inngest.api_origin).ok();
+        Links {
+            amocrm: amocrm.map(|amocrm| amocrm.base_url.as_url().clone()),
+            // A server of one's own has its pages where its API is; those of Inngest Cloud are elsewhere.
+            inngest: inngest.filter(|url| url.host_str() != Some("api.inngest.com")),
+            consent: oauth.and_then(|_| self.public_origin()?.join("/oauth/start").ok()),
+        }
     }
 
     /// The address that amoCRM should call, where it is known and amoCRM can reach it.

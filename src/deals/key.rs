@@ -6,7 +6,7 @@ use functions::webhook::AmoCrmWebhook;
 use inngest::EventData as _;
 use serde_json::json;
 
-use crate::erp::stored_name;
+use crate::erp::stored_text;
 
 /// When two deals are the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub(super) struct Entry {
     pub(super) event: ResentEvent,
     /// What is sent. With one record per event it carries no marker: the marker is one per lead.
     pub(super) deal: Deal,
+    /// What its record is given, JSON: it is on the disk before it is sent.
+    pub(super) values: Option<String>,
 }
 
 impl Entry {
@@ -41,7 +43,15 @@ impl Entry {
         if lead_id.is_some() && dedupe == Dedupe::Event {
             sent.key = DealKey::Run(deal.run_id.clone());
         }
-        Self { key, lead_id, name: describe(deal), options, event: event(deal), deal: sent }
+        Self {
+            key,
+            lead_id,
+            name: describe(deal),
+            options,
+            event: event(deal),
+            deal: sent,
+            values: None,
+        }
     }
 }
 
@@ -102,7 +112,7 @@ fn options(deal: &DealKey, dedupe: Dedupe) -> String {
 /// The deal as a person would look for it.
 pub(super) fn describe(deal: &Deal) -> String {
     const LONGEST_NAME: usize = 80;
-    let name: String = stored_name(&deal.name).chars().take(LONGEST_NAME).collect();
+    let name: String = stored_text(&deal.name).chars().take(LONGEST_NAME).collect();
     match &deal.key {
         DealKey::Lead { lead_id, .. } => format!("deal \"{name}\" (amoCRM lead {lead_id})"),
         DealKey::Run(run) => format!("deal \"{name}\" (run {run})"),
@@ -111,12 +121,22 @@ pub(super) fn describe(deal: &Deal) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use functions::ports::{Deal, DealKey};
 
     use super::{Dedupe, Entry};
 
     fn deal(key: DealKey) -> Deal {
-        Deal { key, run_id: "R1".to_owned(), name: "A".to_owned(), amount: None, entity_id: None }
+        Deal {
+            key,
+            run_id: "R1".to_owned(),
+            name: "A".to_owned(),
+            amount: None,
+            entity_id: None,
+            fields: BTreeMap::new(),
+            reports: 0,
+        }
     }
 
     fn lead(account_id: Option<u64>) -> Deal {

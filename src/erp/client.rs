@@ -9,9 +9,10 @@ use super::call::{Call, column};
 use super::error::{Barrier, ErpError};
 use super::lookup::{self, MarkerLookup};
 use super::probes::reply_of;
-use super::response::{Clue, Insertion, Outcome, Response};
+use super::response::{Clue, Insertion, Outcome, Response, Update};
 use super::send_by::{SendBy, TimedBody};
 use super::settings::ErpSettings;
+use super::values::Values;
 use crate::clock::SharedClock;
 use crate::outbound::{self, Answer, CallError, Limits, Outbound, Redactor};
 
@@ -46,6 +47,27 @@ impl ErpClient {
             Outcome::Done(reply) => Ok(Insertion::of(reply, &self.redactor)),
             Outcome::Failed(error) => Err(error),
             Outcome::Unknown { reason, .. } => Ok(Insertion::Unknown { reason }),
+        }
+    }
+
+    /// What the record of `deal` is given.
+    pub(crate) fn values(&self, deal: &Deal) -> Values {
+        Values::of(&self.settings, deal)
+    }
+
+    /// Writes `deal` into the record `id` of `entity_id`, not later than `send_by`. After an error it was certainly not
+    /// written.
+    pub(crate) async fn update(
+        &self,
+        entity_id: u64,
+        id: &str,
+        deal: &Deal,
+        send_by: SendBy,
+    ) -> Result<Update, ErpError> {
+        match self.call(&Call::update(&self.settings, entity_id, id, deal), Some(send_by)).await {
+            Outcome::Done(reply) => Ok(Update::of(&reply, id, &self.redactor)),
+            Outcome::Failed(error) => Err(error),
+            Outcome::Unknown { reason, .. } => Ok(Update::Unknown { reason }),
         }
     }
 

@@ -9,7 +9,7 @@ use functions::webhook::AmoCrmWebhook;
 use super::rows::HeldRow;
 use super::store::Inbox;
 use super::table;
-use crate::deals::{self, Obstacle, Report, Which, key_of_lead};
+use crate::deals::{self, Obstacle, Report, Source, Which, key_of_lead};
 
 /// The most deals that are sent again in one transaction.
 const RESEND_BATCH: u32 = 500;
@@ -105,8 +105,9 @@ impl Inbox {
             let lead = u64::try_from(lead_id).context("a stored lead's id is out of range")?;
             let key = key_of_lead(lead, &id, self.rules.dedupe);
             let (lead_id, event_name) = (Some(lead_id), AmoCrmWebhook::EVENT_NAME);
+            let (names_stage, source) = (true, Source::Webhook);
             let report =
-                Report { key: &key, lead_id, event_name, payload: &payload, names_stage: true };
+                Report { key: &key, lead_id, event_name, payload: &payload, names_stage, source };
             deals::reported(&mut transaction, &report, &id, now).await?;
             table::set_deal(&mut transaction, &id, &key).await?;
         }

@@ -4,8 +4,11 @@ mod tally;
 
 use std::io::{IsTerminal as _, stderr};
 
-use tracing_subscriber::filter::{EnvFilter, dynamic_filter_fn};
-use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing::Subscriber;
+use tracing_subscriber::filter::{DynFilterFn, EnvFilter};
+use tracing_subscriber::fmt::{MakeWriter, layer};
+use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use tally::Tally;
@@ -35,15 +38,30 @@ pub fn start(settings: &LogSettings) {
     let terminal = stderr().is_terminal();
     let default = if terminal { LogFormat::Pretty } else { LogFormat::Json };
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(terminal);
-    // A function begins anew in every call of its run: what it has said before is not said again.
-    let once = dynamic_filter_fn(|_, _| !inngest::is_replaying());
     // Fails when a subscriber is set already, and then the logs go there.
     let _ = match settings.format.unwrap_or(default) {
-        LogFormat::Pretty => registry.with(layer.with_target(false).with_filter(once)).try_init(),
-        LogFormat::Json => {
-            let layer = layer.json().flatten_event(true).with_span_list(false);
-            registry.with(layer.with_filter(once)).try_init()
+        LogFormat::Pretty => {
+            let layer = layer().with_writer(stderr).with_ansi(terminal).with_target(false);
+            registry.with(layer.with_filter(once())).try_init()
         }
+        LogFormat::Json => registry.with(json(stderr)).try_init(),
     };
 }
+
+/// One object a line, with the innermost span: that of a step names its function and its run as well.
+fn json<S, W>(writer: W) -> impl Layer<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let layer = layer().with_writer(writer).json().flatten_event(true).with_span_list(false);
+    layer.with_filter(once())
+}
+
+/// A function begins anew in every call of its run: what it has said before is not said again.
+fn once<S: Subscriber>() -> DynFilterFn<S> {
+    DynFilterFn::new(|_, _| !inngest::is_replaying())
+}
+
+#[cfg(test)]
+mod tests;

@@ -106,9 +106,9 @@ impl StoredLog {
             leads.entry(event.lead_id).or_insert(event);
         }
         if !leads.is_empty() {
-            let webhooks: Vec<_> = leads.values().map(webhook).collect();
+            let found: Vec<_> = leads.values().map(|event| (webhook(event), event.at)).collect();
             let events: Vec<_> = leads.values().collect();
-            self.inbox.store(serde_json::to_vec(&events)?, &webhooks, None).await?;
+            self.inbox.store_found(serde_json::to_vec(&events)?, &found).await?;
             self.metrics.leads_missed(leads.len());
             let leads: Vec<_> = leads.keys().collect();
             tracing::warn!(?leads, "no webhook reported these leads; reconciliation hands them on");

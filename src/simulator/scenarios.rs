@@ -203,3 +203,11 @@ fn a_deal_of_another_program_survives_the_death_of_its_run_and_of_the_handler() 
     let world = plays(MARKED, &acts, &["killed at a point"]);
     assert_eq!(world.erp.rows().len(), 1);
 }
+
+#[test]
+fn a_late_webhook_that_meets_an_outage_comes_after_reconciliation_and_makes_no_second_record() {
+    let late = Act::Moves { lead: 1001, hook: Hook::Late(80 * MINUTE) };
+    let acts = [(10, late), (85, Act::DatabaseRefuses(27 * MINUTE))];
+    let world = plays(BY_EVENT, &acts, &["a webhook comes late"]);
+    assert_eq!(world.erp.rows().len(), 1);
+}

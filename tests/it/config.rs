@@ -401,7 +401,7 @@ fn the_example_works_also_with_every_line_filled_in() {
         .filter(|(name, _)| !name.contains(' '))
         .map(|(name, value)| match name {
             "INNGEST_SIGNING_KEY_FALLBACK" => (name, SIGNING_KEY),
-            "AMOCRM_WEBHOOK_SECRET" => (name, "0123456789abcdef"),
+            "AMOCRM_WEBHOOK_SECRET" | "ADMIN_TOKEN" => (name, "0123456789abcdef"),
             "INNGEST_API_BASE_URL" | "INNGEST_EVENT_API_BASE_URL" => (name, "http://inngest:8288"),
             "INNGEST_DEV" => (name, "0"),
             _ if value.is_empty() => (name, "x"),

@@ -15,5 +15,6 @@ mod kill;
 mod replicas;
 mod rooms;
 mod silence;
+mod status_page;
 mod webhook_forms;
 mod world;

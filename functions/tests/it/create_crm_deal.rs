@@ -34,6 +34,11 @@ async fn unusable_data_ends_the_run_in_its_first_call() {
             "entityId of deal `a` must be a positive integer",
         ),
         (
+            json!({ "dealName": "a", "amount": 99_999_999_999_999.99 }),
+            "amount of deal `a` is too large to be exact to the kopeck: send less than 70 trillion, or a whole number \
+             without exponent",
+        ),
+        (
             json!({ "dealName": 5 }),
             "the data of event `crm/create-deal` does not fit: at `dealName`: invalid type: integer `5`, expected a string",
         ),

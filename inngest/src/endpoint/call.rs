@@ -17,7 +17,7 @@ use crate::engine::{CallState, Dispatch, Memo, drive};
 use crate::event::RawEvent;
 use crate::function::{Given, Served};
 use crate::middleware::{CallInfo, Chain, Hooks};
-use crate::{Result, Run};
+use crate::{Result, Run, spans};
 
 /// Where a trace goes on; repeated in the answer (P-040).
 const TRACE_HEADERS: [HeaderName; 2] =
@@ -83,12 +83,7 @@ impl Endpoint {
         let served = served.ok_or_else(|| format!("function not found: {function_id}"))?;
         self.inner.contacts.fetch_add(1, Ordering::Relaxed);
         let CallRequest { ctx, state } = CallRequest::read(trusted.body)?;
-        let span = tracing::info_span!(
-            "call",
-            function = served.config.id,
-            run_id = %ctx.run_id,
-            attempt = ctx.attempt
-        );
+        let span = spans::of_call(&served.config.id, &ctx.run_id, ctx.attempt, &parts.headers);
         let dispatch = Dispatch {
             target: query.step_id.filter(|id| !id.is_empty() && id != "step"),
             plan_only: ctx.disable_immediate_execution,
@@ -162,7 +157,8 @@ impl Call<'_> {
             Some((settings, self.ctx.queue_item(client.clock().unix_milliseconds())?))
         });
         hooks.before_execution();
-        let state = CallState::new(app_id, info.run, memo, client, hooks, own_failures);
+        let function = &self.served.config.id;
+        let state = CallState::new(app_id, function, info.run, memo, client, hooks, own_failures);
         let given = Given { event, events: &events, extensions: &info.extensions };
         let function = self.served.start(&state, given);
         let outcome = drive(&state, &self.dispatch, function, item).await;

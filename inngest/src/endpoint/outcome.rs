@@ -4,8 +4,8 @@ use http::StatusCode;
 
 use super::fit::operations;
 use super::reply::Reply;
-use crate::Error;
 use crate::engine::{Dispatch, Executed, Op, Outcome, StepNotFound};
+use crate::{Error, spans};
 
 /// Puts an outcome into the words of the protocol (P-115..P-120).
 pub(super) fn answer(outcome: &Outcome, dispatch: &Dispatch) -> Reply {
@@ -17,10 +17,12 @@ pub(super) fn answer(outcome: &Outcome, dispatch: &Dispatch) -> Reply {
         }
         Outcome::Finished(Err(error)) => {
             tracing::warn!(%error, retry = ?error.retry(), "the function failed");
+            spans::function_failed(&error.to_string());
             Reply::of_error(error)
         }
         Outcome::Panicked(message) => {
             tracing::error!(message, "the function panicked");
+            spans::function_failed(message);
             Reply::retriable(message)
         }
         Outcome::Executed(executed) => ran(std::slice::from_ref(executed)),

@@ -17,6 +17,8 @@ use crate::{Client, Error, Run};
 /// One call of one run. Steps borrow it, so they cannot outlive the call.
 pub(crate) struct CallState<'b> {
     pub(crate) app_id: &'b str,
+    /// The function's own id, without that of the app.
+    pub(super) function_id: &'b str,
     pub(crate) run: Run<'b>,
     pub(crate) memo: Memo<'b>,
     pub(crate) client: &'b Client,
@@ -30,6 +32,7 @@ pub(crate) struct CallState<'b> {
 impl<'b> CallState<'b> {
     pub(crate) fn new(
         app_id: &'b str,
+        function_id: &'b str,
         run: Run<'b>,
         memo: Memo<'b>,
         client: &'b Client,
@@ -38,6 +41,7 @@ impl<'b> CallState<'b> {
     ) -> Self {
         Self {
             app_id,
+            function_id,
             run,
             memo,
             client,
@@ -73,7 +77,7 @@ impl<'b> CallState<'b> {
             phase: Phase::Created,
             made,
             polled: 0,
-            started: None,
+            running: None,
             fresh: None,
             waker: None,
         });

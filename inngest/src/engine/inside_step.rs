@@ -5,20 +5,22 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use serde_json::value::RawValue;
+use tracing::Span;
 
 use super::call_state::CallState;
 use crate::Error;
 use crate::replay::Replaying;
 
-/// Polls a step's code: marks that we are inside it, and turns a panic into an error of the step.
+/// Polls a step's code: marks that we are inside it and its span, and turns a panic into an error of the step.
 pub(super) struct InsideStep<'a, 'p, F> {
     call: &'a CallState<'a>,
+    span: Span,
     code: Pin<&'p mut F>,
 }
 
 impl<'a, 'p, F> InsideStep<'a, 'p, F> {
-    pub(super) fn new(call: &'a CallState<'a>, code: Pin<&'p mut F>) -> Self {
-        Self { call, code }
+    pub(super) fn new(call: &'a CallState<'a>, span: Span, code: Pin<&'p mut F>) -> Self {
+        Self { call, span, code }
     }
 }
 
@@ -27,6 +29,8 @@ impl<F: Future<Output = Result<Box<RawValue>, Error>>> Future for InsideStep<'_,
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let _running = Replaying::set(false);
+        let span = self.span.clone();
+        let _inside = span.enter();
         self.call.slots().inside_step = true;
         let polled = catch_unwind(AssertUnwindSafe(|| self.code.as_mut().poll(cx)));
         self.call.slots().inside_step = false;

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use tracing::Span;
 
 use super::policy::RetryPolicy;
 use super::steady::{Made, Order, Steadiness};
@@ -52,11 +53,18 @@ pub(super) struct Slot {
     pub(super) made: Made,
     /// The moment at which it was polled last.
     pub(super) polled: u64,
-    /// When its code began to run.
-    pub(super) started: Option<SystemTime>,
+    /// Its code runs.
+    pub(super) running: Option<Running>,
     /// The result of a step that was run and saved within this call.
     pub(super) fresh: Option<Arc<RawValue>>,
     pub(super) waker: Option<Waker>,
+}
+
+/// What there is of a step while its code runs.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) since: SystemTime,
+    pub(super) span: Span,
 }
 
 /// A step that the function waits for.

@@ -6,14 +6,15 @@ use std::task::{Context, Poll};
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::value::RawValue;
+use tracing::Span;
 
 use super::call_state::CallState;
 use super::inside_step::InsideStep;
 use super::policy::RetryPolicy;
-use super::slots::{Executed, Fault, Phase, Slots, Work};
+use super::slots::{Executed, Fault, Phase, Running, Slots, Work};
 use super::step_id::StepId;
 use crate::middleware::{Hooks, PayloadKind, StepInfo};
-use crate::{Error, Retry, json};
+use crate::{Error, Retry, json, spans};
 
 /// Whether a step has its result or must produce it.
 pub(crate) enum Decision<'a> {
@@ -141,14 +142,15 @@ impl<'a> StepSlot<'a> {
         F: Future<Output = Result<Box<RawValue>, Error>>,
     {
         let hooks = self.call.hooks;
-        hooks.before_step(&self.info());
+        let span = spans::of_step(self.call.function_id, self.call.run, &self.info());
+        span.in_scope(|| hooks.before_step(&self.info()));
         if let Some(slot) = self.call.slots().all.get_mut(self.index) {
-            slot.started = Some(self.call.clock().now());
+            slot.running = Some(Running { since: self.call.clock().now(), span: span.clone() });
             slot.policy = policy;
         }
-        let result = InsideStep::new(self.call, std::pin::pin!(code)).await;
-        let result = self.counted(result.and_then(|output| self.leaving(output)));
-        self.ended(Phase::Ran, result, hooks);
+        let result = InsideStep::new(self.call, span.clone(), std::pin::pin!(code)).await;
+        let result = span.in_scope(|| result.and_then(|output| self.leaving(output)));
+        self.ended(Phase::Ran, self.counted(result), hooks);
     }
 
     /// A result as it is saved.
@@ -179,11 +181,17 @@ impl<'a> StepSlot<'a> {
 
     fn ended(&self, phase: Phase, result: Result<Box<RawValue>, Error>, hooks: Hooks<'_>) {
         let now = self.call.clock().now();
-        let started = self.call.slots().all.get(self.index).and_then(|slot| slot.started);
-        let started = started.unwrap_or(now);
+        let mut slots = self.call.slots();
+        let running = slots.all.get_mut(self.index).and_then(|slot| slot.running.take());
+        drop(slots);
+        let Running { since: started, span } =
+            running.unwrap_or(Running { since: now, span: Span::none() });
         let took = now.duration_since(started).unwrap_or_default();
-        hooks.step_ended(&self.info(), result.as_ref().err(), took);
-        let result = result.map_err(|error| hooks.outgoing_error(Some(&self.step.id), error));
+        let result = span.in_scope(|| {
+            hooks.step_ended(&self.info(), result.as_ref().err(), took);
+            result.map_err(|error| hooks.outgoing_error(Some(&self.step.id), error))
+        });
+        spans::step_ended(&span, phase == Phase::Gone, result.as_ref().err(), took);
         let mut slots = self.call.slots();
         slots.set_phase(self.index, phase);
         let executed = Executed {

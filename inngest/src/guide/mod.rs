@@ -6,6 +6,13 @@ pub mod determinism {}
 #[doc = include_str!("errors.md")]
 pub mod errors {}
 
+#[doc = include_str!("observability.md")]
+pub mod observability {}
+
+#[cfg(feature = "encryption")]
+#[doc = include_str!("encryption.md")]
+pub mod encryption {}
+
 #[cfg(feature = "testing")]
 #[doc = include_str!("testing.md")]
 pub mod testing {}

@@ -20,6 +20,8 @@
 
 mod call;
 mod chain;
+#[cfg(feature = "encryption")]
+mod encryption;
 mod payload;
 
 use std::time::Duration;
@@ -28,6 +30,8 @@ use bytes::Bytes;
 
 pub use call::{CallInfo, StepInfo};
 pub(crate) use chain::{Chain, Hooks};
+#[cfg(feature = "encryption")]
+pub use encryption::{Encryption, WeakKey};
 pub use payload::{Payload, PayloadKind};
 
 use crate::{Error, NewEvent, Result, SendError};

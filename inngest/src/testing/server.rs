@@ -184,8 +184,17 @@ impl Server {
             Ok(uri) => *request.uri_mut() = uri,
             Err(_) => return Reply::Ended(Err(problem("the function's id makes no URL"))),
         }
+        if let Ok(parent) = self.traceparent().parse() {
+            request.headers_mut().insert("traceparent", parent);
+        }
         let response = self.endpoint.handle(request).await;
         self.read(&response, attempt)
+    }
+
+    /// One trace for each run, one span for each call.
+    fn traceparent(&self) -> String {
+        let (trace, span) = (hash(&self.run_id), hash(&format!("{}/{}", self.run_id, self.calls)));
+        format!("00-{}-{}-01", &trace[..32], &span[..16])
     }
 
     fn read(&self, response: &http::Response<Bytes>, attempt: u32) -> Reply {

@@ -39,6 +39,10 @@ pub(super) fn answer(state: &mut State, request: &RecordedRequest) -> Response {
             Some(Ok(id)) if state.refused_leads.contains_key(&id) => {
                 problem(state.refused_leads[&id], "Refused", "Refused")
             }
+            Some(Ok(id)) if asks_for_deleted(request) => match state.bin.contains_key(&id) {
+                true => json_answer(200, &json!({"id": id, "is_deleted": true})),
+                false => nothing(),
+            },
             Some(Ok(id)) => {
                 state.leads.get(&id).map_or_else(nothing, |lead| json_answer(200, lead))
             }
@@ -46,6 +50,13 @@ pub(super) fn answer(state: &mut State, request: &RecordedRequest) -> Response {
         },
         _ => problem(405, "Method Not Allowed", "Method Not Allowed"),
     }
+}
+
+/// Then a lead that is not deleted is not found.
+fn asks_for_deleted(request: &RecordedRequest) -> bool {
+    let query = request.uri.query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes())
+        .any(|(name, value)| name == "with" && value.split(',').any(|with| with == "only_deleted"))
 }
 
 fn webhooks(state: &mut State, method: &Method, body: &[u8]) -> Response {

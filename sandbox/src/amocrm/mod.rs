@@ -82,6 +82,7 @@ pub struct FakeAmoCrm {
 struct State {
     settings: FakeAmoCrmSettings,
     leads: BTreeMap<u64, Value>,
+    bin: BTreeMap<u64, Value>,
     refused_leads: BTreeMap<u64, u16>,
     webhooks: BTreeMap<String, Value>,
     events: events::Events,
@@ -119,6 +120,7 @@ impl FakeAmoCrm {
     ) -> (Self, Router) {
         let state = Arc::new(Mutex::new(State {
             leads: BTreeMap::new(),
+            bin: BTreeMap::new(),
             refused_leads: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             events: events::Events::default(),
@@ -167,6 +169,22 @@ impl FakeAmoCrm {
     /// The account has no such lead (any more).
     pub fn remove_lead(&self, id: u64) {
         lock(&self.state).leads.remove(&id);
+    }
+
+    /// The lead is in the bin, where only a question for deleted leads finds it.
+    pub fn delete_lead(&self, id: u64) {
+        let mut state = lock(&self.state);
+        if let Some(lead) = state.leads.remove(&id) {
+            state.bin.insert(id, lead);
+        }
+    }
+
+    /// The lead is taken out of the bin.
+    pub fn restore_lead(&self, id: u64) {
+        let mut state = lock(&self.state);
+        if let Some(lead) = state.bin.remove(&id) {
+            state.leads.insert(id, lead);
+        }
     }
 
     /// From now on, asked for lead `id`, the account answers with this HTTP status.

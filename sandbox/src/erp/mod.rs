@@ -134,6 +134,11 @@ impl FakeErp {
         id
     }
 
+    /// A person deletes a record in the ERP.
+    pub fn delete_row(&self, id: u64) {
+        lock(&self.state).rows.retain(|row| row.id != id);
+    }
+
     /// Every request so far, oldest first.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         lock(&self.state).requests.clone()

@@ -1,10 +1,11 @@
 use functions::ports::Lead;
 use serde::Deserialize;
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 use super::answer::ApiError;
 use super::call::ApiCall;
 use super::client::AmoCrmClient;
+use super::price::price;
 
 /// A lead that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +22,10 @@ pub(in crate::amocrm) struct LeadError {
 struct WireLead {
     id: u64,
     name: Option<String>,
-    price: Option<Number>,
+    #[serde(default)]
+    price: Value,
+    #[serde(default)]
+    price_with_minor_units: Value,
     is_deleted: Option<bool>,
     account_id: Option<u64>,
     /// Whatever they are, they must not make a lead unreadable that does not need them.
@@ -55,7 +59,9 @@ impl AmoCrmClient {
             )));
         }
         let exists = lead.is_deleted != Some(true);
+        let price = price(&lead.price, &lead.price_with_minor_units)
+            .map_err(|problem| ApiError::Unreadable(problem.to_owned()))?;
         let stage = lead.pipeline_id.as_u64().zip(lead.status_id.as_u64());
-        Ok(exists.then_some(Lead { id: lead.id, name: lead.name, price: lead.price, stage }))
+        Ok(exists.then_some(Lead { id: lead.id, name: lead.name, price, stage }))
     }
 }

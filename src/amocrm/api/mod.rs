@@ -2,10 +2,12 @@
 
 pub(super) mod account;
 mod answer;
+mod bin;
 mod call;
 mod client;
 mod gate;
 mod lead;
+mod price;
 pub(super) mod table;
 mod webhooks;
 

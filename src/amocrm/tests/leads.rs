@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use functions::ports::{Lead, Retry};
 use sandbox::AmoCrmFailure;
-use serde_json::json;
+use serde_json::{Number, json};
 use tokio::task::JoinSet;
 
 use super::{Account, DAY, impatient, refused};
@@ -57,6 +57,20 @@ async fn a_lead_may_lack_everything_but_its_id() {
         account.amocrm.set_lead_json(LEAD, lead);
         let read = client.lead(LEAD).await.unwrap();
         assert_eq!(read, Some(Lead { id: LEAD, name: None, price: None, stage: None }));
+    }
+}
+
+#[tokio::test]
+async fn the_price_of_a_lead_has_its_kopecks() {
+    let account = Account::new().await;
+    let client = account.client();
+    for (whole, exact, means) in [
+        (json!(100), json!(100.5), Number::from_f64(100.5)),
+        (json!(0), json!(0.75), Number::from_f64(0.75)),
+    ] {
+        let lead = json!({"id": LEAD, "price": whole, "price_with_minor_units": exact});
+        account.amocrm.set_lead_json(LEAD, lead);
+        assert_eq!(client.lead(LEAD).await.unwrap().unwrap().price, means);
     }
 }
 

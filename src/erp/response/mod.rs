@@ -9,7 +9,7 @@
 //! Nothing that we sent may decide what an answer means, and an answer may quote all of it: an error page shows the query,
 //! a warning shows a value, and a lead's name may be typed by anyone into a form. So a reply of the API counts only
 //! as a whole, and the text of a page only at its very beginning, before anything that varies. PHP's own notices may come
-//! first: each ends with a line break, and no value that we send has one (`stored_name`), so none can begin a line.
+//! first: each ends with a line break, and no value that we send has one (`stored_text`), so none can begin a line.
 
 mod failure;
 
@@ -78,6 +78,20 @@ pub(crate) enum Insertion {
     },
 }
 
+/// What came of an update that has not failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Update {
+    /// The record holds what was sent.
+    Written,
+    /// There is no such record.
+    NothingMatched,
+    /// It was written, or not, or will be.
+    Unknown {
+        /// What happened.
+        reason: String,
+    },
+}
+
 impl Response<'_> {
     pub(super) fn outcome(&self, redactor: &Redactor) -> Outcome {
         let retry_after = self.retry_after;
@@ -135,6 +149,21 @@ impl Insertion {
                 let reason =
                     format!("the ERP reports success without the id of one record: {reply}");
                 Self::Unknown { reason }
+            }
+        }
+    }
+}
+
+impl Update {
+    /// What the `reply` to an update of the record `id` says.
+    pub(super) fn of(reply: &Value, id: &str, redactor: &Redactor) -> Self {
+        let updated = reply.get("data").and_then(|data| data.get("id"));
+        match updated.map(|updated| (record_id(updated), updated)) {
+            Some((Some(updated), _)) if updated == id => Self::Written,
+            Some((None, nothing)) if nothing == "" => Self::NothingMatched,
+            _ => {
+                let reply = redactor.excerpt(reply.to_string().as_bytes());
+                Self::Unknown { reason: format!("the ERP does not name record {id}: {reply}") }
             }
         }
     }

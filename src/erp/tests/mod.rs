@@ -2,11 +2,12 @@
 
 mod connections;
 mod marker;
-mod names;
 mod probes;
 mod requests;
 mod response;
+mod texts;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,6 +115,8 @@ pub(crate) fn run_deal() -> Deal {
         name: "Поставка окон".to_owned(),
         amount: Some(15_000.into()),
         entity_id: None,
+        fields: BTreeMap::new(),
+        reports: 0,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is sent.
 
 use functions::ports::Deal;
-use sandbox::{ErpVersion, FakeErpSettings};
+use sandbox::{ErpField, ErpVersion, FakeErpSettings};
 use serde_json::Number;
 
 use super::{Bench, in_time, lead_deal, marked, reply, run_deal};
@@ -41,8 +41,12 @@ async fn a_deal_is_sent_as_a_form_to_an_erp_that_reads_only_forms() {
     assert_eq!(request.header("content-type"), "application/x-www-form-urlencoded");
 }
 
+fn number(text: &str) -> Option<Number> {
+    Some(text.parse().unwrap())
+}
+
 #[tokio::test]
-async fn an_amount_is_left_out_when_absent_or_zero_and_kept_as_given_otherwise() {
+async fn an_amount_is_left_out_when_absent_or_zero_and_exact_to_the_kopeck_otherwise() {
     let bench = Bench::new().await;
     for (amount, sent) in [
         (None, r#"{"field_1039":"Поставка окон"}"#),
@@ -52,13 +56,40 @@ async fn an_amount_is_left_out_when_absent_or_zero_and_kept_as_given_otherwise()
         (Some(15_000.into()), r#"{"field_1039":"Поставка окон","field_1040":15000}"#),
         (Number::from_f64(99.5), r#"{"field_1039":"Поставка окон","field_1040":99.5}"#),
         (Some((-5).into()), r#"{"field_1039":"Поставка окон","field_1040":-5}"#),
+        (number("100.0"), r#"{"field_1039":"Поставка окон","field_1040":100}"#),
+        (number("0.30000000000000004"), r#"{"field_1039":"Поставка окон","field_1040":0.3}"#),
+        (
+            number("999999999999.99"),
+            r#"{"field_1039":"Поставка окон","field_1040":999999999999.99}"#,
+        ),
+        // PHP would round them.
+        (
+            number("9999999999999.99"),
+            r#"{"field_1039":"Поставка окон","field_1040":"9999999999999.99"}"#,
+        ),
         (
             Some(u64::MAX.into()),
-            r#"{"field_1039":"Поставка окон","field_1040":18446744073709551615}"#,
+            r#"{"field_1039":"Поставка окон","field_1040":"18446744073709551615"}"#,
         ),
+        (number("1e21"), r#"{"field_1039":"Поставка окон","field_1040":"1000000000000000000000"}"#),
+        (number("1e-7"), r#"{"field_1039":"Поставка окон","field_1040":"0.0000001"}"#),
     ] {
         bench.insert(&Deal { amount, ..run_deal() }).await;
         assert!(bench.last_body().ends_with(&format!("\"items\":{sent}}}")), "{sent}");
+    }
+}
+
+#[tokio::test]
+async fn an_amount_in_a_form_has_all_its_digits() {
+    let bench = Bench::new().await.with(|settings| settings.body = Body::Form);
+    for (amount, sent) in [
+        ("100.5", "100.5"),
+        ("0.30000000000000004", "0.3"),
+        ("9999999999999.99", "9999999999999.99"),
+        ("1e21", "1000000000000000000000"),
+    ] {
+        bench.insert(&Deal { amount: number(amount), ..run_deal() }).await;
+        assert!(bench.last_body().ends_with(&format!("%5D={sent}")), "{amount}");
     }
 }
 
@@ -77,4 +108,20 @@ async fn a_deal_may_name_its_own_entity() {
     let bench = Bench::of(FakeErpSettings { entity_id: 71, ..FakeErpSettings::default() }).await;
     bench.insert(&Deal { entity_id: Some(71), ..run_deal() }).await;
     assert!(bench.last_body().contains(r#""action":"insert","entity_id":71,"#));
+}
+
+#[tokio::test]
+async fn other_fields_follow_name_and_amount() {
+    let mut erp = FakeErpSettings::default();
+    erp.fields.extend(["field_1056", "field_1060"].map(ErpField::text));
+    let bench = Bench::of(erp).await.with(marked);
+    let fields = [
+        ("field_1060", "https://example.amocrm.ru/leads/detail/45721053"),
+        ("field_1056", "Иван\nПетров"),
+    ];
+    let fields = fields.map(|(field, text)| (field.to_owned(), text.to_owned())).into();
+    bench.insert(&Deal { fields, ..lead_deal(45721053) }).await;
+    assert!(bench.last_body().ends_with(
+        r#""field_1040":15000,"field_1056":"Иван Петров","field_1060":"https://example.amocrm.ru/leads/detail/45721053","field_1041":"45721053"}}"#
+    ));
 }

@@ -4,6 +4,7 @@ mod disk;
 mod refusal;
 mod removed;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,6 +101,8 @@ fn lead(lead_id: u64) -> Deal {
         name: "Поставка окон".to_owned(),
         amount: None,
         entity_id: None,
+        fields: BTreeMap::new(),
+        reports: 0,
     }
 }
 
