@@ -14,7 +14,6 @@ mod settings;
 mod tests;
 pub(crate) mod watch;
 
-pub use api::SETTINGS;
 pub(crate) use api::{AmoCrmClient, ApiError};
 pub(crate) use auth::{begin_consent, consent_link};
 pub use mapping::{Detail, Mapping, Source};

@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 use ::inngest::Mode;
 
 use crate::amocrm::AmoCrmSettings;
-use crate::deals::Rules;
+use crate::deals::{Dedupe, Rules};
 use crate::erp::ErpSettings;
 use crate::logging::LogSettings;
 use reader::Reader;
@@ -72,6 +72,16 @@ impl Config {
         let fields = mapping.erp_fields();
         if let Some(amocrm) = &mut amocrm {
             amocrm.mapping = mapping;
+        }
+        if amocrm.is_some()
+            && webhook.filter.trigger_statuses.is_none()
+            && rules.dedupe == Dedupe::Lead
+        {
+            reader.warn(
+                "AMOCRM_TRIGGER_STATUSES",
+                "is not set: each lead gets its record when it is created, still empty, and when it is won it has one \
+                 already; set the stages that make a deal, as pipeline:status",
+            );
         }
         let log = log::read(&mut reader);
         let warnings = reader.finish()?;

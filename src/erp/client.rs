@@ -119,7 +119,10 @@ impl ErpClient {
         let marker = self.settings.field_external_id.as_deref().map(column);
         let by_marker =
             fields.is_empty() || fields.iter().any(|field| Some(column(field)) == marker);
-        let Some(lead_id) = self.marked_lead(deal).filter(|_| by_marker) else {
+        if !by_marker {
+            return Err(ErpError::Refused { message: taken, advice: NOT_UNIQUE });
+        }
+        let Some(lead_id) = self.marked_lead(deal) else {
             return Err(refused(taken));
         };
         match self.find_by_marker(lead_id, deal.entity_id).await? {
@@ -206,6 +209,8 @@ impl ErpClient {
     }
 }
 
+const NOT_UNIQUE: &str = "Nothing was created. Only the marker field may be unique: set the Unique Field of the other one to \
+                          No («Уникальное поле»: «Нет») in the ERP";
 const LOOK_BY_HAND: &str = "Nothing was created by this call. Find the existing record in the ERP, and check \
                             that the API user may view all records of the entity";
 

@@ -9,6 +9,7 @@ mod database;
 mod doctor;
 mod documents;
 mod e2e;
+mod erp_states;
 mod full_disk;
 mod http;
 mod kill;

@@ -31,7 +31,7 @@ pub(super) fn answer(
     let insert = |state: &mut State| drop(act(state, &parameters));
     let answer = match failure {
         None => match act(state, &parameters) {
-            Ok(data) => reply(StatusCode::OK, &success(&state.settings, data)),
+            Ok(data) => reply(StatusCode::OK, &success(&state.settings, &data)),
             Err(Refusal::Error(code, message)) => refusal(&state.settings, &code, &message),
             Err(Refusal::Page(page)) => Html(page).into_response(),
         },
@@ -94,7 +94,7 @@ pub(super) fn finish_late_inserts(state: &mut State) {
 }
 
 /// A select also says which page of how many it is, since 3.6.
-fn success(settings: &FakeErpSettings, data: Value) -> Value {
+fn success(settings: &FakeErpSettings, data: &Value) -> Value {
     let rows = data.as_array().map(Vec::len);
     let mut reply = json!({"status": "success", "data": data});
     if let (ErpVersion::V362, Some(rows)) = (settings.version, rows) {

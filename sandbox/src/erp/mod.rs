@@ -144,10 +144,17 @@ impl FakeErp {
         lock(&self.state).requests.clone()
     }
 
-    /// How many requests carried `action`. An insert that asks whether a record could be created is a `question`.
+    /// The requests that carried `action`, oldest first. An insert that asks whether a record could be created is a
+    /// `question`.
+    pub fn requests_of(&self, action: &str) -> Vec<RecordedRequest> {
+        let mut requests = self.requests();
+        requests.retain(|sent| request::action(&sent.headers, &sent.body) == action);
+        requests
+    }
+
+    /// How many requests carried `action`.
     pub fn count(&self, action: &str) -> usize {
-        let requests = self.requests();
-        requests.iter().filter(|sent| request::action(&sent.headers, &sent.body) == action).count()
+        self.requests_of(action).len()
     }
 
     /// The next `times` requests fail like this, after those already scheduled. Questions are answered in between.

@@ -17,5 +17,4 @@ mod webhooks;
 pub(crate) use answer::ApiError;
 pub(crate) use client::AmoCrmClient;
 pub(super) use lead::ReadError;
-pub use webhooks::SETTINGS;
 pub(super) use webhooks::Webhook;

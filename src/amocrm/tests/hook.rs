@@ -3,11 +3,14 @@
 use sandbox::AmoCrmFailure;
 
 use super::Account;
-use crate::amocrm::api::{AmoCrmClient, ApiError, SETTINGS};
-use crate::amocrm::hook::{Destination, Health, check, repair};
+use crate::amocrm::api::{AmoCrmClient, ApiError};
+use crate::amocrm::hook::{Destination, Events, Health, check, repair};
 
 const OURS: &str = "https://deals.example.org/api/amocrm-webhook?secret=new+secret";
 const OLD: &str = "https://deals.example.org/api/amocrm-webhook?secret=old";
+
+/// All that makes a record of a lead that enters a stage.
+pub(super) const SETTINGS: [&str; 3] = ["add_lead", "restore_lead", "status_lead"];
 
 /// An account, and the webhook that it must have.
 struct Hooked {
@@ -22,7 +25,8 @@ impl Hooked {
         let token = account.amocrm.issue_long_lived_token(1_895_349_100);
         let account = account.with_long_lived_token(token);
         let origin = "https://deals.example.org".parse().unwrap();
-        let destination = Destination::new(&origin, Some(&"new secret".into()));
+        let destination =
+            Destination::new(&origin, Some(&"new secret".into()), Events::new(true, false));
         Self { client: account.client(), account, destination }
     }
 
@@ -93,7 +97,7 @@ async fn an_answer_that_quotes_the_secret_is_not_passed_on() {
         .account
         .amocrm
         .fail_next(1, AmoCrmFailure::Answer { status: 400, body: body.to_owned() });
-    let error = hooked.client.subscribe(OURS).await.unwrap_err().to_string();
+    let error = hooked.client.subscribe(OURS, &SETTINGS).await.unwrap_err().to_string();
     assert!(error.contains("[secret]") && !error.contains("new"), "{error}");
 }
 

@@ -45,6 +45,7 @@ async fn another_unique_field_does_not_make_a_deal_a_duplicate() {
     let error = bench.existing(&lead_deal(2)).await.unwrap_err();
     assert!(matches!(error, ErpError::Refused { .. }), "{error:?}");
     assert!(error.to_string().contains("a unique field has this value already: 1039"), "{error}");
+    assert!(error.to_string().contains("Only the marker field may be unique"), "{error}");
 }
 
 #[tokio::test]
