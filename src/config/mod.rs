@@ -69,7 +69,7 @@ impl Config {
         let webhook = webhook::read(&mut reader, mode);
         let mut amocrm = amocrm::read(&mut reader, webhook.filter.account_id);
         let (erp, rules, mapping) = erp::read(&mut reader, mode);
-        let fields = mapping.erp_fields();
+        let fields = mapping.erp_fields(|_| true);
         if let Some(amocrm) = &mut amocrm {
             amocrm.mapping = mapping;
         }

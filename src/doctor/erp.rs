@@ -1,6 +1,6 @@
 //! The ERP: the login, the entity and its fields, the rights, and the marker field.
 
-use super::Finding;
+use super::{Finding, mapped};
 use crate::erp::{EntityFields, ErpClient, ErpError, ErpSettings, Field, MarkerLookup};
 
 /// No lead has this id. Looking it up shows whether the ERP applies the filter.
@@ -45,7 +45,10 @@ pub(super) async fn examine(erp: &ErpClient) -> Vec<Finding> {
         }
     };
     match &fields {
-        Some(fields) => findings.extend(judge(fields, settings)),
+        Some(fields) => {
+            findings.extend(judge(fields, settings));
+            findings.extend(mapped::judge(fields, settings));
+        }
         None => {
             let message = "the ERP's list of fields cannot be read";
             findings.push(Finding::warning(FIELDS, message, FIELDS_BY_HAND));
@@ -86,7 +89,7 @@ async fn findings_of_rights(
 /// What is wrong with the fields that deals are written into, the marker excepted; or that nothing is.
 fn judge(fields: &EntityFields, settings: &ErpSettings) -> Vec<Finding> {
     let ErpSettings { entity_id, field_deal_name: name, field_amount: amount, .. } = settings;
-    let filled: Vec<&String> =
+    let mut filled: Vec<&String> =
         [name, amount].into_iter().chain(&settings.field_external_id).collect();
     let unknown: Vec<_> = filled.iter().filter(|field| !fields.has(field)).collect();
     let mut findings = Vec::new();
@@ -123,6 +126,7 @@ fn judge(fields: &EntityFields, settings: &ErpSettings) -> Vec<Finding> {
             ));
         }
     }
+    filled.extend(settings.text_fields.union(&settings.user_fields));
     let required: Vec<_> = fields.required().filter(|field| !filled.contains(&field)).collect();
     if !required.is_empty() {
         findings.push(Finding::warning(

@@ -8,6 +8,7 @@ mod database;
 mod erp;
 mod finding;
 mod inngest;
+mod mapped;
 mod reconcile;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ fn configured(variables: &[(&str, &str)]) -> EnvMap {
         ("INNGEST_DEV", "1"),
         ("AMOCRM_BASE_URL", "https://example.amocrm.ru"),
         ("AMOCRM_ACCESS_TOKEN", "token"),
+        ("AMOCRM_TRIGGER_STATUSES", "9679730:142"),
     ];
     amocrm.iter().chain(variables).copied().collect()
 }

@@ -52,9 +52,10 @@ pub enum Detail {
 }
 
 impl Mapping {
-    /// The ERP's fields that are used.
-    pub fn erp_fields(&self) -> BTreeSet<String> {
-        self.fields.iter().map(|(_, field)| field.clone()).collect()
+    /// The ERP's fields for such sources.
+    pub fn erp_fields(&self, of: impl Fn(Source) -> bool) -> BTreeSet<String> {
+        let fields = self.fields.iter().filter(|(source, _)| of(*source));
+        fields.map(|(_, field)| field.clone()).collect()
     }
 
     /// Whether something of the main contact is used.

@@ -4,7 +4,7 @@ mod disk;
 mod refusal;
 mod removed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +59,8 @@ impl Service {
             field_amount: "field_1040".to_owned(),
             field_external_id: None,
             created_by: None,
+            text_fields: BTreeSet::new(),
+            user_fields: BTreeSet::new(),
             timeout: Duration::from_secs(5),
         };
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
