@@ -137,7 +137,7 @@ impl App {
                 db.clone(),
                 inbox.clone(),
                 metrics.clone(),
-                config.rules.dedupe,
+                config.rules,
                 stages,
             )
         });
@@ -145,6 +145,7 @@ impl App {
             inngest.clone(),
             amocrm.clone(),
             ledger.clone(),
+            config.fields,
             filter.clone(),
             reconcile,
         )

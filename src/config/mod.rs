@@ -5,6 +5,7 @@ mod database;
 mod env;
 mod erp;
 mod error;
+mod fields;
 mod inngest;
 mod listen;
 mod log;
@@ -17,6 +18,8 @@ pub use env::{Env, EnvMap, ProcessEnv};
 pub use error::{ConfigError, ConfigErrors};
 pub use listen::{AdminSettings, ListenSettings};
 pub use webhook::WebhookSettings;
+
+use std::collections::BTreeSet;
 
 use ::inngest::Mode;
 
@@ -43,6 +46,8 @@ pub struct Config {
     pub webhook: WebhookSettings,
     /// The ERP. Absent in development mode only.
     pub erp: Option<ErpSettings>,
+    /// The ERP's fields in `CRM_FIELDS`: what a record may hold besides name and amount.
+    pub fields: BTreeSet<String>,
     /// When two deals are the same one, and when one is sent again.
     pub rules: Rules,
     /// The logs.
@@ -62,8 +67,12 @@ impl Config {
         }
         let database = database::read(&mut reader);
         let webhook = webhook::read(&mut reader, mode);
-        let amocrm = amocrm::read(&mut reader, webhook.filter.account_id);
-        let (erp, rules) = erp::read(&mut reader, mode);
+        let mut amocrm = amocrm::read(&mut reader, webhook.filter.account_id);
+        let (erp, rules, mapping) = erp::read(&mut reader, mode);
+        let fields = mapping.erp_fields();
+        if let Some(amocrm) = &mut amocrm {
+            amocrm.mapping = mapping;
+        }
         if amocrm.is_some()
             && webhook.filter.trigger_statuses.is_none()
             && rules.dedupe == Dedupe::Lead
@@ -78,6 +87,18 @@ impl Config {
         let warnings = reader.finish()?;
         // Without settings there was a mistake, and the line above has returned it.
         let inngest = inngest.ok_or_else(|| ConfigErrors(Vec::new()))?;
-        Ok(Self { listen, admin, inngest, database, amocrm, webhook, erp, rules, log, warnings })
+        Ok(Self {
+            listen,
+            admin,
+            inngest,
+            database,
+            amocrm,
+            webhook,
+            erp,
+            fields,
+            rules,
+            log,
+            warnings,
+        })
     }
 }

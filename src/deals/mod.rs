@@ -27,8 +27,8 @@ pub use review::{DealCounts, Progress, UnfinishedDeal};
 pub(crate) use review::{Resolution, Which, forget_claims};
 pub use schedule::Schedule;
 pub(crate) use table::{
-    KnownDeal, changed, differing, dismiss, due, find, forwarded, forwarded_in_vain,
-    is_accounted_for, queue, refused_by_inngest, reported, resolve, retry, waited_for,
+    KnownDeal, changed, differing, dismiss, due, find, forwarded, forwarded_in_vain, has_deal,
+    is_accounted_for, merged, queue, refused_by_inngest, reported, resolve, retry, waited_for,
     webhook_came,
 };
 pub use table::{counts, unfinished};

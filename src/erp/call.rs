@@ -51,6 +51,9 @@ impl<'a> Call<'a> {
             // Digits only: the ERP puts the value of a unique field into its SQL as it stands.
             items.push((marker.clone(), Value::Text(lead_id.to_string())));
         }
+        if let Some(user) = settings.created_by {
+            items.push(("created_by".to_owned(), Value::Number(user.into())));
+        }
         Self {
             settings,
             action: "insert",

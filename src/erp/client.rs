@@ -12,6 +12,7 @@ use super::probes::reply_of;
 use super::response::{Clue, Insertion, Outcome, Response, Update};
 use super::send_by::{SendBy, TimedBody};
 use super::settings::ErpSettings;
+use super::text::stored_text;
 use super::values::Values;
 use crate::clock::SharedClock;
 use crate::outbound::{self, Answer, CallError, Limits, Outbound, Redactor};
@@ -43,8 +44,9 @@ impl ErpClient {
     /// Sends the record of `deal`, once, whatever was sent before, and not later than `send_by`. After an error it was
     /// certainly not created.
     pub(crate) async fn insert(&self, deal: &Deal, send_by: SendBy) -> Result<Insertion, ErpError> {
-        match self.call(&Call::insert(&self.settings, deal), Some(send_by)).await {
-            Outcome::Done(reply) => Ok(Insertion::of(reply, &self.redactor)),
+        let (call, redactor) = (Call::insert(&self.settings, deal), self.redactor_of(deal));
+        match self.outcome(&call, Some(send_by), &redactor).await {
+            Outcome::Done(reply) => Ok(Insertion::of(reply, &redactor)),
             Outcome::Failed(error) => Err(error),
             Outcome::Unknown { reason, .. } => Ok(Insertion::Unknown { reason }),
         }
@@ -64,8 +66,10 @@ impl ErpClient {
         deal: &Deal,
         send_by: SendBy,
     ) -> Result<Update, ErpError> {
-        match self.call(&Call::update(&self.settings, entity_id, id, deal), Some(send_by)).await {
-            Outcome::Done(reply) => Ok(Update::of(&reply, id, &self.redactor)),
+        let call = Call::update(&self.settings, entity_id, id, deal);
+        let redactor = self.redactor_of(deal);
+        match self.outcome(&call, Some(send_by), &redactor).await {
+            Outcome::Done(reply) => Ok(Update::of(&reply, id, &redactor)),
             Outcome::Failed(error) => Err(error),
             Outcome::Unknown { reason, .. } => Ok(Update::Unknown { reason }),
         }
@@ -131,10 +135,26 @@ impl ErpClient {
     }
 
     pub(super) async fn read(&self, call: &Call<'_>) -> Result<Value, ErpError> {
-        reply_of(self.call(call, None).await)
+        reply_of(self.call(call).await)
     }
 
-    pub(super) async fn call(&self, call: &Call<'_>, send_by: Option<SendBy>) -> Outcome {
+    /// Makes a call that changes nothing.
+    pub(super) async fn call(&self, call: &Call<'_>) -> Outcome {
+        self.outcome(call, None, &self.redactor).await
+    }
+
+    /// Takes the secrets out of an answer, and the fields of `deal`: what is quoted of them may be personal.
+    fn redactor_of(&self, deal: &Deal) -> Redactor {
+        let texts: Vec<_> = deal.fields.values().map(|text| stored_text(text)).collect();
+        self.redactor.and(texts.iter().map(String::as_str))
+    }
+
+    async fn outcome(
+        &self,
+        call: &Call<'_>,
+        send_by: Option<SendBy>,
+        redactor: &Redactor,
+    ) -> Outcome {
         let (content_type, body) = match call.encode() {
             Ok(encoded) => encoded,
             Err(error) => {
@@ -145,7 +165,7 @@ impl ErpClient {
         let answer = match self.send(content_type, body, send_by).await {
             Ok(answer) => answer,
             Err(error) => {
-                let (reason, retry_after) = (self.redactor.clean(&error.to_string()), None);
+                let (reason, retry_after) = (redactor.clean(&error.to_string()), None);
                 return match error {
                     CallError::NotSent(_) => {
                         Outcome::Failed(ErpError::Unavailable { reason, retry_after })
@@ -163,7 +183,7 @@ impl ErpClient {
             complete: answer.complete,
             sent_as: self.settings.body,
         };
-        response.outcome(&self.redactor)
+        response.outcome(redactor)
     }
 
     async fn send(

@@ -40,7 +40,7 @@ impl ErpClient {
 
     /// Whether the key, the login and the address of this machine are right.
     pub(crate) async fn logs_in(&self) -> Result<(), ErpError> {
-        match self.call(&Call::unknown_action(self.settings()), None).await {
+        match self.call(&Call::unknown_action(self.settings())).await {
             Outcome::Done(_) => Ok(()),
             // Actions are looked at after the login.
             Outcome::Failed(ErpError::Refused { message, .. }) if message.contains(NO_ACTION) => {
@@ -78,11 +78,11 @@ impl ErpClient {
 
     /// The reply to a question that needs a `right`; or else whether it is that right that is missing.
     pub(super) async fn ask(&self, question: &Call<'_>, right: Barrier) -> Result<Value, ErpError> {
-        let mut answer = self.call(question, None).await;
+        let mut answer = self.call(question).await;
         if is_silent(&answer) {
             self.logs_in().await?;
             // One that broke down in between has an answer now.
-            answer = self.call(question, None).await;
+            answer = self.call(question).await;
         }
         match answer {
             Outcome::Failed(ErpError::NoAccess { message, barrier: Barrier::Right }) => {
@@ -104,7 +104,7 @@ impl ErpClient {
             password: SecretString::default(),
             ..self.settings().clone()
         };
-        let answer = self.call(&Call::unknown_action(&nobody), None).await;
+        let answer = self.call(&Call::unknown_action(&nobody)).await;
         matches!(answer, Outcome::Failed(ErpError::NoAccess { barrier: Barrier::Key, .. }))
     }
 }

@@ -4,6 +4,7 @@
 mod attack;
 mod cli;
 mod config;
+mod config_fields;
 mod database;
 mod doctor;
 mod documents;

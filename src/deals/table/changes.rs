@@ -66,7 +66,7 @@ pub(crate) async fn changed(
 /// What is known of a deal whose lead is about to be read.
 pub(in crate::deals) async fn reading(db: &Db, key: &str) -> anyhow::Result<Reading> {
     let query = "SELECT reports, CASE state WHEN 'done' THEN 1 ELSE 0 END, \
-                        CASE WHEN deleted_at IS NULL THEN 0 ELSE 1 END FROM deals WHERE deal_key = $1";
+                        CASE WHEN deleted_at IS NULL AND merged_into IS NULL THEN 0 ELSE 1 END FROM deals WHERE deal_key = $1";
     let rows: Vec<(i64, i64, i64)> = db.fetch(sqlx::query_as(query).bind(key)).await?;
     let Some((reports, has_record, is_deleted)) = rows.into_iter().next() else {
         return Ok(Reading::default());
@@ -164,7 +164,7 @@ pub(in crate::deals) async fn gone(
         return Ok(Gone::HasRecord(erp_id));
     }
     let end = sqlx::query(
-        "UPDATE deals SET ended = 'deleted', failure = NULL, due_at = NULL, waits_for = NULL, updated_at = $3 \
+        "UPDATE deals SET ended = CASE WHEN ended = 'merged' THEN ended ELSE 'deleted' END, failure = NULL, due_at = NULL, waits_for = NULL, updated_at = $3 \
          WHERE deal_key = $1 AND state = 'open' AND reports = $2 AND (claimed_until IS NULL OR claimed_until <= $3)",
     );
     let ended = transaction.execute(end.bind(key).bind(reports).bind(now)).await?;

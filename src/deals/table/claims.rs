@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::changes::{look_at, look_due};
+use super::merges::{take_over, two_records};
 use super::{signed, stored};
 use crate::db::{Db, only, timestamp};
 use crate::deals::key::Entry;
@@ -42,6 +43,8 @@ pub(in crate::deals) enum Claimed {
 pub(in crate::deals) struct Claim {
     /// The row.
     pub(in crate::deals) key: String,
+    /// The amoCRM lead, if it comes from one.
+    pub(in crate::deals) lead_id: Option<u64>,
     /// Grows with each claim: who names an older one changes nothing.
     pub(in crate::deals) fence: i64,
     /// What earlier claims have left behind.
@@ -125,6 +128,9 @@ pub(in crate::deals) async fn claim(
     .bind(entry.values.as_deref())
     .bind(i64::from(sends));
     let mut transaction = db.begin().await?;
+    if let Some(lead) = entry.lead_id {
+        take_over(&mut transaction, &entry.key, lead, None, now).await?;
+    }
     let granted: Vec<Granted> = transaction.fetch(claim).await?;
     if let Some((fence, state, attempt, look_after, sent)) = granted.into_iter().next() {
         // The ERP is called on the strength of this row: not before it is certain to survive a crash.
@@ -137,7 +143,8 @@ pub(in crate::deals) async fn claim(
             _ => Past::Refused,
         };
         let (key, values) = (entry.key.clone(), entry.values.clone());
-        return Ok(Claimed::Granted(Claim { key, fence, past, sent, values }));
+        let lead_id = entry.lead_id;
+        return Ok(Claimed::Granted(Claim { key, lead_id, fence, past, sent, values }));
     }
     let query = sqlx::query_as("SELECT reply, claimed_until FROM deals WHERE deal_key = $1");
     let rows = transaction.fetch(query.bind(entry.key.as_str())).await?;
@@ -149,7 +156,8 @@ pub(in crate::deals) async fn claim(
     })
 }
 
-/// Commits that another insert is about to be sent. `false`: the claim is no longer the newest, send nothing.
+/// Commits that another insert is about to be sent. `false`: the claim is no longer the newest, or the deal has taken over
+/// the record of another lead: send nothing.
 pub(in crate::deals) async fn mark_sending(
     db: &Db,
     claim: &Claim,
@@ -168,7 +176,13 @@ pub(in crate::deals) async fn mark_sending(
     // The first claim has counted its insert already.
     .bind(i64::from(claim.past != Past::FirstClaim))
     .bind(claim.values.as_deref());
-    Ok(db.commit(sending).await? == 1)
+    let mut transaction = db.begin().await?;
+    if let Some(lead) = claim.lead_id {
+        take_over(&mut transaction, &claim.key, lead, Some(claim.fence), now).await?;
+    }
+    let marked = transaction.execute(sending).await?;
+    transaction.commit().await?;
+    Ok(marked == 1)
 }
 
 /// A record that the ERP has.
@@ -202,7 +216,13 @@ pub(in crate::deals) async fn mark_done(
     .bind(i64::try_from(deal.deal.reports)?)
     .bind(look)
     .bind(look_due(now));
-    Ok(db.commit(done).await? == 1)
+    let mut transaction = db.begin().await?;
+    let noted = transaction.execute(done).await?;
+    if let Some(lead) = signed(deal.lead_id)? {
+        two_records(&mut transaction, lead).await?;
+    }
+    transaction.commit().await?;
+    Ok(noted == 1)
 }
 
 /// Gives a claim back. `failure` says for a person why there is no record, `waits_for` what has to change first.

@@ -1,6 +1,7 @@
 //! What a person decides about deals that are not done.
 
 use super::differing::DIFFERING;
+use super::merges::two_records;
 use super::signed;
 use crate::db::{Selection, Transaction};
 use crate::deals::review::{Resolution, Which};
@@ -72,7 +73,13 @@ pub(crate) async fn resolve(
          due_at = CASE WHEN $4 = 'open' AND payload IS NOT NULL THEN $3 END, \
          payload = CASE WHEN $4 = 'open' THEN payload END WHERE {NAMED} AND {UNDONE} RETURNING deal_key"
     );
-    chosen(transaction, sql, which, now, |query| query.bind(state).bind(erp_id).bind(reply)).await
+    let resolved =
+        chosen(transaction, sql, which, now, |query| query.bind(state).bind(erp_id).bind(reply))
+            .await?;
+    if let Which::Lead(lead) = which {
+        two_records(transaction, i64::try_from(*lead)?).await?;
+    }
+    Ok(resolved)
 }
 
 type Chosen<'q> = Selection<'q, (String,)>;

@@ -1,11 +1,12 @@
 //! The table `deals`. `claims.rs` decides who may send a deal to the ERP, `progress.rs` says where a deal is and when it is
-//! sent again, `changes.rs` what happens to its lead afterwards, `unfinished.rs` reads what is not done, `differing.rs` which
+//! sent again, `changes.rs` what happens to its lead afterwards, `merges.rs` what when that becomes a part of another one, `unfinished.rs` reads what is not done, `differing.rs` which
 //! records differ from their leads, `decisions.rs` is what people do about that.
 
 mod changes;
 mod claims;
 mod decisions;
 mod differing;
+mod merges;
 mod progress;
 mod story;
 mod unfinished;
@@ -24,9 +25,10 @@ pub(super) use claims::{
 };
 pub(crate) use decisions::{dismiss, resolve, retry};
 pub(crate) use differing::differing;
+pub(crate) use merges::merged;
 pub(crate) use progress::{
-    due, forwarded, forwarded_in_vain, is_accounted_for, queue, refused_by_inngest, reported,
-    waited_for, webhook_came,
+    due, forwarded, forwarded_in_vain, has_deal, is_accounted_for, queue, refused_by_inngest,
+    reported, waited_for, webhook_came,
 };
 pub(super) use progress::{not_needed, note_failure};
 pub(crate) use story::{KnownDeal, find};

@@ -245,6 +245,13 @@ pub(crate) async fn waited_for(db: &Db) -> anyhow::Result<Vec<WaitsFor>> {
     rows.iter().map(|(waits_for,)| super::waits_for(waits_for)).collect()
 }
 
+/// Whether a lead has a deal, with its record or without, or one that has ended.
+pub(crate) async fn has_deal(db: &Db, lead_id: u64) -> anyhow::Result<bool> {
+    let query = sqlx::query_as("SELECT COUNT(*) FROM deals WHERE lead_id = $1");
+    let (deals,): (i64,) = only(db.fetch(query.bind(signed(Some(lead_id))?)).await?)?;
+    Ok(deals > 0)
+}
+
 /// Whether nothing more has to be done for a lead to which something happened at `time`: it has its record, its deal is on
 /// the way or listed, or it was reported since. With one record for each event only the last counts. A lead that was deleted
 /// may have been restored.

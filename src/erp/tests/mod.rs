@@ -91,6 +91,7 @@ pub(crate) fn settings_for(api_url: Url) -> ErpSettings {
         field_deal_name: "field_1039".to_owned(),
         field_amount: "field_1040".to_owned(),
         field_external_id: None,
+        created_by: None,
         timeout: Duration::from_secs(5),
     }
 }

@@ -1,4 +1,4 @@
-//! A lead changes after its record was made, is deleted, or becomes a part of another one.
+//! The name or the budget of a lead changes after its record was made.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,45 +8,45 @@ use serde_json::{Value, json};
 
 use crate::world::{Begin as _, World, eventually, given};
 
-const LEAD: u64 = 45_721_053;
-const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const LEAD: u64 = 45_721_053;
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
 fn body(action: &str, lead: u64) -> String {
     format!("leads[{action}][0][id]={lead}&leads[{action}][0][status_id]=142&account[id]=32452514")
 }
 
 /// An account in which a lead has its record: without a budget, which is filled in later.
-struct Account {
-    world: World,
-    clock: Arc<ManualClock>,
+pub(super) struct Account {
+    pub(super) world: World,
+    pub(super) clock: Arc<ManualClock>,
 }
 
 impl Account {
-    async fn new(on_change: &str) -> Self {
+    pub(super) async fn new(on_change: &str) -> Self {
         Self::begin(given().variable("CRM_ON_CHANGE", on_change)).await
     }
 
-    async fn begin(world: sandbox::World) -> Self {
+    pub(super) async fn begin(world: sandbox::World) -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-22T12:00:00Z".parse().unwrap()));
         let world = world.lead(LEAD, "Ремонт офиса", 0).clock(Arc::clone(&clock));
         Self { world: world.end_to_end().await, clock }
     }
 
     /// The lead moves, and has its record.
-    async fn moves(&self, lead: u64) {
+    pub(super) async fn moves(&self, lead: u64) {
         let records = self.world.erp.rows().len();
         self.world.webhook(lead).await;
         self.world.records(records + 1).await;
         self.all_is_done().await;
     }
 
-    async fn all_is_done(&self) {
+    pub(super) async fn all_is_done(&self) {
         let done = async || self.world.deals().await.is_empty().then_some(());
         eventually("every deal is done", done).await;
     }
 
     /// amoCRM reports what happened to a lead, which makes no deal.
-    async fn reports(&self, action: &str, lead: u64) {
+    pub(super) async fn reports(&self, action: &str, lead: u64) {
         let answer = self.world.post_webhook("/api/amocrm-webhook", body(action, lead)).await;
         assert_eq!(answer, (200, json!({ "accepted": 0 })));
     }
@@ -58,12 +58,12 @@ impl Account {
     }
 
     /// So long that a burst of edits is over.
-    fn a_minute_passes(&self) {
+    pub(super) fn a_minute_passes(&self) {
         self.clock.advance(MINUTE + Duration::from_secs(1));
     }
 
     /// The one line of the list.
-    async fn listed(&self, state: &str) -> Value {
+    pub(super) async fn listed(&self, state: &str) -> Value {
         eventually(&format!("{state} is listed"), async || {
             let deals = self.world.deals().await;
             assert!(deals.len() <= 1, "{deals:?}");
@@ -98,7 +98,7 @@ impl Account {
     }
 
     /// Runs `deals`, which succeeds.
-    async fn command(&self, arguments: &[&str]) {
+    pub(super) async fn command(&self, arguments: &[&str]) {
         let said = self.world.command(arguments).await;
         assert_eq!(said.code, Some(0), "{said:?}");
     }

@@ -5,7 +5,9 @@
 
 mod changes;
 mod deals;
+mod fields;
 mod keys;
+mod merges;
 mod reconcile;
 mod registration;
 mod stories;
