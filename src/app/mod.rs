@@ -189,6 +189,7 @@ impl App {
             links,
             access: access.clone(),
             shows_deals: config.admin.shows_deals,
+            warnings: config.warnings,
         };
         let admin = guarded(admin_router(admin).merge(page_router(page)), access);
         Ok(Self {
