@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::api::{AmoCrmClient, ApiError, SETTINGS, Webhook};
+use super::api::{AmoCrmClient, ApiError, CHANGES, SETTINGS, Webhook};
 
 /// The path that amoCRM calls.
 const PATH: &str = "/api/amocrm-webhook";
@@ -14,12 +14,13 @@ pub(crate) struct Destination {
     /// Without the secret, for people to read.
     shown: Url,
     full: SecretString,
+    follows_changes: bool,
 }
 
 /// The state of the webhook for our address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Health {
-    /// It is there, on, and called about all of [`SETTINGS`].
+    /// It is there, on, and called about all that it must be.
     Good,
     /// There is no webhook for our address.
     Missing,
@@ -77,7 +78,19 @@ impl Destination {
         if let Some(secret) = secret {
             full.query_pairs_mut().append_pair("secret", secret.expose_secret());
         }
-        Self { shown, full: SecretString::from(String::from(full)) }
+        Self { shown, full: SecretString::from(String::from(full)), follows_changes: false }
+    }
+
+    /// The same, called also about leads that are changed or deleted.
+    #[must_use]
+    pub(crate) fn following_changes(self, follows_changes: bool) -> Self {
+        Self { follows_changes, ..self }
+    }
+
+    /// What amoCRM must call it about.
+    fn settings(&self) -> Vec<&'static str> {
+        let changes = CHANGES.iter().filter(|_| self.follows_changes);
+        SETTINGS.iter().chain(changes).copied().collect()
     }
 
     /// The address without its secret.
@@ -118,7 +131,8 @@ pub(crate) async fn repair(
     let webhooks = client.webhooks().await?;
     let found = assess(&webhooks, destination);
     if found.health != Health::Good {
-        client.subscribe(destination.full.expose_secret()).await?;
+        let settings = destination.settings();
+        client.subscribe(destination.full.expose_secret(), &settings).await?;
     }
     // Last, so that there is no moment without any.
     for stale in webhooks.iter().filter(|webhook| destination.is_stale(webhook)) {
@@ -134,7 +148,8 @@ fn assess(webhooks: &[Webhook], destination: &Destination) -> Subscription {
         Some(webhook) if webhook.disabled => Health::Disabled,
         Some(webhook) => {
             let is_set = |setting: &&str| webhook.settings.iter().any(|set| set == setting);
-            let missing: Vec<_> = SETTINGS.into_iter().filter(|setting| !is_set(setting)).collect();
+            let mut missing = destination.settings();
+            missing.retain(|setting| !is_set(setting));
             if missing.is_empty() { Health::Good } else { Health::Incomplete(missing) }
         }
     };

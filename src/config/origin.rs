@@ -6,6 +6,7 @@ use super::Config;
 use crate::admin::Links;
 use crate::amocrm::AmoCrmAuth;
 use crate::amocrm::hook::Destination;
+use crate::deals::OnChange;
 
 impl Config {
     /// The address of this service as the world knows it, from `INNGEST_SERVE_ORIGIN` or `AMOCRM_REDIRECT_URI`: there is
@@ -41,6 +42,12 @@ impl Config {
         let amocrm = self.amocrm.as_ref()?;
         let origin = self.public_origin()?;
         let reachable = origin.scheme() == "https" || amocrm.base_url.is_local();
-        reachable.then(|| Destination::new(&origin, self.webhook.secrets.last()))
+        reachable.then(|| self.destination_at(&origin))
+    }
+
+    /// The address at `origin` that amoCRM should call.
+    pub(crate) fn destination_at(&self, origin: &Url) -> Destination {
+        let destination = Destination::new(origin, self.webhook.secrets.last());
+        destination.following_changes(self.rules.on_change != OnChange::Ignore)
     }
 }

@@ -14,5 +14,6 @@ mod webhooks;
 pub(crate) use answer::ApiError;
 pub(crate) use client::AmoCrmClient;
 pub(super) use lead::LeadError;
+pub(super) use webhooks::CHANGES;
 pub use webhooks::SETTINGS;
 pub(super) use webhooks::Webhook;

@@ -54,6 +54,24 @@ async fn each_fault_is_recognised() {
 }
 
 #[tokio::test]
+async fn changes_are_subscribed_only_where_leads_are_followed() {
+    for follows in [true, false] {
+        let mut hooked = Hooked::new().await;
+        hooked.destination = hooked.destination.following_changes(follows);
+        hooked.has_webhook(OURS, &SETTINGS, false);
+        let missing = Health::Incomplete(vec!["update_lead", "delete_lead"]);
+        let expected = if follows { missing } else { Health::Good };
+        assert_eq!(hooked.health().await.0, expected);
+        repair(&hooked.client, &hooked.destination).await.unwrap();
+        assert_eq!(hooked.health().await.0, Health::Good);
+        let posted = hooked.account.amocrm.requests();
+        let posted = posted.iter().filter(|sent| sent.method == http::Method::POST);
+        assert!(posted.clone().all(|sent| sent.text().contains("update_lead")));
+        assert_eq!(posted.count(), usize::from(follows), "what is right is left alone");
+    }
+}
+
+#[tokio::test]
 async fn a_repair_leaves_one_webhook_of_ours_and_all_others_alone() {
     for (settings, disabled) in [(&SETTINGS[..1], false), (&SETTINGS[..], true)] {
         let hooked = Hooked::new().await;
@@ -93,7 +111,7 @@ async fn an_answer_that_quotes_the_secret_is_not_passed_on() {
         .account
         .amocrm
         .fail_next(1, AmoCrmFailure::Answer { status: 400, body: body.to_owned() });
-    let error = hooked.client.subscribe(OURS).await.unwrap_err().to_string();
+    let error = hooked.client.subscribe(OURS, &SETTINGS).await.unwrap_err().to_string();
     assert!(error.contains("[secret]") && !error.contains("new"), "{error}");
 }
 
