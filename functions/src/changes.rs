@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::handle_amocrm_webhook::{
     HandleAmoCrmWebhook, Outcome, ProcessedLead, READ_LAG_PAUSES, SkippedLead, read_lag,
 };
-use crate::ports::{AmoCrm, Compared, Deal, DealKey, Erp, Gone, Lead, Reading, Recorded, WaitsFor};
+use crate::ports::{
+    AmoCrm, Compared, Deal, DealKey, Erp, Gone, Lead, More, Reading, Recorded, WaitsFor,
+};
 use crate::webhook::AmoCrmWebhook;
 
 impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
@@ -23,16 +25,18 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
             if !reading.has_record {
                 return Ok(Looked::without("it has no record".to_owned()));
             }
-            if let Some(lead) = self.amocrm.lead(id).await? {
-                return Ok(Looked { lead: Some(lead), reading, skipped: None });
+            if let Some(mut lead) = self.amocrm.lead(id).await? {
+                let more = std::mem::take(&mut lead.more);
+                return Ok(Looked { lead: Some(lead), reading, skipped: None, more });
             }
             Ok(Looked::without(self.absent(id, &key, reading, cx.run.attempt).await?))
         });
-        let Looked { lead, reading, skipped } = looked.await?;
+        let Looked { lead, reading, skipped, more } = looked.await?;
         let Some(lead) = lead else {
             return Ok(Outcome::Skipped(SkippedLead::new(id, skipped.unwrap_or_default())));
         };
-        let deal = Self::deal(key, &lead, reading, cx.run.id);
+        let fields = self.fields(more, cx).await?;
+        let deal = Self::deal(key, &lead, fields, reading, cx.run.id);
         let compare = async || {
             let compared = self.erp.compare(&deal).await?;
             Ok(Comparison { compared, processed_at: self.processed_at() })
@@ -111,11 +115,14 @@ struct Looked {
     reading: Reading,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     skipped: Option<String>,
+    #[serde(default, skip_serializing_if = "More::is_empty")]
+    more: More,
 }
 
 impl Looked {
     fn without(reason: String) -> Self {
-        Self { lead: None, reading: Reading::default(), skipped: Some(reason) }
+        let (reading, more) = Default::default();
+        Self { lead: None, reading, skipped: Some(reason), more }
     }
 }
 

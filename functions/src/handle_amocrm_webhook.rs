@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 use crate::changes::Difference;
 use crate::create_crm_deal::ERP_CALLS_AT_ONCE;
 use crate::ports::{
-    AmoCrm, Compared, Created, Deal, DealKey, Erp, FailedDeal, Lead, Reading, ResentEvent, WaitsFor,
+    AmoCrm, Compared, Created, Deal, DealKey, Erp, FailedDeal, Lead, More, Reading, ResentEvent,
+    WaitsFor,
 };
 use crate::webhook::{AmoCrmWebhook, LeadFilter, leads_in_event};
 
@@ -129,7 +130,7 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
         if webhook.action.is_some_and(|action| !action.makes_deal()) {
             return self.look(webhook, key, cx).await;
         }
-        let Fetched { lead, reading, skipped } = cx
+        let Fetched { lead, reading, skipped, more } = cx
             .step
             .run("fetch-lead-data", async || {
                 let fetched = self.fetch(webhook, &key, cx.run.attempt).await?;
@@ -144,7 +145,8 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
             let reason = skipped.unwrap_or_default();
             return Ok(Outcome::Skipped(SkippedLead::new(webhook.lead_id, reason)));
         };
-        let deal = Self::deal(key, &lead, reading, cx.run.id);
+        let fields = self.fields(more, cx).await?;
+        let deal = Self::deal(key, &lead, fields, reading, cx.run.id);
         let task = cx
             .step
             .run("create-erp-task", async || {
@@ -160,15 +162,35 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
         Ok(Outcome::Record(record.beside(Difference::of(compared), updated)))
     }
 
+    /// What the record shall hold besides name and amount, that of the contact and the company read where it is wanted.
+    pub(crate) async fn fields(
+        &self,
+        more: More,
+        cx: &Context<'_, Self>,
+    ) -> Result<BTreeMap<String, String>, StepError> {
+        let mut fields = more.fields;
+        if !more.related.is_empty() {
+            let related = async || Ok(self.amocrm.related(more.related).await?);
+            fields.extend(cx.step.run("fetch-contact-data", related).await?);
+        }
+        Ok(fields)
+    }
+
     /// What the record of `lead` shall hold.
-    pub(crate) fn deal(key: DealKey, lead: &Lead, reading: Reading, run_id: &str) -> Deal {
+    pub(crate) fn deal(
+        key: DealKey,
+        lead: &Lead,
+        fields: BTreeMap<String, String>,
+        reading: Reading,
+        run_id: &str,
+    ) -> Deal {
         Deal {
             key,
             run_id: run_id.to_owned(),
             name: name_in_erp(lead),
             amount: lead.price.clone(),
             entity_id: None,
-            fields: BTreeMap::new(),
+            fields,
             reports: reading.reports,
         }
     }
@@ -181,12 +203,14 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
         let lead_id = webhook.lead_id;
         // Before the lead is read: what is reported later may not be in it.
         let reading = self.erp.reading(key).await?;
-        if let Some(lead) = self.amocrm.lead(lead_id).await? {
+        if let Some(mut lead) = self.amocrm.lead(lead_id).await? {
             let skipped = self.why_skipped(webhook, &lead)?;
-            return Ok(Fetched { lead: Some(lead), reading, skipped });
+            let more = std::mem::take(&mut lead.more);
+            let more = if skipped.is_some() { More::default() } else { more };
+            return Ok(Fetched { lead: Some(lead), reading, skipped, more });
         }
         let skipped = Some(self.absent(lead_id, key, reading, attempt).await?);
-        Ok(Fetched { lead: None, reading, skipped })
+        Ok(Fetched { lead: None, reading, skipped, more: More::default() })
     }
 
     /// Why a lead makes no deal after all. A webhook that names the stage has been through the filter: the lead has
@@ -223,6 +247,8 @@ struct Fetched {
     reading: Reading,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     skipped: Option<String>,
+    #[serde(default, skip_serializing_if = "More::is_empty")]
+    more: More,
 }
 
 /// What became of a lead.

@@ -10,7 +10,7 @@
 //! - [`middleware`] looks at calls, steps and all that leaves or comes in; [`OnFailure`] handles runs that have failed.
 //!
 //! [`guide`] has what does not fit at one item: [determinism](guide::determinism), [errors](guide::errors),
-//! [observability](guide::observability), encryption and testing (with the features of these names) and
+//! [observability](guide::observability), [streaming](guide::streaming), encryption and testing (with the features of these names) and
 //! [deployment](guide::deployment).
 //!
 //! ```no_run

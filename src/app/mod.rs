@@ -145,6 +145,7 @@ impl App {
             inngest.clone(),
             amocrm.clone(),
             ledger.clone(),
+            config.fields,
             filter.clone(),
             reconcile,
         )

@@ -123,7 +123,7 @@ async fn subscribe(
     if origin.scheme() != "https" && !client.settings().base_url.is_local() {
         bail!("{origin} is not https: the webhook's secret could be read on the way");
     }
-    let destination = config.destination_at(&origin);
+    let destination = config.webhook_at(&origin);
     let (found, now) = hook::repair(client, &destination).await?;
     writeln!(out, "{}: found: {found}", destination.shown())?;
     if !now.is_good() {

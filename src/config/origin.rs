@@ -5,8 +5,8 @@ use url::Url;
 use super::Config;
 use crate::admin::Links;
 use crate::amocrm::AmoCrmAuth;
-use crate::amocrm::hook::Destination;
-use crate::deals::OnChange;
+use crate::amocrm::hook::{Destination, Events};
+use crate::deals::{Dedupe, OnChange};
 
 impl Config {
     /// The address of this service as the world knows it, from `INNGEST_SERVE_ORIGIN` or `AMOCRM_REDIRECT_URI`: there is
@@ -42,12 +42,14 @@ impl Config {
         let amocrm = self.amocrm.as_ref()?;
         let origin = self.public_origin()?;
         let reachable = origin.scheme() == "https" || amocrm.base_url.is_local();
-        reachable.then(|| self.destination_at(&origin))
+        reachable.then(|| self.webhook_at(&origin))
     }
 
-    /// The address at `origin` that amoCRM should call.
-    pub(crate) fn destination_at(&self, origin: &Url) -> Destination {
-        let destination = Destination::new(origin, self.webhook.secrets.last());
-        destination.following_changes(self.rules.on_change != OnChange::Ignore)
+    /// The address below `origin` that amoCRM should call, and about what.
+    pub(crate) fn webhook_at(&self, origin: &Url) -> Destination {
+        let by_stage = self.webhook.filter.trigger_statuses.is_some();
+        let events = Events::new(by_stage, self.rules.dedupe == Dedupe::Event);
+        let events = events.and_changes(self.rules.on_change != OnChange::Ignore);
+        Destination::new(origin, self.webhook.secrets.last(), events)
     }
 }

@@ -64,9 +64,9 @@ fn not_created(deal: &str, options: &str, error: &ErpError) -> String {
         ErpError::Refused { message, advice } => format!(
             "the ERP refused {deal}: \"{message}\". {advice}. Then run `prometei-flow deals retry {options}`"
         ),
-        ErpError::NoAccess { message } => format!(
-            "the ERP refused access to create {deal}: \"{message}\". Nothing was created. Check CRM_API_KEY, \
-             CRM_API_USERNAME, CRM_API_PASSWORD, the rights of that user and the ERP's list of allowed addresses"
+        ErpError::NoAccess { message, barrier } => format!(
+            "the ERP refused access to create {deal}: {message}. Nothing was created. {}",
+            barrier.advice()
         ),
         ErpError::Unavailable { reason, .. } => {
             format!("the ERP could not take {deal}: {reason}. Nothing was created by this call")
@@ -80,10 +80,9 @@ fn not_updated(deal: &str, options: &str, record: &str, error: &ErpError) -> Str
             "the ERP refused to update record {record} of {deal}: \"{message}\". The record is unchanged. Correct what \
              the ERP names, then run `prometei-flow deals retry {options}`"
         ),
-        ErpError::NoAccess { message } => format!(
-            "the ERP refused access to update record {record} of {deal}: \"{message}\". The record is unchanged. Check \
-             CRM_API_KEY, CRM_API_USERNAME, CRM_API_PASSWORD, the rights of that user and the ERP's list of allowed \
-             addresses"
+        ErpError::NoAccess { message, barrier } => format!(
+            "the ERP refused access to update record {record} of {deal}: {message}. The record is unchanged. {}",
+            barrier.advice()
         ),
         ErpError::Unavailable { reason, .. } => format!(
             "the ERP could not update record {record} of {deal}: {reason}. The record is unchanged by this call"

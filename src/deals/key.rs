@@ -87,6 +87,11 @@ fn event(deal: &Deal) -> ResentEvent {
                 deal_name: Some(deal.name.clone()),
                 amount: deal.amount.clone(),
                 entity_id: deal.entity_id,
+                fields: deal
+                    .fields
+                    .iter()
+                    .map(|(field, text)| (field.clone(), json!(text)))
+                    .collect(),
                 first_run_id: Some(first.clone()),
             });
             ResentEvent { name: CreateDeal::NAME, data }
@@ -124,6 +129,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use functions::ports::{Deal, DealKey};
+    use serde_json::json;
 
     use super::{Dedupe, Entry};
 
@@ -155,6 +161,15 @@ mod tests {
         assert_eq!(entry.deal.key, DealKey::Run("R1".to_owned()), "no marker is sent");
         assert_eq!(entry.name, "deal \"A\" (amoCRM lead 7)", "a person looks for the lead");
         assert_eq!(entry.options, "--lead 7 --event E1");
+    }
+
+    #[test]
+    fn a_deal_without_a_lead_is_sent_again_with_all_that_it_had() {
+        let mut run = deal(DealKey::Run("R1".to_owned()));
+        run.fields = [("field_1060".to_owned(), "x".to_owned())].into();
+        let data = Entry::of(&run, Dedupe::Lead).event.data;
+        let fields = json!({ "field_1060": "x" });
+        assert_eq!(data, json!({ "dealName": "A", "fields": fields, "firstRunId": "R1" }));
     }
 
     #[test]

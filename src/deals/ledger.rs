@@ -58,14 +58,15 @@ pub struct Ledger {
 impl Ledger {
     /// A ledger in `db` for the records in `erp`. Without an ERP every deal fails, visibly, and says what to set.
     pub fn new(db: Db, erp: Option<ErpClient>, rules: Rules, clock: SharedClock) -> Self {
-        let (locks, breaker, running) = Default::default();
+        let (locks, running) = Default::default();
+        let breaker = Arc::new(CircuitBreaker::new(Arc::clone(&clock)));
         Self { db, erp, rules, clock, locks, breaker, running }
     }
 
     /// Whether the ERP would create a record now, by a call that creates none.
     pub(crate) async fn probe(&self) -> Result<(), ErpError> {
         match &self.erp {
-            Some(erp) => erp.may_create().await,
+            Some(erp) => erp.may_create(erp.settings().entity_id).await,
             None => Ok(()),
         }
     }
@@ -95,7 +96,10 @@ impl Ledger {
         let resend_after = self.rules.schedule.resend_after;
         let lease = Lease { holds: call + LEASE_MARGIN, look_after, resend_after };
         let mut asked = self.clock.uptime();
-        let claimed = table::claim(&self.db, &entry, lease).await;
+        // While the ERP has to be asked first, nothing is about to be sent: a process that dies then leaves no doubt.
+        let entity = erp.entity_of(&entry.deal);
+        let sends = self.breaker.is_closed(entity);
+        let claimed = table::claim(&self.db, &entry, lease, sends).await;
         // After a database error the claim may be committed. Nothing was sent, and the lease ends it.
         let claim = match claimed.map_err(|source| LedgerError::db(&entry, source))? {
             Claimed::Granted(claim) => claim,
@@ -105,7 +109,7 @@ impl Ledger {
             }
         };
 
-        // The first claim of a deal says `sending` from the start. There was no earlier call: a look-up could only find
+        // The first claim of a deal may say `sending` from the start. There was no earlier call: a look-up could only find
         // nothing, and there is nothing left to commit. Every later claim finds out what the earlier ones did.
         match self.earlier_record(erp, &entry, claim.past).await {
             // It holds what was sent then, which is not always what the lead has now.
@@ -115,7 +119,7 @@ impl Ledger {
             Err(error) => return Err(self.give_back(&claim, Release::Unchanged, error).await),
         }
         // While the breaker is open this calls the ERP, so it comes before the commit that the call rests on.
-        if let Err(error) = self.breaker.pass(erp).await {
+        if let Err(error) = self.breaker.pass(erp, entity).await {
             let error = LedgerError::not_created(&entry, error);
             return Err(self.give_back(&claim, claim.unsent(), error).await);
         }
@@ -212,7 +216,7 @@ impl Ledger {
     ) -> Result<Created, (Release, LedgerError)> {
         match erp.insert(&entry.deal, begin).await {
             Ok(Insertion::Created { id, reply }) => {
-                self.breaker.close();
+                self.breaker.close(erp.entity_of(&entry.deal));
                 Ok(self.done(entry, &id, reply, entry.values.as_deref(), false).await)
             }
             // The ERP itself keeps the marker unique, and holds a record that this call did not make: what that was given
@@ -227,7 +231,7 @@ impl Ledger {
             // Timeouts, connections that broke, pages of servers in between: the record may be there or may still
             // appear. `sending` stays, and the minute begins now, when the call has ended.
             Ok(Insertion::Unknown { reason }) => {
-                self.breaker.unclear_answer();
+                self.breaker.open();
                 let (now, entity) = (self.clock.now(), erp.entity_of(&entry.deal));
                 let after = now + RECORD_MAY_APPEAR;
                 let error = match erp.marked_lead(&entry.deal) {

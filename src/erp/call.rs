@@ -17,6 +17,9 @@ pub(super) struct Call<'a> {
     parameters: Vec<(&'static str, Value)>,
 }
 
+/// No action of any version is called so.
+pub(super) const NO_ACTION: &str = "prometei_flow_asks";
+
 /// The values that the API takes: a scalar, or one level of named scalars.
 enum Value {
     Text(String),
@@ -47,6 +50,9 @@ impl<'a> Call<'a> {
         {
             // Digits only: the ERP puts the value of a unique field into its SQL as it stands.
             items.push((marker.clone(), Value::Text(lead_id.to_string())));
+        }
+        if let Some(user) = settings.created_by {
+            items.push(("created_by".to_owned(), Value::Number(user.into())));
         }
         Self {
             settings,
@@ -85,17 +91,29 @@ impl<'a> Call<'a> {
         Self { settings, action: "select", entity_id, parameters }
     }
 
-    /// Reads any one record: answers only whether the ERP grants access.
-    pub(super) fn probe(settings: &'a ErpSettings) -> Self {
+    /// Reads any one record.
+    pub(super) fn any_record(settings: &'a ErpSettings) -> Self {
         let columns = Value::Text(column(&settings.field_deal_name).to_owned());
         let parameters = vec![("select_fields", columns), ("limit", Value::Number(1.into()))];
         Self { settings, action: "select", entity_id: settings.entity_id, parameters }
     }
 
     /// An insert without a record.
-    pub(super) fn nothing(settings: &'a ErpSettings) -> Self {
+    pub(super) fn nothing(settings: &'a ErpSettings, entity_id: u64) -> Self {
         let parameters = vec![("items", Value::Fields(Vec::new()))];
+        Self { settings, action: "insert", entity_id, parameters }
+    }
+
+    /// An insert into a field that no entity has. The ERP refuses it before it stores anything.
+    pub(super) fn no_such_field(settings: &'a ErpSettings) -> Self {
+        let items = vec![("field_0".to_owned(), Value::Text(String::new()))];
+        let parameters = vec![("items", Value::Fields(items))];
         Self { settings, action: "insert", entity_id: settings.entity_id, parameters }
+    }
+
+    /// An action that the ERP does not have.
+    pub(super) fn unknown_action(settings: &'a ErpSettings) -> Self {
+        Self { settings, action: NO_ACTION, entity_id: settings.entity_id, parameters: Vec::new() }
     }
 
     /// Reads which fields the configured entity has.

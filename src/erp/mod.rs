@@ -8,6 +8,7 @@ mod client;
 mod error;
 mod fields;
 mod lookup;
+mod probes;
 mod response;
 mod send_by;
 mod settings;
@@ -18,6 +19,7 @@ mod values;
 
 pub use client::ErpClient;
 pub(crate) use error::ErpError;
+pub(crate) use fields::{EntityFields, Field};
 pub(crate) use lookup::MarkerLookup;
 pub(crate) use response::{Insertion, Update, reply_with_id};
 pub(crate) use send_by::SendBy;

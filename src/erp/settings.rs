@@ -27,6 +27,8 @@ pub struct ErpSettings {
     pub field_amount: String,
     /// `CRM_FIELD_EXTERNAL_ID`: the unique marker field that holds the amoCRM lead's id.
     pub field_external_id: Option<String>,
+    /// `CRM_CREATED_BY`: the ERP's user in whose name records are made; the API's user where it is absent.
+    pub created_by: Option<u64>,
     /// How long one call may take; 30 s outside tests.
     pub timeout: Duration,
 }

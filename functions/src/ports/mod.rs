@@ -59,6 +59,13 @@ pub trait AmoCrm: Send + Sync + 'static {
 
     /// Whether a lead that [`lead`](Self::lead) does not show was deleted, as far as amoCRM says so.
     fn is_deleted(&self, lead_id: u64) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Reads what the record shall hold of the contact and the company of a lead, by the ERP's field. What is not there is
+    /// left out.
+    fn related(
+        &self,
+        related: Related,
+    ) -> impl Future<Output = Result<BTreeMap<String, String>>> + Send;
 }
 
 /// A deal on its way into the ERP.
@@ -151,4 +158,44 @@ pub struct Lead {
     /// The (pipeline, status) it is in, where amoCRM says so. Not part of what a run returns.
     #[serde(skip)]
     pub stage: Option<(u64, u64)>,
+    /// What else its record shall hold. Not part of what a run returns.
+    #[serde(skip)]
+    pub more: More,
+}
+
+/// What the record of a lead shall hold besides name and amount. Empty where nothing else is configured.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct More {
+    /// The text by the ERP's field.
+    #[serde(default)]
+    pub fields: BTreeMap<String, String>,
+    /// What has yet to be read for the others.
+    #[serde(flatten)]
+    pub related: Related,
+}
+
+impl More {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty() && self.related.is_empty()
+    }
+}
+
+/// The contact and the company of a lead, where something of them goes into its record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Related {
+    /// The main contact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact_id: Option<u64>,
+    /// The company.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub company_id: Option<u64>,
+}
+
+impl Related {
+    /// Whether there is neither.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }

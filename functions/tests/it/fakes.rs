@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use functions::ports::{
     AmoCrm, Authorization, Compared, Created, Deal, DealKey, Erp, Error, FailedDeal, Gone, Lead,
-    Reading, Result, WaitsFor,
+    More, Reading, Related, Result, WaitsFor,
 };
 use inngest::Clock;
 use serde_json::{Number, json};
@@ -88,6 +88,10 @@ impl Erp for FakeErp {
 #[derive(Clone, Default)]
 pub(crate) struct FakeAmoCrm {
     pub(crate) leads: BTreeMap<u64, Lead>,
+    /// What its contacts and companies have.
+    pub(crate) related: BTreeMap<String, String>,
+    /// Those that were read.
+    pub(crate) asked: Arc<Mutex<Vec<Related>>>,
     /// After so many reads the leads are there.
     pub(crate) lag: u32,
     pub(crate) reads: Arc<Mutex<Vec<u64>>>,
@@ -99,7 +103,10 @@ impl FakeAmoCrm {
     pub(crate) fn with(leads: &[(u64, &str, u64)]) -> Self {
         let lead = |&(id, name, price): &(u64, &str, u64)| {
             let price = Some(Number::from(price));
-            (id, Lead { id, name: Some(name.to_owned()), price, stage: None })
+            (
+                id,
+                Lead { id, name: Some(name.to_owned()), price, stage: None, more: More::default() },
+            )
         };
         Self { leads: leads.iter().map(lead).collect(), ..Self::default() }
     }
@@ -125,5 +132,10 @@ impl AmoCrm for FakeAmoCrm {
 
     async fn is_deleted(&self, _: u64) -> Result<bool> {
         Ok(self.says_deleted)
+    }
+
+    async fn related(&self, related: Related) -> Result<BTreeMap<String, String>> {
+        self.asked.lock().unwrap().push(related);
+        Ok(self.related.clone())
     }
 }

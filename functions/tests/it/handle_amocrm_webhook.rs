@@ -1,7 +1,8 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use functions::HandleAmoCrmWebhook;
-use functions::ports::{Compared, Deal, DealKey, Reading, Recorded, WaitsFor};
+use functions::ports::{Compared, Deal, DealKey, More, Reading, Recorded, Related, WaitsFor};
 use functions::webhook::LeadFilter;
 use inngest::testing::{Finished, run};
 use serde_json::{Value, json};
@@ -53,8 +54,53 @@ async fn a_lead_becomes_a_record() {
     let key = erp.created.lock().unwrap().first().unwrap().key.clone();
     let DealKey::Lead { account_id, lead_id, .. } = key else { panic!("{key:?}") };
     assert_eq!((account_id, lead_id), (Some(7), 45_721_053));
-    let saved = done.step("authorize-amocrm").unwrap().result.clone();
-    assert_eq!(saved, Ok(json!({ "expiresAt": "2023-11-15T00:00:00Z" })), "and no token");
+    let saved = |step| done.step(step).unwrap().result.clone();
+    let expiry = json!({ "expiresAt": "2023-11-15T00:00:00Z" });
+    assert_eq!(saved("authorize-amocrm"), Ok(expiry), "and no token");
+    let lead = json!({ "id": 45_721_053, "name": "Окна", "price": 1500 });
+    assert_eq!(saved("fetch-lead-data"), Ok(lead), "and nothing else");
+}
+
+fn fields<const N: usize>(fields: [(&str, &str); N]) -> BTreeMap<String, String> {
+    fields.map(|(field, text)| (field.to_owned(), text.to_owned())).into()
+}
+
+#[tokio::test]
+async fn what_else_is_configured_is_read_in_a_step_of_its_own_and_goes_into_the_record() {
+    let erp = FakeErp::default();
+    let mut amocrm = FakeAmoCrm::with(&[(1, "Окна", 1500)]);
+    let related = Related { contact_id: Some(5), company_id: None };
+    let of_lead = fields([("field_1060", "https://example.amocrm.ru/leads/detail/1")]);
+    amocrm.leads.get_mut(&1).unwrap().more = More { fields: of_lead.clone(), related };
+    amocrm.related = fields([("field_1057", "+7 999")]);
+    let done = with(&amocrm, &erp, ours(1)).await;
+
+    let steps = ["authorize-amocrm", "fetch-lead-data", "fetch-contact-data", "create-erp-task"];
+    assert_eq!(done.step_ids(), steps);
+    let saved = |step| done.step(step).unwrap().result.clone();
+    assert_eq!(
+        saved("fetch-lead-data"),
+        Ok(json!({
+            "id": 1, "name": "Окна", "price": 1500,
+            "more": { "fields": of_lead, "contactId": 5 },
+        }))
+    );
+    assert_eq!(saved("fetch-contact-data"), Ok(json!({ "field_1057": "+7 999" })));
+    let lead = json!({ "id": 1, "name": "Окна", "price": 1500 });
+    assert_eq!(done.output().unwrap()["amoCrmLead"], lead, "the result does not grow");
+    assert_eq!(*amocrm.asked.lock().unwrap(), [related]);
+    let all = fields([("field_1057", "+7 999"), ("field_1060", &of_lead["field_1060"])]);
+    assert_eq!(erp.created.lock().unwrap()[0].fields, all);
+}
+
+#[tokio::test]
+async fn a_lead_that_makes_no_deal_leaves_nothing_else_behind() {
+    let mut amocrm = FakeAmoCrm::with(&[(1, "Окна", 1500)]).in_stage((9, 1));
+    let related = Related { contact_id: Some(5), company_id: None };
+    amocrm.leads.get_mut(&1).unwrap().more = More { fields: fields([("field_1", "x")]), related };
+    let done = narrowed(&amocrm, &FakeErp::default(), ours(1)).await;
+    assert_eq!(done.step_ids(), ["authorize-amocrm", "fetch-lead-data"]);
+    assert_eq!(done.step("fetch-lead-data").unwrap().result.clone().unwrap().get("more"), None);
 }
 
 #[tokio::test]

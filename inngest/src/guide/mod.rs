@@ -13,6 +13,9 @@ pub mod observability {}
 #[doc = include_str!("encryption.md")]
 pub mod encryption {}
 
+#[doc = include_str!("streaming.md")]
+pub mod streaming {}
+
 #[cfg(feature = "testing")]
 #[doc = include_str!("testing.md")]
 pub mod testing {}

@@ -31,6 +31,7 @@ mod programs;
 mod races;
 mod repeated;
 mod replay;
+mod reruns;
 mod self_registration;
 #[cfg(feature = "axum")]
 mod served;
@@ -39,6 +40,8 @@ mod simulator;
 mod sizes;
 mod spans;
 mod steps;
+#[cfg(feature = "axum")]
+mod streaming;
 mod support;
 mod sync;
 mod testing;

@@ -2,6 +2,7 @@
 
 mod api;
 mod consent;
+mod entities;
 mod events;
 mod failure;
 mod oauth;
@@ -83,6 +84,7 @@ struct State {
     settings: FakeAmoCrmSettings,
     leads: BTreeMap<u64, Value>,
     bin: BTreeMap<u64, Value>,
+    entities: BTreeMap<(&'static str, u64), Value>,
     refused_leads: BTreeMap<u64, u16>,
     webhooks: BTreeMap<String, Value>,
     events: events::Events,
@@ -121,6 +123,7 @@ impl FakeAmoCrm {
         let state = Arc::new(Mutex::new(State {
             leads: BTreeMap::new(),
             bin: BTreeMap::new(),
+            entities: BTreeMap::new(),
             refused_leads: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             events: events::Events::default(),
@@ -154,9 +157,10 @@ impl FakeAmoCrm {
         self.set_lead_json(
             id,
             json!({
-                "id": id, "name": name.into(), "price": price, "status_id": STAGE.1, "pipeline_id": STAGE.0,
-                "is_deleted": false, "custom_fields_values": null, "account_id": account_id,
-                "_embedded": {"tags": [], "companies": []},
+                "id": id, "name": name.into(), "price": price, "price_with_minor_units": price,
+                "responsible_user_id": 504_141, "status_id": STAGE.1, "pipeline_id": STAGE.0,
+                "created_at": 1_585_299_171, "is_deleted": false, "custom_fields_values": null,
+                "account_id": account_id, "_embedded": {"tags": [], "companies": [], "contacts": []},
             }),
         );
     }

@@ -68,7 +68,7 @@ impl Claim {
 pub(in crate::deals) enum Past {
     /// This is the first claim ever: `sending` was committed with it.
     FirstClaim,
-    /// The ERP acted on none of them, or a person has found no record.
+    /// There was none, the ERP acted on none of them, or a person has found no record.
     NotSent,
     /// The ERP refused the last one that it acted on.
     Refused,
@@ -92,21 +92,23 @@ pub(in crate::deals) enum Release {
 /// A deal as its claim leaves it: the fence, the state, the inserts, when a look-up proves something, what was sent last.
 type Granted = (i64, String, i64, Option<i64>, Option<String>);
 
-/// Claims a deal. The first claim ever commits at once that it is being sent; a later one returns what is known of the
-/// earlier ones.
+/// Claims a deal. The first claim ever commits at once that it is being sent, if it `sends` without more ado; a later one
+/// returns what is known of the earlier ones.
 pub(in crate::deals) async fn claim(
     db: &Db,
     entry: &Entry,
     lease: Lease,
+    sends: bool,
 ) -> anyhow::Result<Claimed> {
     let now = db.time();
+    let look_after = sends.then(|| (now + lease.look_after).as_millisecond());
     let claim = sqlx::query_as(
         "INSERT INTO deals (deal_key, lead_id, run_id, state, attempt, fence, claimed_until, look_after, \
                             created_at, updated_at, event_name, payload, due_at, recorded) \
-         VALUES ($1, $2, $3, 'sending', 1, 1, $4, $5, $6, $6, $7, $8, $9, $10) \
+         VALUES ($1, $2, $3, CASE $11 WHEN 1 THEN 'sending' ELSE 'open' END, $11, 1, $4, $5, $6, $6, $7, $8, $9, $10) \
          ON CONFLICT (deal_key) DO UPDATE SET fence = deals.fence + 1, run_id = excluded.run_id, \
-             state = CASE deals.fence WHEN 0 THEN 'sending' ELSE deals.state END, \
-             attempt = CASE deals.fence WHEN 0 THEN 1 ELSE deals.attempt END, \
+             state = CASE deals.fence WHEN 0 THEN excluded.state ELSE deals.state END, \
+             attempt = CASE deals.fence WHEN 0 THEN excluded.attempt ELSE deals.attempt END, \
              look_after = CASE deals.fence WHEN 0 THEN excluded.look_after ELSE deals.look_after END, \
              recorded = CASE deals.fence WHEN 0 THEN excluded.recorded ELSE deals.recorded END, \
              claimed_until = excluded.claimed_until, updated_at = excluded.updated_at \
@@ -118,12 +120,13 @@ pub(in crate::deals) async fn claim(
     .bind(signed(entry.lead_id)?)
     .bind(entry.deal.run_id.as_str())
     .bind((now + lease.holds).as_millisecond())
-    .bind((now + lease.look_after).as_millisecond())
+    .bind(look_after)
     .bind(now.as_millisecond())
     .bind(entry.event.name)
     .bind(entry.event.data.to_string())
     .bind((now + lease.resend_after).as_millisecond())
-    .bind(entry.values.as_deref());
+    .bind(entry.values.as_deref())
+    .bind(i64::from(sends));
     let mut transaction = db.begin().await?;
     if let Some(lead) = entry.lead_id {
         take_over(&mut transaction, &entry.key, lead, now).await?;

@@ -93,9 +93,7 @@ async fn a_record_that_is_found_holds_what_was_sent_then_and_not_what_the_lead_h
 
 #[tokio::test]
 async fn of_a_record_that_another_has_made_nothing_is_claimed_and_an_update_makes_it_known() {
-    let unique_field = Some("field_1041".to_owned());
-    let bench = Bench::of(FakeErpSettings { unique_field, ..FakeErpSettings::default() }).await;
-    let bench = bench.with(marked);
+    let bench = Bench::of(FakeErpSettings::default().with_unique_marker()).await.with(marked);
     bench.erp.add_row([("field_1041", "45721053"), ("field_1040", "7")]);
     let ledger = bench.with_changes(OnChange::Report);
     assert!(ledger.create(&now_has(2, 0)).await.unwrap().duplicate);

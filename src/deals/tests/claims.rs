@@ -24,7 +24,7 @@ fn entry() -> Entry {
 }
 
 async fn claim(db: &Db) -> Claimed {
-    table::claim(db, &entry(), LEASE).await.unwrap()
+    table::claim(db, &entry(), LEASE, true).await.unwrap()
 }
 
 pub(super) async fn granted(db: &Db) -> Claim {

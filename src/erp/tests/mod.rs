@@ -45,8 +45,7 @@ impl Bench {
 
     /// An ERP that keeps the marker field unique.
     async fn unique() -> Self {
-        let unique_field = Some("field_1041".to_owned());
-        Self::of(FakeErpSettings { unique_field, ..FakeErpSettings::default() }).await.with(marked)
+        Self::of(FakeErpSettings::default().with_unique_marker()).await.with(marked)
     }
 
     pub(crate) fn with(mut self, change: impl FnOnce(&mut ErpSettings)) -> Self {
@@ -92,6 +91,7 @@ pub(crate) fn settings_for(api_url: Url) -> ErpSettings {
         field_deal_name: "field_1039".to_owned(),
         field_amount: "field_1040".to_owned(),
         field_external_id: None,
+        created_by: None,
         timeout: Duration::from_secs(5),
     }
 }

@@ -5,6 +5,7 @@
 
 mod changes;
 mod deals;
+mod fields;
 mod keys;
 mod merges;
 mod reconcile;

@@ -58,6 +58,7 @@ impl Service {
             field_deal_name: "field_1039".to_owned(),
             field_amount: "field_1040".to_owned(),
             field_external_id: None,
+            created_by: None,
             timeout: Duration::from_secs(5),
         };
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
