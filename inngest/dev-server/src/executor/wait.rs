@@ -23,7 +23,7 @@ impl Turn<'_> {
         let condition = condition.map(Expression::parse).transpose();
         let condition = condition.map_err(|error| {
             let message = "Wait for event If expression failed to compile";
-            End::named("InvalidExpression", message, Some(error.to_string()))
+            End::named("InvalidExpression", message, Some(&error.to_string()))
         })?;
         let awaited = Awaited::Event { name: wait.event.clone(), condition };
         self.wait(step, awaited, timeout, Value::Null);
