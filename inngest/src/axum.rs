@@ -5,11 +5,13 @@ use axum::body::{Body, HttpBody as _};
 use axum::extract::{OriginalUri, Request, State};
 use axum::response::Response;
 use axum::routing::any;
-use bytes::Bytes;
+use http::Method;
+use http::request::Parts;
+use tokio::time::timeout;
 
 use crate::Endpoint;
 use crate::body::Unread;
-use crate::endpoint::{Admission, content_length};
+use crate::endpoint::{Admission, Answer, Trusted, content_length, streamed};
 use crate::limits::body_limit;
 
 impl Endpoint {
@@ -40,16 +42,36 @@ impl Endpoint {
         };
         // What announces nothing may become as large as any.
         let most = announced.unwrap_or(body_limit(&parts.method));
-        let response = match &admission {
-            Admission::Hook(_) => self.answer(&parts, &admission, &Bytes::new(), ()).await,
-            Admission::Unverified(_) => match self.room_for_bodies().read(body, most).await {
-                Ok((body, held)) => self.answer(&parts, &admission, &body, held).await,
-                Err(Unread::TooLarge) => self.body_too_large(),
-                Err(Unread::GivenUp) => self.body_given_up(),
-                Err(Unread::Broken) => self.body_unreadable(),
-            },
+        let unverified = match admission {
+            Admission::Hook(url) => return self.answer_to_hook(&url).await.map(Body::from),
+            Admission::Unverified(unverified) => unverified,
         };
-        response.map(Body::from)
+        let (body, held) = match self.room_for_bodies().read(body, most).await {
+            Ok(read) => read,
+            Err(Unread::TooLarge) => return self.body_too_large().map(Body::from),
+            Err(Unread::GivenUp) => return self.body_given_up().map(Body::from),
+            Err(Unread::Broken) => return self.body_unreadable().map(Body::from),
+        };
+        let verified = self.verified(&unverified, body);
+        drop(held);
+        match verified {
+            Ok(trusted) => self.answer_in_time(parts, trusted).await,
+            Err(refusal) => self.finish(refusal).map(Body::from),
+        }
+    }
+
+    /// The answer, or where it is streamed and takes long, its beginning.
+    async fn answer_in_time(&self, parts: Parts, trusted: Trusted) -> Response {
+        let Some(every) = self.streaming().filter(|_| parts.method == Method::POST) else {
+            return self.answer(&parts, &trusted).await.map(Body::from);
+        };
+        let endpoint = self.clone();
+        let mut answer: Answer = Box::pin(async move { endpoint.answer(&parts, &trusted).await });
+        // Most calls are short, and answered the ordinary way.
+        match timeout(every, &mut answer).await {
+            Ok(response) => response.map(Body::from),
+            Err(_) => self.begun().map(|()| Body::from_stream(streamed(answer, every))),
+        }
     }
 }
 

@@ -10,7 +10,8 @@
 //! - [`middleware`] looks at calls, steps and all that leaves or comes in; [`OnFailure`] handles runs that have failed.
 //!
 //! [`guide`] has what does not fit at one item: [determinism](guide::determinism), [errors](guide::errors),
-//! [observability](guide::observability), testing (with the feature `testing`) and [deployment](guide::deployment).
+//! [observability](guide::observability), [streaming](guide::streaming), encryption and testing (with the features of these names) and
+//! [deployment](guide::deployment).
 //!
 //! ```no_run
 //! use inngest::{App, AppError, Config, Event, EventData, Result, Step};

@@ -3,6 +3,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use super::mapping::Mapping;
 use crate::net::stays_here;
 
 /// Which account, and how calls of it are authorised. Its `Debug` shows no secret.
@@ -14,6 +15,8 @@ pub struct AmoCrmSettings {
     pub auth: AmoCrmAuth,
     /// `AMOCRM_ACCOUNT_ID`: leads of another account are refused.
     pub account_id: Option<u64>,
+    /// What of a lead goes into its record, besides name and amount.
+    pub mapping: Mapping,
     /// How long calls may take.
     pub timeouts: Timeouts,
 }

@@ -104,7 +104,11 @@ async fn serve_both(
     stop: CancellationToken,
 ) -> String {
     let (asked, answers) = (Arc::clone(asked), Arc::clone(answers));
-    let answer = async move || {
+    let answer = async move |body: String| {
+        // The question whether the ERP would take a record.
+        if body.contains("\"insert\"") && !body.contains("field_1039") {
+            return json!({ "status": "error", "error_message": "items is ampty" }).to_string();
+        }
         asked.add_permits(1);
         answers.acquire().await.unwrap().forget();
         json!({
@@ -136,6 +140,7 @@ fn deal() -> Deal {
         amount: None,
         entity_id: None,
         fields: BTreeMap::new(),
+        reports: 0,
     }
 }
 

@@ -23,6 +23,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("reconcile windows", include_str!("migrations/0011_reconcile_windows.sql")),
     ("tokens owner", include_str!("migrations/0012_tokens_owner.sql")),
     ("deals webhook missing", include_str!("migrations/0013_deals_webhook_missing.sql")),
+    ("deals changes", include_str!("migrations/0014_deals_changes.sql")),
 ];
 
 /// A number of our own among the advisory locks of a PostgreSQL database: who brings the tables up to date.

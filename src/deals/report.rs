@@ -12,11 +12,26 @@ pub struct Rules {
     pub dedupe: Dedupe,
     /// When one is sent again.
     pub schedule: Schedule,
+    /// What is done where a lead has changed after its record was made.
+    pub on_change: OnChange,
+}
+
+/// What is done where a lead has changed after its record was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnChange {
+    /// It is listed.
+    #[default]
+    Report,
+    /// What amoCRM has is written into the record.
+    Update,
+    /// Nothing.
+    Ignore,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { dedupe: Dedupe::Lead, schedule: Schedule::default() }
+        let (schedule, on_change) = Default::default();
+        Self { dedupe: Dedupe::Lead, schedule, on_change }
     }
 }
 

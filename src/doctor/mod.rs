@@ -8,6 +8,7 @@ mod database;
 mod erp;
 mod finding;
 mod inngest;
+mod mapped;
 mod reconcile;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use crate::amocrm::{AmoCrmAuth, AmoCrmClient};
 use crate::clock::SharedClock;
 use crate::config::{Config, Env};
 use crate::db::Db;
+use crate::deals::OnChange;
 use crate::erp::ErpClient;
 use crate::outbound::{Outbound, Redactor};
 use crate::reconcile::Progress;
@@ -91,7 +93,10 @@ async fn examine_world(config: &Config, clock: SharedClock, limit: Duration) -> 
         }),
         in_time(limit, "erp", async {
             match &erp {
-                Some(erp) => erp::examine(erp).await,
+                Some(erp) => {
+                    let updates = config.rules.on_change == OnChange::Update;
+                    erp::examine(erp, updates).await
+                }
                 None => vec![erp::missing()],
             }
         }),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use functions::webhook::Change;
 use jiff::Timestamp;
 
 use crate::deals::Source;
@@ -19,6 +20,8 @@ pub(super) struct Webhook {
     pub(super) state: &'static str,
     pub(super) problem: Option<String>,
     pub(super) leads: Vec<Lead>,
+    /// Leads in it that were changed or deleted, by the keys of their deals.
+    pub(super) changes: Vec<(String, Change)>,
 }
 
 /// A lead of it: one row of the inbox, which becomes an event.
@@ -67,4 +70,6 @@ pub struct InboxCounts {
     pub unparsable: i64,
     /// When the oldest of the waiting came in.
     pub oldest_waiting: Option<Timestamp>,
+    /// When the newest webhook came in, of those whose bodies are still kept.
+    pub newest_body: Option<Timestamp>,
 }

@@ -191,11 +191,14 @@ pub(super) async fn held(db: &Db, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
 pub(super) async fn counts(db: &Db) -> anyhow::Result<InboxCounts> {
     let query = sqlx::query_as(
         "SELECT (SELECT COUNT(*) FROM inbox), (SELECT MIN(received_at) FROM inbox), \
-                (SELECT COUNT(*) FROM webhook_bodies WHERE state <> 'read')",
+                (SELECT COUNT(*) FROM webhook_bodies WHERE state <> 'read'), \
+                (SELECT MAX(received_at) FROM webhook_bodies)",
     );
-    let (waiting, oldest, unparsable): (i64, Option<i64>, i64) = only(db.fetch(query).await?)?;
+    let (waiting, oldest, unparsable, newest): (i64, Option<i64>, i64, Option<i64>) =
+        only(db.fetch(query).await?)?;
     let oldest_waiting = oldest.map(timestamp).transpose()?;
-    Ok(InboxCounts { waiting, unparsable, oldest_waiting })
+    let newest_body = newest.map(timestamp).transpose()?;
+    Ok(InboxCounts { waiting, unparsable, oldest_waiting, newest_body })
 }
 
 /// Removes the next bodies received before `time`, except those of rows that are still in the inbox. Returns how many.

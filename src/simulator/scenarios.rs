@@ -71,6 +71,14 @@ fn without_that_field_a_person_ends_a_doubt_once() {
 }
 
 #[test]
+fn an_erp_that_denies_access_leaves_no_doubt_to_a_person() {
+    for settings in [MARKED, PLAIN, BY_EVENT] {
+        let acts = [(9, Act::ErpDenies(3 * HOUR)), (10, LEAD), (11, Act::Creates { deal: 1 })];
+        decides(&plays(settings, &acts, &["the ERP denies access"]), 0);
+    }
+}
+
+#[test]
 fn a_person_mends_what_the_erp_refuses_and_sends_the_deal_again() {
     let refuses = Act::ErpRefuses(3 * HOUR);
     decides(&plays(MARKED, &[(9, refuses), (10, LEAD)], &["the ERP refuses deals"]), 1);

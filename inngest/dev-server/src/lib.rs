@@ -9,7 +9,8 @@
 //! - Functions started by events, with expressions (P-077), by cron schedules in a time zone (P-113), and by other
 //!   functions (P-134); failure handlers (P-184) and the events that report ends and cancellations (P-186, P-187).
 //! - Every step of the protocol: run, planned and parallel steps, races (P-164), sleeps (P-131), waits for events and
-//!   signals (P-132, P-133), invocations, requests and inference by the server (P-135, P-136), retries (P-142).
+//!   signals (P-132, P-133), invocations, requests and inference by the server (P-135, P-136), retries (P-142); streamed
+//!   replies (P-117, P-191).
 //! - Steps saved while a call goes on: `POST /v1/checkpoint/{run}/async` (P-194), and what ends such a call (P-137).
 //! - Flow control: batches (P-081), rate limits, idempotency, throttles, debounce (P-082, P-083), concurrency (P-080),
 //!   singletons (P-086), cancellation by events (P-084) and timeouts (P-085).
@@ -19,7 +20,7 @@
 //!
 //! # Where it differs from server 1.43
 //!
-//! It is stricter where that one lets a mistake pass: a malformed `X-Inngest-SDK` header, a compressed or streamed reply, a
+//! It is stricter where that one lets a mistake pass: a malformed `X-Inngest-SDK` header, a compressed reply, a
 //! step reported again although its result was sent, another step than the one asked for, several executed steps in an
 //! ordinary reply (P-005), bad durations in configurations (P-084, P-085), schedules that never come, and checkpoints of a
 //! call that was abandoned (409; the real server checks this only where it is switched on).

@@ -49,7 +49,7 @@ impl CallQuery {
 }
 
 impl Endpoint {
-    pub(super) async fn call(&self, parts: &Parts, trusted: &Trusted<'_>) -> Reply {
+    pub(super) async fn call(&self, parts: &Parts, trusted: &Trusted) -> Reply {
         let query = CallQuery::of(&parts.uri);
         let reply = match query.probe.as_deref() {
             None => {
@@ -65,7 +65,7 @@ impl Endpoint {
                 Some(value) => reply.header(name.clone(), value),
                 None => reply,
             });
-        traced.signed_by(trusted.signed_by)
+        traced.signed_by(trusted.signed_by.as_ref())
     }
 
     /// Builds the call step by step, and makes it. A problem is one that another attempt may not have.
@@ -73,7 +73,7 @@ impl Endpoint {
         &self,
         query: CallQuery,
         parts: &Parts,
-        trusted: &Trusted<'_>,
+        trusted: &Trusted,
     ) -> Result<Reply> {
         let function_id = query.function_id;
         let function_id =
@@ -82,7 +82,7 @@ impl Endpoint {
         let served = self.function(&function_id);
         let served = served.ok_or_else(|| format!("function not found: {function_id}"))?;
         self.inner.contacts.fetch_add(1, Ordering::Relaxed);
-        let CallRequest { ctx, state } = CallRequest::read(trusted.body)?;
+        let CallRequest { ctx, state } = CallRequest::read(&trusted.body)?;
         let span = spans::of_call(&served.config.id, &ctx.run_id, ctx.attempt, &parts.headers);
         let dispatch = Dispatch {
             target: query.step_id.filter(|id| !id.is_empty() && id != "step"),
@@ -92,7 +92,7 @@ impl Endpoint {
         async {
             let fetched = self.fetch_missing(&ctx.run_id, &state).await?;
             let input = state.complete(&fetched)?;
-            Ok(call.make(parts, trusted.body, input).await)
+            Ok(call.make(parts, &trusted.body, input).await)
         }
         .instrument(span)
         .await
@@ -163,6 +163,6 @@ impl Call<'_> {
         let function = self.served.start(&state, given);
         let outcome = drive(&state, &self.dispatch, function, item).await;
         hooks.after_execution();
-        answer(&outgoing(outcome, hooks), &self.dispatch)
+        answer(&outgoing(outcome, hooks), &self.dispatch, self.endpoint.max_reply())
     }
 }

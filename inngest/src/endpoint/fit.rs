@@ -4,20 +4,20 @@ use bytes::Bytes;
 
 use crate::Result;
 use crate::engine::{Executed, Found, Op};
-use crate::json::{MAX_REPLY, Unsavable};
+use crate::json::Unsavable;
 
-/// What a reply reports, as a list of operations: all of `found` that fits.
+/// What a reply reports, as a list of operations: all of `found` that fits into so many bytes.
 ///
 /// What does not is found again when the reported ones are done, and reported then. The largest ones wait, so that a pause
 /// or a wait begins in time. One that fits into no reply is the failure of its step.
-pub(super) fn operations(found: &[Found]) -> Result<Bytes, Box<Executed>> {
+pub(super) fn operations(found: &[Found], most: usize) -> Result<Bytes, Box<Executed>> {
     let mut ops = Vec::with_capacity(found.len());
     for found in found {
-        let op = operation(found);
+        let op = operation(found, most);
         ops.push(op.map_err(|error| Box::new(Executed::unsendable(found, error)))?);
     }
     let sizes: Vec<_> = ops.iter().map(Vec::len).collect();
-    let (fits, bytes) = fitting(&sizes, MAX_REPLY);
+    let (fits, bytes) = fitting(&sizes, most);
     let held_back = fits.iter().filter(|fits| !**fits).count();
     if held_back > 0 {
         tracing::debug!(held_back, "the reply would be too large; some steps are reported later");
@@ -31,9 +31,9 @@ pub(super) fn operations(found: &[Found]) -> Result<Bytes, Box<Executed>> {
     Ok(Bytes::from(list))
 }
 
-fn operation(found: &Found) -> Result<Vec<u8>> {
+fn operation(found: &Found, most: usize) -> Result<Vec<u8>> {
     let op = serde_json::to_vec(&Op::found(found))?;
-    let limit = MAX_REPLY - "[]".len();
+    let limit = most - "[]".len();
     match op.len() {
         size if size > limit => {
             let what = format_args!("what step `{}` asks for", found.step.id);

@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, StatusCode};
+use url::Url;
 
 use super::Endpoint;
 use super::refusals::Reason;
 use super::reply::Reply;
-use super::trust::Admission;
+use super::trust::{Admission, Trusted, Unverified};
 use crate::limits::{MAX_BODY_BYTES, MAX_OTHER_BODY_BYTES, body_limit};
 
 impl Endpoint {
@@ -18,7 +19,11 @@ impl Endpoint {
     pub async fn handle(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
         let (parts, body) = request.into_parts();
         match self.before_body(&parts, body.len()) {
-            Ok(admission) => self.answer(&parts, &admission, &body, ()).await,
+            Ok(Admission::Hook(url)) => self.answer_to_hook(&url).await,
+            Ok(Admission::Unverified(unverified)) => match self.verified(&unverified, body) {
+                Ok(trusted) => self.answer(&parts, &trusted).await,
+                Err(refusal) => self.finish(refusal),
+            },
             Err(refusal) => self.finish(refusal),
         }
     }
@@ -50,29 +55,27 @@ impl Endpoint {
         Ok(admission)
     }
 
-    /// Answers a request whose head was admitted. `held_until_verified` is dropped once the body is known to be
-    /// Inngest's, or not.
-    pub(crate) async fn answer<H>(
+    pub(crate) async fn answer_to_hook(&self, url: &Url) -> http::Response<Bytes> {
+        self.finish(self.answer_hook(url).await)
+    }
+
+    /// The request once its body is known to be Inngest's, else the answer to it.
+    pub(crate) fn verified(
         &self,
-        parts: &Parts,
-        admission: &Admission<'_>,
-        body: &Bytes,
-        held_until_verified: H,
-    ) -> http::Response<Bytes> {
-        let unverified = match admission {
-            Admission::Hook(url) => return self.finish(self.answer_hook(url).await),
-            Admission::Unverified(unverified) => unverified,
-        };
-        let trusted = self.trust(unverified, body);
-        drop(held_until_verified);
-        let reply = match (trusted, &parts.method) {
-            (Err(distrust), _) => self.refuse(distrust),
-            (Ok(trusted), &Method::GET) => self.introspect(&trusted),
-            (Ok(trusted), &Method::HEAD) => self.introspect(&trusted).without_body(),
-            (Ok(trusted), &Method::PUT) => self.sync(parts, &trusted).await,
-            (Ok(trusted), _) => self.call(parts, &trusted).await,
-        };
-        self.finish(reply)
+        unverified: &Unverified<'_>,
+        body: Bytes,
+    ) -> Result<Trusted, Reply> {
+        self.trust(unverified, body).map_err(|distrust| self.refuse(distrust))
+    }
+
+    /// Answers a request that is Inngest's.
+    pub(crate) async fn answer(&self, parts: &Parts, trusted: &Trusted) -> http::Response<Bytes> {
+        self.finish(match parts.method {
+            Method::GET => self.introspect(trusted),
+            Method::HEAD => self.introspect(trusted).without_body(),
+            Method::PUT => self.sync(parts, trusted).await,
+            _ => self.call(parts, trusted).await,
+        })
     }
 
     /// The answer to a body that is larger than [`MAX_BODY_BYTES`], or than 64 KiB where it belongs to no call: for

@@ -16,9 +16,9 @@ pub(super) fn capabilities() -> Value {
 impl Endpoint {
     /// `GET`: what this app is. In cloud mode only a signed request gets this far: untrusted clients learn nothing (P-098). In
     /// dev mode every caller gets what the dev server needs to find the app (P-094).
-    pub(super) fn introspect(&self, trusted: &Trusted<'_>) -> Reply {
+    pub(super) fn introspect(&self, trusted: &Trusted) -> Reply {
         if trusted.signed_by.is_some() {
-            Reply::json(StatusCode::OK, &self.inspection()).signed_by(trusted.signed_by)
+            Reply::json(StatusCode::OK, &self.inspection()).signed_by(trusted.signed_by.as_ref())
         } else {
             Reply::json(StatusCode::OK, &self.unauthenticated_inspection(&Value::Null))
         }

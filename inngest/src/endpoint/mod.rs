@@ -14,11 +14,15 @@ mod reply;
 mod request;
 mod run_state;
 mod serve_url;
+#[cfg(feature = "axum")]
+mod stream;
 mod sync;
 mod trust;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+#[cfg(feature = "axum")]
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -27,6 +31,7 @@ use crate::Client;
 use crate::body::Room;
 use crate::engine::OwnFailures;
 use crate::function::Served;
+use crate::json::MAX_REPLY;
 #[cfg(feature = "axum")]
 pub(crate) use handle::content_length;
 use hook::Hooks;
@@ -36,7 +41,9 @@ pub(crate) use register::{REGISTER_LIMIT, reason};
 pub use registration::RegistrationError;
 use reply::Reply;
 #[cfg(feature = "axum")]
-pub(crate) use trust::Admission;
+pub(crate) use stream::{Answer, streamed};
+#[cfg(feature = "axum")]
+pub(crate) use trust::{Admission, Trusted};
 
 /// Answers Inngest for an [`App`](crate::App). Knows no web server: give it whole requests, send what it returns.
 ///
@@ -46,6 +53,9 @@ pub(crate) use trust::Admission;
 pub struct Endpoint {
     inner: Arc<Inner>,
 }
+
+/// Room for status and headers of an answer that is streamed, and for two hours of white space before it.
+const ENVELOPE: usize = 16 * 1024;
 
 struct Inner {
     app_id: String,
@@ -100,6 +110,25 @@ impl Endpoint {
     #[cfg(feature = "axum")]
     pub(crate) fn room_for_bodies(&self) -> &Room {
         &self.inner.room
+    }
+
+    /// The largest body of an answer. A stream has something around it (P-191).
+    fn max_reply(&self) -> usize {
+        match self.inner.client.settings().streaming {
+            None => MAX_REPLY,
+            Some(_) => MAX_REPLY - ENVELOPE,
+        }
+    }
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn streaming(&self) -> Option<Duration> {
+        self.inner.client.settings().streaming
+    }
+
+    /// The head of an answer that is streamed (P-117).
+    #[cfg(feature = "axum")]
+    pub(crate) fn begun(&self) -> http::Response<()> {
+        self.finish(Reply::raw(http::StatusCode::CREATED, Bytes::new())).map(drop)
     }
 
     pub(crate) fn finish(&self, reply: Reply) -> http::Response<Bytes> {

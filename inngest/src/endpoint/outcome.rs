@@ -7,8 +7,8 @@ use super::reply::Reply;
 use crate::engine::{Dispatch, Executed, Op, Outcome, StepNotFound};
 use crate::{Error, spans};
 
-/// Puts an outcome into the words of the protocol (P-115..P-120).
-pub(super) fn answer(outcome: &Outcome, dispatch: &Dispatch) -> Reply {
+/// Puts an outcome into the words of the protocol (P-115..P-120), in at most so many bytes.
+pub(super) fn answer(outcome: &Outcome, dispatch: &Dispatch, most: usize) -> Reply {
     match outcome {
         Outcome::Finished(Ok(output)) => {
             tracing::debug!("the run is complete");
@@ -27,7 +27,7 @@ pub(super) fn answer(outcome: &Outcome, dispatch: &Dispatch) -> Reply {
         }
         Outcome::Executed(executed) => ran(std::slice::from_ref(executed)),
         Outcome::Unsaved(steps) => ran(steps),
-        Outcome::Found(found) => match operations(found) {
+        Outcome::Found(found) => match operations(found, most) {
             Ok(operations) => Reply::raw(StatusCode::PARTIAL_CONTENT, operations),
             Err(unsendable) => ran(std::slice::from_ref(&unsendable)),
         },

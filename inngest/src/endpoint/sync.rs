@@ -25,8 +25,8 @@ struct SyncRequest {
 }
 
 impl Endpoint {
-    pub(super) async fn sync(&self, parts: &Parts, trusted: &Trusted<'_>) -> Reply {
-        let announced = serde_json::from_slice::<SyncRequest>(trusted.body).ok();
+    pub(super) async fn sync(&self, parts: &Parts, trusted: &Trusted) -> Reply {
+        let announced = serde_json::from_slice::<SyncRequest>(&trusted.body).ok();
         let announced = announced.map(|request| request.url).filter(is_web);
         let reply = match (self.is_in_band(parts), announced) {
             (true, Some(url)) => self.in_band(&url),
@@ -36,7 +36,7 @@ impl Endpoint {
             ),
             (false, announced) => self.out_of_band(parts, trusted, announced.as_ref()).await,
         };
-        reply.signed_by(trusted.signed_by)
+        reply.signed_by(trusted.signed_by.as_ref())
     }
 
     /// Whether the answer itself is the registration (P-091).
@@ -68,7 +68,7 @@ impl Endpoint {
     async fn out_of_band(
         &self,
         parts: &Parts,
-        trusted: &Trusted<'_>,
+        trusted: &Trusted,
         announced: Option<&Url>,
     ) -> Reply {
         let signed = announced.filter(|_| trusted.signed_by.is_some());

@@ -1,5 +1,6 @@
 //! Which requests are trusted. A [`Trusted`] value is the only way into a call, and only [`Endpoint::trust`] makes one.
 
+use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, StatusCode};
 use url::Url;
@@ -12,10 +13,10 @@ use crate::signing::{CANONICAL_FALLBACK_LIMIT, Claim, SignatureError, SigningKey
 use crate::{Mode, headers};
 
 /// A request that came from Inngest, or in dev mode from any caller.
-pub(super) struct Trusted<'r> {
-    pub(super) body: &'r [u8],
+pub(crate) struct Trusted {
+    pub(super) body: Bytes,
     /// The key that signed the request; it signs the answer.
-    pub(super) signed_by: Option<&'r SigningKey>,
+    pub(super) signed_by: Option<SigningKey>,
 }
 
 /// What the head of a request allows, before its body is read.
@@ -76,21 +77,21 @@ impl Endpoint {
     }
 
     /// Checks the body of an admitted request.
-    pub(super) fn trust<'r>(
+    pub(super) fn trust(
         &self,
-        unverified: &Unverified<'r>,
-        body: &'r [u8],
-    ) -> Result<Trusted<'r>, Distrust> {
+        unverified: &Unverified<'_>,
+        body: Bytes,
+    ) -> Result<Trusted, Distrust> {
         let Some((keys, header)) = unverified.0 else {
             return Ok(Trusted { body, signed_by: None });
         };
         let now = self.inner.client.clock().unix_seconds();
-        match keys.verify(Some(header), body, now) {
-            Ok(key) => Ok(Trusted { body, signed_by: Some(key) }),
+        match keys.verify(Some(header), &body, now) {
+            Ok(key) => Ok(Trusted { signed_by: Some(key.clone()), body }),
             Err(SignatureError::Mismatch)
                 if body.len() > CANONICAL_FALLBACK_LIMIT
                     && self.inner.refusals.may_look_closer(now)
-                    && keys.signed_canonically(header, body, now) =>
+                    && keys.signed_canonically(header, &body, now) =>
             {
                 Err(Distrust::Rewritten)
             }

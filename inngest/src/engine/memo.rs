@@ -38,6 +38,15 @@ impl<'b> Memo<'b> {
         self.get(hash).is_some_and(|raw| !is_rerun(raw))
     }
 
+    /// The arguments that a person has written for a step to be run again. Where there are none the step's own count, as in
+    /// the TypeScript SDK.
+    pub(crate) fn edited_input(&self, hash: &str) -> Option<Vec<&'b RawValue>> {
+        let saved = self.get(hash).filter(|raw| is_rerun(raw))?;
+        let Rerun { input } = serde_json::from_str(saved.get()).ok()?;
+        let arguments: Vec<_> = serde_json::from_str(input.get()).ok()?;
+        (!arguments.is_empty()).then_some(arguments)
+    }
+
     /// How many steps have a result.
     pub(crate) fn finished(&self) -> usize {
         self.steps.len()
@@ -58,14 +67,14 @@ impl<'b> Memo<'b> {
 /// scanned for it.
 fn is_rerun(raw: &RawValue) -> bool {
     let first_key = raw.get().strip_prefix('{').unwrap_or_default().trim_start();
-    first_key.starts_with("\"input\"") && serde_json::from_str::<Rerun>(raw.get()).is_ok()
+    first_key.starts_with("\"input\"") && serde_json::from_str::<Rerun<'_>>(raw.get()).is_ok()
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rerun {
-    #[serde(rename = "input")]
-    _input: serde::de::IgnoredAny,
+struct Rerun<'a> {
+    #[serde(borrow)]
+    input: &'a RawValue,
 }
 
 /// The wrapper that the server puts around results (P-106). Only the outermost layer is the server's: a step's

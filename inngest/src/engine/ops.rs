@@ -31,6 +31,8 @@ pub(crate) struct Op<'a> {
 struct Opts<'a> {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     label: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<&'a Value>,
     #[serde(flatten)]
     asked: Option<&'a Map<String, Value>>,
     #[serde(rename = "parallelMode", skip_serializing_if = "Option::is_none")]
@@ -39,13 +41,20 @@ struct Opts<'a> {
 
 impl<'a> Opts<'a> {
     /// The server reads the mode from the plan and from the result (P-164).
-    fn new(label: Option<&'static str>, asked: Option<&'a Map<String, Value>>, race: bool) -> Self {
-        Self { label, asked, parallel_mode: race.then_some("race") }
+    fn new(label: Option<&'static str>, race: bool) -> Self {
+        let parallel_mode = race.then_some("race");
+        Self { label, input: None, asked: None, parallel_mode }
+    }
+
+    fn of_code(label: Option<&'static str>, input: Option<&'a Value>, race: bool) -> Self {
+        Self { input, ..Self::new(label, race) }
     }
 
     /// No `opts` at all rather than empty ones: for a plain result they must be absent (P-207).
     fn unless_empty(self) -> Option<Self> {
-        let empty = self.label.is_none() && self.asked.is_none() && self.parallel_mode.is_none();
+        let Self { label, input, asked, parallel_mode } = &self;
+        let empty =
+            label.is_none() && input.is_none() && asked.is_none() && parallel_mode.is_none();
         (!empty).then_some(self)
     }
 }
@@ -86,14 +95,15 @@ impl<'a> Op<'a> {
 
     /// A step that waits for the server's decision.
     pub(crate) fn found(found: &'a Found) -> Self {
-        let (op, label, asked) = match &found.work {
-            Work::Run { label } => ("StepPlanned", Some(*label), None),
-            Work::Ask { op, opts } => (*op, None, Some(opts)),
+        let (op, opts) = match &found.work {
+            Work::Run { label, input } => {
+                ("StepPlanned", Opts::of_code(Some(label), input.as_deref(), found.race))
+            }
+            Work::Ask { op, opts } => {
+                (*op, Opts { asked: Some(opts), ..Opts::new(None, found.race) })
+            }
         };
-        Self {
-            opts: Opts::new(label, asked, found.race).unless_empty(),
-            ..Self::new(op, &found.step)
-        }
+        Self { opts: opts.unless_empty(), ..Self::new(op, &found.step) }
     }
 
     /// A step that has run.
@@ -108,7 +118,7 @@ impl<'a> Op<'a> {
             Err(error) => ("StepError", None, Some(WireError::of(error))),
         };
         Self {
-            opts: Opts::new(label, None, executed.race).unless_empty(),
+            opts: Opts::of_code(label, executed.input.as_deref(), executed.race).unless_empty(),
             data,
             error,
             timing: Some(Timing { a: executed.started_ns, b: executed.took_ns }),

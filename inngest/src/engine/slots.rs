@@ -21,6 +21,8 @@ pub(crate) enum Work {
     Run {
         /// What other SDKs call this kind of code, such as `step.run`.
         label: &'static str,
+        /// The list of what the code is given, for people to see and to edit.
+        input: Option<Box<Value>>,
     },
     /// Something that the server does: it hears the operation and its options, never a result.
     Ask {
@@ -33,12 +35,17 @@ pub(crate) enum Work {
 
 impl Work {
     /// Code of a function, as most steps are.
-    pub(crate) const RUN: Self = Self::Run { label: Self::STEP_RUN };
+    pub(crate) const RUN: Self = Self::code(Self::STEP_RUN);
     pub(crate) const STEP_RUN: &'static str = "step.run";
 
     pub(crate) const INVOKE: &'static str = "InvokeFunction";
     pub(crate) const FETCH: &'static str = "Gateway";
     pub(crate) const INFER: &'static str = "AIGateway";
+
+    /// Code without an input.
+    pub(crate) const fn code(label: &'static str) -> Self {
+        Self::Run { label, input: None }
+    }
 }
 
 /// A step of the function under way.
@@ -101,6 +108,7 @@ pub(crate) struct Executed {
     pub(super) slot: usize,
     pub(crate) step: StepId,
     pub(crate) label: &'static str,
+    pub(crate) input: Option<Box<Value>>,
     pub(crate) race: bool,
     pub(crate) result: Result<Box<RawValue>, Error>,
     /// Unix time in nanoseconds at which the step began.
@@ -116,6 +124,7 @@ impl Executed {
             slot: usize::MAX,
             step: found.step.clone(),
             label: Work::STEP_RUN,
+            input: None,
             race: found.race,
             result: Err(error.no_retry()),
             started_ns: 0,
@@ -204,7 +213,7 @@ impl Slots {
     /// What a step with code is called.
     pub(super) fn label(&self, slot: usize) -> &'static str {
         match self.all.get(slot).map(|slot| &slot.work) {
-            Some(Work::Run { label }) => label,
+            Some(Work::Run { label, .. }) => label,
             _ => Work::STEP_RUN,
         }
     }

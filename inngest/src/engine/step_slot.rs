@@ -55,12 +55,19 @@ impl<'a> StepSlot<'a> {
         self.call.memo.is_finished(&self.step.hash)
     }
 
-    /// Pends until the driver has decided about this step, whose code `label` describes.
-    pub(crate) fn decision(
-        &self,
-        label: &'static str,
-    ) -> impl Future<Output = Decision<'a>> + Send + use<'_, 'a> {
-        std::future::poll_fn(move |cx| self.poll_decision(cx, || Ok(Work::Run { label })))
+    /// The arguments with which a person wants the step to run again (P-154).
+    pub(crate) fn edited_input(&self) -> Option<Vec<&'a RawValue>> {
+        self.call.memo.edited_input(&self.step.hash)
+    }
+
+    /// Pends until the driver has decided about this step, whose code `work` describes.
+    pub(crate) fn decision<'s>(
+        &'s self,
+        work: &'s mut Option<Work>,
+    ) -> impl Future<Output = Decision<'a>> + Send + use<'s, 'a> {
+        std::future::poll_fn(move |cx| {
+            self.poll_decision(cx, || Ok(work.take().unwrap_or(Work::RUN)))
+        })
     }
 
     /// Pends until the server has carried the step out. `describe` is asked once, when the function first
@@ -194,10 +201,15 @@ impl<'a> StepSlot<'a> {
         spans::step_ended(&span, phase == Phase::Gone, result.as_ref().err(), took);
         let mut slots = self.call.slots();
         slots.set_phase(self.index, phase);
+        let input = match slots.all.get_mut(self.index).map(|slot| &mut slot.work) {
+            Some(Work::Run { input, .. }) => input.take(),
+            _ => None,
+        };
         let executed = Executed {
             slot: self.index,
             step: self.step.clone(),
             label: slots.label(self.index),
+            input,
             race: slots.all.get(self.index).is_some_and(|slot| slots.races(slot)),
             result,
             started_ns: nanoseconds(started.duration_since(UNIX_EPOCH).unwrap_or_default()),

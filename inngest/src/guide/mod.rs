@@ -9,6 +9,13 @@ pub mod errors {}
 #[doc = include_str!("observability.md")]
 pub mod observability {}
 
+#[cfg(feature = "encryption")]
+#[doc = include_str!("encryption.md")]
+pub mod encryption {}
+
+#[doc = include_str!("streaming.md")]
+pub mod streaming {}
+
 #[cfg(feature = "testing")]
 #[doc = include_str!("testing.md")]
 pub mod testing {}

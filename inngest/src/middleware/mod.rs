@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | `Event` | events that a client or a step sends | the events of the run, awaited events, the events of a failed run |
 //! | `Step` | results of steps, in the answer or in a checkpoint | results of earlier calls, of this one, of invocations |
-//! | `StepInput` | - | what a person has edited for a step that runs again |
+//! | `StepInput` | what `run_with` gives to its code | what a person has written in its place |
 //! | `Output` | what the function returns | as the `Step` of the function that invoked it |
 //! | `ErrorData` | data of errors | data of a [`StepError`](crate::StepError), of a [`FailureCause`](crate::FailureCause) |
 //! | `Invoke` | data of an invocation | as the `Event` of the function that is invoked |
@@ -20,6 +20,8 @@
 
 mod call;
 mod chain;
+#[cfg(feature = "encryption")]
+mod encryption;
 mod payload;
 
 use std::time::Duration;
@@ -28,6 +30,8 @@ use bytes::Bytes;
 
 pub use call::{CallInfo, StepInfo};
 pub(crate) use chain::{Chain, Hooks};
+#[cfg(feature = "encryption")]
+pub use encryption::{Encryption, WeakKey};
 pub use payload::{Payload, PayloadKind};
 
 use crate::{Error, NewEvent, Result, SendError};

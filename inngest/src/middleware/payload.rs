@@ -32,7 +32,7 @@ pub enum PayloadKind<'a> {
         /// The step's id.
         id: &'a str,
     },
-    /// The input with which a step runs again, as edited by a person.
+    /// The input of a step's code, as people see it in Inngest; or what one of them has written for the step to run again.
     StepInput {
         /// The step's id.
         id: &'a str,

@@ -1,6 +1,7 @@
 //! The variables that every Inngest SDK reads.
 
 use std::iter;
+use std::time::Duration;
 
 use http::HeaderValue;
 use url::Url;
@@ -20,6 +21,9 @@ const BRANCH_VARIABLES: [&str; 6] = [
     "RENDER_GIT_BRANCH",
     "RAILWAY_GIT_BRANCH",
 ];
+
+/// As often as in the TypeScript SDK.
+const KEEP_ALIVE: Duration = Duration::from_secs(3);
 
 impl Settings {
     /// Reads the `INNGEST_*` variables of the process and reports every mistake at once. White space around a value is no
@@ -83,6 +87,11 @@ impl Settings {
         };
         let unsigned_sync = flag("INNGEST_ENABLE_UNAUTHED_SYNC");
         let in_band_sync = flag("INNGEST_ALLOW_IN_BAND_SYNC").unwrap_or(true);
+        let streaming = match get("INNGEST_STREAMING").as_deref() {
+            // What older TypeScript SDKs take.
+            Some("allow" | "force") => true,
+            _ => flag("INNGEST_STREAMING").unwrap_or(false),
+        };
         if (mode, unsigned_sync) == (Mode::Cloud, Some(true)) && serve_origin.is_none() {
             mistakes.push(VariableMistake::new("INNGEST_ENABLE_UNAUTHED_SYNC", "needs INNGEST_SERVE_ORIGIN, the URL to register; any client could choose it otherwise"));
         }
@@ -120,6 +129,7 @@ impl Settings {
             serve_path,
             unsigned_sync: unsigned_sync.unwrap_or(true),
             in_band_sync,
+            streaming: streaming.then_some(KEEP_ALIVE),
         })
     }
 }

@@ -3,6 +3,7 @@
 mod env;
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::signing::{SigningKey, SigningKeys};
 
@@ -66,6 +67,10 @@ pub struct Settings {
     /// `INNGEST_ALLOW_IN_BAND_SYNC`: whether a signed sync may be answered with the registration itself (P-091).
     /// Otherwise it is done out of band.
     pub in_band_sync: bool,
+    /// `INNGEST_STREAMING`: how often the answer to a call that takes long sends a sign of life, 3 s where the variable is
+    /// true; `None`, the default, for answers that are sent when they are known. See
+    /// [the guide](crate::guide::streaming).
+    pub streaming: Option<Duration>,
 }
 
 /// Every variable that cannot be used, one line each.
@@ -130,6 +135,7 @@ impl Settings {
             serve_path: None,
             unsigned_sync: true,
             in_band_sync: true,
+            streaming: None,
         }
     }
 
@@ -154,6 +160,7 @@ impl fmt::Debug for Settings {
             .field("serve_path", &self.serve_path)
             .field("unsigned_sync", &self.unsigned_sync)
             .field("in_band_sync", &self.in_band_sync)
+            .field("streaming", &self.streaming)
             .finish()
     }
 }

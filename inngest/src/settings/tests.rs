@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use std::collections::HashMap;
 
 use super::{Mode, Settings};
@@ -143,6 +145,20 @@ fn p058_p091_switches_for_syncs() {
     assert!(!read(&[("INNGEST_ALLOW_IN_BAND_SYNC", "0")]).unwrap().in_band_sync);
     let mistakes = read(&[("INNGEST_ALLOW_IN_BAND_SYNC", "no")]).unwrap_err();
     assert_eq!(mistakes, ["INNGEST_ALLOW_IN_BAND_SYNC: must be 1, true, 0 or false"]);
+}
+
+#[test]
+fn p191_streaming_is_off_unless_it_is_asked_for() {
+    let streaming =
+        |value| read(&[("INNGEST_STREAMING", value)]).map(|settings| settings.streaming);
+    for off in ["", "0", "false"] {
+        assert_eq!(streaming(off).unwrap(), None, "{off}");
+    }
+    for on in ["1", "true", "allow", "force"] {
+        assert_eq!(streaming(on).unwrap(), Some(Duration::from_secs(3)), "{on}");
+    }
+    let mistakes = streaming("sometimes").unwrap_err();
+    assert_eq!(mistakes, ["INNGEST_STREAMING: must be 1, true, 0 or false"]);
 }
 
 #[test]

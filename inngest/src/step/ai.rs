@@ -12,9 +12,10 @@ use serde_json::{Map, Value};
 use super::Step;
 use super::fetch::{check_headers, check_url};
 use super::run::saved;
-use crate::StepError;
 use crate::engine::{StepSlot, Work};
-use crate::json::{self, Unsavable};
+use crate::json::{self, Unsavable, decode};
+use crate::middleware::PayloadKind;
+use crate::{Error, Result, StepError};
 
 /// A request to a model, which the server makes.
 #[derive(Clone)]
@@ -104,7 +105,23 @@ impl<T: DeserializeOwned> Future for Infer<'_, T> {
                 return Poll::Ready(Err(reason.of_payload(&self.slot.step().id, "body")));
             }
         };
+        let edited = ready!(self.slot.call().or_fail(edited(&self.slot, body)));
+        let body = edited.as_ref().unwrap_or(body);
         let memo = ready!(self.slot.poll_memo(cx, || self.request.describe(body)));
         saved(&self.slot, memo)
     }
+}
+
+/// The body with the fields that a person has written for the step to run again (P-154).
+fn edited(slot: &StepSlot<'_>, body: &Value) -> Result<Option<Value>> {
+    let (Some(edited), Value::Object(own)) = (slot.edited_input(), body) else { return Ok(None) };
+    let Some(&edited) = edited.first() else { return Ok(None) };
+    let step = &slot.step().id;
+    let changed = slot.call().hooks.incoming(PayloadKind::StepInput { id: step }, edited)?;
+    let edited: Map<String, Value> =
+        decode(changed.as_deref().unwrap_or(edited)).map_err(|mismatch| {
+            let text = format!("the edited input of step `{step}` is no JSON object: {mismatch}");
+            Error::from(text).no_retry()
+        })?;
+    Ok(Some(own.clone().into_iter().chain(edited).collect()))
 }

@@ -6,6 +6,7 @@ mod fetch;
 mod invoke;
 mod limits;
 mod run;
+mod run_with;
 mod send_event;
 mod send_signal;
 mod sleep;

@@ -32,7 +32,7 @@ impl<'a> Step<'a> {
     {
         let slot = self.make(id);
         let step = slot.step().id.clone();
-        run_once(slot, Work::STEP_RUN, self.policy, async move {
+        run_once(slot, Work::RUN, self.policy, async move {
             let output = code().await?;
             json::step_result(&output).map_err(|reason| reason.of_result(&step))
         })
@@ -42,14 +42,14 @@ impl<'a> Step<'a> {
 /// The saved result of a step, or the step's code run now.
 pub(super) async fn run_once<T: DeserializeOwned>(
     slot: StepSlot<'_>,
-    label: &'static str,
+    work: Work,
     policy: RetryPolicy,
     code: impl Future<Output = Result<Box<RawValue>>>,
 ) -> Result<T, StepError> {
-    let mut code = Some(code);
+    let (mut work, mut code) = (Some(work), Some(code));
     let hooks = slot.call().hooks;
     loop {
-        let decoded = match slot.decision(label).await {
+        let decoded = match slot.decision(&mut work).await {
             Decision::Execute => {
                 if let Some(code) = code.take() {
                     slot.execute(policy, code).await;

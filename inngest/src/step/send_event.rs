@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::Step;
 use super::run::run_once;
 use crate::client::EventIdSeed;
+use crate::engine::Work;
 use crate::{Error, NewEvent, Result, SendError, StepError, json};
 
 /// The step's result as other SDKs save it.
@@ -33,7 +34,7 @@ impl<'a> Step<'a> {
         let seed = EventIdSeed::of_step(call.run.id, &slot.step().hash);
         async move {
             let step = slot.step().id.clone();
-            let sent: Sent = run_once(slot, LABEL, policy, async move {
+            let sent: Sent = run_once(slot, Work::code(LABEL), policy, async move {
                 if events.len() > MOST_EVENTS {
                     return Err(too_many(&step, events.len()));
                 }

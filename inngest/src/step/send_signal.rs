@@ -3,6 +3,7 @@ use serde::Serialize;
 use super::Step;
 use super::run::run_once;
 use crate::client::SignalError;
+use crate::engine::Work;
 use crate::{Error, Result, StepError, json};
 
 const LABEL: &str = "step.sendSignal";
@@ -18,7 +19,7 @@ impl<'a> Step<'a> {
         let (slot, signal, call) = (self.make(id), signal.to_owned(), self.call);
         let step = slot.step().id.clone();
         let data = (!slot.is_saved()).then(|| json::payload(data)).transpose();
-        run_once(slot, LABEL, self.policy, async move {
+        run_once(slot, Work::code(LABEL), self.policy, async move {
             let data = data.map_err(|reason| reason.of_payload(&step, "data"))?.unwrap_or_default();
             let sent = call.client.send_signal_through(call.hooks, &signal, data).await;
             let run = sent.map_err(|error| match error {

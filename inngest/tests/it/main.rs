@@ -16,6 +16,7 @@ mod config;
 mod conformance;
 mod deadlines;
 mod documents;
+mod encryption;
 mod events;
 mod failure;
 mod fuzz_findings;
@@ -30,6 +31,7 @@ mod programs;
 mod races;
 mod repeated;
 mod replay;
+mod reruns;
 mod self_registration;
 #[cfg(feature = "axum")]
 mod served;
@@ -38,6 +40,8 @@ mod simulator;
 mod sizes;
 mod spans;
 mod steps;
+#[cfg(feature = "axum")]
+mod streaming;
 mod support;
 mod sync;
 mod testing;

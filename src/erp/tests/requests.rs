@@ -1,7 +1,7 @@
 //! What is sent.
 
 use functions::ports::Deal;
-use sandbox::{ErpVersion, FakeErpSettings};
+use sandbox::{ErpFailure, ErpField, ErpVersion, FakeErpSettings};
 use serde_json::Number;
 
 use super::{Bench, in_time, lead_deal, marked, reply, run_deal};
@@ -110,18 +110,63 @@ async fn a_deal_may_name_its_own_entity() {
     assert!(bench.last_body().contains(r#""action":"insert","entity_id":71,"#));
 }
 
-#[tokio::test]
-async fn other_fields_follow_name_and_amount() {
-    let names = ["1039", "1040", "1041", "1056", "1060"].map(|number| format!("field_{number}"));
-    let erp = FakeErpSettings { fields: names.into(), ..FakeErpSettings::default() };
-    let bench = Bench::of(erp).await.with(marked);
-    let fields = [
-        ("field_1060", "https://example.amocrm.ru/leads/detail/45721053"),
-        ("field_1056", "Иван\nПетров"),
-    ];
+/// An ERP with more fields than those of the demo, and a client of it.
+async fn with_more_fields() -> Bench {
+    let mut erp = FakeErpSettings::default();
+    erp.fields.extend(["field_1056", "field_1060"].map(ErpField::text));
+    Bench::of(erp).await.with(marked)
+}
+
+fn deal_with<const N: usize>(fields: [(&str, &str); N]) -> Deal {
     let fields = fields.map(|(field, text)| (field.to_owned(), text.to_owned())).into();
-    bench.insert(&Deal { fields, ..lead_deal(45721053) }).await;
+    Deal { fields, ..lead_deal(45721053) }
+}
+
+#[tokio::test]
+async fn other_fields_follow_name_and_amount_as_clean_as_the_name() {
+    let bench = with_more_fields().await;
+    let url = "https://example.amocrm.ru/leads/detail/45721053";
+    bench.insert(&deal_with([("field_1060", url), ("field_1056", "Иван\n<b>Петров")])).await;
     assert!(bench.last_body().ends_with(
-        r#""field_1040":15000,"field_1056":"Иван Петров","field_1060":"https://example.amocrm.ru/leads/detail/45721053","field_1041":"45721053"}}"#
+        r#""field_1040":15000,"field_1056":"Иван _b_Петров","field_1060":"https://example.amocrm.ru/leads/detail/45721053","field_1041":"45721053"}}"#
     ));
+    bench.insert(&deal_with([("field_1056", "\n")])).await;
+    assert!(!bench.last_body().contains("field_1056"), "there is nothing to write");
+}
+
+#[tokio::test]
+async fn a_record_may_be_made_in_the_name_of_a_user() {
+    for (body, sent) in [
+        (Body::Json, r#""field_1040":15000,"created_by":12}}"#),
+        (Body::Form, "15000&items%5Bcreated_by%5D=12"),
+    ] {
+        let bench = Bench::new().await.with(|settings| {
+            settings.body = body;
+            settings.created_by = Some(12);
+        });
+        bench.insert(&run_deal()).await;
+        assert!(bench.last_body().ends_with(sent), "{}", bench.last_body());
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_quotes_the_fields_of_a_deal_does_not_hand_them_on() {
+    let bench = with_more_fields().await;
+    let deal = deal_with([("field_1056", "Иван & <О'Петров"), ("field_1060", "+7 999 000-00-00")]);
+    for failure in [
+        ErpFailure::InsertThenAnswer {
+            status: 200,
+            body: "<app_db_error>Database Error: 1366 - Incorrect value: '+7 999 000-00-00' Query: insert 'Иван &amp; &lt;О\\&#039;Петров'".into(),
+        },
+        ErpFailure::Error { code: "500".into(), message: "'+7 999 000-00-00' is no number".into() },
+        ErpFailure::InsertThenAnswer {
+            status: 200,
+            body: r#"{"status":"success","data":{"id":"","value":"+7 999 000-00-00"}}"#.into(),
+        },
+    ] {
+        bench.erp.fail_next(1, failure);
+        let said = format!("{:?}", bench.client().insert(&deal, in_time()).await);
+        assert!(said.contains("[secret]"), "{said}");
+        assert!(!said.contains("999") && !said.contains("Петров"), "{said}");
+    }
 }

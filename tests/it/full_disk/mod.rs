@@ -4,7 +4,7 @@ mod disk;
 mod refusal;
 mod removed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +58,9 @@ impl Service {
             field_deal_name: "field_1039".to_owned(),
             field_amount: "field_1040".to_owned(),
             field_external_id: None,
+            created_by: None,
+            text_fields: BTreeSet::new(),
+            user_fields: BTreeSet::new(),
             timeout: Duration::from_secs(5),
         };
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
@@ -102,6 +105,7 @@ fn lead(lead_id: u64) -> Deal {
         amount: None,
         entity_id: None,
         fields: BTreeMap::new(),
+        reports: 0,
     }
 }
 

@@ -8,6 +8,7 @@ mod reply;
 mod retry;
 mod schedule;
 mod settle;
+mod stream;
 mod turn;
 mod wait;
 

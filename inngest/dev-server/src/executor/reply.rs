@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::retry;
+use super::{retry, stream};
 use crate::http_client::{Answer, NoAnswer};
 use crate::ops::Op;
 use crate::ops::parse::{self, InvalidOps};
@@ -50,8 +50,13 @@ pub(super) fn judge(answer: Result<Answer, NoAnswer>, now_ms: i64) -> Reply {
     if !header("x-inngest-sdk").is_some_and(is_sdk) {
         return failed(not_sdk(&answer));
     }
+    if answer.status == 201 {
+        return match stream::unpacked(&answer) {
+            Ok(answer) => judge(Ok(answer), now_ms),
+            Err(problem) => noticed(&problem, false),
+        };
+    }
     match answer.status {
-        201 => noticed(&"streamed replies (201) are not supported by this dev server", true),
         206 => match parse::parse(&answer.body, no_retry) {
             Ok(ops) => {
                 let version = header("x-inngest-req-version").and_then(|text| text.parse().ok());

@@ -43,6 +43,32 @@ async fn steps_are_saved_and_given_back() {
     assert_eq!(calls[1].body["ctx"]["stack"], json!({"current": 1, "stack": ["a"]}));
 }
 
+/// P-117, P-191: the same, in answers that begin before they are known.
+#[tokio::test]
+async fn a_streamed_answer_is_the_one_in_its_envelope() {
+    let streamed = |status: u16, headers: Value, body: Value| {
+        let envelope = json!({"status": status, "headers": headers, "body": body});
+        Answer::new(201, format!("   {envelope}"))
+    };
+    let mut world = World::simple(move |call| match (call.memo("a"), call.attempt()) {
+        (None, 0) => {
+            let error = json!({"name": "Error", "message": "later"});
+            streamed(500, json!({"Retry-After": "90", "X-Inngest-No-Retry": "false"}), error)
+        }
+        (None, _) => {
+            let ran = json!([{"op": "StepRun", "id": "a", "name": "a", "data": 7}]);
+            streamed(206, json!({"X-Inngest-Req-Version": "2"}), ran)
+        }
+        // A text in place of the body is the body's.
+        (Some(_), _) => streamed(200, json!({}), json!("\"5\"")),
+    })
+    .await;
+    world.send().await;
+    assert_eq!(world.next_retry().await, Duration::from_millis(89_750), "to a whole second");
+    assert_eq!(world.end().await, Ok(json!("5")));
+    assert_eq!(world.sdk.calls().last().unwrap().body["version"], 2);
+}
+
 #[tokio::test]
 async fn a_failed_step_is_retried_and_then_shown_to_the_function() {
     let mut world = World::simple(|call| match call.memo("a") {

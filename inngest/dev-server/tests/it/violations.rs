@@ -85,8 +85,21 @@ async fn an_op_that_is_not_supported_is_named() {
         let message = failure_on(json!([{"op": op, "id": "a", "name": "a"}])).await;
         assert!(message.contains(op), "{message}");
     }
-    let stream = failure(|_| Answer::new(201, "{}")).await;
-    assert!(stream.contains("201"), "{stream}");
+}
+
+/// P-117, P-191.
+#[tokio::test]
+async fn streams_that_hold_no_answer() {
+    for (stream, expected) in [
+        ("x", "error parsing stream: "),
+        ("  ", "error parsing stream: "),
+        (r#"{"error":"the app went away"}"#, "error parsing stream: the app went away"),
+        (r#"{"status":206,"body":"x"}"#, "error reading generator opcode"),
+        (r#"{"status":201,"body":"x"}"#, "error parsing stream: "),
+    ] {
+        let message = failure(move |_| Answer::new(201, stream)).await;
+        assert!(message.contains(expected), "{stream}: {message}");
+    }
 }
 
 #[tokio::test]

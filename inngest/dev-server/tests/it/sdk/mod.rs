@@ -6,7 +6,9 @@
 mod expressions;
 mod journal;
 mod programs;
+mod reruns;
 mod sizes;
+mod slow;
 mod starts;
 mod steps;
 mod waiting;

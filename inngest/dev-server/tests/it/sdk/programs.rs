@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 
 use super::expressions::TEXTS;
 use super::journal::Journal;
+use super::reruns::again;
 use super::sizes::large;
+use super::slow::slow;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
@@ -313,9 +315,17 @@ async fn perform<F: Function>(
             }
             json!(lengths)
         }
-        other => match large(step, other, ran).await? {
-            Some(output) => output,
-            None => return Err(format!("no program {other:?}")).no_retry(),
-        },
+        other => {
+            if let Some(output) = large(step, other, ran).await? {
+                return Ok(output);
+            }
+            if let Some(output) = again(step, other, ran).await? {
+                return Ok(output);
+            }
+            match slow(step, other, ran).await? {
+                Some(output) => output,
+                None => return Err(format!("no program {other:?}")).no_retry(),
+            }
+        }
     })
 }

@@ -8,7 +8,10 @@ use super::world::{MODES, Run, World, eventually};
 
 /// Runs a program in both modes, and checks what it returned.
 pub(super) async fn returns(program: &str, expected: Value) -> Vec<Run> {
-    let world = World::start().await;
+    returns_in(World::start().await, program, expected).await
+}
+
+pub(super) async fn returns_in(world: World, program: &str, expected: Value) -> Vec<Run> {
     let mut runs = Vec::new();
     for mode in MODES {
         let run = world.run(mode, program).await;

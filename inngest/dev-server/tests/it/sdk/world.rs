@@ -55,6 +55,15 @@ impl World {
 
     /// The embedded server takes its time from `clock`.
     pub(crate) async fn with(clock: impl Clock) -> Self {
+        Self::of(clock, None).await
+    }
+
+    /// The answers of the app are streamed where they take long.
+    pub(crate) async fn streaming() -> Self {
+        Self::of(SystemClock, Some(Duration::from_millis(20))).await
+    }
+
+    async fn of(clock: impl Clock, streaming: Option<Duration>) -> Self {
         let official = official_server();
         let turn = match &official {
             Some(_) => Some(TURN.lock().await),
@@ -79,7 +88,8 @@ impl World {
             }
         };
         let journal = Journal::default();
-        let settings = Settings::dev().with_origin(server.url());
+        let mut settings = Settings::dev().with_origin(server.url());
+        settings.streaming = streaming;
         let endpoint = App::new("e2e", Client::new(settings, ReqwestTransport::new(client())))
             .function(PlainProgram(journal.clone()))
             .function(CheckpointedProgram(journal.clone()))

@@ -1,4 +1,4 @@
-//! What operators see: readiness and metrics. It knows every feature, and no feature knows it.
+//! Readiness and metrics, for orchestrators and monitoring.
 
 use std::time::Duration;
 
@@ -39,8 +39,7 @@ pub struct Admin {
     pub metrics: Metrics,
 }
 
-/// What only operators may reach: readiness and metrics. It asks for no login, so it listens on this machine alone by
-/// default.
+/// Readiness and metrics.
 pub fn admin_router(admin: Admin) -> Router {
     Router::new()
         .route("/readyz", get(ready))
