@@ -12,7 +12,26 @@ use crate::fake_sdk::Answer;
 const EXPRESSIONS: &str = include_str!("../../../../tests/expressions.txt");
 
 /// Asked of the data below.
-const MORE: [&str; 96] = [
+const MORE: [&str; 115] = [
+    "has(async.data.id)",
+    "!has(async.data.missing)",
+    "event.data.missing[0] == 1",
+    "event.data.list[9] == 1",
+    "async.data.x.y[0] == 1",
+    "async.data.missing.contains('a')",
+    "async.data.missing.size() == 0",
+    "async.data.n + 1 == 6",
+    "event.data.missing < 1",
+    "event.data.missing > -1",
+    "event.data.missing != async.data.missing",
+    "async.data.missing != event.data.missing",
+    "event.data.map == async.data.map",
+    "event.data.list == async.data.list",
+    "event.data.n == 5 || event.data.text > 5",
+    "event.data.yes ? event.data.n + 1 == 6 : true",
+    "event.data.missing + 1 == 1",
+    "event.data.missing.size() == 0 || true",
+    "event.data.missing == async.data.id",
     "true",
     "event.data.n == 5",
     "event.data.n == async.data.n",
