@@ -8,8 +8,8 @@ use super::api::{AmoCrmClient, ApiError, Webhook};
 /// The path that amoCRM calls.
 const PATH: &str = "/api/amocrm-webhook";
 
-/// What happens to leads and makes a record of one: amoCRM is asked to call about this, in the words of its API, and about
-/// nothing else.
+/// What happens to leads and makes a record of one, or matters to the record that there is: amoCRM is asked to call about
+/// this, in the words of its API, and about nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Events(Vec<&'static str>);
 
@@ -23,6 +23,13 @@ impl Events {
             events.push("status_lead");
         }
         Self(events)
+    }
+
+    /// The same, and what happens to a lead that has its record, where that is wanted.
+    #[must_use]
+    pub(crate) fn and_changes(mut self, wanted: bool) -> Self {
+        self.0.extend(["update_lead", "delete_lead"].iter().filter(|_| wanted));
+        self
     }
 
     /// What `webhook` is not called about.
@@ -44,7 +51,7 @@ pub(crate) struct Destination {
 /// The state of the webhook for our address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Health {
-    /// It is there, on, and called about all that makes a record.
+    /// It is there, on, and called about all that matters.
     Good,
     /// There is no webhook for our address.
     Missing,

@@ -6,12 +6,12 @@ use super::Config;
 use crate::admin::Links;
 use crate::amocrm::AmoCrmAuth;
 use crate::amocrm::hook::{Destination, Events};
-use crate::deals::Dedupe;
+use crate::deals::{Dedupe, OnChange};
 
 impl Config {
     /// The address of this service as the world knows it, from `INNGEST_SERVE_ORIGIN` or `AMOCRM_REDIRECT_URI`: there is
     /// no variable of its own to forget.
-    pub fn public_origin(&self) -> Option<Url> {
+    pub(crate) fn public_origin(&self) -> Option<Url> {
         let redirect = self.amocrm.as_ref().and_then(|amocrm| match &amocrm.auth {
             AmoCrmAuth::OAuth(app) => Some(app.redirect_uri.as_str()),
             AmoCrmAuth::LongLived { .. } => None,
@@ -49,6 +49,7 @@ impl Config {
     pub(crate) fn webhook_at(&self, origin: &Url) -> Destination {
         let by_stage = self.webhook.filter.trigger_statuses.is_some();
         let events = Events::new(by_stage, self.rules.dedupe == Dedupe::Event);
+        let events = events.and_changes(self.rules.on_change != OnChange::Ignore);
         Destination::new(origin, self.webhook.secrets.last(), events)
     }
 }

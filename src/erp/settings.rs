@@ -38,6 +38,13 @@ pub struct ErpSettings {
     pub timeout: Duration,
 }
 
+impl ErpSettings {
+    /// The fields of a record that deals bring values for. The marker is not one of them.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &str> {
+        [self.field_deal_name.as_str(), self.field_amount.as_str()].into_iter()
+    }
+}
+
 /// How requests are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Body {

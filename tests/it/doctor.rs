@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::world::{Begin as _, NOWHERE, World, given, http_client};
 
 /// The events of a lead for which the service needs webhooks.
-const EVENTS: [&str; 3] = ["status_lead", "add_lead", "restore_lead"];
+const EVENTS: [&str; 5] = ["status_lead", "add_lead", "restore_lead", "update_lead", "delete_lead"];
 
 /// One thing that was looked at.
 #[derive(Debug, Deserialize)]

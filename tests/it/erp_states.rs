@@ -139,6 +139,15 @@ fn states_of_access() -> Vec<State> {
             ["though the login works", CREATE],
             Waits,
         ),
+        State {
+            spoil: |erp| erp.may_update = false,
+            ..variable(
+                "no right to change what changes later, PHP 8",
+                ("CRM_ON_CHANGE", "update"),
+                ["though the login works", "the right Update for the entity"],
+                Made,
+            )
+        },
         erp(
             "no right to view, or View Assigned Only, PHP 7",
             |erp| (erp.php, erp.may_view) = (Php::Seven, false),

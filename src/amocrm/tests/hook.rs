@@ -58,6 +58,26 @@ async fn each_fault_is_recognised() {
 }
 
 #[tokio::test]
+async fn changes_are_subscribed_only_where_leads_are_followed() {
+    let origin = "https://deals.example.org".parse().unwrap();
+    for follows in [true, false] {
+        let mut hooked = Hooked::new().await;
+        let events = Events::new(true, false).and_changes(follows);
+        hooked.destination = Destination::new(&origin, Some(&"new secret".into()), events);
+        hooked.has_webhook(OURS, &["status_lead", "add_lead", "restore_lead"], false);
+        let missing = Health::Incomplete(vec!["update_lead", "delete_lead"]);
+        assert_eq!(hooked.health().await.0, if follows { missing } else { Health::Good });
+        repair(&hooked.client, &hooked.destination).await.unwrap();
+        assert_eq!(hooked.health().await.0, Health::Good);
+        let requests = hooked.account.amocrm.requests();
+        let posted: Vec<_> =
+            requests.iter().filter(|sent| sent.method == http::Method::POST).collect();
+        assert_eq!(posted.len(), usize::from(follows), "what is right is left alone");
+        assert!(posted.iter().all(|sent| sent.text().contains("update_lead")));
+    }
+}
+
+#[tokio::test]
 async fn a_repair_leaves_one_webhook_of_ours_and_all_others_alone() {
     for (settings, disabled) in [(&SETTINGS[..1], false), (&SETTINGS[..], true)] {
         let hooked = Hooked::new().await;

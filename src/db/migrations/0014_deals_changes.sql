@@ -1,4 +1,5 @@
--- What happens to a lead after its record was made. A deal that is done and has a payload is on its way to be compared.
+-- What happens to a lead after its record was made. A deal that is done and has a payload is on its way to be compared, and
+-- has sends = -1 before its first event is queued.
 ALTER TABLE deals ADD COLUMN recorded TEXT; -- what was sent to the ERP last, JSON; of a deal that is done: what the record was given
 ALTER TABLE deals ADD COLUMN updating TEXT; -- what an update of unknown outcome was to write, JSON: the record may hold that
 ALTER TABLE deals ADD COLUMN difference TEXT; -- how the record and amoCRM differ, JSON

@@ -50,7 +50,7 @@ pub(crate) async fn changed(
          event_name = CASE WHEN state = 'done' THEN 'amocrm/webhook' ELSE event_name END, \
          event_id = CASE WHEN state = 'done' THEN NULL ELSE event_id END, \
          forwarded_at = CASE WHEN state = 'done' THEN NULL ELSE forwarded_at END, \
-         sends = CASE WHEN state = 'done' THEN 0 ELSE sends END, \
+         sends = CASE WHEN state = 'done' THEN -1 ELSE sends END, \
          failure = CASE WHEN state = 'done' THEN NULL ELSE failure END, \
          waits_for = CASE WHEN state = 'done' THEN NULL ELSE waits_for END \
          WHERE lead_id = $1 AND merged_into IS NULL",
@@ -127,6 +127,7 @@ pub(in crate::deals) async fn update_wanted(
     let now = db.time();
     let wanted = sqlx::query(
         "UPDATE deals SET compared = $2, difference = NULL, deleted_at = NULL, event_name = 'amocrm/webhook', \
+         sends = CASE WHEN payload IS NULL THEN -1 ELSE sends END, \
          due_at = CASE WHEN payload IS NULL THEN $4 ELSE due_at END, \
          payload = COALESCE(payload, '{\"leadId\":' || lead_id || ',\"action\":\"update\"}'), updated_at = $3 \
          WHERE deal_key = $1 AND state = 'done' AND compared <= $2",
@@ -207,10 +208,6 @@ pub(in crate::deals) async fn claim_update(
     let rows = transaction.fetch(sqlx::query_as(query).bind(key)).await?;
     let (compared, claimed_until, look_after, updating): (i64, i64, i64, Option<String>) =
         only(rows)?;
-    if compared > reports {
-        transaction.commit().await?;
-        return Ok(UpdateClaimed::Outdated);
-    }
     let claim = sqlx::query_as(
         "UPDATE deals SET fence = fence + 1, claimed_until = $3, look_after = $4, updating = $5, compared = $2, \
          updated_at = $6 WHERE deal_key = $1 AND state = 'done' AND compared <= $2 \
@@ -227,6 +224,7 @@ pub(in crate::deals) async fn claim_update(
     transaction.commit().await?;
     Ok(match granted.first() {
         Some((fence,)) => UpdateClaimed::Granted { fence: *fence, updating },
+        None if compared > reports => UpdateClaimed::Outdated,
         None => {
             let until = claimed_until.max(look_after).max(now.as_millisecond());
             UpdateClaimed::Held(crate::db::timestamp(until)?)

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::changes::{look_at, look_due};
-use super::merges::{take_over, two_records};
+use super::merges::{take_over, take_over_claimed, two_records};
 use super::{signed, stored};
 use crate::db::{Db, only, timestamp};
 use crate::deals::key::Entry;
@@ -129,7 +129,7 @@ pub(in crate::deals) async fn claim(
     .bind(i64::from(sends));
     let mut transaction = db.begin().await?;
     if let Some(lead) = entry.lead_id {
-        take_over(&mut transaction, &entry.key, lead, None, now).await?;
+        take_over(&mut transaction, &entry.key, lead, now).await?;
     }
     let granted: Vec<Granted> = transaction.fetch(claim).await?;
     if let Some((fence, state, attempt, look_after, sent)) = granted.into_iter().next() {
@@ -178,7 +178,7 @@ pub(in crate::deals) async fn mark_sending(
     .bind(claim.values.as_deref());
     let mut transaction = db.begin().await?;
     if let Some(lead) = claim.lead_id {
-        take_over(&mut transaction, &claim.key, lead, Some(claim.fence), now).await?;
+        take_over_claimed(&mut transaction, &claim.key, lead, claim.fence, now).await?;
     }
     let marked = transaction.execute(sending).await?;
     transaction.commit().await?;
@@ -204,7 +204,7 @@ pub(in crate::deals) async fn mark_done(
     let look = deal.lead_id.map(look_at);
     let done = sqlx::query(
         "UPDATE deals SET state = 'done', erp_id = $2, reply = $3, recorded = $5, claimed_until = NULL, look_after = NULL, \
-         failure = NULL, waits_for = NULL, ended = NULL, event_id = NULL, forwarded_at = NULL, sends = 0, \
+         failure = NULL, waits_for = NULL, ended = NULL, event_id = NULL, forwarded_at = NULL, sends = -1, \
          compared = $6, payload = CASE WHEN reports > $6 THEN $7 END, due_at = CASE WHEN reports > $6 THEN $8 END, \
          updated_at = $4 WHERE deal_key = $1 AND state <> 'done'",
     )

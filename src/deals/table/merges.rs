@@ -20,7 +20,7 @@ fn taken_over() -> String {
          recorded = (SELECT m.recorded {RECORD} ORDER BY m.deal_key LIMIT 1), \
          updating = (SELECT m.updating {RECORD} ORDER BY m.deal_key LIMIT 1), \
          fence = deals.fence + 1, claimed_until = NULL, look_after = NULL, failure = NULL, waits_for = NULL, ended = NULL, \
-         event_id = NULL, forwarded_at = NULL, sends = 0, event_name = 'amocrm/webhook', payload = $3, due_at = $4, \
+         event_id = NULL, forwarded_at = NULL, sends = -1, event_name = 'amocrm/webhook', payload = $3, due_at = $4, \
          updated_at = $5"
     )
 }
@@ -61,53 +61,70 @@ pub(crate) async fn merged(
     );
     let ended = transaction.fetch(end.bind(gone_id).bind(now.as_millisecond())).await?;
     if dedupe == Dedupe::Lead {
-        let taken_over = taken_over();
-        let sql = format!(
-            "INSERT INTO deals (deal_key, lead_id, run_id, state, erp_id, reply, recorded, updating, event_name, payload, due_at, \
-                                created_at, updated_at) \
-             SELECT $1, $2, '', 'done', m.erp_id, m.reply, m.recorded, m.updating, 'amocrm/webhook', $3, $4, $5, $5 \
-             {RECORD} ORDER BY m.deal_key LIMIT 1 \
-             ON CONFLICT (deal_key) DO UPDATE SET {taken_over} \
-             WHERE deals.state = 'open' AND (deals.claimed_until IS NULL OR deals.claimed_until <= $5)"
-        );
-        let take_over = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(key_of_lead(survivor, "", dedupe))
-            .bind(survivor_id)
-            .bind(look_at(survivor))
-            .bind(look_due(now))
-            .bind(now.as_millisecond());
-        transaction.execute(take_over).await?;
+        take_over(transaction, &key_of_lead(survivor, "", dedupe), survivor, now).await?;
         two_records(transaction, survivor_id).await?;
     }
     Ok(ended)
 }
 
-/// The deal `key` of a lead takes over the record of one that has become a part of it, where there is one and its own state is
-/// `state` under `fence`; with no fence, where no run holds it. Then it has its record.
+/// The deal `key` of `lead` takes over the record of a lead that has become a part of it, where there is one, unless it has
+/// or may have one of its own, or is being sent.
 pub(super) async fn take_over(
     transaction: &mut Transaction,
     key: &str,
     lead: u64,
-    fence: Option<i64>,
     now: Timestamp,
 ) -> anyhow::Result<()> {
+    let taken_over = taken_over();
+    let sql = format!(
+        "INSERT INTO deals (deal_key, lead_id, run_id, state, erp_id, reply, recorded, updating, event_name, payload, due_at, \
+                            sends, created_at, updated_at) \
+         SELECT $1, $2, '', 'done', m.erp_id, m.reply, m.recorded, m.updating, 'amocrm/webhook', $3, $4, -1, $5, $5 \
+         {RECORD} ORDER BY m.deal_key LIMIT 1 \
+         ON CONFLICT (deal_key) DO UPDATE SET {taken_over} \
+         WHERE deals.state = 'open' AND (deals.claimed_until IS NULL OR deals.claimed_until <= $5)"
+    );
+    run(transaction, &sql, key, lead, now, None).await
+}
+
+/// The same for a deal that is claimed under `fence`, and of which a look-up has shown that it has no record of its own.
+pub(super) async fn take_over_claimed(
+    transaction: &mut Transaction,
+    key: &str,
+    lead: u64,
+    fence: i64,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let taken_over = taken_over();
+    let sql = format!(
+        "UPDATE deals SET {taken_over} WHERE deal_key = $1 AND state <> 'done' AND fence = $6 AND EXISTS (SELECT 1 {RECORD})"
+    );
+    run(transaction, &sql, key, lead, now, Some(fence)).await
+}
+
+async fn run(
+    transaction: &mut Transaction,
+    sql: &str,
+    key: &str,
+    lead: u64,
+    now: Timestamp,
+    fence: Option<i64>,
+) -> anyhow::Result<()> {
+    // With one record for each event nothing is taken over.
     if key != key_of_lead(lead, "", Dedupe::Lead) {
         return Ok(());
     }
-    let (taken_over, now_ms) = (taken_over(), now.as_millisecond());
-    let sql = format!(
-        "UPDATE deals SET {taken_over} WHERE deal_key = $1 AND state <> 'done' AND EXISTS (SELECT 1 {RECORD}) \
-         AND (fence = $6 OR ($6 < 0 AND state = 'open' AND (claimed_until IS NULL OR claimed_until <= $5)))"
-    );
-    let lead_id = i64::try_from(lead)?;
-    let take_over = sqlx::query(sqlx::AssertSqlSafe(sql))
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
         .bind(key)
-        .bind(lead_id)
+        .bind(i64::try_from(lead)?)
         .bind(look_at(lead))
         .bind(look_due(now))
-        .bind(now_ms)
-        .bind(fence.unwrap_or(-1));
-    if transaction.execute(take_over).await? > 0 {
+        .bind(now.as_millisecond());
+    let query = match fence {
+        Some(fence) => query.bind(fence),
+        None => query,
+    };
+    if transaction.execute(query).await? > 0 {
         tracing::info!(
             deal = key,
             "the record of a lead that has become a part of this one is taken over"
@@ -119,11 +136,13 @@ pub(super) async fn take_over(
 /// Lists each lead that has become a part of another one where both have a record of their own, as far as `lead` is one of
 /// them.
 pub(super) async fn two_records(transaction: &mut Transaction, lead: i64) -> anyhow::Result<()> {
-    let other = "FROM deals s WHERE s.lead_id = deals.merged_into AND s.state = 'done' AND s.erp_id <> deals.erp_id";
+    let other = "FROM deals s WHERE s.deal_key = 'lead:' || deals.merged_into AND s.state = 'done' \
+                 AND s.erp_id <> deals.erp_id";
     let sql = format!(
         "UPDATE deals SET difference = '{{\"kind\":\"merged\",\"lead\":' || merged_into || ',\"record\":\"' || \
              (SELECT s.erp_id {other} ORDER BY s.deal_key LIMIT 1) || '\"}}' \
          WHERE merged_into IS NOT NULL AND (lead_id = $1 OR merged_into = $1) AND state = 'done' \
+         AND deal_key = 'lead:' || lead_id \
          AND EXISTS (SELECT 1 {other})"
     );
     transaction.execute(sqlx::query(sqlx::AssertSqlSafe(sql)).bind(lead)).await?;
