@@ -50,7 +50,7 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
         let (compared, updated) = self.settle(&deal, Some(compared), cx).await?;
         let difference = Difference::of(compared);
         let record = ProcessedLead::new(lead, reply, processed_at, true);
-        Ok(Outcome::Record(record.beside(difference, updated)))
+        Ok(Outcome::Record(Box::new(record.beside(difference, updated))))
     }
 
     /// Writes into the record what it lacks, where that is wanted. Whether something was written comes second.

@@ -80,7 +80,7 @@ impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
         let (mut processed, mut skipped, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for lead in &leads {
             match self.process(lead, delivery_id, &cx).await {
-                Ok(Outcome::Record(lead)) => processed.push(lead),
+                Ok(Outcome::Record(lead)) => processed.push(*lead),
                 Ok(Outcome::Skipped(lead)) => skipped.push(lead),
                 Err(cause) => failed.push(Failed::new(std::slice::from_ref(lead), cause)),
             }
@@ -88,7 +88,7 @@ impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
         Failed::any(failed)?;
         let success = processed.iter().all(|lead: &ProcessedLead| lead.success);
         Ok(match <[ProcessedLead; 1]>::try_from(processed) {
-            Ok([only]) if skipped.is_empty() => Processed::One(only),
+            Ok([only]) if skipped.is_empty() => Processed::One(Box::new(only)),
             Ok([only]) => Processed::Several { success, leads: vec![only], skipped },
             Err(leads) => Processed::Several { success, leads, skipped },
         })
@@ -159,7 +159,7 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
         let (compared, updated) = self.settle(&deal, task.compared, cx).await?;
         let Created { reply, duplicate } = task.created;
         let record = ProcessedLead::new(lead, reply, task.processed_at, duplicate);
-        Ok(Outcome::Record(record.beside(Difference::of(compared), updated)))
+        Ok(Outcome::Record(Box::new(record.beside(Difference::of(compared), updated))))
     }
 
     /// What the record shall hold besides name and amount, that of the contact and the company read where it is wanted.
@@ -253,7 +253,7 @@ struct Fetched {
 
 /// What became of a lead.
 pub(crate) enum Outcome {
-    Record(ProcessedLead),
+    Record(Box<ProcessedLead>),
     Skipped(SkippedLead),
 }
 
@@ -290,7 +290,7 @@ struct ErpTask {
 #[serde(untagged)]
 pub enum Processed {
     /// The event named one lead.
-    One(ProcessedLead),
+    One(Box<ProcessedLead>),
     /// The event named several leads, or none that makes a deal.
     Several {
         /// Whether it is so of each lead. A lead that fails fails the run.

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use super::fields;
 use super::reader::{Reader, id, web_url};
-use crate::amocrm::Mapping;
+use crate::amocrm::{Mapping, Source};
 use crate::deals::{Dedupe, OnChange, Rules, Schedule};
 use crate::erp::{Body, ErpSettings, TIMEOUT};
 use crate::net::stays_here;
@@ -81,6 +81,8 @@ pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> (Option<ErpSettings>,
             field_amount,
             field_external_id,
             created_by,
+            text_fields: mapping.erp_fields(|source| source != Source::Responsible),
+            user_fields: mapping.erp_fields(|source| source == Source::Responsible),
             timeout: TIMEOUT,
         },
     );

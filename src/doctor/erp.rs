@@ -1,6 +1,6 @@
 //! The ERP: the login, the entity and its fields, the rights, and the marker field.
 
-use super::Finding;
+use super::{Finding, mapped};
 use crate::erp::{EntityFields, ErpClient, ErpError, ErpSettings, Field, MarkerLookup};
 
 /// No lead has this id. Looking it up shows whether the ERP applies the filter.
@@ -24,7 +24,8 @@ pub(super) fn missing() -> Finding {
     )
 }
 
-pub(super) async fn examine(erp: &ErpClient) -> Vec<Finding> {
+/// `updates`: records are changed as well (`CRM_ON_CHANGE=update`).
+pub(super) async fn examine(erp: &ErpClient, updates: bool) -> Vec<Finding> {
     // One after the other: the ERP logs the user in anew for each call, and is slow at it.
     if let Err(error) = erp.logs_in().await {
         return vec![failed(LOGIN, &error)];
@@ -41,43 +42,46 @@ pub(super) async fn examine(erp: &ErpClient) -> Vec<Finding> {
         Err(error) => {
             let message = format!("the ERP does not list its fields: {error}");
             findings.push(Finding::warning(FIELDS, message, FIELDS_BY_HAND));
-            return findings_of_rights(erp, findings, None).await;
+            return findings_of_rights(erp, updates, findings, None).await;
         }
     };
     match &fields {
-        Some(fields) => findings.extend(judge(fields, settings)),
+        Some(fields) => {
+            findings.extend(judge(fields, settings));
+            findings.extend(mapped::judge(fields, settings));
+        }
         None => {
             let message = "the ERP's list of fields cannot be read";
             findings.push(Finding::warning(FIELDS, message, FIELDS_BY_HAND));
         }
     }
-    findings_of_rights(erp, findings, fields).await
+    findings_of_rights(erp, updates, findings, fields).await
 }
 
 async fn findings_of_rights(
     erp: &ErpClient,
+    updates: bool,
     mut findings: Vec<Finding>,
     fields: Option<EntityFields>,
 ) -> Vec<Finding> {
     let entity = erp.settings().entity_id;
     let create = erp.may_create(entity).await;
     let view = erp.may_view().await;
-    for error in [&create, &view].into_iter().filter_map(|right| right.as_ref().err()) {
-        findings.push(failed(RIGHTS, error));
+    let update = if updates { erp.may_update().await } else { Ok(()) };
+    let rights = [&create, &view, &update];
+    if rights.iter().all(|right| right.is_ok()) {
+        let message = format!("the user may do with records of entity {entity} what is needed");
+        findings.push(Finding::ok(RIGHTS, message));
     }
-    match (&create, &view) {
-        (Ok(()), _) if erp.is_sub_entity().await == Ok(true) => findings.push(Finding::error(
+    findings.extend(rights.iter().filter_map(|right| Some(failed(RIGHTS, right.as_ref().err()?))));
+    if create.is_ok() && erp.is_sub_entity().await == Ok(true) {
+        findings.push(Finding::error(
             FIELDS,
             format!(
                 "entity {entity} is a sub-entity: the ERP wants a record of its parent entity, and refuses every deal"
             ),
             "set CRM_ENTITY_ID to an entity of the top level",
-        )),
-        (Ok(()), Ok(())) => {
-            let message = format!("the user may create and view records of entity {entity}");
-            findings.push(Finding::ok(RIGHTS, message));
-        }
-        _ => {}
+        ));
     }
     findings.push(marker(erp, fields.as_ref(), view.is_ok()).await);
     findings
@@ -86,12 +90,11 @@ async fn findings_of_rights(
 /// What is wrong with the fields that deals are written into, the marker excepted; or that nothing is.
 fn judge(fields: &EntityFields, settings: &ErpSettings) -> Vec<Finding> {
     let ErpSettings { entity_id, field_deal_name: name, field_amount: amount, .. } = settings;
-    let filled: Vec<&String> =
-        [name, amount].into_iter().chain(&settings.field_external_id).collect();
-    let unknown: Vec<_> = filled.iter().filter(|field| !fields.has(field)).collect();
+    let mut filled: Vec<&str> =
+        settings.fields().chain(settings.field_external_id.as_deref()).collect();
+    let unknown: Vec<_> = filled.iter().copied().filter(|field| !fields.has(field)).collect();
     let mut findings = Vec::new();
     if !unknown.is_empty() {
-        let unknown: Vec<_> = unknown.iter().map(|field| field.as_str()).collect();
         findings.push(Finding::error(
             FIELDS,
             format!("entity {entity_id} has no {}", unknown.join(", ")),
@@ -112,7 +115,7 @@ fn judge(fields: &EntityFields, settings: &ErpSettings) -> Vec<Finding> {
             "set CRM_FIELD_AMOUNT to an Input Numeric Field («Числовое поле»)",
         ));
     }
-    for field in [name, amount] {
+    for field in settings.fields() {
         if fields.get(field).is_some_and(|known| known.is_unique) {
             findings.push(Finding::error(
                 FIELDS,
@@ -123,7 +126,9 @@ fn judge(fields: &EntityFields, settings: &ErpSettings) -> Vec<Finding> {
             ));
         }
     }
-    let required: Vec<_> = fields.required().filter(|field| !filled.contains(&field)).collect();
+    filled.extend(settings.text_fields.union(&settings.user_fields).map(String::as_str));
+    let required: Vec<_> =
+        fields.required().filter(|field| !filled.contains(&field.as_str())).collect();
     if !required.is_empty() {
         findings.push(Finding::warning(
             FIELDS,

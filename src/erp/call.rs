@@ -111,6 +111,16 @@ impl<'a> Call<'a> {
         Self { settings, action: "insert", entity_id: settings.entity_id, parameters }
     }
 
+    /// An update of the record 0. The ERP ignores fields that it does not know, but wants one.
+    pub(super) fn update_of_none(settings: &'a ErpSettings) -> Self {
+        let fields = |name: &str, value: &str| {
+            Value::Fields(vec![(name.to_owned(), Value::Text(value.to_owned()))])
+        };
+        let parameters =
+            vec![("data", fields("field_0", "")), ("update_by_field", fields("id", "0"))];
+        Self { settings, action: "update", entity_id: settings.entity_id, parameters }
+    }
+
     /// An action that the ERP does not have.
     pub(super) fn unknown_action(settings: &'a ErpSettings) -> Self {
         Self { settings, action: NO_ACTION, entity_id: settings.entity_id, parameters: Vec::new() }

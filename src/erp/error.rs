@@ -46,6 +46,8 @@ pub(crate) enum Barrier {
     LoginOrAddress,
     /// The user's group lacks "Create".
     Create,
+    /// The user's group lacks "Update".
+    Update,
     /// The user's group lacks "View", or has only "View Assigned Only".
     View,
     /// The user's group lacks a right.
@@ -74,6 +76,10 @@ impl Barrier {
             Self::Create => {
                 "Give the API user's group the right Create for the entity, in its Access Configuration («Настройка \
                  доступа»: «Создать»)"
+            }
+            Self::Update => {
+                "Give the API user's group the right Update for the entity, in its Access Configuration («Настройка \
+                 доступа»: «Обновить»); or set CRM_ON_CHANGE=report"
             }
             Self::View => {
                 "Give the API user's group the right View for the entity, and not View Assigned Only, in its Access \

@@ -34,6 +34,11 @@ impl ErpClient {
         self.ask(&Call::any_record(self.settings()), Barrier::View).await.map(drop)
     }
 
+    /// Whether records of the configured entity may be changed: no record has the id that is asked for.
+    pub(crate) async fn may_update(&self) -> Result<(), ErpError> {
+        self.ask(&Call::update_of_none(self.settings()), Barrier::Update).await.map(drop)
+    }
+
     /// Whether the key, the login and the address of this machine are right.
     pub(crate) async fn logs_in(&self) -> Result<(), ErpError> {
         match self.call(&Call::unknown_action(self.settings())).await {

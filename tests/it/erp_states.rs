@@ -139,6 +139,15 @@ fn states_of_access() -> Vec<State> {
             ["though the login works", CREATE],
             Waits,
         ),
+        State {
+            spoil: |erp| erp.may_update = false,
+            ..variable(
+                "no right to change what changes later, PHP 8",
+                ("CRM_ON_CHANGE", "update"),
+                ["though the login works", "the right Update for the entity"],
+                Made,
+            )
+        },
         erp(
             "no right to view, or View Assigned Only, PHP 7",
             |erp| (erp.php, erp.may_view) = (Php::Seven, false),
@@ -294,6 +303,57 @@ fn states_of_the_marker() -> Vec<State> {
     ]
 }
 
+fn states_of_more_fields() -> Vec<State> {
+    let mapped = |name, spoil, found, deal| State {
+        variable: Some(("CRM_FIELDS", "lead.url:field_1060,tags:field_1061")),
+        ..erp(name, spoil, found, deal)
+    };
+    vec![
+        mapped(
+            "a further field that does not exist",
+            |erp| erp.set_field(ErpField::text("field_1061")),
+            ["entity 70 has no field_1060", "correct CRM_FIELDS"],
+            Refused,
+        ),
+        mapped(
+            "a further field that is unique",
+            |erp| {
+                erp.set_field(ErpField::text("field_1060").unique());
+                erp.set_field(ErpField::text("field_1061"));
+            },
+            ["field_1060 is unique", "Unique Field to No"],
+            Made,
+        ),
+        mapped(
+            "a text for a list",
+            |erp| {
+                erp.set_field(ErpField::text("field_1060"));
+                erp.set_field(ErpField::of_type("field_1061", "fieldtype_dropdown"));
+            },
+            ["field_1061 gets a text, and takes only ids of its choices", "an Input Field"],
+            Made,
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_names_each_state_of_more_fields_and_no_deal_is_in_doubt() {
+    join_all(states_of_more_fields().into_iter().map(examine)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_for_a_field_of_no_users_is_found() {
+    for (kind, status) in [("fieldtype_users", "ok"), ("fieldtype_input", "error")] {
+        let world = given()
+            .erp(|erp| erp.set_field(ErpField::of_type("field_1050", kind)))
+            .variable("CRM_FIELDS", "responsible:field_1050")
+            .variable("CRM_USERS", "504141:12");
+        let findings = world.unserved().await.erp_findings().await;
+        let found = findings.iter().find(|found| found["check"] == "erp CRM_FIELDS").unwrap();
+        assert_eq!(found["status"], status, "{found}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_names_each_refusal_of_access_and_no_deal_is_in_doubt() {
     join_all(states_of_access().into_iter().map(examine)).await;
@@ -342,7 +402,7 @@ impl State {
     }
 }
 
-impl World {
+impl<S> World<S> {
     /// What `doctor` says of the ERP.
     async fn erp_findings(&self) -> Vec<Value> {
         let said = self.command(&["doctor", "--json"]).await;

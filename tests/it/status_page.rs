@@ -52,6 +52,9 @@ async fn the_page_says_at_a_glance_whether_deals_flow_in_the_language_of_the_bro
     .await;
     assert_eq!(page.matches("class=\"good\"").count(), 4, "each neighbour works: {page}");
     assert!(!page.contains("<script"), "{page}");
+    let too_early =
+        "AMOCRM_TRIGGER_STATUSES: is not set: each lead gets its record when it is created";
+    assert!(page.contains(too_early), "{page}");
     let russian = world.admin_request(Method::GET, "/").header(ACCEPT_LANGUAGE, "ru-RU,ru;q=0.9");
     assert!(Answer::to(russian).await.text.contains("<h1>Сделки идут</h1>"));
     world.end().await;

@@ -57,8 +57,7 @@ async fn a_lead_becomes_a_record() {
     let saved = |step| done.step(step).unwrap().result.clone();
     let expiry = json!({ "expiresAt": "2023-11-15T00:00:00Z" });
     assert_eq!(saved("authorize-amocrm"), Ok(expiry), "and no token");
-    let lead = json!({ "id": 45_721_053, "name": "Окна", "price": 1500 });
-    assert_eq!(saved("fetch-lead-data"), Ok(lead), "and nothing else");
+    assert_eq!(saved("fetch-lead-data").unwrap().get("more"), None, "and nothing that is not used");
 }
 
 fn fields<const N: usize>(fields: [(&str, &str); N]) -> BTreeMap<String, String> {
@@ -78,13 +77,8 @@ async fn what_else_is_configured_is_read_in_a_step_of_its_own_and_goes_into_the_
     let steps = ["authorize-amocrm", "fetch-lead-data", "fetch-contact-data", "create-erp-task"];
     assert_eq!(done.step_ids(), steps);
     let saved = |step| done.step(step).unwrap().result.clone();
-    assert_eq!(
-        saved("fetch-lead-data"),
-        Ok(json!({
-            "id": 1, "name": "Окна", "price": 1500,
-            "more": { "fields": of_lead, "contactId": 5 },
-        }))
-    );
+    let more = json!({ "fields": of_lead, "contactId": 5 });
+    assert_eq!(saved("fetch-lead-data").unwrap()["more"], more);
     assert_eq!(saved("fetch-contact-data"), Ok(json!({ "field_1057": "+7 999" })));
     let lead = json!({ "id": 1, "name": "Окна", "price": 1500 });
     assert_eq!(done.output().unwrap()["amoCrmLead"], lead, "the result does not grow");

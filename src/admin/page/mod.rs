@@ -46,6 +46,8 @@ pub(crate) struct Page {
     pub(crate) access: Access,
     /// Whether names and amounts of deals are shown.
     pub(crate) shows_deals: bool,
+    /// What is configured and probably not intended, one line each.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Page {

@@ -16,6 +16,7 @@ pub(super) fn overview(page: &Page, language: Language, all: &Overview) -> Shown
     let (yours, others): (Vec<_>, Vec<_>) = all.items.iter().partition(|item| item.needs_person);
     let body = html! {
         (facts(language, all))
+        @for warning in &page.warnings { p { span.bad { "! " } (warning) } }
         @if !yours.is_empty() {
             h2 { (say(["These need you", "Здесь нужны вы"])) }
             (deals(page, language, &yours))

@@ -7,7 +7,7 @@ mod requests;
 mod response;
 mod texts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,6 +92,8 @@ pub(crate) fn settings_for(api_url: Url) -> ErpSettings {
         field_amount: "field_1040".to_owned(),
         field_external_id: None,
         created_by: None,
+        text_fields: BTreeSet::new(),
+        user_fields: BTreeSet::new(),
         timeout: Duration::from_secs(5),
     }
 }

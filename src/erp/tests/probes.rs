@@ -91,6 +91,18 @@ async fn a_breakdown_is_no_refusal_of_access() {
     }
 }
 
+#[tokio::test]
+async fn the_right_to_change_is_asked_for_without_changing() {
+    for body in [Body::Json, Body::Form] {
+        let bench = Bench::new().await.with(|settings| settings.body = body);
+        bench.erp.add_row([("field_1039", "A")]);
+        assert_eq!(bench.client().may_update().await, Ok(()));
+        assert_eq!(bench.erp.rows()[0].fields.len(), 1);
+        bench.erp.configure(|erp| erp.may_update = false);
+        assert_eq!(barrier(&bench.client().may_update().await), Some(Barrier::Update));
+    }
+}
+
 /// E4.
 #[tokio::test]
 async fn a_stopped_database_is_named() {

@@ -21,6 +21,7 @@ async fn with(fields: &str) -> World {
         .lead(LEAD, "Поставка <b>окон", 100)
         .erp(|erp| erp.fields.extend(erp_fields().map(|field| ErpField::text(&field))))
         .variable("CRM_FIELDS", fields)
+        .variable("CRM_ON_CHANGE", "update")
         .variable("CRM_FIELD_EXTERNAL_ID", "field_1041");
     if !fields.is_empty() {
         world = world.variable("CRM_USERS", "504141:12").variable("CRM_CREATED_BY", "7");
@@ -143,5 +144,23 @@ async fn another_app_may_fill_the_fields_that_are_configured_and_no_others() {
         assert_eq!((run.status.as_str(), &run.output["message"]), ("Failed", &json!(says)));
     }
     assert_eq!(world.erp.rows().len(), 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_field_that_changes_later_is_written_into_the_record() {
+    let world = with("contact.phone:field_1057,status:field_1052").await;
+    world.run_of("amocrm/webhook", json!({ "leadId": LEAD })).await;
+    let phone = |number: &str| json!([{"field_code": "PHONE", "values": [{"value": number}]}]);
+    world.amocrm.set_contact(5, "Иван", &phone("+7 888 000-00-00"));
+    let changed = json!({ "leadId": LEAD, "action": "update" });
+    for updated in [json!(true), Value::Null] {
+        let run = world.run_of("amocrm/webhook", changed.clone()).await;
+        assert_eq!((run.status.as_str(), &run.output["updated"]), ("Completed", &updated));
+    }
+    let rows = world.erp.rows();
+    assert_eq!(rows[0].fields["field_1057"], "+7 888 000-00-00");
+    assert_eq!(rows[0].fields["field_1052"], "Договор подписан");
+    assert_eq!((rows.len(), world.erp.count("update")), (1, 1));
     world.end().await;
 }

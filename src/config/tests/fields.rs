@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use prometei_flow::amocrm::{Detail, Source};
-use prometei_flow::config::{Config, EnvMap};
+use crate::amocrm::{Detail, Source};
+use crate::config::{Config, EnvMap};
 
 /// Development with an amoCRM account and these variables.
 fn configured(variables: &[(&str, &str)]) -> EnvMap {
@@ -11,6 +11,7 @@ fn configured(variables: &[(&str, &str)]) -> EnvMap {
         ("INNGEST_DEV", "1"),
         ("AMOCRM_BASE_URL", "https://example.amocrm.ru"),
         ("AMOCRM_ACCESS_TOKEN", "token"),
+        ("AMOCRM_TRIGGER_STATUSES", "9679730:142"),
     ];
     amocrm.iter().chain(variables).copied().collect()
 }
