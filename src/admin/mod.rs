@@ -9,4 +9,4 @@ mod readiness;
 pub(crate) use access::{Access, guarded};
 pub(crate) use item::Item;
 pub(crate) use page::{Links, Neighbours, Page, page_router};
-pub use readiness::{Admin, admin_router};
+pub(crate) use readiness::{Admin, admin_router};

@@ -24,7 +24,7 @@ const PROOF_LIMIT: Duration = Duration::from_secs(2);
 
 /// What the admin listener shows.
 #[derive(Clone)]
-pub struct Admin {
+pub(crate) struct Admin {
     /// The database.
     pub db: Db,
     /// The inbox.
@@ -40,7 +40,7 @@ pub struct Admin {
 }
 
 /// Readiness and metrics.
-pub fn admin_router(admin: Admin) -> Router {
+pub(crate) fn admin_router(admin: Admin) -> Router {
     Router::new()
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))

@@ -16,7 +16,9 @@ pub(crate) mod watch;
 
 pub(crate) use api::{AmoCrmClient, ApiError};
 pub(crate) use auth::{begin_consent, consent_link};
-pub use mapping::{Detail, Mapping, Source};
+#[cfg(test)]
+pub(crate) use mapping::Detail;
+pub(crate) use mapping::{Mapping, Source};
 pub(crate) use pages::oauth_router;
 pub(crate) use port::AmoCrmPort;
-pub use settings::{AmoCrmAuth, AmoCrmSettings, BaseUrl, InvalidBaseUrl, OAuthApp, Timeouts};
+pub(crate) use settings::{AmoCrmAuth, AmoCrmSettings, BaseUrl, OAuthApp, Timeouts};

@@ -37,7 +37,7 @@ use tasks::Tasks;
 const DRAIN_LIMIT: Duration = Duration::from_secs(25);
 
 /// Where the service listens. Bound by the caller, so that tests take free ports.
-pub struct Listeners {
+pub(crate) struct Listeners {
     /// For the world.
     pub public: TcpListener,
     /// For operators.
@@ -46,7 +46,7 @@ pub struct Listeners {
 
 impl Listeners {
     /// Binds what the configuration names.
-    pub async fn bind(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) async fn bind(config: &Config) -> anyhow::Result<Self> {
         let listen = &config.listen;
         let public = http::bind((listen.host.as_str(), listen.port)).await;
         let public = public.with_context(|| {
@@ -70,7 +70,7 @@ impl Listeners {
 /// # Errors
 ///
 /// When it cannot be built, and when a loop or listener ends by itself, which ends the service.
-pub async fn run(
+pub(crate) async fn run(
     config: Config,
     listeners: Listeners,
     clock: SharedClock,

@@ -9,7 +9,7 @@ use crate::net::is_this_machine;
 
 /// Where the service listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListenSettings {
+pub(crate) struct ListenSettings {
     /// The host of the public listener: an address or a name.
     pub host: String,
     /// The port of the public listener; 0 takes a free one.
@@ -20,7 +20,7 @@ pub struct ListenSettings {
 
 /// What the admin listener shows, and to whom.
 #[derive(Debug, Clone)]
-pub struct AdminSettings {
+pub(crate) struct AdminSettings {
     /// `ADMIN_TOKEN`: what a request must carry.
     pub token: Option<SecretString>,
     /// `ADMIN_SHOW_DEALS`: whether names and amounts are shown.

@@ -11,13 +11,15 @@ mod listen;
 mod log;
 mod origin;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod webhook;
 
-pub use database::DatabaseSettings;
-pub use env::{Env, EnvMap, ProcessEnv};
-pub use error::{ConfigError, ConfigErrors};
-pub use listen::{AdminSettings, ListenSettings};
-pub use webhook::WebhookSettings;
+pub(crate) use database::DatabaseSettings;
+pub(crate) use env::{Env, EnvMap, ProcessEnv};
+pub(crate) use error::{ConfigError, ConfigErrors};
+pub(crate) use listen::{AdminSettings, ListenSettings};
+pub(crate) use webhook::WebhookSettings;
 
 use std::collections::BTreeSet;
 
@@ -31,7 +33,7 @@ use reader::Reader;
 
 /// The configuration of the service. `Debug` shows no secret.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub(crate) struct Config {
     /// The listeners.
     pub listen: ListenSettings,
     /// What the admin listener shows, and to whom.
@@ -58,7 +60,7 @@ pub struct Config {
 
 impl Config {
     /// Reads and checks every variable. All mistakes come back at once.
-    pub fn load(env: &dyn Env) -> Result<Self, ConfigErrors> {
+    pub(crate) fn load(env: &dyn Env) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::new(env);
         let (listen, admin) = listen::read(&mut reader);
         let (mode, inngest) = inngest::read(&mut reader);

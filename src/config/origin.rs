@@ -11,7 +11,7 @@ use crate::deals::{Dedupe, OnChange};
 impl Config {
     /// The address of this service as the world knows it, from `INNGEST_SERVE_ORIGIN` or `AMOCRM_REDIRECT_URI`: there is
     /// no variable of its own to forget.
-    pub fn public_origin(&self) -> Option<Url> {
+    pub(crate) fn public_origin(&self) -> Option<Url> {
         let redirect = self.amocrm.as_ref().and_then(|amocrm| match &amocrm.auth {
             AmoCrmAuth::OAuth(app) => Some(app.redirect_uri.as_str()),
             AmoCrmAuth::LongLived { .. } => None,

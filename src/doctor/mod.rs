@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-pub use finding::{Finding, Status};
+pub(crate) use finding::{Finding, Status};
 
 use crate::amocrm::{AmoCrmAuth, AmoCrmClient};
 use crate::clock::SharedClock;
@@ -33,7 +33,7 @@ use crate::reconcile::Progress;
 const LIMIT: Duration = Duration::from_secs(12);
 
 /// Checks everything that `env` configures. The findings show no secret.
-pub async fn examine(env: &dyn Env, clock: SharedClock) -> Vec<Finding> {
+pub(crate) async fn examine(env: &dyn Env, clock: SharedClock) -> Vec<Finding> {
     examine_within(LIMIT, env, clock).await
 }
 

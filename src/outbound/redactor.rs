@@ -2,7 +2,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 /// Takes secrets out of texts that others wrote: an ERP's stack trace may well quote the password.
 #[derive(Clone, Default)]
-pub struct Redactor {
+pub(crate) struct Redactor {
     needles: Vec<String>,
 }
 
@@ -14,12 +14,12 @@ impl Redactor {
     const SHORTEST: usize = 4;
 
     /// Knows `secrets`, also as a URL, an HTML page or a JSON text would show them.
-    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
+    pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
         Self::default().and(secrets.into_iter().map(SecretString::expose_secret))
     }
 
     /// Knows these as well.
-    pub fn and<'a>(&self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn and<'a>(&self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut needles = self.needles.clone();
         for secret in secrets {
             needles.push(secret.to_owned());
@@ -39,12 +39,12 @@ impl Redactor {
     }
 
     /// `text` without the secrets.
-    pub fn clean(&self, text: &str) -> String {
+    pub(crate) fn clean(&self, text: &str) -> String {
         self.needles.iter().fold(text.to_owned(), |text, needle| text.replace(needle, "[secret]"))
     }
 
     /// A short, single-line, secret-free beginning of `body` for an error message. Markup is left out.
-    pub fn excerpt(&self, body: &[u8]) -> String {
+    pub(crate) fn excerpt(&self, body: &[u8]) -> String {
         const LENGTH: usize = 200;
         let text = self.clean(&String::from_utf8_lossy(body));
         let line = plain_text(text.split("Stack trace:").next().unwrap_or_default());

@@ -18,7 +18,7 @@ use crate::inbox::Inbox;
 use crate::metrics::Metrics;
 use feed::AmoCrmFeed;
 use log::StoredLog;
-pub use progress::Progress;
+pub(crate) use progress::Progress;
 pub(crate) use progress::behind_limit;
 
 /// The function that reconciles, for leads that enter one of `stages`, which are (pipeline, status) pairs.

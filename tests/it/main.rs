@@ -3,14 +3,11 @@
 
 mod attack;
 mod cli;
-mod config;
-mod config_fields;
 mod database;
 mod doctor;
 mod documents;
 mod e2e;
 mod erp_states;
-mod full_disk;
 mod http;
 mod kill;
 mod replicas;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What of amoCRM goes where in the ERP, besides name and amount. Empty by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mapping {
+pub(crate) struct Mapping {
     /// The ERP's field for each source, in the order in which they were given.
     pub fields: Vec<(Source, String)>,
     /// The ERP's user for a user of amoCRM.
@@ -15,7 +15,7 @@ pub struct Mapping {
 
 /// Something that amoCRM knows of a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     /// `lead.id`
     LeadId,
     /// `lead.url`: the lead's page in amoCRM.
@@ -40,7 +40,7 @@ pub enum Source {
 
 /// Something that amoCRM knows of a contact or a company.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
+pub(crate) enum Detail {
     /// `name`
     Name,
     /// `phone`: the first one.
@@ -53,7 +53,7 @@ pub enum Detail {
 
 impl Mapping {
     /// The ERP's fields for such sources.
-    pub fn erp_fields(&self, of: impl Fn(Source) -> bool) -> BTreeSet<String> {
+    pub(crate) fn erp_fields(&self, of: impl Fn(Source) -> bool) -> BTreeSet<String> {
         let fields = self.fields.iter().filter(|(source, _)| of(*source));
         fields.map(|(_, field)| field.clone()).collect()
     }
@@ -105,7 +105,7 @@ impl Source {
     ];
 
     /// The source of this name. The error says what is wrong with the name.
-    pub fn named(name: &str) -> Result<Self, String> {
+    pub(crate) fn named(name: &str) -> Result<Self, String> {
         if let Some((_, source)) = Self::PLAIN.iter().find(|(known, _)| *known == name) {
             return Ok(*source);
         }

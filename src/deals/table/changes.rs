@@ -208,10 +208,6 @@ pub(in crate::deals) async fn claim_update(
     let rows = transaction.fetch(sqlx::query_as(query).bind(key)).await?;
     let (compared, claimed_until, look_after, updating): (i64, i64, i64, Option<String>) =
         only(rows)?;
-    if compared > reports {
-        transaction.commit().await?;
-        return Ok(UpdateClaimed::Outdated);
-    }
     let claim = sqlx::query_as(
         "UPDATE deals SET fence = fence + 1, claimed_until = $3, look_after = $4, updating = $5, compared = $2, \
          updated_at = $6 WHERE deal_key = $1 AND state = 'done' AND compared <= $2 \
@@ -228,6 +224,7 @@ pub(in crate::deals) async fn claim_update(
     transaction.commit().await?;
     Ok(match granted.first() {
         Some((fence,)) => UpdateClaimed::Granted { fence: *fence, updating },
+        None if compared > reports => UpdateClaimed::Outdated,
         None => {
             let until = claimed_until.max(look_after).max(now.as_millisecond());
             UpdateClaimed::Held(crate::db::timestamp(until)?)

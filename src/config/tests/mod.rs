@@ -1,15 +1,17 @@
 //! Configuration: what is understood, and what a person is told when it is not.
 
+mod fields;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::amocrm::AmoCrmAuth;
+use crate::config::{Config, ConfigError, Env, EnvMap, ProcessEnv};
+use crate::deals::{Dedupe, Rules};
+use crate::erp::Body;
+use crate::logging::LogFormat;
 use inngest::Mode;
-use prometei_flow::amocrm::AmoCrmAuth;
-use prometei_flow::config::{Config, ConfigError, Env, EnvMap, ProcessEnv};
-use prometei_flow::deals::{Dedupe, Rules};
-use prometei_flow::erp::Body;
-use prometei_flow::logging::LogFormat;
 use secrecy::ExposeSecret as _;
 
 const SIGNING_KEY: &str = "signkey-prod-0123456789abcdef";

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use prometei_flow::amocrm::{Detail, Source};
-use prometei_flow::config::{Config, EnvMap};
+use crate::amocrm::{Detail, Source};
+use crate::config::{Config, EnvMap};
 
 /// Development with an amoCRM account and these variables.
 fn configured(variables: &[(&str, &str)]) -> EnvMap {

@@ -1,5 +1,7 @@
 //! The end of the service, while the others take their time.
 
+mod full_disk;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
