@@ -104,7 +104,7 @@ impl ErpClient {
         };
         let entity_id = entity_id.unwrap_or(self.settings.entity_id);
         let select = Call::select(&self.settings, entity_id, marker, lead_id);
-        let reply = self.ask(&select, Barrier::View).await?;
+        let reply = reply_of(self.ask(&select, Barrier::View).await?)?;
         Ok(lookup::read(&reply, marker, lead_id))
     }
 

@@ -23,20 +23,24 @@ impl ErpClient {
     /// Whether an insert into the entity would be acted on now. What it refuses in its own words counts as a yes: it would
     /// refuse a deal in the same words.
     pub(crate) async fn may_create(&self, entity_id: u64) -> Result<(), ErpError> {
-        match self.ask(&Call::nothing(self.settings(), entity_id), Barrier::Create).await {
-            Ok(_) | Err(ErpError::Refused { .. }) => Ok(()),
-            Err(error) => Err(error),
+        match self.ask(&Call::nothing(self.settings(), entity_id), Barrier::Create).await? {
+            Outcome::Done(_) | Outcome::Failed(ErpError::Refused { .. }) => Ok(()),
+            Outcome::Failed(error) => Err(error),
+            // No page of a failed query is such a word, whatever it says.
+            Outcome::Unknown { reason, retry_after, .. } => {
+                Err(ErpError::Unavailable { reason, retry_after })
+            }
         }
     }
 
     /// Whether all records of the configured entity may be viewed.
     pub(crate) async fn may_view(&self) -> Result<(), ErpError> {
-        self.ask(&Call::any_record(self.settings()), Barrier::View).await.map(drop)
+        reply_of(self.ask(&Call::any_record(self.settings()), Barrier::View).await?).map(drop)
     }
 
     /// Whether records of the configured entity may be changed: no record has the id that is asked for.
     pub(crate) async fn may_update(&self) -> Result<(), ErpError> {
-        self.ask(&Call::update_of_none(self.settings()), Barrier::Update).await.map(drop)
+        reply_of(self.ask(&Call::update_of_none(self.settings()), Barrier::Update).await?).map(drop)
     }
 
     /// Whether the key, the login and the address of this machine are right.
@@ -91,8 +95,12 @@ impl ErpClient {
         }
     }
 
-    /// The reply to a question that needs a `right`; or else whether it is that right that is missing.
-    pub(super) async fn ask(&self, question: &Call<'_>, right: Barrier) -> Result<Value, ErpError> {
+    /// The answer to a question that needs a `right`, unless it is that right that is missing, or access as a whole.
+    pub(super) async fn ask(
+        &self,
+        question: &Call<'_>,
+        right: Barrier,
+    ) -> Result<Outcome, ErpError> {
         let mut answer = self.call(question).await;
         if is_silent(&answer) {
             self.logs_in().await?;
@@ -107,7 +115,7 @@ impl ErpClient {
                 let message = format!("{SILENT}, though the login works");
                 Err(ErpError::NoAccess { message, barrier: right })
             }
-            answer => reply_of(answer),
+            answer => Ok(answer),
         }
     }
 

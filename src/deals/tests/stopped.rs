@@ -72,7 +72,14 @@ async fn a_run_that_asked_a_broken_erp_until_another_one_took_over_sends_nothing
 struct Stopped {
     clock: Arc<ManualClock>,
     looks: AtomicUsize,
-    after: usize,
+    after: AtomicUsize,
+}
+
+impl Stopped {
+    fn new(bench: &Bench, after: usize) -> Arc<Self> {
+        let (clock, looks) = (Arc::clone(&bench.clock), AtomicUsize::new(0));
+        Arc::new(Self { clock, looks, after: after.into() })
+    }
 }
 
 impl Clock for Stopped {
@@ -82,7 +89,7 @@ impl Clock for Stopped {
 
     fn uptime(&self) -> Duration {
         let uptime = self.clock.uptime();
-        if self.looks.fetch_add(1, Ordering::Relaxed) + 1 == self.after {
+        if self.looks.fetch_add(1, Ordering::Relaxed) + 1 == self.after.load(Ordering::Relaxed) {
             self.clock.advance(LONG);
         }
         uptime
@@ -94,8 +101,7 @@ impl Clock for Stopped {
 #[tokio::test]
 async fn a_process_that_is_stopped_before_the_body_goes_out_sends_nothing() {
     let bench = Bench::new().await;
-    let (clock, looks) = (Arc::clone(&bench.clock), AtomicUsize::new(0));
-    let clock = Arc::new(Stopped { clock, looks, after: 3 });
+    let clock = Stopped::new(&bench, 3);
     let ledger =
         Ledger::new(bench.db.clone(), Some(bench.erp_client()), Rules::default(), clock.clone());
     let error = ledger.record(&lead(LEAD)).await.unwrap_err();
@@ -103,4 +109,19 @@ async fn a_process_that_is_stopped_before_the_body_goes_out_sends_nothing() {
     assert_eq!((bench.erp.count("insert"), bench.counts().await), (0, (0, 1, 0)), "{error}");
     assert_eq!(clock.looks.load(Ordering::Relaxed), 4);
     assert_eq!(ledger.create(&lead(LEAD)).await.unwrap(), created("119", false));
+}
+
+/// The first claim says `sending` at once where the ERP was not to be asked: the lease is as old as that.
+#[tokio::test]
+async fn a_process_that_is_stopped_after_its_claim_asserts_it_anew() {
+    let bench = Bench::new().await;
+    let clock = Stopped::new(&bench, usize::MAX);
+    let ledger =
+        Ledger::new(bench.db.clone(), Some(bench.erp_client()), Rules::default(), clock.clone());
+    ledger.record(&lead(1)).await.unwrap();
+    // When the claim is asked for, whether the ERP has to be, and after the claim once more.
+    clock.looks.store(0, Ordering::Relaxed);
+    clock.after.store(3, Ordering::Relaxed);
+    assert_eq!(ledger.record(&lead(LEAD)).await.unwrap(), created("120", false));
+    assert_eq!((bench.erp.count("question"), bench.clock.uptime() >= LONG), (1, true));
 }

@@ -133,6 +133,20 @@ async fn a_look_up_of_what_the_entity_does_not_have_is_a_mistake_and_no_outage()
     assert!(matches!(failed, ErpError::Unavailable { .. }), "{failed:?}");
 }
 
+/// It is no word of the API, so it does not say that an insert would be answered with one.
+#[tokio::test]
+async fn a_broken_table_is_an_outage_for_an_insert() {
+    for number in [1054, 1146] {
+        let bench = Bench::new().await;
+        let body = format!(
+            "<app_db_error>\n<div>\n<div><strong>Database Error:</strong> {number} - no</div>\n</div>"
+        );
+        bench.erp.break_next(1, ErpFailure::Answer { status: 200, body });
+        let failed = bench.client().may_create(70).await.unwrap_err();
+        assert!(matches!(failed, ErpError::Unavailable { .. }), "{failed:?}");
+    }
+}
+
 /// E7.
 #[tokio::test]
 async fn a_look_up_names_the_right_that_it_lacks() {

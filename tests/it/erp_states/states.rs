@@ -1,31 +1,26 @@
-//! The states in which an ERP takes no deals, or not as it should: `doctor` names each of them with its remedy, and a deal
-//! that is sent to such an ERP is not in doubt.
+//! The states, by name.
 
-use futures_util::future::join_all;
 use sandbox::{ErpFailure, ErpField, ErpVersion, FakeErpSettings, Php};
-use serde_json::Value;
 
-use crate::world::{Begin as _, NOWHERE, World, eventually, given};
-
-const LEAD: u64 = 45_721_053;
+use crate::world::NOWHERE;
 
 /// What is wrong, and what is seen of it.
-struct State {
-    name: &'static str,
+pub(super) struct State {
+    pub(super) name: &'static str,
     /// How the ERP is set up.
-    spoil: fn(&mut FakeErpSettings),
+    pub(super) spoil: fn(&mut FakeErpSettings),
     /// What answers in its place.
-    answers: Option<ErpFailure>,
+    pub(super) answers: Option<ErpFailure>,
     /// A variable of the service that is wrong.
-    variable: Option<(&'static str, &'static str)>,
+    pub(super) variable: Option<(&'static str, &'static str)>,
     /// What `doctor` says, and what to do.
-    found: [&'static str; 2],
-    deal: Deal,
+    pub(super) found: [&'static str; 2],
+    pub(super) deal: Deal,
 }
 
 /// What becomes of a deal.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Deal {
+pub(super) enum Deal {
     /// It waits for the ERP, and goes by itself.
     Waits,
     /// The ERP refuses it, and a person has to correct something.
@@ -35,7 +30,7 @@ enum Deal {
 }
 use Deal::{Made, Refused, Waits};
 
-fn erp(
+pub(super) fn erp(
     name: &'static str,
     spoil: fn(&mut FakeErpSettings),
     found: [&'static str; 2],
@@ -68,7 +63,7 @@ const CREATE: &str =
 const VIEW: &str = "the right View for the entity, and not View Assigned Only";
 const SERVER: &str = "check CRM_API_URL and the network, and on the ERP's server its database";
 
-fn states_of_access() -> Vec<State> {
+pub(super) fn of_access() -> Vec<State> {
     vec![
         erp(
             "the API is switched off",
@@ -163,7 +158,7 @@ fn states_of_access() -> Vec<State> {
     ]
 }
 
-fn states_of_the_server() -> Vec<State> {
+pub(super) fn of_the_server() -> Vec<State> {
     vec![
         answer(
             "a stopped database",
@@ -202,7 +197,7 @@ fn states_of_the_server() -> Vec<State> {
     ]
 }
 
-fn states_of_the_entity() -> Vec<State> {
+pub(super) fn of_the_entity() -> Vec<State> {
     vec![
         erp(
             "an entity that does not exist",
@@ -264,7 +259,7 @@ fn states_of_the_entity() -> Vec<State> {
     ]
 }
 
-fn states_of_the_marker() -> Vec<State> {
+pub(super) fn of_the_marker() -> Vec<State> {
     const TEXT: &str = "an Input Field («Поле ввода») with Unique Field: Yes";
     vec![
         erp(
@@ -303,7 +298,7 @@ fn states_of_the_marker() -> Vec<State> {
     ]
 }
 
-fn states_of_more_fields() -> Vec<State> {
+pub(super) fn of_more_fields() -> Vec<State> {
     let mapped = |name, spoil, found, deal| State {
         variable: Some(("CRM_FIELDS", "lead.url:field_1060,tags:field_1061")),
         ..erp(name, spoil, found, deal)
@@ -334,116 +329,4 @@ fn states_of_more_fields() -> Vec<State> {
             Made,
         ),
     ]
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn doctor_names_each_state_of_more_fields_and_no_deal_is_in_doubt() {
-    join_all(states_of_more_fields().into_iter().map(examine)).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_user_for_a_field_of_no_users_is_found() {
-    for (kind, status) in [("fieldtype_users", "ok"), ("fieldtype_input", "error")] {
-        let world = given()
-            .erp(|erp| erp.set_field(ErpField::of_type("field_1050", kind)))
-            .variable("CRM_FIELDS", "responsible:field_1050")
-            .variable("CRM_USERS", "504141:12");
-        let findings = world.unserved().await.erp_findings().await;
-        let found = findings.iter().find(|found| found["check"] == "erp CRM_FIELDS").unwrap();
-        assert_eq!(found["status"], status, "{found}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn doctor_names_each_refusal_of_access_and_no_deal_is_in_doubt() {
-    join_all(states_of_access().into_iter().map(examine)).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn doctor_names_each_state_of_the_server_and_no_deal_is_in_doubt() {
-    join_all(states_of_the_server().into_iter().map(examine)).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn doctor_names_each_state_of_the_entity_and_no_deal_is_in_doubt() {
-    join_all(states_of_the_entity().into_iter().map(examine)).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn doctor_names_each_state_of_the_marker_and_no_deal_is_in_doubt() {
-    join_all(states_of_the_marker().into_iter().map(examine)).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn doctor_finds_nothing_wrong_with_an_erp_that_is_right() {
-    let right = erp("nothing", |_| {}, ["", ""], Made);
-    let world = right.world().await;
-    let bad: Vec<_> =
-        world.erp_findings().await.into_iter().filter(|found| found["status"] != "ok").collect();
-    assert!(bad.is_empty(), "{bad:#?}");
-    assert!(world.erp.rows().is_empty(), "looking changes nothing");
-}
-
-impl State {
-    async fn world(&self) -> World {
-        let mut world = given().lead(LEAD, "Ремонт офиса", 46_333);
-        world = world.variable("CRM_FIELD_EXTERNAL_ID", "field_1041");
-        world = world.erp(|erp| erp.set_field(ErpField::text("field_1041").unique()));
-        if let Some((name, value)) = self.variable {
-            world = world.variable(name, value);
-        }
-        let world = world.in_process().await;
-        // The service is configured with what was right.
-        world.erp.configure(self.spoil);
-        if let Some(failure) = &self.answers {
-            world.erp.break_next(10_000, failure.clone());
-        }
-        world
-    }
-}
-
-impl<S> World<S> {
-    /// What `doctor` says of the ERP.
-    async fn erp_findings(&self) -> Vec<Value> {
-        let said = self.command(&["doctor", "--json"]).await;
-        let report: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{said:?}"));
-        let checks = report["checks"].as_array().unwrap().iter();
-        checks
-            .filter(|found| found["check"].as_str().unwrap().starts_with("erp"))
-            .cloned()
-            .collect()
-    }
-}
-
-async fn examine(state: State) {
-    let (name, [message, fix]) = (state.name, state.found);
-    let world = state.world().await;
-    let findings = world.erp_findings().await;
-    let is_named = findings.iter().any(|found| {
-        let says = |part: &str, text: &str| found[part].as_str().unwrap_or_default().contains(text);
-        found["status"] != "ok" && says("message", message) && says("fix", fix)
-    });
-    assert!(is_named, "{name}: {findings:#?}");
-    assert!(world.erp.rows().is_empty(), "{name}: looking changes nothing");
-
-    world.webhook(LEAD).await;
-    let deal = eventually("the deal has its record or a reason", async || {
-        let deals = world.deals().await;
-        let Some(deal) = deals.first() else {
-            return (!world.erp.rows().is_empty()).then_some(Value::Null);
-        };
-        deal["reason"].is_string().then(|| deal.clone())
-    })
-    .await;
-    let became = match (&deal["waits_for"], world.erp.rows().len()) {
-        (Value::Null, 1) => Made,
-        (waits_for, 0) if waits_for == "the ERP" => Waits,
-        (waits_for, 0) if waits_for == "you" => Refused,
-        _ => panic!("{name}: {deal:#}"),
-    };
-    assert_eq!(became, state.deal, "{name}: {deal:#}");
-    assert_ne!(deal["state"], "in doubt", "{name}: {deal:#}");
-    assert_eq!(world.metric("deals_in_doubt").await, Some(0), "{name}");
-    let sent = world.erp.count("insert");
-    assert_eq!(sent, usize::from(state.deal != Waits), "{name}: what would be unclear is not sent");
 }
