@@ -47,7 +47,8 @@ async fn amocrm_is_asked_to_call_about_what_makes_a_record_and_about_nothing_els
         (("CRM_DEDUPE", "event"), json!(["add_lead", "restore_lead", "status_lead"])),
         (stages, json!(["add_lead", "restore_lead", "status_lead"])),
     ] {
-        let world = given().variable(variable.0, variable.1).unserved().await;
+        let world = given().variable("CRM_ON_CHANGE", "ignore");
+        let world = world.variable(variable.0, variable.1).unserved().await;
         let said = world.command(&["amocrm", "subscribe"]).await;
         assert_eq!(said.code, Some(0), "{}", said.err);
         let requests = world.amocrm.requests();
