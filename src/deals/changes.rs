@@ -133,6 +133,8 @@ impl Ledger {
             noted.await.map_err(failed)?;
             return Ok(Some(compared));
         }
+        let unchanged = |error| LedgerError::not_updated(&entry, &record.erp_id, error);
+        erp.has_fields_of(&entry.deal).await.map_err(unchanged)?;
         let call = erp.settings().timeout;
         let look_after = FRESH + call + RECORD_MAY_APPEAR;
         let resend_after = self.rules.schedule.resend_after;
@@ -219,17 +221,20 @@ fn compare(record: &Record, wanted: &Values, on_change: OnChange) -> Compared {
     let recorded = record.recorded.as_ref().filter(|_| !record.is_updating);
     let differs = recorded.map(|recorded| recorded.differs_from(wanted)).unwrap_or_default();
     let holds = recorded.is_some() && differs.is_empty();
+    // By its number alone a record of another entity would be written.
+    let is_ours = record.recorded.as_ref().is_none_or(|recorded| recorded.entity == wanted.entity);
     Compared {
         record: record.erp_id.clone(),
         reply: record.reply.clone(),
         recorded: recorded.map(Values::shown),
         differs,
-        update: on_change == OnChange::Update && !holds && !is_gone,
+        update: on_change == OnChange::Update && !holds && !is_gone && is_ours,
         is_gone,
     }
 }
 
-/// What is listed of a comparison. What a record was given that is not known differs from nothing.
+/// What is listed of a comparison after which nothing is written. What a record was given that is not known differs from
+/// nothing.
 fn difference(
     record: &Record,
     compared: &Compared,
@@ -239,6 +244,6 @@ fn difference(
     if compared.is_gone {
         return record.difference.clone();
     }
-    let differs = !compared.differs.is_empty() && on_change == OnChange::Report;
+    let differs = !compared.differs.is_empty() && on_change != OnChange::Ignore;
     differs.then_some(Difference::Values { amocrm: wanted })
 }

@@ -5,6 +5,7 @@
 //! the login works. PHP 8 makes an empty 500 of most refusals of access: what that stands for is found out by asking for
 //! less, until the ERP says something.
 
+use functions::ports::Deal;
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -68,6 +69,20 @@ impl ErpClient {
     pub(crate) async fn entity_fields(&self) -> Result<Option<EntityFields>, ErpError> {
         let reply = self.read(&Call::entity_fields(self.settings())).await?;
         Ok(EntityFields::read(&reply))
+    }
+
+    /// Whether an update would write all of `deal`. The ERP leaves out what it has no field for, and says nothing.
+    pub(crate) async fn has_fields_of(&self, deal: &Deal) -> Result<(), ErpError> {
+        let Some(known) = self.entity_fields().await? else { return Ok(()) };
+        let settings = self.settings();
+        let fields = [&settings.field_deal_name, &settings.field_amount].into_iter();
+        match fields.chain(deal.fields.keys()).find(|field| !known.has(field)) {
+            None => Ok(()),
+            Some(field) => Err(ErpError::Refused {
+                message: format!("{field} not exist in entity {}", settings.entity_id),
+                advice: "Nothing was written",
+            }),
+        }
     }
 
     /// Whether each record of the configured entity belongs to a record of another one. The ERP asks for that one before it

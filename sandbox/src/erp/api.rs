@@ -24,7 +24,9 @@ pub(super) fn answer(
         return Some(page(StatusCode::NOT_FOUND, "<h1>Not Found</h1>"));
     }
     let failure = match (state.broken.pop_front(), action(headers, body).as_str()) {
-        (None, action) if action != QUESTION => state.failures.pop_front(),
+        (None, action) if ![QUESTION, "get_entity_fields"].contains(&action) => {
+            state.failures.pop_front()
+        }
         (broken, _) => broken,
     };
     let parameters = parameters(state.settings.version, headers, body);

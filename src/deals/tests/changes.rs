@@ -1,8 +1,10 @@
 //! A record and what its lead becomes later: what is known of it, and what is written into it, in the right order.
 
-use functions::ports::{Compared, Deal, DealKey, Erp as _, Gone, Reading, Recorded, Retry};
+use functions::ports::{
+    Compared, Deal, DealKey, Erp as _, Gone, Reading, Recorded, Retry, WaitsFor,
+};
 use functions::webhook::Change;
-use sandbox::{ErpFailure, FakeErpSettings, crash_after};
+use sandbox::{ErpFailure, ErpField, FakeErpSettings, crash_after};
 
 use super::{Bench, LEAD, in_run, lead};
 use crate::db::Transaction;
@@ -190,8 +192,12 @@ async fn one_update_of_a_record_is_under_way_at_a_time() {
     let bench = Bench::new().await;
     let (one, other) = (bench.with_changes(OnChange::Update), bench.with_changes(OnChange::Update));
     one.create(&now_has(1, 0)).await.unwrap();
-    let mut held = bench.erp.hold_next();
+    // A question comes first.
+    let mut question = bench.erp.hold_next();
     let first = tokio::spawn(async move { one.update(&now_has(2, 0)).await });
+    question.arrived().await;
+    let mut held = bench.erp.hold_next();
+    drop(question);
     held.arrived().await;
     bench.reported(false).await;
     let busy = other.update(&now_has(3, 1)).await.unwrap_err();
@@ -300,4 +306,30 @@ async fn a_lead_that_is_gone_ends_no_deal_that_was_reported_since_or_may_have_a_
     ledger.create(&now_has(1, 1)).await.unwrap();
     assert_eq!(gone(reading).await, Gone::HasRecord("119".to_owned()));
     assert_eq!(bench.listed().await[0].difference, Some(Difference::Deleted));
+}
+
+#[tokio::test]
+async fn an_update_that_the_erp_would_leave_out_without_a_word_is_not_sent() {
+    let bench = Bench::new().await;
+    let ledger = bench.with_changes(OnChange::Update);
+    ledger.create(&now_has(1, 0)).await.unwrap();
+    bench.erp.configure(|erp| erp.remove_field("field_1040"));
+    let refused = ledger.update(&now_has(2, 0)).await.unwrap_err();
+    assert_eq!(refused.waits_for(), Some(WaitsFor::Person));
+    assert!(refused.to_string().contains("field_1040 not exist in entity 70"), "{refused}");
+    assert_eq!(compare(&ledger, &now_has(2, 0)).await.recorded, given("1"));
+    bench.erp.configure(|erp| erp.set_field(ErpField::numeric("field_1040")));
+    ledger.update(&now_has(2, 0)).await.unwrap();
+    assert_eq!((bench.updates(), bench.held_by_the_erp()), (vec![2], 2.into()));
+}
+
+#[tokio::test]
+async fn a_record_of_another_entity_is_listed_and_not_written() {
+    let bench = Bench::new().await;
+    bench.with_changes(OnChange::Update).create(&now_has(1, 0)).await.unwrap();
+    let bench = bench.with(|erp| erp.entity_id = 71);
+    let ledger = bench.with_changes(OnChange::Update);
+    assert!(!compare(&ledger, &now_has(2, 0)).await.update);
+    assert!(!ledger.update(&now_has(2, 0)).await.unwrap().unwrap().is_up_to_date());
+    assert_eq!((bench.updates(), bench.listed().await.len()), (vec![], 1));
 }

@@ -98,6 +98,24 @@ async fn a_survivor_that_has_sent_nothing_yet_when_the_merge_is_seen_sends_nothi
 }
 
 #[tokio::test]
+async fn a_survivor_that_is_being_sent_when_the_merge_is_seen_is_listed_with_the_other_record() {
+    let bench = Bench::new().await;
+    bench.creates(&lead(LEAD), "119", false).await;
+    let mut question = bench.erp.hold_next();
+    let ledger = bench.ledger();
+    let sending = tokio::spawn(async move { ledger.create(&survivor()).await });
+    question.arrived().await;
+    let mut held = bench.erp.hold_next();
+    drop(question);
+    held.arrived().await;
+    bench.merge(Dedupe::Lead).await;
+    assert_eq!(bench.only_listed().await, None, "it is not known yet");
+    drop(held);
+    assert_eq!(sending.await.unwrap().unwrap(), created("120", false));
+    assert_eq!(bench.only_listed().await, both(LEAD, "120"));
+}
+
+#[tokio::test]
 async fn a_lead_that_was_in_doubt_when_it_was_merged_and_has_a_record_after_all_hands_that_on() {
     for survivor_has_one in [false, true] {
         let bench = Bench::new().await.failing(ErpFailure::InsertThenEmpty500);

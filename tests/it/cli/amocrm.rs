@@ -40,12 +40,15 @@ async fn a_code_connects_amocrm_and_a_webhook_follows() {
 
 /// Without stages a record is made when a lead is created, and no move brings another one.
 #[tokio::test]
-async fn amocrm_is_asked_to_call_about_what_makes_a_record_and_about_nothing_else() {
+async fn amocrm_is_asked_to_call_about_what_makes_or_changes_a_record_and_about_nothing_else() {
     let stages = ("AMOCRM_TRIGGER_STATUSES", "9679730:142");
+    let (made, changed) = (["add_lead", "restore_lead"], ["update_lead", "delete_lead"]);
+    let events = |parts: &[&[&str]]| json!(parts.concat());
     for (variable, events) in [
-        (("CRM_DEDUPE", "lead"), json!(["add_lead", "restore_lead"])),
-        (("CRM_DEDUPE", "event"), json!(["add_lead", "restore_lead", "status_lead"])),
-        (stages, json!(["add_lead", "restore_lead", "status_lead"])),
+        (("CRM_DEDUPE", "lead"), events(&[&made, &changed])),
+        (("CRM_DEDUPE", "event"), events(&[&made, &["status_lead"], &changed])),
+        (stages, events(&[&made, &["status_lead"], &changed])),
+        (("CRM_ON_CHANGE", "ignore"), events(&[&made])),
     ] {
         let world = given().variable("CRM_ON_CHANGE", "ignore");
         let world = world.variable(variable.0, variable.1).unserved().await;
