@@ -32,6 +32,7 @@ pub struct Metrics {
     deals_failed: Gauge,
     deals_in_doubt: Gauge,
     deals_needing_person: Gauge,
+    deals_differing: Gauge,
     oldest_unfinished: Gauge,
     bodies_unparsable: Gauge,
     reconcile_runs: Counter,
@@ -61,7 +62,11 @@ impl Metrics {
             leads_stored: register(add, "leads_stored", "Leads taken from webhooks into the inbox"),
             events_sent: register(add, "events_sent", "Events that Inngest accepted"),
             events_refused: register(add, "events_refused", "Events that Inngest refused for good"),
-            deals_resent: register(add, "deals_resent", "Deals that were sent to Inngest again"),
+            deals_resent: register(
+                add,
+                "deals_resent",
+                "Deals that were sent to Inngest again, or to be compared with their records",
+            ),
             registered: register(
                 add,
                 "inngest_registered",
@@ -100,6 +105,11 @@ impl Metrics {
                 add,
                 "deals_needing_person",
                 "Unfinished deals that wait for a person: see prometei-flow deals",
+            ),
+            deals_differing: register(
+                add,
+                "deals_differing",
+                "Deals whose records differ from their leads, or could not be compared: see prometei-flow deals",
             ),
             oldest_unfinished: register(
                 add,
@@ -228,6 +238,7 @@ impl Metrics {
         self.deals_failed.set(counts.failed);
         self.deals_in_doubt.set(counts.in_doubt);
         self.deals_needing_person.set(counts.needs_person);
+        self.deals_differing.set(counts.differing);
         let age = counts.oldest_unfinished.map(|oldest| now.duration_since(oldest).as_secs());
         self.oldest_unfinished.set(age.unwrap_or(0));
     }

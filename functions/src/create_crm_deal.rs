@@ -1,3 +1,5 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use inngest::{
     Checkpointing, Concurrency, Config, Context, Error, EventData, Failure, FailureContext,
     OnFailure, Result,
@@ -5,6 +7,7 @@ use inngest::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
+use crate::amount;
 use crate::ports::{Deal, DealKey, Erp, FailedDeal, ResentEvent, WaitsFor};
 
 /// `crm/create-deal`: another program wants a deal in the ERP.
@@ -19,6 +22,9 @@ pub struct CreateDeal {
     /// The ERP entity, where it is not the configured one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entity_id: Option<u64>,
+    /// More fields of the record, by the ERP's names: texts, numbers, yes or no.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, Value>,
     /// The run that this deal had first, in an event that is sent again. Only this service sets it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_run_id: Option<String>,
@@ -40,7 +46,7 @@ impl CreateDeal {
     }
 
     /// The deal that the run `run_id` shall create.
-    fn deal(&self, run_id: &str) -> Result<Deal> {
+    fn deal(&self, run_id: &str, allowed: &BTreeSet<String>) -> Result<Deal> {
         let name = self.deal_name.clone().filter(|name| !name.trim().is_empty());
         let Some(name) = name else {
             return Err(person("dealName is required".to_owned()));
@@ -48,14 +54,52 @@ impl CreateDeal {
         if self.entity_id == Some(0) {
             return Err(person(format!("entityId of deal `{name}` must be a positive integer")));
         }
+        if self.amount.as_ref().is_some_and(|amount| !amount::is_exact(amount)) {
+            return Err(person(format!(
+                "amount of deal `{name}` is too large to be exact to the kopeck: send less than 70 trillion, or a whole \
+                 number without exponent"
+            )));
+        }
+        let mut fields = BTreeMap::new();
+        for (field, value) in &self.fields {
+            if !allowed.contains(field) {
+                return Err(person(not_allowed(field, &name, allowed)));
+            }
+            let text = match value {
+                Value::Null => continue,
+                Value::String(text) => text.clone(),
+                Value::Number(number) => amount::decimal(number),
+                // The ERP's own words in its fields of this type.
+                Value::Bool(yes) => yes.to_string(),
+                Value::Array(_) | Value::Object(_) => {
+                    return Err(person(format!(
+                        "fields.{field} of deal `{name}` must be a text, a number, true or false"
+                    )));
+                }
+            };
+            fields.insert(field.clone(), text);
+        }
         Ok(Deal {
             key: self.key(run_id),
             run_id: run_id.to_owned(),
             name,
             amount: self.amount.clone(),
             entity_id: self.entity_id,
+            fields,
+            reports: 0,
         })
     }
+}
+
+fn not_allowed(field: &str, name: &str, allowed: &BTreeSet<String>) -> String {
+    let remedy = match allowed.is_empty() {
+        true => "no fields are configured; name it in CRM_FIELDS and restart".to_owned(),
+        false => {
+            let allowed: Vec<_> = allowed.iter().map(String::as_str).collect();
+            format!("those of CRM_FIELDS are {}", allowed.join(", "))
+        }
+    };
+    format!("fields.{field} of deal `{name}` is not allowed: {remedy}")
 }
 
 /// A mistake in the event: it is the same the next time, and only the sender can mend it.
@@ -70,6 +114,8 @@ pub(crate) const ERP_CALLS_AT_ONCE: u32 = 5;
 pub struct CreateCrmDeal<E> {
     /// Where the record is created.
     pub erp: E,
+    /// The ERP's fields that an event may name.
+    pub fields: BTreeSet<String>,
 }
 
 impl<E: Erp> inngest::Function for CreateCrmDeal<E> {
@@ -86,7 +132,7 @@ impl<E: Erp> inngest::Function for CreateCrmDeal<E> {
     }
 
     async fn run(&self, cx: Context<'_, Self>) -> Result<Value> {
-        let deal = cx.event.data.deal(cx.run.id)?;
+        let deal = cx.event.data.deal(cx.run.id, &self.fields)?;
         let created =
             cx.step.run("create-erp-task", async || Ok(self.erp.create(&deal).await?)).await?;
         Ok(created.reply)

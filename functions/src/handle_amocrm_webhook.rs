@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use inngest::{
@@ -8,8 +9,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::changes::Difference;
 use crate::create_crm_deal::ERP_CALLS_AT_ONCE;
-use crate::ports::{AmoCrm, Created, Deal, DealKey, Erp, FailedDeal, Lead, ResentEvent, WaitsFor};
+use crate::ports::{
+    AmoCrm, Compared, Created, Deal, DealKey, Erp, FailedDeal, Lead, More, Reading, ResentEvent,
+    WaitsFor,
+};
 use crate::webhook::{AmoCrmWebhook, LeadFilter, leads_in_event};
 
 /// `amocrm/webhook`: leads have moved in amoCRM. Comes in three shapes, see [`crate::webhook`].
@@ -40,8 +45,14 @@ pub struct HandleAmoCrmWebhook<A, E> {
 const AMOCRM_CALLS_A_SECOND: u32 = 5;
 
 /// A lead may be missing for a moment right after its webhook; these pauses give amoCRM time to show it.
-const READ_LAG_PAUSES: [Duration; 3] =
+pub(crate) const READ_LAG_PAUSES: [Duration; 3] =
     [Duration::from_secs(5), Duration::from_secs(20), Duration::from_secs(60)];
+
+/// The pause after attempt `attempt`, the first of which is 0.
+pub(crate) fn read_lag(attempt: u32) -> Duration {
+    let pause = usize::try_from(attempt).ok().and_then(|attempt| READ_LAG_PAUSES.get(attempt));
+    pause.copied().unwrap_or(Duration::from_secs(60))
+}
 
 impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
     type Event = WebhookData;
@@ -69,16 +80,17 @@ impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
         let (mut processed, mut skipped, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for lead in &leads {
             match self.process(lead, delivery_id, &cx).await {
-                Ok(Outcome::Record(lead)) => processed.push(lead),
+                Ok(Outcome::Record(lead)) => processed.push(*lead),
                 Ok(Outcome::Skipped(lead)) => skipped.push(lead),
                 Err(cause) => failed.push(Failed::new(std::slice::from_ref(lead), cause)),
             }
         }
         Failed::any(failed)?;
+        let success = processed.iter().all(|lead: &ProcessedLead| lead.success);
         Ok(match <[ProcessedLead; 1]>::try_from(processed) {
-            Ok([only]) if skipped.is_empty() => Processed::One(only),
-            Ok([only]) => Processed::Several { success: true, leads: vec![only], skipped },
-            Err(leads) => Processed::Several { success: true, leads, skipped },
+            Ok([only]) if skipped.is_empty() => Processed::One(Box::new(only)),
+            Ok([only]) => Processed::Several { success, leads: vec![only], skipped },
+            Err(leads) => Processed::Several { success, leads, skipped },
         })
     }
 }
@@ -115,56 +127,90 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
         cx: &Context<'_, Self>,
     ) -> Result<Outcome, StepError> {
         let key = key(webhook, delivery_id);
-        let Fetched { lead, skipped } = cx
+        if webhook.action.is_some_and(|action| !action.makes_deal()) {
+            return self.look(webhook, key, cx).await;
+        }
+        let Fetched { lead, reading, skipped, more } = cx
             .step
             .run("fetch-lead-data", async || {
-                let fetched = self.fetch(webhook, cx.run.attempt).await?;
+                let fetched = self.fetch(webhook, &key, cx.run.attempt).await?;
                 // Else the deal would be sent again, because nothing more is heard of it.
-                if let Some(reason) = &fetched.skipped {
+                if let (Some(_), Some(reason)) = (&fetched.lead, &fetched.skipped) {
                     self.erp.not_needed(&key, reason).await?;
                 }
                 Ok(fetched)
             })
             .await?;
-        if let Some(reason) = skipped {
-            return Ok(Outcome::Skipped(SkippedLead { id: lead.id, reason }));
-        }
-        let deal = Deal {
-            key,
-            run_id: cx.run.id.to_owned(),
-            name: name_in_erp(&lead),
-            amount: lead.price.clone(),
-            entity_id: None,
+        let Some(lead) = lead.filter(|_| skipped.is_none()) else {
+            let reason = skipped.unwrap_or_default();
+            return Ok(Outcome::Skipped(SkippedLead::new(webhook.lead_id, reason)));
         };
+        let fields = self.fields(more, cx).await?;
+        let deal = Self::deal(key, &lead, fields, reading, cx.run.id);
         let task = cx
             .step
             .run("create-erp-task", async || {
                 let created = self.erp.create(&deal).await?;
-                Ok(ErpTask { created, processed_at: iso_8601(self.clock.now()) })
+                let compared =
+                    if created.duplicate { self.erp.compare(&deal).await? } else { None };
+                Ok(ErpTask { created, compared, processed_at: self.processed_at() })
             })
             .await?;
-        Ok(Outcome::Record(ProcessedLead {
-            success: true,
-            amo_crm_lead: lead,
-            erp_result: task.created.reply,
-            processed_at: task.processed_at,
-            duplicate: task.created.duplicate,
-        }))
+        let (compared, updated) = self.settle(&deal, task.compared, cx).await?;
+        let Created { reply, duplicate } = task.created;
+        let record = ProcessedLead::new(lead, reply, task.processed_at, duplicate);
+        Ok(Outcome::Record(Box::new(record.beside(Difference::of(compared), updated))))
     }
 
-    async fn fetch(&self, webhook: &AmoCrmWebhook, attempt: u32) -> Result<Fetched> {
-        let lead_id = webhook.lead_id;
-        if let Some(lead) = self.amocrm.lead(lead_id).await? {
-            let skipped = self.why_skipped(webhook, &lead)?;
-            return Ok(Fetched { lead, skipped });
+    /// What the record shall hold besides name and amount, that of the contact and the company read where it is wanted.
+    pub(crate) async fn fields(
+        &self,
+        more: More,
+        cx: &Context<'_, Self>,
+    ) -> Result<BTreeMap<String, String>, StepError> {
+        let mut fields = more.fields;
+        if !more.related.is_empty() {
+            let related = async || Ok(self.amocrm.related(more.related).await?);
+            fields.extend(cx.step.run("fetch-contact-data", related).await?);
         }
-        let absent = format!(
-            "amoCRM shows no lead {lead_id}: it was deleted, or the token's user may not see it. Restore the lead or \
-             its rights, then: prometei-flow deals retry --lead {lead_id}"
-        );
-        let pause = usize::try_from(attempt).ok().and_then(|attempt| READ_LAG_PAUSES.get(attempt));
-        let pause = pause.copied().unwrap_or(Duration::from_secs(60));
-        Err(Error::new(absent).retry_after(pause).named(WaitsFor::Person.error_name()))
+        Ok(fields)
+    }
+
+    /// What the record of `lead` shall hold.
+    pub(crate) fn deal(
+        key: DealKey,
+        lead: &Lead,
+        fields: BTreeMap<String, String>,
+        reading: Reading,
+        run_id: &str,
+    ) -> Deal {
+        Deal {
+            key,
+            run_id: run_id.to_owned(),
+            name: name_in_erp(lead),
+            amount: lead.price.clone(),
+            entity_id: None,
+            fields,
+            reports: reading.reports,
+        }
+    }
+
+    pub(crate) fn processed_at(&self) -> String {
+        iso_8601(self.clock.now())
+    }
+
+    async fn fetch(&self, webhook: &AmoCrmWebhook, key: &DealKey, attempt: u32) -> Result<Fetched> {
+        let lead_id = webhook.lead_id;
+        // Before the lead is read: what is reported later may not be in it.
+        let reading = self.erp.reading(key).await?;
+        if let Some(mut lead) = self.amocrm.lead(lead_id).await? {
+            let skipped = self.why_skipped(webhook, &lead)?;
+            let more = std::mem::take(&mut lead.more);
+            let more = if skipped.is_some() { More::default() } else { more };
+            return Ok(Fetched { lead: Some(lead), reading, skipped, more });
+        }
+        let skipped = Some(self.absent(lead_id, key, reading, attempt).await?);
+        Ok(Fetched { lead: None, reading, skipped, more: More::default() })
     }
 
     /// Why a lead makes no deal after all. A webhook that names the stage has been through the filter: the lead has
@@ -194,15 +240,20 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
 /// What the step `fetch-lead-data` saves. The decision is part of it: a later attempt must not come to another one.
 #[derive(Serialize, Deserialize)]
 struct Fetched {
+    /// Absent where amoCRM shows it no more, and nothing is to be done for it.
     #[serde(flatten)]
-    lead: Lead,
+    lead: Option<Lead>,
+    #[serde(default)]
+    reading: Reading,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     skipped: Option<String>,
+    #[serde(default, skip_serializing_if = "More::is_empty")]
+    more: More,
 }
 
 /// What became of a lead.
-enum Outcome {
-    Record(ProcessedLead),
+pub(crate) enum Outcome {
+    Record(Box<ProcessedLead>),
     Skipped(SkippedLead),
 }
 
@@ -228,6 +279,9 @@ fn iso_8601(time: SystemTime) -> String {
 struct ErpTask {
     #[serde(flatten)]
     created: Created,
+    /// The record that existed, beside what amoCRM has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    compared: Option<Compared>,
     processed_at: String,
 }
 
@@ -236,10 +290,10 @@ struct ErpTask {
 #[serde(untagged)]
 pub enum Processed {
     /// The event named one lead.
-    One(ProcessedLead),
+    One(Box<ProcessedLead>),
     /// The event named several leads, or none that makes a deal.
     Several {
-        /// Always true: a lead that fails fails the run.
+        /// Whether it is so of each lead. A lead that fails fails the run.
         success: bool,
         /// In the order in which the event named them.
         leads: Vec<ProcessedLead>,
@@ -249,23 +303,54 @@ pub enum Processed {
     },
 }
 
-/// A lead that makes no deal, which showed only when it was read.
+/// A lead that makes no deal, or whose record is not touched, which showed only when it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SkippedLead {
     id: u64,
     reason: String,
 }
 
+impl SkippedLead {
+    pub(crate) fn new(id: u64, reason: String) -> Self {
+        Self { id, reason }
+    }
+}
+
 /// One lead that has its record.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessedLead {
+    /// Whether the record holds what amoCRM has, as far as is known.
     success: bool,
     amo_crm_lead: Lead,
     erp_result: Value,
     processed_at: String,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     duplicate: bool,
+    /// What amoCRM has was written into the record by this run.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    updated: bool,
+    #[serde(flatten)]
+    difference: Option<Difference>,
+}
+
+impl ProcessedLead {
+    pub(crate) fn new(lead: Lead, reply: Value, processed_at: String, duplicate: bool) -> Self {
+        Self {
+            success: true,
+            amo_crm_lead: lead,
+            erp_result: reply,
+            processed_at,
+            duplicate,
+            updated: false,
+            difference: None,
+        }
+    }
+
+    /// The same beside what its record holds otherwise.
+    pub(crate) fn beside(self, difference: Option<Difference>, updated: bool) -> Self {
+        Self { success: difference.is_none(), difference, updated, ..self }
+    }
 }
 
 /// Leads that got no record, and why.

@@ -3,11 +3,15 @@
 //! One file is one function: its event, its steps, its result. What a function needs from outside it takes
 //! through [`ports`]. `docs/adding-a-function.md` adds one, step by step.
 
+pub mod amount;
+mod changes;
 mod create_crm_deal;
 mod handle_amocrm_webhook;
 pub mod ports;
 mod reconcile_leads;
 pub mod webhook;
+
+use std::collections::BTreeSet;
 
 use inngest::{App, BuildError, Client, Endpoint};
 
@@ -18,11 +22,13 @@ pub use reconcile_leads::{RECONCILE_NOW, ReconcileLeads, Reconciled};
 /// The app's id at Inngest. Runs under way are lost when it changes.
 pub const APP_ID: &str = "prometei-flow";
 
-/// The endpoint that serves all functions; reconciliation only where it is given.
+/// The endpoint that serves all functions; reconciliation only where it is given. `fields` are those of the ERP that a
+/// `crm/create-deal` event may name.
 pub fn endpoint<A, E, F, L>(
     client: Client,
     amocrm: A,
     erp: E,
+    fields: BTreeSet<String>,
     filter: webhook::LeadFilter,
     reconcile: Option<ReconcileLeads<F, L>>,
 ) -> Result<Endpoint, BuildError>
@@ -36,7 +42,7 @@ where
     let app = App::new(APP_ID, client)
         .version(env!("CARGO_PKG_VERSION"))
         .framework("axum")
-        .function(CreateCrmDeal { erp: erp.clone() })
+        .function(CreateCrmDeal { erp: erp.clone(), fields })
         .function(HandleAmoCrmWebhook { amocrm, erp, filter, clock });
     match reconcile {
         Some(reconcile) => app.function(reconcile).build(),

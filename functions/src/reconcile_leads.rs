@@ -4,7 +4,7 @@ use inngest::{Concurrency, Config, Context, Error, Result};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ports::{FeedWindow, LeadEvent, LeadFeed, ReconcileLog, Sight};
+use crate::ports::{FeedWindow, LeadEvent, LeadFeed, Merge, ReconcileLog, Sight};
 
 /// The most readings of pages in one run. Each is a step, a window adds two, and Inngest ends a run at 1,000 steps.
 const SHARE: u32 = 200;
@@ -131,7 +131,8 @@ impl<F: LeadFeed, L: ReconcileLog> ReconcileLeads<F, L> {
     /// whatever becomes of the next page.
     async fn read(&self, window: &FeedWindow, unsettled: &BTreeSet<u64>) -> Result<ReadPage> {
         let page = self.feed.page(window, window.page).await?;
-        let events = page.events.len();
+        let events = page.events.len() + page.changes.len() + page.merges.len();
+        self.log.changed(&page.changes).await?;
         let ours = |event: &LeadEvent| event.stage.is_none_or(|stage| self.stages.contains(&stage));
         let candidates = page.events.into_iter().filter(ours).collect();
         // Only a change of status says which stage the lead entered. The others are looked at.
@@ -140,15 +141,63 @@ impl<F: LeadFeed, L: ReconcileLog> ReconcileLeads<F, L> {
         unseen.retain(|event| !unsettled.contains(&event.lead_id));
         let again = unseen.len() > LOOKS;
         unseen.truncate(LOOKS);
-        let looked = self.look_at(unseen, window.sweep).await;
+        let mut looked = self.look_at(unseen, window.sweep).await;
         missed.extend(looked.missed);
         self.log.report(&missed).await?;
         self.log.dismiss(&looked.dismissed).await?;
         if let Some(error) = looked.error {
             return Err(error);
         }
+        let joined = self.join(page.merges, unsettled, window.sweep).await?;
+        let again = again || joined.again;
         let missed: BTreeSet<_> = missed.iter().map(|event| event.lead_id).collect();
+        looked.unsettled.extend(joined.unsettled);
         Ok(ReadPage { events, missed, unsettled: looked.unsettled, again, more: page.more })
+    }
+
+    /// Finds out of each merge which of its leads has stayed, and gives it what the others had.
+    async fn join(
+        &self,
+        merges: Vec<Merge>,
+        unsettled: &BTreeSet<u64>,
+        sweep: bool,
+    ) -> Result<Joined> {
+        let (mut joined, mut looks) = (Joined::default(), 0);
+        for merge in self.log.merges(merges).await? {
+            if unsettled.contains(&merge.event.lead_id) {
+                continue;
+            }
+            looks += merge.leads.len();
+            if looks > LOOKS && looks > merge.leads.len() {
+                joined.again = true;
+                break;
+            }
+            let (mut shown, mut gone, mut unclear) = (Vec::new(), Vec::new(), false);
+            for lead in &merge.leads {
+                match self.feed.look(*lead).await? {
+                    Sight::In(_) => shown.push(*lead),
+                    Sight::Absent => gone.push(*lead),
+                    Sight::Unclear => unclear = true,
+                }
+            }
+            let event = std::slice::from_ref(&merge.event);
+            match (shown.as_slice(), gone.as_slice()) {
+                ([survivor], [_, ..]) if !unclear => {
+                    self.log.merged(&merge, *survivor, &gone).await?;
+                }
+                // A lead alone: whether it is the one that stays shows when it is compared with its record.
+                ([_], []) | ([], [_]) if !unclear && merge.leads.len() == 1 => {
+                    self.log.changed(event).await?;
+                    self.log.dismiss(event).await?;
+                }
+                // All were deleted since, which is reported by itself.
+                ([], _) if !unclear => self.log.dismiss(event).await?,
+                // amoCRM may show a lead for a while that is gone. The daily look back asks once more.
+                _ if sweep => self.log.dismiss(event).await?,
+                _ => joined.unsettled.push(merge.event.lead_id),
+            }
+        }
+        Ok(joined)
     }
 
     /// Where the leads of `events` are, up to the first error.
@@ -184,6 +233,15 @@ enum End {
     Reached,
     /// The run has done its share.
     ShareUsed,
+}
+
+/// What came of the merges of a page.
+#[derive(Default)]
+struct Joined {
+    /// Leads to be looked at again another time.
+    unsettled: Vec<u64>,
+    /// There are more.
+    again: bool,
 }
 
 /// What was seen of leads.

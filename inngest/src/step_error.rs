@@ -3,6 +3,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::wire_error::found_by_server;
+
 /// A step that has finally failed: its attempts are used up, or its error was final.
 ///
 /// It can be matched on and compensated for; passed on with `?` it ends the run without another retry.
@@ -39,8 +41,12 @@ impl StepError {
 
     /// From the server's memo, where every field may be missing (P-108).
     pub(crate) fn from_memo(step_id: &str, memo: MemoError) -> Self {
-        let name = memo.name.filter(|name| !name.is_empty()).unwrap_or_else(|| "Error".to_owned());
-        let message = memo.message.unwrap_or_else(|| format!("step `{step_id}` failed"));
+        let (name, message) = match memo.message.as_deref().and_then(found_by_server) {
+            Some(found) => (Some(found.name), Some(found.message)),
+            None => (memo.name, memo.message),
+        };
+        let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "Error".to_owned());
+        let message = message.unwrap_or_else(|| format!("step `{step_id}` failed"));
         Self { step_id: step_id.to_owned(), name, message, data: memo.data, cause: memo.cause }
     }
 }

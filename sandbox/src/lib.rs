@@ -30,7 +30,9 @@ pub use amocrm::{AmoCrmFailure, FakeAmoCrm, FakeAmoCrmSettings, webhook_of};
 pub use clock::ManualClock;
 pub use crash::{crash_after, crash_rounds};
 pub use database::Database;
-pub use erp::{ErpFailure, ErpRow, ErpVersion, FakeErp, FakeErpSettings, HeldRequest};
+pub use erp::{
+    ErpFailure, ErpField, ErpRow, ErpVersion, FakeErp, FakeErpSettings, HeldRequest, Php,
+};
 pub use gate::Gate;
 pub use ports::free_port;
 pub use server::RecordedRequest;

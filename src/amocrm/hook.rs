@@ -3,23 +3,55 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::api::{AmoCrmClient, ApiError, SETTINGS, Webhook};
+use super::api::{AmoCrmClient, ApiError, Webhook};
 
 /// The path that amoCRM calls.
 const PATH: &str = "/api/amocrm-webhook";
 
-/// The address that amoCRM must call. Its `Debug` hides the secret in it.
+/// What happens to leads and makes a record of one, or matters to the record that there is: amoCRM is asked to call about
+/// this, in the words of its API, and about nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Events(Vec<&'static str>);
+
+impl Events {
+    /// `by_stage`: a lead makes a record when it enters one of the stages of `AMOCRM_TRIGGER_STATUSES`. `by_event`: each
+    /// event makes one.
+    pub(crate) fn new(by_stage: bool, by_event: bool) -> Self {
+        let mut events = vec!["add_lead", "restore_lead"];
+        // Without stages the record is made when the lead is created, and no move brings another one.
+        if by_stage || by_event {
+            events.push("status_lead");
+        }
+        Self(events)
+    }
+
+    /// The same, and what happens to a lead that has its record, where that is wanted.
+    #[must_use]
+    pub(crate) fn and_changes(mut self, wanted: bool) -> Self {
+        self.0.extend(["update_lead", "delete_lead"].iter().filter(|_| wanted));
+        self
+    }
+
+    /// What `webhook` is not called about.
+    fn missing_in(&self, webhook: &Webhook) -> Vec<&'static str> {
+        let is_set = |event: &&str| webhook.settings.iter().any(|set| set == event);
+        self.0.iter().copied().filter(|event| !is_set(event)).collect()
+    }
+}
+
+/// The address that amoCRM must call, and about what. Its `Debug` hides the secret in it.
 #[derive(Clone)]
 pub(crate) struct Destination {
     /// Without the secret, for people to read.
     shown: Url,
     full: SecretString,
+    events: Events,
 }
 
 /// The state of the webhook for our address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Health {
-    /// It is there, on, and called about all of [`SETTINGS`].
+    /// It is there, on, and called about all that matters.
     Good,
     /// There is no webhook for our address.
     Missing,
@@ -65,8 +97,8 @@ impl std::fmt::Display for Subscription {
 }
 
 impl Destination {
-    /// The address below `origin`, or `origin` itself where it has a path, with `secret`.
-    pub(crate) fn new(origin: &Url, secret: Option<&SecretString>) -> Self {
+    /// The address below `origin`, or `origin` itself where it has a path, with `secret`, called about `events`.
+    pub(crate) fn new(origin: &Url, secret: Option<&SecretString>, events: Events) -> Self {
         let mut shown = origin.clone();
         if shown.path() == "/" {
             shown.set_path(PATH);
@@ -77,7 +109,7 @@ impl Destination {
         if let Some(secret) = secret {
             full.query_pairs_mut().append_pair("secret", secret.expose_secret());
         }
-        Self { shown, full: SecretString::from(String::from(full)) }
+        Self { shown, full: SecretString::from(String::from(full)), events }
     }
 
     /// The address without its secret.
@@ -118,7 +150,7 @@ pub(crate) async fn repair(
     let webhooks = client.webhooks().await?;
     let found = assess(&webhooks, destination);
     if found.health != Health::Good {
-        client.subscribe(destination.full.expose_secret()).await?;
+        client.subscribe(destination.full.expose_secret(), &destination.events.0).await?;
     }
     // Last, so that there is no moment without any.
     for stale in webhooks.iter().filter(|webhook| destination.is_stale(webhook)) {
@@ -132,11 +164,10 @@ fn assess(webhooks: &[Webhook], destination: &Destination) -> Subscription {
     let health = match webhooks.iter().find(|webhook| destination.is_for(webhook)) {
         None => Health::Missing,
         Some(webhook) if webhook.disabled => Health::Disabled,
-        Some(webhook) => {
-            let is_set = |setting: &&str| webhook.settings.iter().any(|set| set == setting);
-            let missing: Vec<_> = SETTINGS.into_iter().filter(|setting| !is_set(setting)).collect();
-            if missing.is_empty() { Health::Good } else { Health::Incomplete(missing) }
-        }
+        Some(webhook) => match destination.events.missing_in(webhook) {
+            missing if missing.is_empty() => Health::Good,
+            missing => Health::Incomplete(missing),
+        },
     };
     Subscription { health, stale }
 }

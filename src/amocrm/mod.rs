@@ -5,6 +5,7 @@
 mod api;
 mod auth;
 pub(crate) mod hook;
+mod mapping;
 mod pages;
 mod pause;
 mod port;
@@ -13,9 +14,11 @@ mod settings;
 mod tests;
 pub(crate) mod watch;
 
-pub use api::SETTINGS;
 pub(crate) use api::{AmoCrmClient, ApiError};
 pub(crate) use auth::{begin_consent, consent_link};
+#[cfg(test)]
+pub(crate) use mapping::Detail;
+pub(crate) use mapping::{Mapping, Source};
 pub(crate) use pages::oauth_router;
 pub(crate) use port::AmoCrmPort;
-pub use settings::{AmoCrmAuth, AmoCrmSettings, BaseUrl, InvalidBaseUrl, OAuthApp, Timeouts};
+pub(crate) use settings::{AmoCrmAuth, AmoCrmSettings, BaseUrl, OAuthApp, Timeouts};

@@ -1,8 +1,9 @@
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 
-use functions::ports::{self, AmoCrm, Authorization, Lead, Retry, WaitsFor};
+use functions::ports::{self, AmoCrm, Authorization, Lead, Related, Retry, WaitsFor};
 
-use super::api::{AmoCrmClient, ApiError, LeadError};
+use super::api::{AmoCrmClient, ApiError, ReadError};
 use super::auth::TokenError;
 use super::settings::AmoCrmSettings;
 use crate::db::Db;
@@ -44,8 +45,8 @@ impl From<ApiError> for ports::Error {
     }
 }
 
-impl From<LeadError> for ports::Error {
-    fn from(error: LeadError) -> Self {
+impl From<ReadError> for ports::Error {
+    fn from(error: ReadError) -> Self {
         port_error(error.source.retry(), waits_for(&error.source), error)
     }
 }
@@ -132,6 +133,14 @@ impl AmoCrm for AmoCrmPort {
 
     async fn lead(&self, lead_id: u64) -> ports::Result<Option<Lead>> {
         Ok(self.client()?.lead(lead_id).await?)
+    }
+
+    async fn is_deleted(&self, lead_id: u64) -> ports::Result<bool> {
+        Ok(self.client()?.is_in_bin(lead_id).await?)
+    }
+
+    async fn related(&self, related: Related) -> ports::Result<BTreeMap<String, String>> {
+        Ok(self.client()?.related(related).await?)
     }
 }
 

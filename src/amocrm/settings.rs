@@ -3,24 +3,27 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use super::mapping::Mapping;
 use crate::net::stays_here;
 
 /// Which account, and how calls of it are authorised. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]
-pub struct AmoCrmSettings {
+pub(crate) struct AmoCrmSettings {
     /// `AMOCRM_BASE_URL`: the one host that tokens are sent to.
     pub base_url: BaseUrl,
     /// How calls are authorised.
     pub auth: AmoCrmAuth,
     /// `AMOCRM_ACCOUNT_ID`: leads of another account are refused.
     pub account_id: Option<u64>,
+    /// What of a lead goes into its record, besides name and amount.
+    pub mapping: Mapping,
     /// How long calls may take.
     pub timeouts: Timeouts,
 }
 
 /// How calls of the API are authorised.
 #[derive(Debug, Clone)]
-pub enum AmoCrmAuth {
+pub(crate) enum AmoCrmAuth {
     /// An OAuth token pair that renews itself.
     OAuth(OAuthApp),
     /// `AMOCRM_ACCESS_TOKEN`: a long-lived token, which nothing can renew.
@@ -32,7 +35,7 @@ pub enum AmoCrmAuth {
 
 /// The integration, as amoCRM knows it.
 #[derive(Debug, Clone)]
-pub struct OAuthApp {
+pub(crate) struct OAuthApp {
     /// `AMOCRM_CLIENT_ID`.
     pub client_id: String,
     /// `AMOCRM_CLIENT_SECRET`.
@@ -45,7 +48,7 @@ pub struct OAuthApp {
 
 /// How long calls may take. The default is for everything but tests.
 #[derive(Debug, Clone, Copy)]
-pub struct Timeouts {
+pub(crate) struct Timeouts {
     /// One call of the API.
     pub api: Duration,
     /// One exchange of tokens.
@@ -60,11 +63,11 @@ impl Default for Timeouts {
 
 /// The address of an amoCRM account: https, or plain http on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseUrl(Url);
+pub(crate) struct BaseUrl(Url);
 
 /// Why an address cannot be amoCRM's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidBaseUrl {
+pub(crate) enum InvalidBaseUrl {
     /// Tokens would travel in the clear.
     #[error("must start with https:// (plain http is for this machine only)")]
     NotHttps,
@@ -75,7 +78,7 @@ pub enum InvalidBaseUrl {
 
 impl BaseUrl {
     /// Checks that tokens can be sent to `url`.
-    pub fn new(url: Url) -> Result<Self, InvalidBaseUrl> {
+    pub(crate) fn new(url: Url) -> Result<Self, InvalidBaseUrl> {
         if url.scheme() != "https" && !(url.scheme() == "http" && stays_here(&url)) {
             return Err(InvalidBaseUrl::NotHttps);
         }
@@ -87,17 +90,17 @@ impl BaseUrl {
     }
 
     /// The address as given.
-    pub fn as_url(&self) -> &Url {
+    pub(crate) fn as_url(&self) -> &Url {
         &self.0
     }
 
     /// Whether it is a stand-in on this machine rather than amoCRM.
-    pub fn is_local(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         self.0.scheme() == "http"
     }
 
     /// The host as a consent's `referer` names it: with the port, where that is not the usual one.
-    pub fn authority(&self) -> &str {
+    pub(crate) fn authority(&self) -> &str {
         self.0.authority()
     }
 

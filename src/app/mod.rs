@@ -14,7 +14,7 @@ use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{Admin, admin_router};
+use crate::admin::{Access, Admin, Neighbours, Page, admin_router, guarded, page_router};
 use crate::amocrm::watch::HealthCheck;
 use crate::amocrm::{AmoCrmPort, oauth_router};
 use crate::clock::SharedClock;
@@ -37,7 +37,7 @@ use tasks::Tasks;
 const DRAIN_LIMIT: Duration = Duration::from_secs(25);
 
 /// Where the service listens. Bound by the caller, so that tests take free ports.
-pub struct Listeners {
+pub(crate) struct Listeners {
     /// For the world.
     pub public: TcpListener,
     /// For operators.
@@ -46,7 +46,7 @@ pub struct Listeners {
 
 impl Listeners {
     /// Binds what the configuration names.
-    pub async fn bind(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) async fn bind(config: &Config) -> anyhow::Result<Self> {
         let listen = &config.listen;
         let public = http::bind((listen.host.as_str(), listen.port)).await;
         let public = public.with_context(|| {
@@ -70,7 +70,7 @@ impl Listeners {
 /// # Errors
 ///
 /// When it cannot be built, and when a loop or listener ends by itself, which ends the service.
-pub async fn run(
+pub(crate) async fn run(
     config: Config,
     listeners: Listeners,
     clock: SharedClock,
@@ -122,6 +122,7 @@ impl App {
         // Where amoCRM is a stand-in on this machine, it is not asked to call back.
         let destination = config.webhook_destination();
         let destination = destination.filter(|address| address.shown().scheme() == "https");
+        let links = config.links();
         let (outbound, metrics) = (Outbound::new(), Metrics::new());
         let inngest = inngest_client(config.inngest, outbound.clone(), &clock);
         let amocrm = AmoCrmPort::new(config.amocrm, &db, &outbound);
@@ -136,7 +137,7 @@ impl App {
                 db.clone(),
                 inbox.clone(),
                 metrics.clone(),
-                config.rules.dedupe,
+                config.rules,
                 stages,
             )
         });
@@ -144,6 +145,7 @@ impl App {
             inngest.clone(),
             amocrm.clone(),
             ledger.clone(),
+            config.fields,
             filter.clone(),
             reconcile,
         )
@@ -172,14 +174,24 @@ impl App {
         let oauth = oauth_router(&amocrm, db.clone(), db.clock());
         let public = public_router(webhook_router(intake, endpoint).merge(oauth));
         let heartbeats = Heartbeats::new(Arc::clone(&clock));
-        let admin = admin_router(Admin {
+        let access = Access::new(config.admin.token).context("no random numbers")?;
+        let admin = Admin {
             db: db.clone(),
             inbox: inbox.clone(),
             heartbeats: heartbeats.clone(),
             progress,
             gate,
             metrics,
-        });
+        };
+        let page = Page {
+            neighbours: Neighbours::new(amocrm.clone(), ledger.clone(), &admin),
+            admin: admin.clone(),
+            links,
+            access: access.clone(),
+            shows_deals: config.admin.shows_deals,
+            warnings: config.warnings,
+        };
+        let admin = guarded(admin_router(admin).merge(page_router(page)), access);
         Ok(Self {
             clock,
             db,

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::serve;
-use crate::amocrm::hook::{self, Destination};
+use crate::amocrm::hook;
 use crate::amocrm::{AmoCrmAuth, AmoCrmClient, begin_consent, consent_link};
 use crate::clock::SystemClock;
 use crate::config::{Config, Env};
@@ -123,7 +123,7 @@ async fn subscribe(
     if origin.scheme() != "https" && !client.settings().base_url.is_local() {
         bail!("{origin} is not https: the webhook's secret could be read on the way");
     }
-    let destination = Destination::new(&origin, config.webhook.secrets.last());
+    let destination = config.webhook_at(&origin);
     let (found, now) = hook::repair(client, &destination).await?;
     writeln!(out, "{}: found: {found}", destination.shown())?;
     if !now.is_good() {

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,6 +68,7 @@ impl Demo {
             deal_name: Some("Новая сделка".to_owned()),
             amount: Some(15_000.into()),
             entity_id: Some(70),
+            fields: BTreeMap::new(),
             first_run_id: None,
         };
         let settings = Settings::from_lookup(|name| world.variables.get(name).cloned())?;

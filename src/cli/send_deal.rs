@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -32,7 +33,13 @@ impl SendDeal {
         let settings = Settings::from_lookup(|name| env.get(name).ok().flatten())
             .map_err(|mistakes| anyhow::anyhow!("the configuration has mistakes\n{mistakes}"))?;
         let Self { name, amount, entity_id, id } = self;
-        let deal = CreateDeal { deal_name: Some(name), amount, entity_id, first_run_id: None };
+        let deal = CreateDeal {
+            deal_name: Some(name),
+            amount,
+            entity_id,
+            fields: BTreeMap::new(),
+            first_run_id: None,
+        };
         let event = NewEvent::new(&deal).context("the deal cannot be written as JSON")?;
         let event = id.into_iter().fold(event, NewEvent::with_id);
         let clock: SharedClock = Arc::new(SystemClock);

@@ -44,8 +44,26 @@ fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
 
-/// The message of an error object, or the whole of it.
+/// The message of an error object, or the whole of it. What the server found by itself is a text of JSON.
 pub(super) fn message(error: &Value) -> String {
-    let message = error.get("message").and_then(Value::as_str);
+    let found = error.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let found = found.as_ref().and_then(|found| found.pointer("/error/message"));
+    let message = found.or(error.get("message")).and_then(Value::as_str);
     message.map_or_else(|| error.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::message;
+
+    #[test]
+    fn an_error_is_shown_by_its_message() {
+        assert_eq!(message(&json!({ "name": "E", "message": "no" })), "no");
+        let found = r#"{"error":{"error":"E: gone","name":"E","message":"gone"}}"#;
+        assert_eq!(message(&json!(found)), "gone");
+        assert_eq!(message(&json!("text")), r#""text""#);
+        assert_eq!(message(&json!({ "a": 1 })), r#"{"a":1}"#);
+    }
 }

@@ -1,7 +1,7 @@
 //! The amoCRM account.
 
 use super::reader::{Reader, web_url};
-use crate::amocrm::{AmoCrmAuth, AmoCrmSettings, BaseUrl, OAuthApp, Timeouts};
+use crate::amocrm::{AmoCrmAuth, AmoCrmSettings, BaseUrl, Mapping, OAuthApp, Timeouts};
 
 const OAUTH: [&str; 4] =
     ["AMOCRM_CLIENT_ID", "AMOCRM_CLIENT_SECRET", "AMOCRM_REDIRECT_URI", "AMOCRM_REFRESH_TOKEN"];
@@ -57,6 +57,7 @@ pub(super) fn read(reader: &mut Reader<'_>, account_id: Option<u64>) -> Option<A
         base_url: base_url?,
         auth: auth?,
         account_id,
+        mapping: Mapping::default(),
         timeouts: Timeouts::default(),
     })
 }

@@ -6,7 +6,7 @@ use super::reader::Reader;
 
 /// Where the database is.
 #[derive(Clone, PartialEq, Eq)]
-pub struct DatabaseSettings {
+pub(crate) struct DatabaseSettings {
     /// `sqlite://<path>` or `postgres://...`.
     pub url: String,
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::ConfigError;
 
 /// A set of variables.
-pub trait Env {
+pub(crate) trait Env {
     /// The variable `name` itself, as it is set.
     fn raw(&self, name: &str) -> Result<Option<String>, ConfigError>;
 
@@ -44,13 +44,13 @@ pub trait Env {
 
 /// The environment of the process, and behind it a `.env` file: real variables win.
 #[derive(Clone, Default)]
-pub struct ProcessEnv {
+pub(crate) struct ProcessEnv {
     file: EnvMap,
 }
 
 impl ProcessEnv {
     /// Reads the file at `path`, if there is one.
-    pub fn with_dotenv(path: &Path) -> Result<Self, ConfigError> {
+    pub(crate) fn with_dotenv(path: &Path) -> Result<Self, ConfigError> {
         if !path.exists() {
             return Ok(Self::default());
         }
@@ -74,12 +74,12 @@ impl Env for ProcessEnv {
 
 /// Variables in a map.
 #[derive(Clone, Default)]
-pub struct EnvMap(BTreeMap<String, String>);
+pub(crate) struct EnvMap(BTreeMap<String, String>);
 
 impl EnvMap {
     /// The variables of a `.env` file, as the `dotenv` tools of other languages read it. The last one of a
     /// name wins.
-    pub fn from_dotenv(path: &Path) -> Result<Self, ConfigError> {
+    pub(crate) fn from_dotenv(path: &Path) -> Result<Self, ConfigError> {
         let variable = path.display().to_string();
         // Neither error is shown as it is: dotenvy's quotes the line, which may hold a secret.
         let lines = dotenvy::from_path_iter(path).map_err(|_| ConfigError {

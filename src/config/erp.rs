@@ -5,14 +5,16 @@ use std::time::Duration;
 use ::inngest::Mode;
 use jiff::SignedDuration;
 
+use super::fields;
 use super::reader::{Reader, id, web_url};
-use crate::deals::{Dedupe, Rules, Schedule};
+use crate::amocrm::{Mapping, Source};
+use crate::deals::{Dedupe, OnChange, Rules, Schedule};
 use crate::erp::{Body, ErpSettings, TIMEOUT};
 use crate::net::stays_here;
 
 const GROUP: [&str; 4] = ["CRM_API_URL", "CRM_API_KEY", "CRM_API_USERNAME", "CRM_API_PASSWORD"];
 
-pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> (Option<ErpSettings>, Rules) {
+pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> (Option<ErpSettings>, Rules, Mapping) {
     let body = [("json", Body::Json), ("form", Body::Form)];
     let body = reader.parsed("CRM_BODY", |text| one_of(text, &body)).unwrap_or(Body::Json);
     let dedupe = [("lead", Dedupe::Lead), ("event", Dedupe::Event)];
@@ -20,7 +22,10 @@ pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> (Option<ErpSettings>,
     let resend_after = reader.parsed("DEALS_RESEND_AFTER", wait);
     let schedule =
         resend_after.map_or_else(Schedule::default, |resend_after| Schedule { resend_after });
-    let rules = Rules { dedupe, schedule };
+    let on_change =
+        [("report", OnChange::Report), ("update", OnChange::Update), ("ignore", OnChange::Ignore)];
+    let on_change = reader.parsed("CRM_ON_CHANGE", |text| one_of(text, &on_change));
+    let rules = Rules { dedupe, schedule, on_change: on_change.unwrap_or_default() };
     let entity_id = reader.parsed("CRM_ENTITY_ID", id).unwrap_or(70);
     let name = reader.parsed("CRM_FIELD_DEAL_NAME", field);
     let field_deal_name = name.unwrap_or_else(|| "field_1039".to_owned());
@@ -36,6 +41,14 @@ pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> (Option<ErpSettings>,
             "is used for something else; it needs a field of its own",
         );
     }
+    let marker = field_external_id.as_deref().map(|field| (field, "CRM_FIELD_EXTERNAL_ID"));
+    let taken = [
+        Some((field_deal_name.as_str(), "CRM_FIELD_DEAL_NAME")),
+        Some((field_amount.as_str(), "CRM_FIELD_AMOUNT")),
+        marker,
+    ];
+    let mapping = fields::read(reader, &Vec::from_iter(taken.into_iter().flatten()));
+    let created_by = reader.parsed("CRM_CREATED_BY", id);
 
     let api_url = reader.parsed("CRM_API_URL", web_url);
     let key = reader.secret("CRM_API_KEY");
@@ -43,7 +56,7 @@ pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> (Option<ErpSettings>,
     let password = reader.secret("CRM_API_PASSWORD");
     let set = GROUP.into_iter().find(|variable| reader.is_set(variable));
     let why = match (set, mode) {
-        (None, Mode::Dev) => return (None, rules),
+        (None, Mode::Dev) => return (None, rules, mapping),
         (None, Mode::Cloud) => {
             "deals have nowhere to go: set it, or INNGEST_DEV=1 for development".into()
         }
@@ -67,10 +80,13 @@ pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> (Option<ErpSettings>,
             field_deal_name,
             field_amount,
             field_external_id,
+            created_by,
+            text_fields: mapping.erp_fields(|source| source != Source::Responsible),
+            user_fields: mapping.erp_fields(|source| source == Source::Responsible),
             timeout: TIMEOUT,
         },
     );
-    (settings, rules)
+    (settings, rules, mapping)
 }
 
 fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
@@ -89,7 +105,7 @@ fn wait(text: &str) -> Result<Duration, String> {
     wait.ok_or_else(|| format!("{text:?} is no time from 1s to 24h; write it as 5s, 15m or 2h"))
 }
 
-fn field(text: &str) -> Result<String, String> {
+pub(super) fn field(text: &str) -> Result<String, String> {
     let number = text.strip_prefix("field_").unwrap_or_default();
     if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(format!("{text:?} is no field; write field_ and its number, as field_1039"));

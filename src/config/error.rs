@@ -5,7 +5,7 @@ use std::fmt;
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {problem}")]
-pub struct ConfigError {
+pub(crate) struct ConfigError {
     /// The variable to change.
     pub variable: String,
     /// What is wrong and what to do. Never shows the value of a secret.
@@ -14,7 +14,7 @@ pub struct ConfigError {
 
 /// All mistakes, one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigErrors(pub Vec<ConfigError>);
+pub(crate) struct ConfigErrors(pub Vec<ConfigError>);
 
 impl std::error::Error for ConfigErrors {}
 

@@ -2,18 +2,29 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use super::reader::Reader;
 use crate::net::is_this_machine;
 
 /// Where the service listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListenSettings {
+pub(crate) struct ListenSettings {
     /// The host of the public listener: an address or a name.
     pub host: String,
     /// The port of the public listener; 0 takes a free one.
     pub port: u16,
     /// The admin listener: status, readiness, metrics.
     pub admin: SocketAddr,
+}
+
+/// What the admin listener shows, and to whom.
+#[derive(Debug, Clone)]
+pub(crate) struct AdminSettings {
+    /// `ADMIN_TOKEN`: what a request must carry.
+    pub token: Option<SecretString>,
+    /// `ADMIN_SHOW_DEALS`: whether names and amounts are shown.
+    pub shows_deals: bool,
 }
 
 impl ListenSettings {
@@ -23,7 +34,10 @@ impl ListenSettings {
     }
 }
 
-pub(super) fn read(reader: &mut Reader<'_>) -> ListenSettings {
+/// A shorter token could be guessed.
+const LEAST_TOKEN: usize = 16;
+
+pub(super) fn read(reader: &mut Reader<'_>) -> (ListenSettings, AdminSettings) {
     let host = reader.parsed("HOST", host).unwrap_or_else(|| "127.0.0.1".to_owned());
     let port = reader.parsed("PORT", port).unwrap_or(3000);
     let admin = reader.parsed("ADMIN_ADDR", admin);
@@ -35,10 +49,28 @@ pub(super) fn read(reader: &mut Reader<'_>) -> ListenSettings {
             format!("has the port of the public listener, {port}; take another"),
         );
     }
-    if !is_this_machine(&admin.ip().to_string()) {
-        reader.warn("ADMIN_ADDR", "reachable from other machines, and it asks for no login");
+    let token = reader.secret("ADMIN_TOKEN");
+    if token.as_ref().is_some_and(|token| token.expose_secret().chars().count() < LEAST_TOKEN) {
+        let problem =
+            format!("is too short; make one of at least {LEAST_TOKEN} random letters and digits");
+        reader.error("ADMIN_TOKEN", problem);
     }
-    ListenSettings { host, port, admin }
+    if token.is_none() && !is_this_machine(&admin.ip().to_string()) {
+        reader.warn(
+            "ADMIN_ADDR",
+            "other machines reach it, and it asks for no token: set ADMIN_TOKEN",
+        );
+    }
+    let shows_deals = reader.parsed("ADMIN_SHOW_DEALS", switch).unwrap_or(false);
+    (ListenSettings { host, port, admin }, AdminSettings { token, shows_deals })
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "true" => Ok(true),
+        "0" | "false" => Ok(false),
+        _ => Err(format!("{text:?} is neither 1 nor 0")),
+    }
 }
 
 fn host(text: &str) -> Result<String, String> {

@@ -5,32 +5,39 @@ mod database;
 mod env;
 mod erp;
 mod error;
+mod fields;
 mod inngest;
 mod listen;
 mod log;
 mod origin;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod webhook;
 
-pub use database::DatabaseSettings;
-pub use env::{Env, EnvMap, ProcessEnv};
-pub use error::{ConfigError, ConfigErrors};
-pub use listen::ListenSettings;
-pub use webhook::WebhookSettings;
+pub(crate) use database::DatabaseSettings;
+pub(crate) use env::{Env, EnvMap, ProcessEnv};
+pub(crate) use error::{ConfigError, ConfigErrors};
+pub(crate) use listen::{AdminSettings, ListenSettings};
+pub(crate) use webhook::WebhookSettings;
+
+use std::collections::BTreeSet;
 
 use ::inngest::Mode;
 
 use crate::amocrm::AmoCrmSettings;
-use crate::deals::Rules;
+use crate::deals::{Dedupe, Rules};
 use crate::erp::ErpSettings;
 use crate::logging::LogSettings;
 use reader::Reader;
 
 /// The configuration of the service. `Debug` shows no secret.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub(crate) struct Config {
     /// The listeners.
     pub listen: ListenSettings,
+    /// What the admin listener shows, and to whom.
+    pub admin: AdminSettings,
     /// Inngest: mode, keys and addresses.
     pub inngest: ::inngest::Settings,
     /// The database.
@@ -41,6 +48,8 @@ pub struct Config {
     pub webhook: WebhookSettings,
     /// The ERP. Absent in development mode only.
     pub erp: Option<ErpSettings>,
+    /// The ERP's fields in `CRM_FIELDS`: what a record may hold besides name and amount.
+    pub fields: BTreeSet<String>,
     /// When two deals are the same one, and when one is sent again.
     pub rules: Rules,
     /// The logs.
@@ -51,21 +60,47 @@ pub struct Config {
 
 impl Config {
     /// Reads and checks every variable. All mistakes come back at once.
-    pub fn load(env: &dyn Env) -> Result<Self, ConfigErrors> {
+    pub(crate) fn load(env: &dyn Env) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::new(env);
-        let listen = listen::read(&mut reader);
+        let (listen, admin) = listen::read(&mut reader);
         let (mode, inngest) = inngest::read(&mut reader);
         if mode == Mode::Dev && !listen.is_local() {
             reader.warn("INNGEST_DEV", "calls need no signature, and HOST lets other machines in");
         }
         let database = database::read(&mut reader);
         let webhook = webhook::read(&mut reader, mode);
-        let amocrm = amocrm::read(&mut reader, webhook.filter.account_id);
-        let (erp, rules) = erp::read(&mut reader, mode);
+        let mut amocrm = amocrm::read(&mut reader, webhook.filter.account_id);
+        let (erp, rules, mapping) = erp::read(&mut reader, mode);
+        let fields = mapping.erp_fields(|_| true);
+        if let Some(amocrm) = &mut amocrm {
+            amocrm.mapping = mapping;
+        }
+        if amocrm.is_some()
+            && webhook.filter.trigger_statuses.is_none()
+            && rules.dedupe == Dedupe::Lead
+        {
+            reader.warn(
+                "AMOCRM_TRIGGER_STATUSES",
+                "is not set: each lead gets its record when it is created, still empty, and when it is won it has one \
+                 already; set the stages that make a deal, as pipeline:status",
+            );
+        }
         let log = log::read(&mut reader);
         let warnings = reader.finish()?;
         // Without settings there was a mistake, and the line above has returned it.
         let inngest = inngest.ok_or_else(|| ConfigErrors(Vec::new()))?;
-        Ok(Self { listen, inngest, database, amocrm, webhook, erp, rules, log, warnings })
+        Ok(Self {
+            listen,
+            admin,
+            inngest,
+            database,
+            amocrm,
+            webhook,
+            erp,
+            fields,
+            rules,
+            log,
+            warnings,
+        })
     }
 }

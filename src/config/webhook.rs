@@ -11,7 +11,7 @@ const LEAST_SECRET: usize = 16;
 
 /// Which webhooks are accepted.
 #[derive(Debug, Clone)]
-pub struct WebhookSettings {
+pub(crate) struct WebhookSettings {
     /// One of these must be in the webhook's URL, as `?secret=`. Empty in development mode only.
     pub secrets: Vec<SecretString>,
     /// Which of their leads make a deal.

@@ -22,6 +22,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("deals progress", include_str!("migrations/0010_deals_progress.sql")),
     ("reconcile windows", include_str!("migrations/0011_reconcile_windows.sql")),
     ("tokens owner", include_str!("migrations/0012_tokens_owner.sql")),
+    ("deals webhook missing", include_str!("migrations/0013_deals_webhook_missing.sql")),
+    ("deals changes", include_str!("migrations/0014_deals_changes.sql")),
 ];
 
 /// A number of our own among the advisory locks of a PostgreSQL database: who brings the tables up to date.

@@ -1,10 +1,12 @@
 //! The SQLite file.
 
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyConnection, Executor as _};
+use tokio::time::{Instant, sleep};
 
 use super::connection::Connection;
 use super::file::{OpenedFile, create_private, path};
@@ -37,7 +39,7 @@ pub(super) async fn open(url: &str) -> anyhow::Result<Pools> {
     let writer = open_pool(writer).await.with_context(opening)?;
     let liveness = Liveness::default();
     let mut connection = Connection::of(&writer, &liveness).await.with_context(opening)?;
-    run(Work::Statement, connection.parts().0.execute(JOURNAL)).await.with_context(opening)?;
+    keep_a_log(connection.parts().0).await.with_context(opening)?;
     connection.is_good();
     let reader = AnyPoolOptions::new().max_connections(4).acquire_timeout(STATEMENT).after_connect(
         |connection: &mut AnyConnection, _| {
@@ -47,6 +49,27 @@ pub(super) async fn open(url: &str) -> anyhow::Result<Pools> {
     let reader = reader.connect_lazy_with(options);
     let file = Some(OpenedFile::at(path.clone()).with_context(opening)?);
     Ok(Pools { dialect: Dialect::Sqlite, writer, reader, liveness, begin: BEGIN, file })
+}
+
+/// Switches the file to its write-ahead log. SQLite does not wait for another program that is at the same, as it does for
+/// transactions: it refuses at once.
+async fn keep_a_log(connection: &mut AnyConnection) -> sqlx::Result<()> {
+    /// How soon it is tried again.
+    const PAUSE: Duration = Duration::from_millis(20);
+    let deadline = Instant::now() + STATEMENT;
+    loop {
+        match run(Work::Statement, connection.execute(JOURNAL)).await {
+            Err(error) if is_busy(&error) && Instant::now() < deadline => sleep(PAUSE).await,
+            result => return result.map(drop),
+        }
+    }
+}
+
+/// Whether another program has the file, in any of SQLite's ways to say so.
+fn is_busy(error: &sqlx::Error) -> bool {
+    const BUSY: u32 = 5;
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == BUSY)
 }
 
 /// Opens a pool's first connection; in a simulated world while its time stands still.

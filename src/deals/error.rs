@@ -39,6 +39,15 @@ pub(crate) enum LedgerError {
         "{deal} is being sent by another run, until {until:.0} at the latest; this one sent nothing"
     )]
     Busy { deal: String, until: Timestamp, wait: Duration },
+    /// The record exists and was not updated, and the ERP said why.
+    #[error("{}", not_updated(deal, options, record, error))]
+    NotUpdated { deal: String, options: String, record: String, error: ErpError },
+    /// The record exists and was updated, or not. It is written again, but not before `after`: the update may still arrive.
+    #[error(
+        "it is unknown whether record {record} of {deal} was updated: {reason}. It is written again, {after:.0} at the \
+         earliest"
+    )]
+    UpdateUnclear { deal: String, record: String, reason: String, after: Timestamp, wait: Duration },
     /// The ledger's own database.
     #[error("nothing was sent for {deal}, because the database did not answer: {source:#}")]
     Db { deal: String, source: anyhow::Error },
@@ -55,9 +64,9 @@ fn not_created(deal: &str, options: &str, error: &ErpError) -> String {
         ErpError::Refused { message, advice } => format!(
             "the ERP refused {deal}: \"{message}\". {advice}. Then run `prometei-flow deals retry {options}`"
         ),
-        ErpError::NoAccess { message } => format!(
-            "the ERP refused access to create {deal}: \"{message}\". Nothing was created. Check CRM_API_KEY, \
-             CRM_API_USERNAME, CRM_API_PASSWORD, the rights of that user and the ERP's list of allowed addresses"
+        ErpError::NoAccess { message, barrier } => format!(
+            "the ERP refused access to create {deal}: {message}. Nothing was created. {}",
+            barrier.advice()
         ),
         ErpError::Unavailable { reason, .. } => {
             format!("the ERP could not take {deal}: {reason}. Nothing was created by this call")
@@ -65,7 +74,39 @@ fn not_created(deal: &str, options: &str, error: &ErpError) -> String {
     }
 }
 
+fn not_updated(deal: &str, options: &str, record: &str, error: &ErpError) -> String {
+    match error {
+        ErpError::Refused { message, .. } => format!(
+            "the ERP refused to update record {record} of {deal}: \"{message}\". The record is unchanged. Correct what \
+             the ERP names, then run `prometei-flow deals retry {options}`"
+        ),
+        ErpError::NoAccess { message, barrier } => format!(
+            "the ERP refused access to update record {record} of {deal}: {message}. The record is unchanged. {}",
+            barrier.advice()
+        ),
+        ErpError::Unavailable { reason, .. } => format!(
+            "the ERP could not update record {record} of {deal}: {reason}. The record is unchanged by this call"
+        ),
+    }
+}
+
 impl LedgerError {
+    pub(super) fn not_updated(entry: &Entry, record: &str, error: ErpError) -> Self {
+        let (deal, options) = (entry.name.clone(), entry.options.clone());
+        Self::NotUpdated { deal, options, record: record.to_owned(), error }
+    }
+
+    pub(super) fn update_unclear(
+        entry: &Entry,
+        record: &str,
+        reason: String,
+        after: Timestamp,
+        now: Timestamp,
+    ) -> Self {
+        let (deal, record) = (entry.name.clone(), record.to_owned());
+        Self::UpdateUnclear { deal, record, reason, after, wait: remaining(after, now) }
+    }
+
     pub(super) fn not_created(entry: &Entry, error: ErpError) -> Self {
         let (deal, options) = (entry.name.clone(), entry.options.clone());
         Self::NotCreated { deal, options, error }
@@ -97,12 +138,17 @@ impl LedgerError {
     /// What has to change before the deal is worth another try. `None`: nothing but time.
     pub(super) fn waits_for(&self) -> Option<WaitsFor> {
         match self {
-            Self::NotCreated { error, .. } | Self::NotLookedUp { error, .. } => match error {
+            Self::NotCreated { error, .. }
+            | Self::NotUpdated { error, .. }
+            | Self::NotLookedUp { error, .. } => match error {
                 ErpError::Refused { .. } => Some(WaitsFor::Person),
                 ErpError::Unavailable { .. } | ErpError::NoAccess { .. } => Some(WaitsFor::Erp),
             },
             Self::Unresolved { .. } | Self::NoErp { .. } => Some(WaitsFor::Person),
-            Self::InDoubt { .. } | Self::Busy { .. } | Self::Db { .. } => None,
+            Self::InDoubt { .. }
+            | Self::UpdateUnclear { .. }
+            | Self::Busy { .. }
+            | Self::Db { .. } => None,
         }
     }
 }
@@ -110,21 +156,19 @@ impl LedgerError {
 impl From<LedgerError> for ports::Error {
     fn from(error: LedgerError) -> Self {
         let retry = match &error {
-            LedgerError::NotCreated { error, .. } | LedgerError::NotLookedUp { error, .. } => {
-                match error {
-                    ErpError::Refused { .. } => Retry::Never,
-                    ErpError::Unavailable { retry_after: Some(delay), .. } => {
-                        Retry::NotBefore(*delay)
-                    }
-                    ErpError::Unavailable { retry_after: None, .. } | ErpError::NoAccess { .. } => {
-                        Retry::Again
-                    }
+            LedgerError::NotCreated { error, .. }
+            | LedgerError::NotUpdated { error, .. }
+            | LedgerError::NotLookedUp { error, .. } => match error {
+                ErpError::Refused { .. } => Retry::Never,
+                ErpError::Unavailable { retry_after: Some(delay), .. } => Retry::NotBefore(*delay),
+                ErpError::Unavailable { retry_after: None, .. } | ErpError::NoAccess { .. } => {
+                    Retry::Again
                 }
-            }
+            },
             // A moment early would be too early.
-            LedgerError::InDoubt { wait, .. } | LedgerError::Busy { wait, .. } => {
-                Retry::NotBefore(*wait + Duration::from_secs(1))
-            }
+            LedgerError::InDoubt { wait, .. }
+            | LedgerError::UpdateUnclear { wait, .. }
+            | LedgerError::Busy { wait, .. } => Retry::NotBefore(*wait + Duration::from_secs(1)),
             LedgerError::Unresolved { .. } | LedgerError::NoErp { .. } => Retry::Never,
             LedgerError::Db { .. } => Retry::Again,
         };

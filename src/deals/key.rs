@@ -6,7 +6,7 @@ use functions::webhook::AmoCrmWebhook;
 use inngest::EventData as _;
 use serde_json::json;
 
-use crate::erp::stored_name;
+use crate::erp::stored_text;
 
 /// When two deals are the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub(super) struct Entry {
     pub(super) event: ResentEvent,
     /// What is sent. With one record per event it carries no marker: the marker is one per lead.
     pub(super) deal: Deal,
+    /// What its record is given, JSON: it is on the disk before it is sent.
+    pub(super) values: Option<String>,
 }
 
 impl Entry {
@@ -41,7 +43,15 @@ impl Entry {
         if lead_id.is_some() && dedupe == Dedupe::Event {
             sent.key = DealKey::Run(deal.run_id.clone());
         }
-        Self { key, lead_id, name: describe(deal), options, event: event(deal), deal: sent }
+        Self {
+            key,
+            lead_id,
+            name: describe(deal),
+            options,
+            event: event(deal),
+            deal: sent,
+            values: None,
+        }
     }
 }
 
@@ -77,6 +87,11 @@ fn event(deal: &Deal) -> ResentEvent {
                 deal_name: Some(deal.name.clone()),
                 amount: deal.amount.clone(),
                 entity_id: deal.entity_id,
+                fields: deal
+                    .fields
+                    .iter()
+                    .map(|(field, text)| (field.clone(), json!(text)))
+                    .collect(),
                 first_run_id: Some(first.clone()),
             });
             ResentEvent { name: CreateDeal::NAME, data }
@@ -102,7 +117,7 @@ fn options(deal: &DealKey, dedupe: Dedupe) -> String {
 /// The deal as a person would look for it.
 pub(super) fn describe(deal: &Deal) -> String {
     const LONGEST_NAME: usize = 80;
-    let name: String = stored_name(&deal.name).chars().take(LONGEST_NAME).collect();
+    let name: String = stored_text(&deal.name).chars().take(LONGEST_NAME).collect();
     match &deal.key {
         DealKey::Lead { lead_id, .. } => format!("deal \"{name}\" (amoCRM lead {lead_id})"),
         DealKey::Run(run) => format!("deal \"{name}\" (run {run})"),
@@ -111,12 +126,23 @@ pub(super) fn describe(deal: &Deal) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use functions::ports::{Deal, DealKey};
+    use serde_json::json;
 
     use super::{Dedupe, Entry};
 
     fn deal(key: DealKey) -> Deal {
-        Deal { key, run_id: "R1".to_owned(), name: "A".to_owned(), amount: None, entity_id: None }
+        Deal {
+            key,
+            run_id: "R1".to_owned(),
+            name: "A".to_owned(),
+            amount: None,
+            entity_id: None,
+            fields: BTreeMap::new(),
+            reports: 0,
+        }
     }
 
     fn lead(account_id: Option<u64>) -> Deal {
@@ -135,6 +161,15 @@ mod tests {
         assert_eq!(entry.deal.key, DealKey::Run("R1".to_owned()), "no marker is sent");
         assert_eq!(entry.name, "deal \"A\" (amoCRM lead 7)", "a person looks for the lead");
         assert_eq!(entry.options, "--lead 7 --event E1");
+    }
+
+    #[test]
+    fn a_deal_without_a_lead_is_sent_again_with_all_that_it_had() {
+        let mut run = deal(DealKey::Run("R1".to_owned()));
+        run.fields = [("field_1060".to_owned(), "x".to_owned())].into();
+        let data = Entry::of(&run, Dedupe::Lead).event.data;
+        let fields = json!({ "field_1060": "x" });
+        assert_eq!(data, json!({ "dealName": "A", "fields": fields, "firstRunId": "R1" }));
     }
 
     #[test]

@@ -17,7 +17,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use functions::ports::{self, Created, Deal, DealKey, Erp, FailedDeal};
+use functions::ports::{self, Compared, Created, Deal, DealKey, Erp, FailedDeal, Gone, Reading};
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
@@ -27,30 +27,30 @@ use super::error::LedgerError;
 use super::key::{self, Entry};
 use super::keyed_lock::KeyedLock;
 use super::report::Rules;
-use super::table::{self, Claim, Claimed, Lease, Past, Release};
+use super::table::{self, Claim, Claimed, Lease, Made, Past, Release};
 use crate::clock::SharedClock;
 use crate::db::Db;
 use crate::erp::{ErpClient, ErpError, Insertion, MarkerLookup, SendBy, reply_with_id};
 
 /// How long after a call of unknown outcome the record may still appear: the ERP finishes a request also when its caller
 /// has gone. A look-up that finds nothing sooner than this proves nothing.
-const RECORD_MAY_APPEAR: Duration = Duration::from_secs(60);
+pub(super) const RECORD_MAY_APPEAR: Duration = Duration::from_secs(60);
 
 /// What a lease lasts beyond one call. A call that has not begun when half of it is over is not made: so much is left for
 /// clocks that differ.
-const LEASE_MARGIN: Duration = Duration::from_secs(30);
+pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(30);
 
 /// How long after its commit was asked for a lease is good enough to begin a call.
-const FRESH: Duration = Duration::from_secs(15);
+pub(super) const FRESH: Duration = Duration::from_secs(15);
 
 /// Creates records in the ERP, at most one for each deal. Clones share everything.
 #[derive(Clone)]
 pub struct Ledger {
-    db: Db,
-    erp: Option<ErpClient>,
-    rules: Rules,
-    clock: SharedClock,
-    locks: Arc<KeyedLock>,
+    pub(super) db: Db,
+    pub(super) erp: Option<ErpClient>,
+    pub(super) rules: Rules,
+    pub(super) clock: SharedClock,
+    pub(super) locks: Arc<KeyedLock>,
     breaker: Arc<CircuitBreaker>,
     running: TaskTracker,
 }
@@ -58,14 +58,15 @@ pub struct Ledger {
 impl Ledger {
     /// A ledger in `db` for the records in `erp`. Without an ERP every deal fails, visibly, and says what to set.
     pub fn new(db: Db, erp: Option<ErpClient>, rules: Rules, clock: SharedClock) -> Self {
-        let (locks, breaker, running) = Default::default();
+        let (locks, running) = Default::default();
+        let breaker = Arc::new(CircuitBreaker::new(Arc::clone(&clock)));
         Self { db, erp, rules, clock, locks, breaker, running }
     }
 
     /// Whether the ERP would create a record now, by a call that creates none.
     pub(crate) async fn probe(&self) -> Result<(), ErpError> {
         match &self.erp {
-            Some(erp) => erp.may_create().await,
+            Some(erp) => erp.may_create(erp.settings().entity_id).await,
             None => Ok(()),
         }
     }
@@ -78,10 +79,11 @@ impl Ledger {
 
     /// Creates the record of `deal`, unless it exists. Dropped half-way, it leaves the deal in doubt, as a crash does.
     pub(super) async fn record(&self, deal: &Deal) -> Result<Created, LedgerError> {
-        let entry = Entry::of(deal, self.rules.dedupe);
+        let mut entry = Entry::of(deal, self.rules.dedupe);
         let Some(erp) = &self.erp else {
             return Err(LedgerError::NoErp { deal: entry.name, options: entry.options });
         };
+        entry.values = serde_json::to_string(&erp.values(deal)).ok();
         // Two webhooks of a lead often come together. In one process the second one waits here, and finds the record
         // instead of a claim that is held. It saves errors and retries; what keeps the deal single is the claim.
         let _lock = self.locks.lock(&entry.key).await;
@@ -94,7 +96,10 @@ impl Ledger {
         let resend_after = self.rules.schedule.resend_after;
         let lease = Lease { holds: call + LEASE_MARGIN, look_after, resend_after };
         let mut asked = self.clock.uptime();
-        let claimed = table::claim(&self.db, &entry, lease).await;
+        // While the ERP has to be asked first, nothing is about to be sent: a process that dies then leaves no doubt.
+        let entity = erp.entity_of(&entry.deal);
+        let sends = self.breaker.is_closed(entity);
+        let claimed = table::claim(&self.db, &entry, lease, sends).await;
         // After a database error the claim may be committed. Nothing was sent, and the lease ends it.
         let claim = match claimed.map_err(|source| LedgerError::db(&entry, source))? {
             Claimed::Granted(claim) => claim,
@@ -104,16 +109,17 @@ impl Ledger {
             }
         };
 
-        // The first claim of a deal says `sending` from the start. There was no earlier call: a look-up could only find
+        // The first claim of a deal may say `sending` from the start. There was no earlier call: a look-up could only find
         // nothing, and there is nothing left to commit. Every later claim finds out what the earlier ones did.
         match self.earlier_record(erp, &entry, claim.past).await {
-            Ok(Some(id)) => return Ok(self.done(&entry, &id, reply_with_id(&id), true).await),
+            // It holds what was sent then, which is not always what the lead has now.
+            Ok(Some(id)) => return Ok(self.exists(&entry, &id, claim.sent.as_deref()).await),
             Ok(None) => {}
             // Nothing was sent and nothing learnt: the row goes on saying what it said.
             Err(error) => return Err(self.give_back(&claim, Release::Unchanged, error).await),
         }
         // While the breaker is open this calls the ERP, so it comes before the commit that the call rests on.
-        if let Err(error) = self.breaker.pass(erp).await {
+        if let Err(error) = self.breaker.pass(erp, entity).await {
             let error = LedgerError::not_created(&entry, error);
             return Err(self.give_back(&claim, claim.unsent(), error).await);
         }
@@ -135,6 +141,23 @@ impl Ledger {
         match self.send(erp, &entry, begin).await {
             Ok(created) => Ok(created),
             Err((release, error)) => Err(self.give_back(&claim, release, error).await),
+        }
+    }
+
+    /// Does `work` in a task of its own: when Inngest hangs up, the future of its call is dropped. A call of the ERP that goes
+    /// well would then never be noted, and the deal would be in doubt for nothing.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, LedgerError>> + Send + 'static,
+        what: &str,
+        deal: &Deal,
+    ) -> ports::Result<T> {
+        match self.running.spawn(work.in_current_span()).await {
+            Ok(done) => Ok(done?),
+            Err(cut_short) => {
+                let text = format!("{what} {} was cut short: {cut_short}", key::describe(deal));
+                Err(ports::Error::again(text))
+            }
         }
     }
 
@@ -193,13 +216,14 @@ impl Ledger {
     ) -> Result<Created, (Release, LedgerError)> {
         match erp.insert(&entry.deal, begin).await {
             Ok(Insertion::Created { id, reply }) => {
-                self.breaker.close();
-                Ok(self.done(entry, &id, reply, false).await)
+                self.breaker.close(erp.entity_of(&entry.deal));
+                Ok(self.done(entry, &id, reply, entry.values.as_deref(), false).await)
             }
-            // The ERP itself keeps the marker unique, and holds a record that this call did not make.
+            // The ERP itself keeps the marker unique, and holds a record that this call did not make: what that was given
+            // is not known.
             Ok(Insertion::AlreadyExists { fields }) => {
                 match erp.existing(&entry.deal, &fields).await {
-                    Ok(id) => Ok(self.done(entry, &id, reply_with_id(&id), true).await),
+                    Ok(id) => Ok(self.exists(entry, &id, None).await),
                     // This call made no record. Whose the other one is could not be found out.
                     Err(error) => Err((Release::Refused, LedgerError::not_created(entry, error))),
                 }
@@ -207,7 +231,7 @@ impl Ledger {
             // Timeouts, connections that broke, pages of servers in between: the record may be there or may still
             // appear. `sending` stays, and the minute begins now, when the call has ended.
             Ok(Insertion::Unknown { reason }) => {
-                self.breaker.unclear_answer();
+                self.breaker.open();
                 let (now, entity) = (self.clock.now(), erp.entity_of(&entry.deal));
                 let after = now + RECORD_MAY_APPEAR;
                 let error = match erp.marked_lead(&entry.deal) {
@@ -230,14 +254,27 @@ impl Ledger {
     /// Notes the record, whichever claim is the newest now: that it exists is true in any case. A record that was noted
     /// before is not overwritten: it is the one that later runs were given. Where the note fails the run succeeds all
     /// the same, and the row still says `sending`: the next one looks the record up.
-    async fn done(&self, entry: &Entry, erp_id: &str, reply: Value, duplicate: bool) -> Created {
+    async fn done(
+        &self,
+        entry: &Entry,
+        erp_id: &str,
+        reply: Value,
+        recorded: Option<&str>,
+        duplicate: bool,
+    ) -> Created {
         let deal = entry.key.as_str();
-        match table::mark_done(&self.db, deal, erp_id, &reply).await {
+        let made = Made { erp_id, reply: &reply, recorded };
+        match table::mark_done(&self.db, entry, made).await {
             Ok(true) => {}
             Ok(false) => tracing::error!(deal, erp_id, "the deal had a record already"),
             Err(error) => tracing::error!(deal, erp_id, "a record could not be noted: {error:#}"),
         }
         Created { reply, duplicate }
+    }
+
+    /// Notes a record that this claim did not make.
+    async fn exists(&self, entry: &Entry, erp_id: &str, recorded: Option<&str>) -> Created {
+        self.done(entry, erp_id, reply_with_id(erp_id), recorded, true).await
     }
 
     /// Gives the claim back, with the reason. Where that fails, the lease ends it and the row stays `sending`: then a
@@ -253,17 +290,9 @@ impl Ledger {
 
 impl Erp for Ledger {
     async fn create(&self, deal: &Deal) -> ports::Result<Created> {
-        // In a task of its own: when Inngest hangs up, the future of its call is dropped. A call of the ERP that goes
-        // well would then never be noted, and the deal would be in doubt for nothing.
         let (ledger, owned) = (self.clone(), deal.clone());
-        let work = async move { ledger.record(&owned).await }.in_current_span();
-        match self.running.spawn(work).await {
-            Ok(created) => Ok(created?),
-            Err(cut_short) => {
-                let text = format!("creating {} was cut short: {cut_short}", key::describe(deal));
-                Err(ports::Error::again(text))
-            }
-        }
+        let work = async move { ledger.record(&owned).await };
+        self.to_its_end(work, "creating", deal).await
     }
 
     async fn note_failure(&self, failure: &FailedDeal) -> ports::Result<()> {
@@ -280,5 +309,23 @@ impl Erp for Ledger {
         tracing::info!(deal = key, reason, "a deal needs no record");
         let ended = table::not_needed(&self.db, &key, lead_id, reason).await;
         ended.map_err(ports::Error::again)
+    }
+
+    async fn reading(&self, deal: &DealKey) -> ports::Result<Reading> {
+        self.reading_of(deal).await
+    }
+
+    async fn compare(&self, deal: &Deal) -> ports::Result<Option<Compared>> {
+        self.compare_record(deal).await
+    }
+
+    async fn update(&self, deal: &Deal) -> ports::Result<Option<Compared>> {
+        let (ledger, owned) = (self.clone(), deal.clone());
+        let work = async move { ledger.update_record(&owned).await };
+        self.to_its_end(work, "updating the record of", deal).await
+    }
+
+    async fn gone(&self, deal: &DealKey, reading: Reading, deleted: bool) -> ports::Result<Gone> {
+        self.note_gone(deal, reading, deleted).await
     }
 }

@@ -1,9 +1,10 @@
 //! One ERP record for each deal.
 //!
 //! A deal has a row from the moment at which it is reported. `ledger.rs` decides when it is sent to the ERP and when not
-//! again; `schedule.rs` when it is sent to Inngest again; `review.rs` is what a person sees of the deals that have no
+//! again, `changes.rs` what happens to its record when the lead changes later; `schedule.rs` when it is sent to Inngest again; `review.rs` is what a person sees of the deals that have no
 //! record, and what a person decides about them. `table` holds their rows, and no other module its SQL.
 
+mod changes;
 mod circuit_breaker;
 mod error;
 mod key;
@@ -16,16 +17,18 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use changes::{Difference, DifferingDeal};
 pub use key::Dedupe;
 pub(crate) use key::key_of_lead;
 pub use ledger::Ledger;
-pub use report::Rules;
-pub(crate) use report::{Due, Obstacle, Report};
+pub(crate) use report::{Due, Obstacle, Report, Source};
+pub use report::{OnChange, Rules};
 pub use review::{DealCounts, Progress, UnfinishedDeal};
 pub(crate) use review::{Resolution, Which, forget_claims};
 pub use schedule::Schedule;
-pub use table::{counts, unfinished};
 pub(crate) use table::{
-    dismiss, due, forwarded, forwarded_in_vain, is_accounted_for, queue, refused_by_inngest,
-    reported, resolve, retry, waited_for,
+    KnownDeal, changed, differing, dismiss, due, find, forwarded, forwarded_in_vain, has_deal,
+    is_accounted_for, merged, queue, refused_by_inngest, reported, resolve, retry, waited_for,
+    webhook_came,
 };
+pub use table::{counts, unfinished};

@@ -1,5 +1,7 @@
 //! A deal on its way to Inngest: reported, sent, due again.
 
+use jiff::Timestamp;
+
 use super::key::Dedupe;
 use super::schedule::Schedule;
 
@@ -10,11 +12,26 @@ pub struct Rules {
     pub dedupe: Dedupe,
     /// When one is sent again.
     pub schedule: Schedule,
+    /// What is done where a lead has changed after its record was made.
+    pub on_change: OnChange,
+}
+
+/// What is done where a lead has changed after its record was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnChange {
+    /// It is listed.
+    #[default]
+    Report,
+    /// What amoCRM has is written into the record.
+    Update,
+    /// Nothing.
+    Ignore,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { dedupe: Dedupe::Lead, schedule: Schedule::default() }
+        let (schedule, on_change) = Default::default();
+        Self { dedupe: Dedupe::Lead, schedule, on_change }
     }
 }
 
@@ -26,6 +43,16 @@ pub(crate) struct Report<'a> {
     pub(crate) payload: &'a str,
     /// Whether it says which stage the lead has entered. Without it the lead is read to see whether it makes a deal.
     pub(crate) names_stage: bool,
+    pub(crate) source: Source,
+}
+
+/// How a deal came to be known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A webhook.
+    Webhook,
+    /// Reconciliation, of what happened then. The webhook may still come.
+    Feed(Timestamp),
 }
 
 /// Whether what deals wait for is still away.

@@ -60,6 +60,8 @@ pub struct DealCounts {
     pub in_doubt: i64,
     /// Unfinished deals that wait for a person.
     pub needs_person: i64,
+    /// Deals whose records differ from their leads, or could not be compared with them.
+    pub differing: i64,
     /// When the oldest of the unfinished was first reported.
     pub oldest_unfinished: Option<Timestamp>,
 }

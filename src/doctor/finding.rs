@@ -3,7 +3,7 @@ use serde::Serialize;
 /// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub(crate) enum Status {
     /// As it should be.
     Ok,
     /// Deals arrive, but something needs attention.
@@ -14,7 +14,7 @@ pub enum Status {
 
 /// What a check has found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The check.
     pub check: &'static str,
     /// Its result.

@@ -8,6 +8,7 @@ mod database;
 mod erp;
 mod finding;
 mod inngest;
+mod mapped;
 mod reconcile;
 #[cfg(test)]
 mod tests;
@@ -17,12 +18,13 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-pub use finding::{Finding, Status};
+pub(crate) use finding::{Finding, Status};
 
 use crate::amocrm::{AmoCrmAuth, AmoCrmClient};
 use crate::clock::SharedClock;
 use crate::config::{Config, Env};
 use crate::db::Db;
+use crate::deals::OnChange;
 use crate::erp::ErpClient;
 use crate::outbound::{Outbound, Redactor};
 use crate::reconcile::Progress;
@@ -31,7 +33,7 @@ use crate::reconcile::Progress;
 const LIMIT: Duration = Duration::from_secs(12);
 
 /// Checks everything that `env` configures. The findings show no secret.
-pub async fn examine(env: &dyn Env, clock: SharedClock) -> Vec<Finding> {
+pub(crate) async fn examine(env: &dyn Env, clock: SharedClock) -> Vec<Finding> {
     examine_within(LIMIT, env, clock).await
 }
 
@@ -91,7 +93,10 @@ async fn examine_world(config: &Config, clock: SharedClock, limit: Duration) -> 
         }),
         in_time(limit, "erp", async {
             match &erp {
-                Some(erp) => erp::examine(erp).await,
+                Some(erp) => {
+                    let updates = config.rules.on_change == OnChange::Update;
+                    erp::examine(erp, updates).await
+                }
                 None => vec![erp::missing()],
             }
         }),

@@ -13,7 +13,7 @@ use crate::reconcile::Progress;
 #[tokio::test]
 async fn what_hangs_does_not_keep_the_rest_from_being_told() {
     let world = World::new().signed().start(async |_| Ok(())).await.unwrap();
-    world.erp.fail_next(9, ErpFailure::Hang);
+    world.erp.break_next(9, ErpFailure::Hang);
     let variables = world.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let (env, clock) = (variables.collect::<EnvMap>(), Arc::new(SystemClock));
     let findings = examine_within(Duration::from_secs(5), &env, clock).await;

@@ -1,11 +1,13 @@
 //! What a request to the ERP looks like on the wire.
 
+use functions::amount;
 use functions::ports::{Deal, DealKey};
 use secrecy::ExposeSecret as _;
 use serde::{Serialize, Serializer};
 use serde_json::Number;
 
 use super::settings::{Body, ErpSettings};
+use super::text::stored_text;
 
 /// One call: an action with its parameters, in the order in which they are sent.
 pub(super) struct Call<'a> {
@@ -15,6 +17,9 @@ pub(super) struct Call<'a> {
     parameters: Vec<(&'static str, Value)>,
 }
 
+/// No action of any version is called so.
+pub(super) const NO_ACTION: &str = "prometei_flow_asks";
+
 /// The values that the API takes: a scalar, or one level of named scalars.
 enum Value {
     Text(String),
@@ -22,19 +27,32 @@ enum Value {
     Fields(Vec<(String, Value)>),
 }
 
+impl Value {
+    /// PHP keeps so many digits of a number in JSON when it makes a text of it. Of a text it keeps all.
+    const DIGITS_OF_PHP: usize = 14;
+
+    /// An amount, unless it is zero.
+    fn amount(amount: &Number) -> Option<Self> {
+        let decimal = amount::decimal(amount);
+        let as_number = decimal.parse::<Number>().ok().filter(|number| {
+            amount::significant(&decimal) <= Self::DIGITS_OF_PHP && number.to_string() == decimal
+        });
+        (decimal != "0").then(|| as_number.map_or(Self::Text(decimal), Self::Number))
+    }
+}
+
 impl<'a> Call<'a> {
     /// Creates the record of `deal`.
     pub(super) fn insert(settings: &'a ErpSettings, deal: &Deal) -> Self {
-        let mut items =
-            vec![(settings.field_deal_name.clone(), Value::Text(stored_name(&deal.name)))];
-        if let Some(amount) = deal.amount.clone().filter(|amount| amount.as_f64() != Some(0.0)) {
-            items.push((settings.field_amount.clone(), Value::Number(amount)));
-        }
+        let mut items = items(settings, deal, Blanks::LeftOut);
         if let (Some(marker), DealKey::Lead { lead_id, .. }) =
             (&settings.field_external_id, &deal.key)
         {
             // Digits only: the ERP puts the value of a unique field into its SQL as it stands.
             items.push((marker.clone(), Value::Text(lead_id.to_string())));
+        }
+        if let Some(user) = settings.created_by {
+            items.push(("created_by".to_owned(), Value::Number(user.into())));
         }
         Self {
             settings,
@@ -42,6 +60,16 @@ impl<'a> Call<'a> {
             entity_id: deal.entity_id.unwrap_or(settings.entity_id),
             parameters: vec![("items", Value::Fields(items))],
         }
+    }
+
+    /// Writes what is ours of `deal`, and not its marker, into the record `id`. By its number alone: by anything else the ERP
+    /// might find several.
+    pub(super) fn update(settings: &'a ErpSettings, entity_id: u64, id: &str, deal: &Deal) -> Self {
+        let data = items(settings, deal, Blanks::Written);
+        let by_id = vec![("id".to_owned(), Value::Text(id.to_owned()))];
+        let parameters =
+            vec![("data", Value::Fields(data)), ("update_by_field", Value::Fields(by_id))];
+        Self { settings, action: "update", entity_id, parameters }
     }
 
     /// Reads at most two records whose `marker` holds `lead_id`. Two are enough to see whether the filter worked.
@@ -63,17 +91,39 @@ impl<'a> Call<'a> {
         Self { settings, action: "select", entity_id, parameters }
     }
 
-    /// Reads any one record: answers only whether the ERP grants access.
-    pub(super) fn probe(settings: &'a ErpSettings) -> Self {
+    /// Reads any one record.
+    pub(super) fn any_record(settings: &'a ErpSettings) -> Self {
         let columns = Value::Text(column(&settings.field_deal_name).to_owned());
         let parameters = vec![("select_fields", columns), ("limit", Value::Number(1.into()))];
         Self { settings, action: "select", entity_id: settings.entity_id, parameters }
     }
 
     /// An insert without a record.
-    pub(super) fn nothing(settings: &'a ErpSettings) -> Self {
+    pub(super) fn nothing(settings: &'a ErpSettings, entity_id: u64) -> Self {
         let parameters = vec![("items", Value::Fields(Vec::new()))];
+        Self { settings, action: "insert", entity_id, parameters }
+    }
+
+    /// An insert into a field that no entity has. The ERP refuses it before it stores anything.
+    pub(super) fn no_such_field(settings: &'a ErpSettings) -> Self {
+        let items = vec![("field_0".to_owned(), Value::Text(String::new()))];
+        let parameters = vec![("items", Value::Fields(items))];
         Self { settings, action: "insert", entity_id: settings.entity_id, parameters }
+    }
+
+    /// An update of the record 0. The ERP ignores fields that it does not know, but wants one.
+    pub(super) fn update_of_none(settings: &'a ErpSettings) -> Self {
+        let fields = |name: &str, value: &str| {
+            Value::Fields(vec![(name.to_owned(), Value::Text(value.to_owned()))])
+        };
+        let parameters =
+            vec![("data", fields("field_0", "")), ("update_by_field", fields("id", "0"))];
+        Self { settings, action: "update", entity_id: settings.entity_id, parameters }
+    }
+
+    /// An action that the ERP does not have.
+    pub(super) fn unknown_action(settings: &'a ErpSettings) -> Self {
+        Self { settings, action: NO_ACTION, entity_id: settings.entity_id, parameters: Vec::new() }
     }
 
     /// Reads which fields the configured entity has.
@@ -104,6 +154,26 @@ impl<'a> Call<'a> {
     }
 }
 
+/// What becomes of an amount of zero and of texts without a character.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Blanks {
+    LeftOut,
+    /// Left out, the record would keep what it has.
+    Written,
+}
+
+/// What the record of `deal` holds, its marker excepted.
+fn items(settings: &ErpSettings, deal: &Deal, blanks: Blanks) -> Vec<(String, Value)> {
+    let mut items = vec![(settings.field_deal_name.clone(), Value::Text(stored_text(&deal.name)))];
+    let zero = (blanks == Blanks::Written).then(|| Value::Number(0.into()));
+    let amount = deal.amount.as_ref().and_then(Value::amount).or(zero);
+    items.extend(amount.map(|amount| (settings.field_amount.clone(), amount)));
+    let fields = deal.fields.iter().map(|(field, text)| (field.clone(), stored_text(text)));
+    let fields = fields.filter(|(_, text)| blanks == Blanks::Written || !text.is_empty());
+    items.extend(fields.map(|(field, text)| (field, Value::Text(text))));
+    items
+}
+
 fn append(form: &mut form_urlencoded::Serializer<'_, String>, name: &str, value: &Value) {
     match value {
         Value::Text(text) => {
@@ -117,31 +187,6 @@ fn append(form: &mut form_urlencoded::Serializer<'_, String>, name: &str, value:
                 append(form, &format!("{name}[{field}]"), value);
             }
         }
-    }
-}
-
-/// `name` as the ERP stores it: one line, no control characters, of limited length. The same name always gives the same
-/// text. That it is one line also keeps it from looking like an answer of the ERP (`response`).
-pub(crate) fn stored_name(name: &str) -> String {
-    /// In characters: what the ERP's field takes.
-    const LONGEST: usize = 255;
-    let mut line = String::with_capacity(name.len());
-    let mut broken = false;
-    for character in name.chars() {
-        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
-            broken = true;
-            continue;
-        }
-        if std::mem::take(&mut broken) && !line.ends_with(' ') {
-            line.push(' ');
-        }
-        line.push(character);
-    }
-    let capped: String = line.trim().chars().take(LONGEST).collect();
-    match capped.trim_end() {
-        // The ERP would store SQL's NULL, or the time of day.
-        name @ ("null" | "now()") => format!("\"{name}\""),
-        name => name.to_owned(),
     }
 }
 

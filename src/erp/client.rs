@@ -6,12 +6,14 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::Value;
 
 use super::call::{Call, column};
-use super::error::ErpError;
-use super::fields;
+use super::error::{Barrier, ErpError};
 use super::lookup::{self, MarkerLookup};
-use super::response::{Insertion, Outcome, Response};
+use super::probes::reply_of;
+use super::response::{Clue, Insertion, Outcome, Response, Update};
 use super::send_by::{SendBy, TimedBody};
 use super::settings::ErpSettings;
+use super::text::stored_text;
+use super::values::Values;
 use crate::clock::SharedClock;
 use crate::outbound::{self, Answer, CallError, Limits, Outbound, Redactor};
 
@@ -42,10 +44,34 @@ impl ErpClient {
     /// Sends the record of `deal`, once, whatever was sent before, and not later than `send_by`. After an error it was
     /// certainly not created.
     pub(crate) async fn insert(&self, deal: &Deal, send_by: SendBy) -> Result<Insertion, ErpError> {
-        match self.call(&Call::insert(&self.settings, deal), Some(send_by)).await {
-            Outcome::Done(reply) => Ok(Insertion::of(reply, &self.redactor)),
+        let (call, redactor) = (Call::insert(&self.settings, deal), self.redactor_of(deal));
+        match self.outcome(&call, Some(send_by), &redactor).await {
+            Outcome::Done(reply) => Ok(Insertion::of(reply, &redactor)),
             Outcome::Failed(error) => Err(error),
             Outcome::Unknown { reason, .. } => Ok(Insertion::Unknown { reason }),
+        }
+    }
+
+    /// What the record of `deal` is given.
+    pub(crate) fn values(&self, deal: &Deal) -> Values {
+        Values::of(&self.settings, deal)
+    }
+
+    /// Writes `deal` into the record `id` of `entity_id`, not later than `send_by`. After an error it was certainly not
+    /// written.
+    pub(crate) async fn update(
+        &self,
+        entity_id: u64,
+        id: &str,
+        deal: &Deal,
+        send_by: SendBy,
+    ) -> Result<Update, ErpError> {
+        let call = Call::update(&self.settings, entity_id, id, deal);
+        let redactor = self.redactor_of(deal);
+        match self.outcome(&call, Some(send_by), &redactor).await {
+            Outcome::Done(reply) => Ok(Update::of(&reply, id, &redactor)),
+            Outcome::Failed(error) => Err(error),
+            Outcome::Unknown { reason, .. } => Ok(Update::Unknown { reason }),
         }
     }
 
@@ -77,29 +103,9 @@ impl ErpClient {
             return Ok(MarkerLookup::Untrusted(reason));
         };
         let entity_id = entity_id.unwrap_or(self.settings.entity_id);
-        let reply = self.read(&Call::select(&self.settings, entity_id, marker, lead_id)).await?;
+        let select = Call::select(&self.settings, entity_id, marker, lead_id);
+        let reply = reply_of(self.ask(&select, Barrier::View).await?)?;
         Ok(lookup::read(&reply, marker, lead_id))
-    }
-
-    /// Asks for any one record of the configured entity: proves the address, the key, the login and the right to view.
-    pub(crate) async fn probe(&self) -> Result<(), ErpError> {
-        self.read(&Call::probe(&self.settings)).await.map(drop)
-    }
-
-    /// Whether a record could be created now. The ERP checks the key, the login and the right to create before it sees
-    /// that there is nothing to store, and refuses.
-    pub(crate) async fn may_create(&self) -> Result<(), ErpError> {
-        match self.read(&Call::nothing(&self.settings)).await {
-            Ok(_) | Err(ErpError::Refused { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Those of the configured fields that the configured entity does not have. `None` when the ERP's list of fields
-    /// cannot be understood: its form is documented nowhere.
-    pub(crate) async fn unknown_fields(&self) -> Result<Option<Vec<String>>, ErpError> {
-        let reply = self.read(&Call::entity_fields(&self.settings)).await?;
-        Ok(fields::unknown(&reply, &self.settings))
     }
 
     /// The record that made the ERP refuse a second one: `fields` are those of [`Insertion::AlreadyExists`].
@@ -113,7 +119,10 @@ impl ErpClient {
         let marker = self.settings.field_external_id.as_deref().map(column);
         let by_marker =
             fields.is_empty() || fields.iter().any(|field| Some(column(field)) == marker);
-        let Some(lead_id) = self.marked_lead(deal).filter(|_| by_marker) else {
+        if !by_marker {
+            return Err(ErpError::Refused { message: taken, advice: NOT_UNIQUE });
+        }
+        let Some(lead_id) = self.marked_lead(deal) else {
             return Err(refused(taken));
         };
         match self.find_by_marker(lead_id, deal.entity_id).await? {
@@ -125,18 +134,27 @@ impl ErpClient {
         }
     }
 
-    async fn read(&self, call: &Call<'_>) -> Result<Value, ErpError> {
-        match self.call(call, None).await {
-            Outcome::Done(reply) => Ok(reply),
-            Outcome::Failed(error) => Err(error),
-            // It only reads: whatever happened, asking again is safe.
-            Outcome::Unknown { reason, retry_after } => {
-                Err(ErpError::Unavailable { reason, retry_after })
-            }
-        }
+    pub(super) async fn read(&self, call: &Call<'_>) -> Result<Value, ErpError> {
+        reply_of(self.call(call).await)
     }
 
-    async fn call(&self, call: &Call<'_>, send_by: Option<SendBy>) -> Outcome {
+    /// Makes a call that changes nothing.
+    pub(super) async fn call(&self, call: &Call<'_>) -> Outcome {
+        self.outcome(call, None, &self.redactor).await
+    }
+
+    /// Takes the secrets out of an answer, and the fields of `deal`: what is quoted of them may be personal.
+    fn redactor_of(&self, deal: &Deal) -> Redactor {
+        let texts: Vec<_> = deal.fields.values().map(|text| stored_text(text)).collect();
+        self.redactor.and(texts.iter().map(String::as_str))
+    }
+
+    async fn outcome(
+        &self,
+        call: &Call<'_>,
+        send_by: Option<SendBy>,
+        redactor: &Redactor,
+    ) -> Outcome {
         let (content_type, body) = match call.encode() {
             Ok(encoded) => encoded,
             Err(error) => {
@@ -147,12 +165,14 @@ impl ErpClient {
         let answer = match self.send(content_type, body, send_by).await {
             Ok(answer) => answer,
             Err(error) => {
-                let (reason, retry_after) = (self.redactor.clean(&error.to_string()), None);
+                let (reason, retry_after) = (redactor.clean(&error.to_string()), None);
                 return match error {
                     CallError::NotSent(_) => {
                         Outcome::Failed(ErpError::Unavailable { reason, retry_after })
                     }
-                    CallError::OutcomeUnknown(_) => Outcome::Unknown { reason, retry_after },
+                    CallError::OutcomeUnknown(_) => {
+                        Outcome::Unknown { reason, retry_after, clue: Clue::None }
+                    }
                 };
             }
         };
@@ -163,7 +183,7 @@ impl ErpClient {
             complete: answer.complete,
             sent_as: self.settings.body,
         };
-        response.outcome(&self.redactor)
+        response.outcome(redactor)
     }
 
     async fn send(
@@ -189,6 +209,8 @@ impl ErpClient {
     }
 }
 
+const NOT_UNIQUE: &str = "Nothing was created. Only the marker field may be unique: set the Unique Field of the other one to \
+                          No («Уникальное поле»: «Нет») in the ERP";
 const LOOK_BY_HAND: &str = "Nothing was created by this call. Find the existing record in the ERP, and check \
                             that the API user may view all records of the entity";
 

@@ -12,10 +12,12 @@ pub(crate) enum ErpError {
         advice: &'static str,
     },
     /// The ERP refused access. It can work once the access is corrected.
-    #[error("no access: \"{message}\"")]
+    #[error("no access: {message}. {}", .barrier.advice())]
     NoAccess {
-        /// The ERP's own words.
+        /// What the ERP said, or what shows it.
         message: String,
+        /// Where the ERP stopped us.
+        barrier: Barrier,
     },
     /// The ERP could not take the call. It can work later.
     #[error("unavailable: {reason}")]
@@ -25,4 +27,73 @@ pub(crate) enum ErpError {
         /// How long the ERP asked to wait.
         retry_after: Option<Duration>,
     },
+}
+
+/// Where the ERP stops a caller, in the order in which it checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Barrier {
+    /// The API is switched off.
+    Switch,
+    /// The API key is another one.
+    Key,
+    /// The caller's address is not on the ERP's list.
+    Address,
+    /// Username or password is wrong.
+    Login,
+    /// The user's account is not active.
+    Account,
+    /// One of the last three: PHP 8 keeps the ERP from saying which.
+    LoginOrAddress,
+    /// The user's group lacks "Create".
+    Create,
+    /// The user's group lacks "Update".
+    Update,
+    /// The user's group lacks "View", or has only "View Assigned Only".
+    View,
+    /// The user's group lacks a right.
+    Right,
+    /// Any of them.
+    Unknown,
+}
+
+impl Barrier {
+    /// What a person should do, in the ERP's own words, English and Russian.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Self::Switch => "Switch the API on in the ERP: Extension, Tools, API",
+            Self::Key => "Set CRM_API_KEY to the key in the ERP: Extension, Tools, API",
+            Self::Address => {
+                "Add the address of this machine to the allowed addresses in the ERP: Extension, Tools, API"
+            }
+            Self::Login => "Correct CRM_API_USERNAME or CRM_API_PASSWORD",
+            Self::Account => {
+                "Set the API user's Status to Active in the ERP («Статус»: «Активный»)"
+            }
+            Self::LoginOrAddress => {
+                "Check CRM_API_USERNAME and CRM_API_PASSWORD, that the user's Status is Active («Активный»), and \
+                 the ERP's list of allowed addresses (Extension, Tools, API)"
+            }
+            Self::Create => {
+                "Give the API user's group the right Create for the entity, in its Access Configuration («Настройка \
+                 доступа»: «Создать»)"
+            }
+            Self::Update => {
+                "Give the API user's group the right Update for the entity, in its Access Configuration («Настройка \
+                 доступа»: «Обновить»); or set CRM_ON_CHANGE=report"
+            }
+            Self::View => {
+                "Give the API user's group the right View for the entity, and not View Assigned Only, in its Access \
+                 Configuration («Настройка доступа»: «Просмотр», не «Просматривать только \
+                 назначенные»)"
+            }
+            Self::Right => {
+                "Give the API user's group the rights View and Create for the entity, in its Access Configuration \
+                 («Настройка доступа»: «Просмотр», «Создать»)"
+            }
+            Self::Unknown => {
+                "Check CRM_API_KEY, CRM_API_USERNAME, CRM_API_PASSWORD, the rights of that user and the ERP's list of \
+                 allowed addresses"
+            }
+        }
+    }
 }

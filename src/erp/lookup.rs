@@ -27,11 +27,11 @@ pub(super) fn read(reply: &Value, marker: &str, lead_id: u64) -> MarkerLookup {
     let mut ids = Vec::new();
     for row in rows {
         match row.get(marker).and_then(text_of) {
-            Some(value) if value.trim() == wanted => {}
+            Some(value) if is_marker(&value, &wanted) => {}
             Some(value) => {
                 return MarkerLookup::Untrusted(format!(
                     "asked for field {marker} = {wanted}, the ERP returned a record with \"{value}\" there. \
-                     Check that the field exists in the entity and shows plain digits"
+                     Check that the field exists in the entity and is a text"
                 ));
             }
             None => {
@@ -56,6 +56,14 @@ pub(super) fn read(reply: &Value, marker: &str, lead_id: u64) -> MarkerLookup {
     }
 }
 
+/// Whether a field that shows `value` holds `wanted`. A numeric field shows it with decimals, as in `45721099.00`. More than
+/// two could be thousands of a longer number.
+fn is_marker(value: &str, wanted: &str) -> bool {
+    let value = value.trim();
+    let decimals = value.strip_prefix(wanted).and_then(|rest| rest.strip_prefix(['.', ',']));
+    value == wanted || decimals.is_some_and(|decimals| matches!(decimals, "0" | "00"))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -74,7 +82,15 @@ mod tests {
             look(json!([{"id": "119", "1041": "45721053"}, {"id": "98", "1041": "45721053"}])),
             found("98")
         );
+        for shown in ["45721053.00", "45721053,00", "45721053.0", " 45721053 "] {
+            assert_eq!(look(json!([{"id": "119", "1041": shown}])), found("119"), "{shown}");
+        }
         for untrusted in [
+            json!([{"id": "1", "1041": "45721053.01"}]),
+            json!([{"id": "1", "1041": "45721053,000"}]),
+            json!([{"id": "1", "1041": "45,721,053.00"}]),
+            json!([{"id": "1", "1041": "4572105300"}]),
+            json!([{"id": "1", "1041": "45721053."}]),
             json!([{"id": "1", "1041": "7"}]),
             json!([{"id": "119", "1041": "45721053"}, {"id": "1", "1041": ""}]),
             json!([{"id": "1", "1040": "45721053"}]),

@@ -8,17 +8,22 @@ mod client;
 mod error;
 mod fields;
 mod lookup;
+mod probes;
 mod response;
 mod send_by;
 mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
+mod text;
+mod values;
 
-pub(crate) use call::stored_name;
-pub use client::ErpClient;
+pub(crate) use client::ErpClient;
 pub(crate) use error::ErpError;
+pub(crate) use fields::{EntityFields, Field};
 pub(crate) use lookup::MarkerLookup;
-pub(crate) use response::{Insertion, reply_with_id};
+pub(crate) use response::{Insertion, Update, reply_with_id};
 pub(crate) use send_by::SendBy;
 pub(crate) use settings::TIMEOUT;
-pub use settings::{Body, ErpSettings};
+pub(crate) use settings::{Body, ErpSettings};
+pub(crate) use text::stored_text;
+pub(crate) use values::Values;

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -27,8 +28,21 @@ pub struct ErpSettings {
     pub field_amount: String,
     /// `CRM_FIELD_EXTERNAL_ID`: the unique marker field that holds the amoCRM lead's id.
     pub field_external_id: Option<String>,
+    /// `CRM_CREATED_BY`: the ERP's user in whose name records are made; the API's user where it is absent.
+    pub created_by: Option<u64>,
+    /// `CRM_FIELDS`: the other fields of a record that take a text.
+    pub text_fields: BTreeSet<String>,
+    /// `CRM_FIELDS`: those that take one of the ERP's users.
+    pub user_fields: BTreeSet<String>,
     /// How long one call may take; 30 s outside tests.
     pub timeout: Duration,
+}
+
+impl ErpSettings {
+    /// The fields of a record that deals bring values for. The marker is not one of them.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &str> {
+        [self.field_deal_name.as_str(), self.field_amount.as_str()].into_iter()
+    }
 }
 
 /// How requests are encoded.

@@ -8,9 +8,9 @@ mod public;
 mod rate;
 
 pub(crate) use client::Client;
-pub use listener::{Limits, bind, serve};
+pub(crate) use listener::{Limits, bind, serve};
 pub(crate) use page::page;
-pub use public::public_router;
+pub(crate) use public::public_router;
 pub(crate) use rate::RateLimit;
 
 use axum::body::Body;

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::json;
 
 /// What the world may reach: the routes of the features, and a sign of life.
-pub fn public_router(features: Router) -> Router {
+pub(crate) fn public_router(features: Router) -> Router {
     features
         .route("/healthz", get(alive))
         .fallback(not_found)

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 use functions::ports::WaitsFor;
-use functions::webhook::AmoCrmWebhook;
+use functions::webhook::{AmoCrmWebhook, LeadFilter, leads_in_event};
 
 use super::rows::HeldRow;
 use super::store::Inbox;
 use super::table;
-use crate::deals::{self, Obstacle, Report, Which, key_of_lead};
+use crate::deals::{self, Dedupe, Due, Obstacle, Report, Source, Which, key_of_lead};
 
 /// The most deals that are sent again in one transaction.
 const RESEND_BATCH: u32 = 500;
@@ -97,6 +97,39 @@ impl Inbox {
         Ok(dismissed)
     }
 
+    /// The lead `gone` has become a part of `survivor`, which gets what it had: its record, or the deal that is on the way to
+    /// one.
+    pub(crate) async fn merged(&self, survivor: u64, gone: u64) -> anyhow::Result<()> {
+        let (now, dedupe) = (self.db.time(), self.rules.dedupe);
+        let lead_id = i64::try_from(survivor).context("a lead's id is out of range")?;
+        let mut transaction = self.db.begin().await?;
+        let ended = deals::merged(&mut transaction, survivor, gone, dedupe, now).await?;
+        for (ended, payload) in ended {
+            table::delete_of(&mut transaction, &ended).await?;
+            let Some(webhook) = webhook_of(&payload, survivor) else { continue };
+            let id = self.db.next_id();
+            let key = key_of_lead(survivor, &id, dedupe);
+            let delivery_id = (dedupe == Dedupe::Event).then(|| id.clone());
+            let names_stage = webhook.status_id.is_some();
+            let payload = serde_json::to_string(&AmoCrmWebhook { delivery_id, ..webhook })?;
+            let report = Report {
+                key: &key,
+                lead_id: Some(lead_id),
+                event_name: AmoCrmWebhook::EVENT_NAME,
+                payload: &payload,
+                names_stage,
+                source: Source::Webhook,
+            };
+            deals::reported(&mut transaction, &report, &id, now).await?;
+            let (event_name, lead_id) = (AmoCrmWebhook::EVENT_NAME.to_owned(), Some(lead_id));
+            let event = Due { key: key.clone(), lead_id, event_name, payload: payload.clone() };
+            table::insert_again(&mut transaction, &id, &event, now).await?;
+        }
+        transaction.commit().await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
     /// Gives a deal to each event of a version of this service that knew no deals here.
     pub(crate) async fn adopt(&self) -> anyhow::Result<()> {
         let now = self.db.time();
@@ -105,11 +138,19 @@ impl Inbox {
             let lead = u64::try_from(lead_id).context("a stored lead's id is out of range")?;
             let key = key_of_lead(lead, &id, self.rules.dedupe);
             let (lead_id, event_name) = (Some(lead_id), AmoCrmWebhook::EVENT_NAME);
+            let (names_stage, source) = (true, Source::Webhook);
             let report =
-                Report { key: &key, lead_id, event_name, payload: &payload, names_stage: true };
+                Report { key: &key, lead_id, event_name, payload: &payload, names_stage, source };
             deals::reported(&mut transaction, &report, &id, now).await?;
             table::set_deal(&mut transaction, &id, &key).await?;
         }
         Ok(transaction.commit().await?)
     }
+}
+
+/// What reported a lead, as if it had reported `survivor`.
+fn webhook_of(payload: &str, survivor: u64) -> Option<AmoCrmWebhook> {
+    let data = serde_json::from_str(payload).ok()?;
+    let mut leads = leads_in_event(&data, &LeadFilter::default()).ok()?;
+    Some(AmoCrmWebhook { lead_id: survivor, ..leads.pop()? })
 }

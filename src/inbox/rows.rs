@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use functions::webhook::Change;
 use jiff::Timestamp;
+
+use crate::deals::Source;
 
 /// How long a replica may take to send what it has claimed. No other replica gets the rows in that time. Then the claim
 /// has expired, because the replica has crashed, and they are due again.
@@ -17,6 +20,8 @@ pub(super) struct Webhook {
     pub(super) state: &'static str,
     pub(super) problem: Option<String>,
     pub(super) leads: Vec<Lead>,
+    /// Leads in it that were changed or deleted, by the keys of their deals.
+    pub(super) changes: Vec<(String, Change)>,
 }
 
 /// A lead of it: one row of the inbox, which becomes an event.
@@ -26,6 +31,7 @@ pub(super) struct Lead {
     pub(super) lead_id: i64,
     pub(super) names_stage: bool,
     pub(super) payload: String,
+    pub(super) source: Source,
 }
 
 /// An event that was claimed, to be sent.
@@ -64,4 +70,6 @@ pub struct InboxCounts {
     pub unparsable: i64,
     /// When the oldest of the waiting came in.
     pub oldest_waiting: Option<Timestamp>,
+    /// When the newest webhook came in, of those whose bodies are still kept.
+    pub newest_body: Option<Timestamp>,
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::rows::{CLAIM, ClaimedRow, HeldRow, InboxCounts, Webhook};
+use super::rows::{CLAIM, ClaimedRow, HeldRow, InboxCounts, Lead, Webhook};
 use super::unreadable::UnreadableBody;
 use crate::db::{Db, Transaction, only, timestamp};
 use crate::deals::Due;
@@ -14,31 +14,38 @@ const PROBE: usize = 64 * 1024;
 /// How many bodies one statement removes: at their largest 64 MB.
 const PURGED_AT_ONCE: i64 = 256;
 
-/// Adds a webhook's body, and one row for each of its leads.
-pub(super) async fn insert(transaction: &mut Transaction, webhook: &Webhook) -> sqlx::Result<()> {
-    let received_at = webhook.received_at.as_millisecond();
+/// Adds a webhook's body.
+pub(super) async fn insert_body(
+    transaction: &mut Transaction,
+    webhook: &Webhook,
+) -> sqlx::Result<()> {
     let body = sqlx::query(
         "INSERT INTO webhook_bodies (id, received_at, content, state, problem) VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(webhook.id.as_str())
-    .bind(received_at)
+    .bind(webhook.received_at.as_millisecond())
     .bind(&*webhook.content)
     .bind(webhook.state)
     .bind(webhook.problem.as_deref());
-    transaction.execute(body).await?;
-    for lead in &webhook.leads {
-        let row = sqlx::query(
-            "INSERT INTO inbox (id, body_id, deal_key, lead_id, payload, received_at) VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(lead.id.as_str())
-        .bind(webhook.id.as_str())
-        .bind(lead.deal_key.as_str())
-        .bind(lead.lead_id)
-        .bind(lead.payload.as_str())
-        .bind(received_at);
-        transaction.execute(row).await?;
-    }
-    Ok(())
+    transaction.execute(body).await.map(drop)
+}
+
+/// Adds the event of a lead of a webhook.
+pub(super) async fn insert_event(
+    transaction: &mut Transaction,
+    webhook: &Webhook,
+    lead: &Lead,
+) -> sqlx::Result<()> {
+    let event = sqlx::query(
+        "INSERT INTO inbox (id, body_id, deal_key, lead_id, payload, received_at) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(lead.id.as_str())
+    .bind(webhook.id.as_str())
+    .bind(lead.deal_key.as_str())
+    .bind(lead.lead_id)
+    .bind(lead.payload.as_str())
+    .bind(webhook.received_at.as_millisecond());
+    transaction.execute(event).await.map(drop)
 }
 
 /// Whether a webhook's body is stored.
@@ -184,11 +191,14 @@ pub(super) async fn held(db: &Db, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
 pub(super) async fn counts(db: &Db) -> anyhow::Result<InboxCounts> {
     let query = sqlx::query_as(
         "SELECT (SELECT COUNT(*) FROM inbox), (SELECT MIN(received_at) FROM inbox), \
-                (SELECT COUNT(*) FROM webhook_bodies WHERE state <> 'read')",
+                (SELECT COUNT(*) FROM webhook_bodies WHERE state <> 'read'), \
+                (SELECT MAX(received_at) FROM webhook_bodies)",
     );
-    let (waiting, oldest, unparsable): (i64, Option<i64>, i64) = only(db.fetch(query).await?)?;
+    let (waiting, oldest, unparsable, newest): (i64, Option<i64>, i64, Option<i64>) =
+        only(db.fetch(query).await?)?;
     let oldest_waiting = oldest.map(timestamp).transpose()?;
-    Ok(InboxCounts { waiting, unparsable, oldest_waiting })
+    let newest_body = newest.map(timestamp).transpose()?;
+    Ok(InboxCounts { waiting, unparsable, oldest_waiting, newest_body })
 }
 
 /// Removes the next bodies received before `time`, except those of rows that are still in the inbox. Returns how many.

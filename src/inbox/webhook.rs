@@ -2,6 +2,7 @@
 //! the outside is made here.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -9,7 +10,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
-use functions::webhook::{AmoCrmWebhook, LeadFilter};
+use functions::webhook::{AmoCrmWebhook, Change, LeadFilter};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode, Uri};
 use http_body_util::BodyExt as _;
@@ -210,10 +211,13 @@ impl Intake {
             Reading::NoWebhook { reason } | Reading::Unparsable { reason } => {
                 self.keep(body, &reason).await
             }
-            Reading::Leads { mut leads, problem } => {
+            Reading::Changes(changes) => {
+                in_time(self.inbox.note_changes(changes)).await.map(|()| Outcome::Ignored)
+            }
+            Reading::Leads { mut leads, changes, problem } => {
                 let received_at = format!("{:.3}", self.inbox.db.time());
                 leads.iter_mut().for_each(|lead| lead.received_at = Some(received_at.clone()));
-                self.store(body, &leads, problem.as_deref()).await
+                self.store(body, &leads, changes, problem.as_deref()).await
             }
         };
         stored.unwrap_or_else(|error| {
@@ -226,9 +230,10 @@ impl Intake {
         &self,
         body: Bytes,
         leads: &[AmoCrmWebhook],
+        changes: BTreeSet<Change>,
         problem: Option<&str>,
     ) -> anyhow::Result<Outcome> {
-        let ids = in_time(self.inbox.store(body, leads, problem)).await?;
+        let ids = in_time(self.inbox.store_with(body, leads, changes, problem)).await?;
         self.metrics.leads_stored(ids.len());
         let leads: Vec<_> = leads.iter().map(|lead| lead.lead_id).collect();
         match problem {

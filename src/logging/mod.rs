@@ -11,11 +11,11 @@ use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-pub use tally::Tally;
+pub(crate) use tally::Tally;
 
 /// What is logged and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogSettings {
+pub(crate) struct LogSettings {
     /// The form, if it is to be a certain one; else pretty on a terminal and JSON elsewhere.
     pub format: Option<LogFormat>,
     /// What is logged, in the words of `RUST_LOG`.
@@ -24,7 +24,7 @@ pub struct LogSettings {
 
 /// The form of the logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     Pretty,
     /// For machines: one JSON object a line.
@@ -33,7 +33,7 @@ pub enum LogFormat {
 
 /// Sends the logs to standard error, from now on and for the whole process: standard output belongs to what a
 /// command answers. A second call changes nothing.
-pub fn start(settings: &LogSettings) {
+pub(crate) fn start(settings: &LogSettings) {
     let filter = EnvFilter::try_new(&settings.filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let terminal = stderr().is_terminal();
     let default = if terminal { LogFormat::Pretty } else { LogFormat::Json };

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// Counts what clients can cause at will, so that it is logged once a minute at most.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// When the last line was due, and what has happened since.
     since: Mutex<Option<(Timestamp, u64)>>,
 }
@@ -14,7 +14,7 @@ const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 impl Tally {
     /// Counts one more. When a line is due, returns how many it stands for: those since the last line, this one
     /// included.
-    pub fn count(&self, now: Timestamp) -> Option<u64> {
+    pub(crate) fn count(&self, now: Timestamp) -> Option<u64> {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *since {
             // A clock that was set back must not silence the line until it has caught up.

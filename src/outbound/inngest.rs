@@ -14,7 +14,11 @@ use crate::clock::SharedClock;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A client of Inngest that shares the HTTP client and the clock of everything else.
-pub fn inngest_client(settings: Settings, outbound: Outbound, clock: &SharedClock) -> Client {
+pub(crate) fn inngest_client(
+    settings: Settings,
+    outbound: Outbound,
+    clock: &SharedClock,
+) -> Client {
     let clock = std::sync::Arc::clone(clock);
     let clock = Clock::new(move || SystemTime::from(clock.now()));
     Client::with_sources(settings, InngestTransport(outbound), clock, |bytes| {

@@ -16,12 +16,12 @@ use http::{HeaderMap, Method, StatusCode};
 use jiff::{Timestamp, fmt::rfc2822};
 use url::Url;
 
-pub use inngest::inngest_client;
-pub use redactor::Redactor;
+pub(crate) use inngest::inngest_client;
+pub(crate) use redactor::Redactor;
 pub(crate) use redactor::plain_text;
 
 /// What this service calls itself: amoCRM's firewall has refused clients without a name.
-pub const USER_AGENT: &str = concat!("prometei-flow/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str = concat!("prometei-flow/", env!("CARGO_PKG_VERSION"));
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -73,7 +73,7 @@ impl Outbound {
 
 /// How long a call may take and how much of its answer is read.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// From the start of the call to the end of its body.
     pub timeout: Duration,
     /// The longest body that is read.
@@ -82,7 +82,7 @@ pub struct Limits {
 
 /// What came back, whatever its status.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The status.
     pub status: StatusCode,
     /// The headers.
@@ -105,7 +105,10 @@ pub enum CallError {
 }
 
 /// Sends `request` and reads its answer.
-pub async fn send(request: reqwest::RequestBuilder, limits: Limits) -> Result<Answer, CallError> {
+pub(crate) async fn send(
+    request: reqwest::RequestBuilder,
+    limits: Limits,
+) -> Result<Answer, CallError> {
     #[cfg(test)]
     if let Some(world) = crate::simulator::current() {
         return world.answers(request, limits).await;
@@ -122,7 +125,7 @@ pub async fn send(request: reqwest::RequestBuilder, limits: Limits) -> Result<An
 }
 
 /// Reads at most `limit` bytes, and says whether that was all.
-pub async fn read_body(mut response: reqwest::Response, limit: usize) -> (Bytes, bool) {
+pub(crate) async fn read_body(mut response: reqwest::Response, limit: usize) -> (Bytes, bool) {
     let mut body = BytesMut::new();
     loop {
         match response.chunk().await {
@@ -163,7 +166,7 @@ fn root_cause(error: reqwest::Error) -> String {
 }
 
 /// How long the answer asks to wait, in either form of the header.
-pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));

@@ -2,7 +2,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 /// Takes secrets out of texts that others wrote: an ERP's stack trace may well quote the password.
 #[derive(Clone, Default)]
-pub struct Redactor {
+pub(crate) struct Redactor {
     needles: Vec<String>,
 }
 
@@ -14,14 +14,20 @@ impl Redactor {
     const SHORTEST: usize = 4;
 
     /// Knows `secrets`, also as a URL, an HTML page or a JSON text would show them.
-    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
-        let mut needles = Vec::new();
+    pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
+        Self::default().and(secrets.into_iter().map(SecretString::expose_secret))
+    }
+
+    /// Knows these as well.
+    pub(crate) fn and<'a>(&self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut needles = self.needles.clone();
         for secret in secrets {
-            let secret = secret.expose_secret();
             needles.push(secret.to_owned());
             needles.push(form_urlencoded::byte_serialize(secret.as_bytes()).collect());
             needles.push(secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"));
             needles.push(secret.replace('\\', "\\\\").replace('"', "\\\""));
+            needles.push(quoted_on_a_page(secret));
+            needles.push(quoted_on_a_page(&in_a_query(secret)));
             if secret.chars().count() > Self::PHP_ARGUMENT {
                 needles.push(secret.chars().take(Self::PHP_ARGUMENT).collect());
             }
@@ -33,12 +39,12 @@ impl Redactor {
     }
 
     /// `text` without the secrets.
-    pub fn clean(&self, text: &str) -> String {
+    pub(crate) fn clean(&self, text: &str) -> String {
         self.needles.iter().fold(text.to_owned(), |text, needle| text.replace(needle, "[secret]"))
     }
 
     /// A short, single-line, secret-free beginning of `body` for an error message. Markup is left out.
-    pub fn excerpt(&self, body: &[u8]) -> String {
+    pub(crate) fn excerpt(&self, body: &[u8]) -> String {
         const LENGTH: usize = 200;
         let text = self.clean(&String::from_utf8_lossy(body));
         let line = plain_text(text.split("Stack trace:").next().unwrap_or_default());
@@ -47,6 +53,17 @@ impl Redactor {
             None => line,
         }
     }
+}
+
+/// As PHP writes `text` on a page.
+fn quoted_on_a_page(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('"', "&quot;").replace('\'', "&#039;")
+}
+
+/// As MySQL reads `text` in a query.
+fn in_a_query(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\'', "\\'")
 }
 
 /// `html` as one line without its markup.
@@ -80,7 +97,9 @@ mod tests {
 
     #[test]
     fn secrets_are_taken_out_however_they_are_written() {
-        let redactor = Redactor::new([&"p&ss<word> \"with\" 24 chars".into(), &"k+e/y".into()]);
+        let secrets = ["p&ss<word> \"with\" 24 chars", "k+e/y", "it's ss\\"];
+        let secrets = secrets.map(secrecy::SecretString::from);
+        let redactor = Redactor::new(&secrets);
         for text in [
             r#"p&ss<word> "with" 24 chars"#,
             r#"p&amp;ss&lt;word&gt; "with" 24 chars"#,
@@ -88,6 +107,8 @@ mod tests {
             "p%26ss%3Cword%3E+%22with%22+24+chars",
             "#0 login.php(12): login('api', 'p&ss<word> \"wit...')",
             "key=k%2Be%2Fy",
+            r#"p&amp;ss&lt;word&gt; &quot;with&quot; 24 chars"#,
+            r"values ('it\&#039;s ss\\')",
         ] {
             let cleaned = redactor.clean(text);
             assert!(cleaned.contains("[secret]") && !cleaned.contains("ss"), "{text} -> {cleaned}");

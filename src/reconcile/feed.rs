@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use functions::ports::{self, FeedPage, FeedWindow, LeadFeed, Sight};
 use serde_json::Value;
 
-use super::entry::{Entry, number};
+use super::entry::{Entry, MERGED, number};
 use crate::amocrm::{AmoCrmPort, ApiError};
+use crate::deals::OnChange;
 use crate::metrics::Metrics;
 
 /// The most events that amoCRM gives on one page.
@@ -19,18 +20,36 @@ const MOVES: [&str; 1] = ["lead_status_changed"];
 /// is accepted out of "unsorted"; such a lead was added, and is looked at because of that.
 const ARRIVALS: [&str; 2] = ["lead_added", "lead_restored"];
 
+/// What matters of leads that have a deal.
+const ENDS: [&str; 2] = ["lead_deleted", MERGED];
+const EDITS: [&str; 2] = ["sale_field_changed", "name_field_changed"];
+
 /// amoCRM's feed, for reconciliation.
 pub(crate) struct AmoCrmFeed {
     amocrm: AmoCrmPort,
     stages: Vec<(u64, u64)>,
     metrics: Metrics,
+    /// Every kind but changes of status.
+    others: Vec<&'static str>,
     /// amoCRM has refused the filter by stage.
     unfiltered: AtomicBool,
+    /// amoCRM has refused some of the other kinds.
+    only_arrivals: AtomicBool,
 }
 
 impl AmoCrmFeed {
-    pub(super) fn new(amocrm: AmoCrmPort, stages: Vec<(u64, u64)>, metrics: Metrics) -> Self {
-        Self { amocrm, stages, metrics, unfiltered: AtomicBool::new(false) }
+    pub(super) fn new(
+        amocrm: AmoCrmPort,
+        stages: Vec<(u64, u64)>,
+        on_change: OnChange,
+        metrics: Metrics,
+    ) -> Self {
+        let mut others = [ARRIVALS, ENDS].concat();
+        if on_change != OnChange::Ignore {
+            others.extend(EDITS);
+        }
+        let (unfiltered, only_arrivals) = Default::default();
+        Self { amocrm, stages, metrics, others, unfiltered, only_arrivals }
     }
 
     /// Changes of status: into our stages alone, which are few where all of them are many.
@@ -58,8 +77,23 @@ impl AmoCrmFeed {
         Ok(page)
     }
 
-    async fn arrivals(&self, window: &FeedWindow, page: u32) -> ports::Result<FeedPage> {
-        Ok(self.read(window, &ARRIVALS, query(window, page, &ARRIVALS)).await??)
+    /// Everything else. An amoCRM that refuses to be asked for a kind of event must not keep the leads of lost webhooks back.
+    async fn others(&self, window: &FeedWindow, page: u32) -> ports::Result<FeedPage> {
+        if !self.only_arrivals.load(Ordering::Relaxed) {
+            let kinds = self.others.as_slice();
+            match self.read(window, kinds, query(window, page, kinds)).await? {
+                Ok(page) => return Ok(page),
+                Err(ApiError::Refused(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let page = self.read(window, &ARRIVALS, query(window, page, &ARRIVALS)).await??;
+        if !self.only_arrivals.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "amoCRM refuses to list edits, deletions and merges of leads: only webhooks report them"
+            );
+        }
+        Ok(page)
     }
 
     /// The page that `query` asks for, without what it did not ask for.
@@ -90,10 +124,12 @@ impl AmoCrmFeed {
         // amoCRM is known to leave the link out of a full page. It is only asked whether it is there: no address is
         // taken from an answer.
         let named = page["_links"]["next"].is_object() && !entries.is_empty();
-        let mut events = Vec::new();
+        let mut read = FeedPage::default();
         for entry in entries {
             match Entry::read(entry, kinds, window) {
-                Entry::Event(event) => events.push(event),
+                Entry::Event(event) if event.action.makes_deal() => read.events.push(event),
+                Entry::Event(event) => read.changes.push(event),
+                Entry::Merge(merge) => read.merges.push(merge),
                 Entry::NotAskedFor => {}
                 Entry::Odd(what) => {
                     self.metrics.feed_entry_odd();
@@ -102,17 +138,17 @@ impl AmoCrmFeed {
                 }
             }
         }
-        FeedPage { events, more: named || entries.len() >= PAGE }
+        FeedPage { more: named || entries.len() >= PAGE, ..read }
     }
 }
 
 impl LeadFeed for AmoCrmFeed {
     /// The pages of that number of both lists: amoCRM narrows only one of them to our stages.
     async fn page(&self, window: &FeedWindow, page: u32) -> ports::Result<FeedPage> {
-        let mut moves = self.moves(window, page).await?;
-        let arrivals = self.arrivals(window, page).await?;
-        moves.events.extend(arrivals.events);
-        Ok(FeedPage { events: moves.events, more: moves.more || arrivals.more })
+        let moves = self.moves(window, page).await?;
+        let mut page = self.others(window, page).await?;
+        page.events.splice(0..0, moves.events);
+        Ok(FeedPage { more: moves.more || page.more, ..page })
     }
 
     async fn look(&self, lead_id: u64) -> ports::Result<Sight> {

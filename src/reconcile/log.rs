@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use functions::ports::{self, FeedWindow, LeadEvent, ReconcileLog};
-use functions::webhook::AmoCrmWebhook;
+use functions::ports::{self, FeedWindow, LeadEvent, Merge, ReconcileLog};
+use functions::webhook::{Action, AmoCrmWebhook, Change};
 use jiff::{SignedDuration, Timestamp};
 
 use super::table::{self, Cursor};
@@ -106,14 +106,57 @@ impl StoredLog {
             leads.entry(event.lead_id).or_insert(event);
         }
         if !leads.is_empty() {
-            let webhooks: Vec<_> = leads.values().map(webhook).collect();
+            let found: Vec<_> = leads.values().map(|event| (webhook(event), event.at)).collect();
             let events: Vec<_> = leads.values().collect();
-            self.inbox.store(serde_json::to_vec(&events)?, &webhooks, None).await?;
+            self.inbox.store_found(serde_json::to_vec(&events)?, &found).await?;
             self.metrics.leads_missed(leads.len());
             let leads: Vec<_> = leads.keys().collect();
             tracing::warn!(?leads, "no webhook reported these leads; reconciliation hands them on");
         }
         table::settle(&self.db, missed).await
+    }
+
+    /// Notes changes of leads that have a deal. What happened to all the others, which are many, is not even remembered.
+    async fn note_changes(&self, events: &[LeadEvent]) -> anyhow::Result<()> {
+        let mut known = Vec::new();
+        for event in events {
+            if deals::has_deal(&self.db, event.lead_id).await?
+                && !table::is_settled(&self.db, &event.id).await?
+            {
+                known.push(event.clone());
+            }
+        }
+        if known.is_empty() {
+            return Ok(());
+        }
+        let change = |event: &LeadEvent| {
+            let deleted = event.action == Action::Delete;
+            Change { lead_id: event.lead_id, deleted }
+        };
+        self.inbox.note_changes(known.iter().map(change).collect()).await?;
+        table::settle(&self.db, &known).await
+    }
+
+    async fn known(&self, merges: Vec<Merge>) -> anyhow::Result<Vec<Merge>> {
+        let mut known = Vec::new();
+        for merge in merges {
+            let mut has_deal = false;
+            for lead in &merge.leads {
+                has_deal |= deals::has_deal(&self.db, *lead).await?;
+            }
+            if has_deal && !table::is_settled(&self.db, &merge.event.id).await? {
+                known.push(merge);
+            }
+        }
+        Ok(known)
+    }
+
+    async fn join(&self, merge: &Merge, survivor: u64, gone: &[u64]) -> anyhow::Result<()> {
+        for lead in gone {
+            self.inbox.merged(survivor, *lead).await?;
+        }
+        tracing::info!(survivor, ?gone, "leads have become one in amoCRM");
+        table::settle(&self.db, std::slice::from_ref(&merge.event)).await
     }
 }
 
@@ -162,6 +205,18 @@ impl ReconcileLog for StoredLog {
             return Ok(());
         }
         self.store(leads).await.map_err(|error| database_failed(&error))
+    }
+
+    async fn changed(&self, events: &[LeadEvent]) -> ports::Result<()> {
+        self.note_changes(events).await.map_err(|error| database_failed(&error))
+    }
+
+    async fn merges(&self, merges: Vec<Merge>) -> ports::Result<Vec<Merge>> {
+        self.known(merges).await.map_err(|error| database_failed(&error))
+    }
+
+    async fn merged(&self, merge: &Merge, survivor: u64, gone: &[u64]) -> ports::Result<()> {
+        self.join(merge, survivor, gone).await.map_err(|error| database_failed(&error))
     }
 
     async fn dismiss(&self, events: &[LeadEvent]) -> ports::Result<()> {

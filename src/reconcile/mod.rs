@@ -13,12 +13,12 @@ use functions::ReconcileLeads;
 
 use crate::amocrm::AmoCrmPort;
 use crate::db::Db;
-use crate::deals::Dedupe;
+use crate::deals::Rules;
 use crate::inbox::Inbox;
 use crate::metrics::Metrics;
 use feed::AmoCrmFeed;
 use log::StoredLog;
-pub use progress::Progress;
+pub(crate) use progress::Progress;
 pub(crate) use progress::behind_limit;
 
 /// The function that reconciles, for leads that enter one of `stages`, which are (pipeline, status) pairs.
@@ -27,12 +27,12 @@ pub(crate) fn function(
     db: Db,
     inbox: Inbox,
     metrics: Metrics,
-    dedupe: Dedupe,
+    rules: Rules,
     stages: Vec<(u64, u64)>,
 ) -> ReconcileLeads<AmoCrmFeed, StoredLog> {
     ReconcileLeads {
-        feed: AmoCrmFeed::new(amocrm, stages.clone(), metrics.clone()),
-        log: StoredLog::new(db, inbox, metrics, dedupe),
+        feed: AmoCrmFeed::new(amocrm, stages.clone(), rules.on_change, metrics.clone()),
+        log: StoredLog::new(db, inbox, metrics, rules.dedupe),
         stages,
     }
 }

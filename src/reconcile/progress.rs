@@ -8,11 +8,11 @@ use crate::deals::Dedupe;
 
 /// How far reconciliation has come, where it is switched on.
 #[derive(Clone)]
-pub struct Progress(Option<Db>);
+pub(crate) struct Progress(Option<Db>);
 
 impl Progress {
     /// That of the reconciliation in `db`; `None` where it is switched off.
-    pub fn new(db: Option<Db>) -> Self {
+    pub(crate) fn new(db: Option<Db>) -> Self {
         Self(db)
     }
 

@@ -254,6 +254,42 @@ async fn where_each_webhook_makes_a_record_a_repeat_makes_none() {
 }
 
 #[tokio::test]
+async fn where_each_webhook_makes_a_record_one_that_comes_after_reconciliation_makes_none() {
+    let it = Remembered::with(Dedupe::Event).await;
+    it.passes(100);
+    it.log.report(&[event("01e", 7, START)]).await.unwrap();
+    it.passes(80);
+    it.webhook(7).await;
+    assert_eq!(it.stored().await, [7], "it tells of the move that was found");
+    it.webhook(7).await;
+    assert_eq!(it.stored().await, [7, 7], "it tells of another one");
+    it.webhook(8).await;
+    assert_eq!(it.stored().await, [7, 7, 8]);
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_taken_for_the_lost_one_of_an_earlier_move_is_made_up_for() {
+    let it = Remembered::with(Dedupe::Event).await;
+    it.passes(100);
+    it.log.report(&[event("01e", 7, START)]).await.unwrap();
+    it.passes(3);
+    it.webhook(7).await;
+    it.passes(100);
+    it.log.report(&[event("01f", 7, "2026-11-22T13:43:00Z")]).await.unwrap();
+    assert_eq!(it.stored().await, [7, 7], "two moves are two records");
+}
+
+#[tokio::test]
+async fn after_half_a_day_no_webhook_is_taken_for_one_that_was_lost() {
+    let it = Remembered::with(Dedupe::Event).await;
+    it.passes(100);
+    it.log.report(&[event("01e", 7, START)]).await.unwrap();
+    it.passes(12 * 60);
+    it.webhook(7).await;
+    assert_eq!(it.stored().await, [7, 7]);
+}
+
+#[tokio::test]
 async fn a_lead_that_has_a_deal_is_no_news() {
     let it = Remembered::new().await;
     it.webhook(7).await;

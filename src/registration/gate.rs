@@ -55,6 +55,12 @@ impl Gate {
         self.sent.notify_one();
     }
 
+    /// Why Inngest may start nothing; `None` where it knows the functions.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let known = matches!(&*self.state.borrow(), State::Known);
+        (!known).then(|| self.describe())
+    }
+
     /// Whether Inngest knows the functions, in words.
     pub(crate) fn describe(&self) -> String {
         match &*self.state.borrow() {

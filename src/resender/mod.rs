@@ -65,7 +65,10 @@ impl<O: Obstacles> Resender<O> {
         }
         if deals > 0 {
             self.metrics.deals_resent(deals);
-            tracing::info!(deals, "deals are sent to Inngest again");
+            tracing::info!(
+                deals,
+                "deals are sent to Inngest again, or to be compared with their records"
+            );
         }
         Ok(deals)
     }

@@ -15,7 +15,7 @@ use super::world::{Due, World};
 const DAYS: u64 = 1000;
 
 /// What has to happen in that many days.
-const KINDS: [&str; 49] = [
+const KINDS: [&str; 50] = [
     "a lead moves",
     "a webhook comes twice",
     "a webhook comes late",
@@ -30,6 +30,7 @@ const KINDS: [&str; 49] = [
     "the ERP's proxy answers 502",
     "the ERP cannot be reached",
     "the ERP refuses deals",
+    "the ERP denies access",
     "ERP: 503",
     "ERP: 503, record there",
     "ERP: no answer",

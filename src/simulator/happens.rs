@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use http::{Request, StatusCode};
-use sandbox::webhook_of;
+use sandbox::{ErpField, FakeErpSettings, webhook_of};
 use serde_json::json;
 
 use super::inngest::{Answered, Effects};
@@ -91,8 +91,19 @@ impl World {
             Act::Deploy => return,
             Act::ErpRefuses(time) => {
                 self.state().may_need_a_person = true;
-                self.erp.configure(|erp| erp.fields.retain(|field| field != "field_1040"));
+                self.erp.configure(|erp| erp.remove_field("field_1040"));
                 self.later(*time, Due::Mended);
+                System::Erp
+            }
+            Act::ErpDenies(time) => {
+                let way = self.roll(0, 3);
+                self.erp.configure(|erp| match way {
+                    0 => erp.password = "changed".to_owned(),
+                    1 => erp.is_active = false,
+                    2 => erp.address_is_allowed = false,
+                    _ => erp.may_create = false,
+                });
+                self.later(*time, Due::Allowed);
                 System::Erp
             }
             Act::Erp503(_)
@@ -207,12 +218,15 @@ impl World {
             }
             Due::Mended => {
                 self.tell("a person mends the ERP's fields");
-                self.erp.configure(|erp| {
-                    if !erp.fields.iter().any(|field| field == "field_1040") {
-                        erp.fields.push("field_1040".to_owned());
-                    }
-                });
+                self.erp.configure(|erp| erp.set_field(ErpField::numeric("field_1040")));
                 self.later(Duration::from_secs(60), Due::Look);
+            }
+            Due::Allowed => {
+                self.tell("a person gives the ERP's user its access back");
+                self.erp.configure(|erp| {
+                    erp.password = FakeErpSettings::default().password;
+                    (erp.is_active, erp.address_is_allowed, erp.may_create) = (true, true, true);
+                });
             }
             Due::Stir => self.stirred.notify_one(),
             Due::Act(_) | Due::Start | Due::Over => {}

@@ -71,6 +71,14 @@ fn without_that_field_a_person_ends_a_doubt_once() {
 }
 
 #[test]
+fn an_erp_that_denies_access_leaves_no_doubt_to_a_person() {
+    for settings in [MARKED, PLAIN, BY_EVENT] {
+        let acts = [(9, Act::ErpDenies(3 * HOUR)), (10, LEAD), (11, Act::Creates { deal: 1 })];
+        decides(&plays(settings, &acts, &["the ERP denies access"]), 0);
+    }
+}
+
+#[test]
 fn a_person_mends_what_the_erp_refuses_and_sends_the_deal_again() {
     let refuses = Act::ErpRefuses(3 * HOUR);
     decides(&plays(MARKED, &[(9, refuses), (10, LEAD)], &["the ERP refuses deals"]), 1);
@@ -193,5 +201,13 @@ fn a_deal_of_another_program_survives_the_death_of_its_run_and_of_the_handler() 
         (11, Act::Killed { points: 0, down: 12 * MINUTE }),
     ];
     let world = plays(MARKED, &acts, &["killed at a point"]);
+    assert_eq!(world.erp.rows().len(), 1);
+}
+
+#[test]
+fn a_late_webhook_that_meets_an_outage_comes_after_reconciliation_and_makes_no_second_record() {
+    let late = Act::Moves { lead: 1001, hook: Hook::Late(80 * MINUTE) };
+    let acts = [(10, late), (85, Act::DatabaseRefuses(27 * MINUTE))];
+    let world = plays(BY_EVENT, &acts, &["a webhook comes late"]);
     assert_eq!(world.erp.rows().len(), 1);
 }

@@ -52,6 +52,8 @@ pub(super) enum Act {
     ErpUnreachable(Duration),
     /// It refuses every deal, until a person has mended the cause.
     ErpRefuses(Duration),
+    /// It refuses access to its user, on PHP 8: with an empty 500.
+    ErpDenies(Duration),
     AmoCrm429(Duration),
     AmoCrm402(Duration),
     AmoCrm500(Duration),
@@ -100,6 +102,7 @@ impl Act {
             | Self::Erp502(time)
             | Self::ErpUnreachable(time)
             | Self::ErpRefuses(time)
+            | Self::ErpDenies(time)
             | Self::AmoCrm429(time)
             | Self::AmoCrm402(time)
             | Self::AmoCrm500(time)
@@ -142,6 +145,7 @@ impl Act {
             Self::Erp502(_) => "the ERP's proxy answers 502",
             Self::ErpUnreachable(_) => "the ERP cannot be reached",
             Self::ErpRefuses(_) => "the ERP refuses deals",
+            Self::ErpDenies(_) => "the ERP denies access",
             Self::AmoCrm429(_) => "amoCRM answers 429",
             Self::AmoCrm402(_) => "amoCRM answers 402",
             Self::AmoCrm500(_) => "amoCRM answers 500",
@@ -260,7 +264,7 @@ fn failure(dice: &mut Dice) -> Act {
         _ => dice.span(MINUTE, 90 * MINUTE),
     };
     let short = dice.span(Duration::from_secs(5), 30 * MINUTE);
-    match dice.between(0, 33) {
+    match dice.between(0, 34) {
         0 => Act::Erp503(time),
         1 => Act::Erp503WithRow(time),
         2 | 3 => Act::ErpHangs(time),
@@ -288,6 +292,7 @@ fn failure(dice: &mut Dice) -> Act {
         27 => Act::CommitsLoseTheirAnswer(short),
         28..=31 => Act::Killed { points: dice.between(0, 60), down: dice.span(MINUTE, 3 * HOUR) },
         32 => Act::Deploy,
+        33 => Act::ErpDenies(time),
         _ => {
             let seconds = dice.between(1, 2 * 3600) as i64;
             let seconds = if dice.percent(50) { -seconds } else { seconds };

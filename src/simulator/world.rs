@@ -59,6 +59,8 @@ pub(super) enum Due {
     Show(u64),
     /// A person has mended what the ERP refused.
     Mended,
+    /// The ERP's user has its access back.
+    Allowed,
     /// A failure is over.
     Stir,
     /// The service is started.
@@ -157,9 +159,9 @@ impl World {
         let (erp, erp_app) = FakeErp::without_listener(
             ERP.parse().unwrap(),
             stop.clone(),
-            FakeErpSettings {
-                unique_field: settings.unique.then(|| "field_1041".to_owned()),
-                ..FakeErpSettings::default()
+            match settings.unique {
+                true => FakeErpSettings::default().with_unique_marker(),
+                false => FakeErpSettings::default(),
             },
         );
         let (amocrm, amocrm_app) = FakeAmoCrm::without_listener(

@@ -3,16 +3,16 @@
 
 mod attack;
 mod cli;
-mod config;
 mod database;
 mod doctor;
 mod documents;
 mod e2e;
-mod full_disk;
+mod erp_states;
 mod http;
 mod kill;
 mod replicas;
 mod rooms;
 mod silence;
+mod status_page;
 mod webhook_forms;
 mod world;

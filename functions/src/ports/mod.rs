@@ -4,7 +4,9 @@
 
 mod error;
 mod reconcile;
+mod record;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
 use jiff::Timestamp;
@@ -12,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
 pub use error::{Error, Result, Retry, WaitsFor};
-pub use reconcile::{FeedPage, FeedWindow, LeadEvent, LeadFeed, ReconcileLog, Sight};
+pub use reconcile::{FeedPage, FeedWindow, LeadEvent, LeadFeed, Merge, ReconcileLog, Sight};
+pub use record::{Compared, Gone, Reading, Recorded};
 
 /// The ERP, as far as deals are concerned.
 pub trait Erp: Send + Sync + 'static {
@@ -26,6 +29,24 @@ pub trait Erp: Send + Sync + 'static {
     /// Notes that the deal needs no record, and why: it is not sent again until it is reported anew. A deal that has
     /// its record is left alone.
     fn not_needed(&self, key: &DealKey, reason: &str) -> impl Future<Output = Result<()>> + Send;
+
+    /// What is known of a deal whose lead is about to be read.
+    fn reading(&self, key: &DealKey) -> impl Future<Output = Result<Reading>> + Send;
+
+    /// Compares the record of `deal` with it, and notes what differs. `None`: there is no record.
+    fn compare(&self, deal: &Deal) -> impl Future<Output = Result<Option<Compared>>> + Send;
+
+    /// Writes `deal` into its record, unless something newer was compared with it. Safe to repeat.
+    fn update(&self, deal: &Deal) -> impl Future<Output = Result<Option<Compared>>> + Send;
+
+    /// Notes that amoCRM shows the lead no more; `deleted`: because it was deleted. Nothing changes where the lead was
+    /// reported since `reading`.
+    fn gone(
+        &self,
+        key: &DealKey,
+        reading: Reading,
+        deleted: bool,
+    ) -> impl Future<Output = Result<Gone>> + Send;
 }
 
 /// The sales CRM.
@@ -35,6 +56,16 @@ pub trait AmoCrm: Send + Sync + 'static {
 
     /// Reads one lead. `None` when amoCRM knows no such lead, deleted it, or does not show it to us.
     fn lead(&self, lead_id: u64) -> impl Future<Output = Result<Option<Lead>>> + Send;
+
+    /// Whether a lead that [`lead`](Self::lead) does not show was deleted, as far as amoCRM says so.
+    fn is_deleted(&self, lead_id: u64) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Reads what the record shall hold of the contact and the company of a lead, by the ERP's field. What is not there is
+    /// left out.
+    fn related(
+        &self,
+        related: Related,
+    ) -> impl Future<Output = Result<BTreeMap<String, String>>> + Send;
 }
 
 /// A deal on its way into the ERP.
@@ -50,6 +81,10 @@ pub struct Deal {
     pub amount: Option<Number>,
     /// The ERP entity; the configured one when absent.
     pub entity_id: Option<u64>,
+    /// What else the record holds, besides name and amount: the text by the ERP's name of the field, `field_1060`.
+    pub fields: BTreeMap<String, String>,
+    /// How often its lead had been reported when all this was read: [`Reading::reports`].
+    pub reports: u64,
 }
 
 /// Two creations with the same key are the same deal.
@@ -118,9 +153,49 @@ pub struct Lead {
     pub id: u64,
     /// Its name; amoCRM allows an empty one.
     pub name: Option<String>,
-    /// Its price in whole units of the account's currency; may be absent or zero.
+    /// Its price in the account's currency, kopecks and all; may be absent or zero.
     pub price: Option<Number>,
     /// The (pipeline, status) it is in, where amoCRM says so. Not part of what a run returns.
     #[serde(skip)]
     pub stage: Option<(u64, u64)>,
+    /// What else its record shall hold. Not part of what a run returns.
+    #[serde(skip)]
+    pub more: More,
+}
+
+/// What the record of a lead shall hold besides name and amount. Empty where nothing else is configured.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct More {
+    /// The text by the ERP's field.
+    #[serde(default)]
+    pub fields: BTreeMap<String, String>,
+    /// What has yet to be read for the others.
+    #[serde(flatten)]
+    pub related: Related,
+}
+
+impl More {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty() && self.related.is_empty()
+    }
+}
+
+/// The contact and the company of a lead, where something of them goes into its record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Related {
+    /// The main contact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact_id: Option<u64>,
+    /// The company.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub company_id: Option<u64>,
+}
+
+impl Related {
+    /// Whether there is neither.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }

@@ -1,5 +1,6 @@
 //! What reconciliation needs: amoCRM's own record of what happened, and a memory of how far it was read.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use jiff::{SignedDuration, Timestamp};
@@ -29,6 +30,20 @@ pub trait ReconcileLog: Send + Sync + 'static {
 
     /// Hands these leads on, as if a webhook had reported them, and settles their events.
     fn report(&self, leads: &[LeadEvent]) -> impl Future<Output = Result<()>> + Send;
+
+    /// Notes that leads were changed or deleted, with the deals that they have.
+    fn changed(&self, events: &[LeadEvent]) -> impl Future<Output = Result<()>> + Send;
+
+    /// Those of `merges` that no run has settled, and that name a lead which has a deal.
+    fn merges(&self, merges: Vec<Merge>) -> impl Future<Output = Result<Vec<Merge>>> + Send;
+
+    /// Gives what the leads `gone` had to `survivor`, of which they have become a part, and settles the event.
+    fn merged(
+        &self,
+        merge: &Merge,
+        survivor: u64,
+        gone: &[u64],
+    ) -> impl Future<Output = Result<()>> + Send;
 
     /// Settles events that turned out to be of no concern.
     fn dismiss(&self, events: &[LeadEvent]) -> impl Future<Output = Result<()>> + Send;
@@ -83,10 +98,25 @@ impl FeedWindow {
 /// One page of the feed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FeedPage {
-    /// The events on it that can be read.
+    /// The events on it that can have put a lead into a stage, as far as they can be read.
     pub events: Vec<LeadEvent>,
+    /// Leads that were changed or deleted.
+    pub changes: Vec<LeadEvent>,
+    /// Leads that became a part of another one.
+    pub merges: Vec<Merge>,
     /// There may be another page.
     pub more: bool,
+}
+
+/// Several leads became one.
+///
+/// amoCRM does not document which of the leads that it names stays: the one that it still shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merge {
+    /// The event.
+    pub event: LeadEvent,
+    /// Every lead that it names.
+    pub leads: BTreeSet<u64>,
 }
 
 /// What is seen of a lead.
@@ -100,7 +130,7 @@ pub enum Sight {
     Unclear,
 }
 
-/// Something that can have put a lead into a stage.
+/// Something that happened to a lead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeadEvent {

@@ -1,6 +1,6 @@
 //! The leads that a body names, and which of them make a deal.
 
-use std::collections::{BTreeMap, HashMap, HashSet, btree_map, hash_map};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, btree_map, hash_map};
 use std::fmt;
 
 use serde::Serialize;
@@ -89,8 +89,10 @@ impl LeadFilter {
 /// What a webhook's body says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Parsed {
-    /// The leads that concern us, by action and then by index, each lead once.
+    /// The leads that make a deal, by action and then by index, each lead once.
     pub leads: Vec<AmoCrmWebhook>,
+    /// Leads that were changed or deleted, which matters where they have a deal.
+    pub changes: BTreeSet<Change>,
     /// How many entries were readable but belong to another account or stage.
     pub filtered_out: usize,
     /// Entries under our actions that could not be used.
@@ -99,6 +101,15 @@ pub struct Parsed {
     pub is_webhook: bool,
     /// Whether there were more entries than were to be read.
     pub cut: bool,
+}
+
+/// A lead was changed or deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Change {
+    /// The lead.
+    pub lead_id: u64,
+    /// It was deleted.
+    pub deleted: bool,
 }
 
 /// Why an entry of a body could not be used.
@@ -126,6 +137,8 @@ pub struct Fields {
     lead_account: Option<u64>,
     subdomain: Option<String>,
     entries: BTreeMap<(Action, Index), Entry>,
+    /// Entries that make no deal. They must not take the room of those that do.
+    changes: BTreeMap<(Action, Index), Entry>,
     /// Entries of "unsorted" that ended otherwise than by acceptance.
     declined: HashSet<Index>,
     is_webhook: bool,
@@ -141,6 +154,7 @@ impl Fields {
             lead_account: None,
             subdomain: None,
             entries: BTreeMap::new(),
+            changes: BTreeMap::new(),
             declined: HashSet::new(),
             is_webhook: false,
             cut: false,
@@ -160,8 +174,10 @@ impl Fields {
                 if field == LeadField::AccountId {
                     self.lead_account = self.lead_account.or(number(value));
                 }
-                let full = self.entries.len() >= self.limit;
-                match self.entries.entry((action, index)) {
+                let entries =
+                    if action.makes_deal() { &mut self.entries } else { &mut self.changes };
+                let full = entries.len() >= self.limit;
+                match entries.entry((action, index)) {
                     btree_map::Entry::Occupied(mut entry) => entry.get_mut().set(field, value),
                     btree_map::Entry::Vacant(_) if full => self.cut = true,
                     btree_map::Entry::Vacant(entry) => {
@@ -187,6 +203,13 @@ impl Fields {
     pub fn parsed(self, filter: &LeadFilter) -> Parsed {
         let account = self.account.or(self.lead_account);
         let mut parsed = Parsed { is_webhook: self.is_webhook, cut: self.cut, ..Parsed::default() };
+        if !filter.is_foreign(account) {
+            let change = |((action, _), entry): ((Action, Index), Entry)| {
+                let deleted = action == Action::Delete;
+                Some(Change { lead_id: entry.id?.ok()?, deleted })
+            };
+            parsed.changes = self.changes.into_iter().filter_map(change).collect();
+        }
         let mut seen = HashMap::new();
         for ((action, index), entry) in self.entries {
             if action == Action::Accept && self.declined.contains(&index.outer()) {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The levels of a path that are told apart: more than any path has that matters.
 const DEPTH: usize = 8;
 
-/// What happened to a lead, in amoCRM's words. Only these make a deal.
+/// What happened to a lead, in amoCRM's words. `Update` and `Delete` make no deal: they concern leads that have one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
@@ -20,6 +20,17 @@ pub enum Action {
     Restore,
     /// The lead was accepted from "unsorted". The webhook does not say into which stage.
     Accept,
+    /// Something in the lead was changed.
+    Update,
+    /// The lead was deleted, or became a part of another one.
+    Delete,
+}
+
+impl Action {
+    /// Whether a lead to which this happened makes a deal.
+    pub fn makes_deal(self) -> bool {
+        !matches!(self, Self::Update | Self::Delete)
+    }
 }
 
 /// Where a key points.
@@ -29,7 +40,7 @@ pub(super) enum Place {
     AccountId,
     /// `account[subdomain]`
     Subdomain,
-    /// `leads[action][n]...`, under an action that makes a deal; or a lead that came out of "unsorted".
+    /// `leads[action][n]...`, under an action that concerns us; or a lead that came out of "unsorted".
     Lead(Action, Index, LeadField),
     /// `unsorted[delete][n][action]`: what ended entry `n`.
     UnsortedEnd(Index),
@@ -79,6 +90,8 @@ impl Index {
             Action::Add => "leads[add]",
             Action::Restore => "leads[restore]",
             Action::Accept => "unsorted[delete]",
+            Action::Update => "leads[update]",
+            Action::Delete => "leads[delete]",
         };
         format!("{path}[{number}]")
     }
@@ -96,6 +109,11 @@ pub(super) fn place(key: &str) -> Option<Place> {
     Some(match &path[..levels] {
         ["account", "id", rest @ ..] if is_value(rest) => Place::AccountId,
         ["account", "subdomain", rest @ ..] if is_value(rest) => Place::Subdomain,
+        // The documents have `leads[delete]=7`, and the index alone is seen too.
+        ["leads", "delete"] => Place::Lead(Action::Delete, Index::new("0"), LeadField::Id),
+        ["leads", "delete", index] if is_index(index) => {
+            Place::Lead(Action::Delete, Index::new(index), LeadField::Id)
+        }
         ["leads", action, index, field @ ..] => {
             action_of(action).map_or(Place::Elsewhere, |action| lead(action, index, field))
         }
@@ -146,6 +164,8 @@ fn action_of(name: &str) -> Option<Action> {
         "status" => Some(Action::Status),
         "add" => Some(Action::Add),
         "restore" => Some(Action::Restore),
+        "update" => Some(Action::Update),
+        "delete" => Some(Action::Delete),
         _ => None,
     }
 }

@@ -9,6 +9,6 @@ mod event;
 #[cfg(test)]
 mod tests;
 
-pub use body::{AmoCrmWebhook, Fields, LeadFilter, Parsed, Problem};
+pub use body::{AmoCrmWebhook, Change, Fields, LeadFilter, Parsed, Problem};
 pub use brackets::Action;
 pub use event::{LeadIdNotFound, leads_in_event};

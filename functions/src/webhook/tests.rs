@@ -1,6 +1,6 @@
 use serde_json::{Map, Value, json};
 
-use super::{Action, AmoCrmWebhook, Fields, LeadFilter, Parsed, leads_in_event};
+use super::{Action, AmoCrmWebhook, Change, Fields, LeadFilter, Parsed, leads_in_event};
 
 /// Reads pairs as people write them down: decoded, joined by `&`.
 fn parse(body: &str) -> Parsed {
@@ -97,9 +97,7 @@ fn a_lead_under_several_actions_is_one_lead() {
 #[test]
 fn other_actions_and_entities_are_webhooks_that_do_not_concern_us() {
     for body in [
-        "leads[update][0][id]=30052055&leads[update][0][name]=TEST&account[id]=16700680",
-        "leads[delete][0][id]=30052055&leads[delete][0][status_id]=17944873",
-        "leads[delete]=30052055",
+        "leads[note][0][id]=30052055&leads[responsible][0][id]=7&account[id]=16700680",
         "unsorted[delete][0][action]=decline&unsorted[delete][0][accept_result][leads][0]=2132111",
         "unsorted[add][0][accept_result][leads][0]=1&unsorted[delete][0][action]=accept",
         "task[update][0][0][id]=5&contacts[add][0][id]=6",
@@ -108,6 +106,51 @@ fn other_actions_and_entities_are_webhooks_that_do_not_concern_us() {
         assert!(parsed.is_webhook && parsed.leads.is_empty(), "{body}");
         assert_eq!(parsed.problems, [], "{body}");
     }
+}
+
+#[test]
+fn changes_make_no_deal_and_are_told_apart() {
+    let (changed, deleted) =
+        (|lead_id| Change { lead_id, deleted: false }, |lead_id| Change { lead_id, deleted: true });
+    for (body, changes) in [
+        (
+            "leads[update][0][id]=7&leads[update][0][name]=TEST&leads[update][1][id]=8",
+            vec![changed(7), changed(8)],
+        ),
+        ("leads[delete][0][id]=7&leads[delete][0][status_id]=17944873", vec![deleted(7)]),
+        ("leads[delete]=7&account[id]=1", vec![deleted(7)]),
+        ("leads[delete][0]=7", vec![deleted(7)]),
+        ("leads[update][0][id]=7&leads[delete][0][id]=7", vec![changed(7), deleted(7)]),
+        ("leads[update][0][id]=x&leads[update][1][name]=TEST", vec![]),
+    ] {
+        let parsed = parse(body);
+        assert_eq!(parsed.changes, changes.into_iter().collect(), "{body}");
+        assert!(parsed.is_webhook && parsed.leads.is_empty(), "{body}");
+        assert_eq!((parsed.problems.len(), parsed.filtered_out), (0, 0), "{body}");
+    }
+    // Whatever stage they name: the deal is there, or it is not.
+    let elsewhere = LeadFilter { account_id: Some(1), trigger_statuses: Some(vec![(9, 142)]) };
+    let body =
+        "leads[update][0][id]=7&leads[update][0][status_id]=5&leads[update][0][pipeline_id]=9";
+    assert_eq!(filtered(body, &elsewhere).changes, [changed(7)].into());
+    let foreign = format!("{body}&account[id]=2");
+    assert!(filtered(&foreign, &elsewhere).changes.is_empty());
+    let both = parse("leads[update][0][id]=7&leads[status][0][id]=7");
+    assert_eq!((ids(&both), both.changes), (vec![(Action::Status, 7)], [changed(7)].into()));
+}
+
+#[test]
+fn changes_take_no_room_of_leads_that_make_a_deal() {
+    let mut fields = Fields::new(2);
+    for n in 0..3 {
+        fields.add(&format!("leads[update][{n}][id]"), &format!("{}", n + 1));
+    }
+    fields.add("leads[status][0][id]", "9");
+    let parsed = fields.parsed(&LeadFilter::default());
+    assert_eq!(
+        (ids(&parsed), parsed.changes.len(), parsed.cut),
+        (vec![(Action::Status, 9)], 2, true)
+    );
 }
 
 #[test]

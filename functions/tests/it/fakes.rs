@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use functions::ports::{
-    AmoCrm, Authorization, Created, Deal, DealKey, Erp, Error, FailedDeal, Lead, Result, WaitsFor,
+    AmoCrm, Authorization, Compared, Created, Deal, DealKey, Erp, Error, FailedDeal, Gone, Lead,
+    More, Reading, Related, Result, WaitsFor,
 };
 use inngest::Clock;
 use serde_json::{Number, json};
@@ -26,6 +27,12 @@ pub(crate) struct FakeErp {
     /// What they wait for then.
     pub(crate) waits_for: Option<WaitsFor>,
     pub(crate) knows_them_all: bool,
+    /// What is known of every deal before its lead is read.
+    pub(crate) reading: Reading,
+    /// What is compared with every deal, before it is updated and after.
+    pub(crate) compared: Option<(Compared, Compared)>,
+    /// What becomes of a deal whose lead is gone, and whether the lead was said to be deleted.
+    pub(crate) gone: Arc<Mutex<Vec<bool>>>,
 }
 
 impl FakeErp {
@@ -59,21 +66,47 @@ impl Erp for FakeErp {
         }
         Ok(())
     }
+
+    async fn reading(&self, _: &DealKey) -> Result<Reading> {
+        Ok(self.reading)
+    }
+
+    async fn compare(&self, _: &Deal) -> Result<Option<Compared>> {
+        Ok(self.compared.clone().map(|(before, _)| before))
+    }
+
+    async fn update(&self, _: &Deal) -> Result<Option<Compared>> {
+        Ok(self.compared.clone().map(|(_, after)| after))
+    }
+
+    async fn gone(&self, _: &DealKey, reading: Reading, deleted: bool) -> Result<Gone> {
+        self.gone.lock().unwrap().push(deleted);
+        Ok(if reading.has_record { Gone::HasRecord("119".to_owned()) } else { Gone::Ended })
+    }
 }
 
 #[derive(Clone, Default)]
 pub(crate) struct FakeAmoCrm {
     pub(crate) leads: BTreeMap<u64, Lead>,
+    /// What its contacts and companies have.
+    pub(crate) related: BTreeMap<String, String>,
+    /// Those that were read.
+    pub(crate) asked: Arc<Mutex<Vec<Related>>>,
     /// After so many reads the leads are there.
     pub(crate) lag: u32,
     pub(crate) reads: Arc<Mutex<Vec<u64>>>,
+    /// What is not shown was deleted.
+    pub(crate) says_deleted: bool,
 }
 
 impl FakeAmoCrm {
     pub(crate) fn with(leads: &[(u64, &str, u64)]) -> Self {
         let lead = |&(id, name, price): &(u64, &str, u64)| {
             let price = Some(Number::from(price));
-            (id, Lead { id, name: Some(name.to_owned()), price, stage: None })
+            (
+                id,
+                Lead { id, name: Some(name.to_owned()), price, stage: None, more: More::default() },
+            )
         };
         Self { leads: leads.iter().map(lead).collect(), ..Self::default() }
     }
@@ -95,5 +128,14 @@ impl AmoCrm for FakeAmoCrm {
         reads.push(lead_id);
         let visible = reads.len() > usize::try_from(self.lag).unwrap();
         Ok(self.leads.get(&lead_id).filter(|_| visible).cloned())
+    }
+
+    async fn is_deleted(&self, _: u64) -> Result<bool> {
+        Ok(self.says_deleted)
+    }
+
+    async fn related(&self, related: Related) -> Result<BTreeMap<String, String>> {
+        self.asked.lock().unwrap().push(related);
+        Ok(self.related.clone())
     }
 }

@@ -1,7 +1,8 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use functions::HandleAmoCrmWebhook;
-use functions::ports::{Deal, DealKey, WaitsFor};
+use functions::ports::{Compared, Deal, DealKey, More, Reading, Recorded, Related, WaitsFor};
 use functions::webhook::LeadFilter;
 use inngest::testing::{Finished, run};
 use serde_json::{Value, json};
@@ -53,8 +54,47 @@ async fn a_lead_becomes_a_record() {
     let key = erp.created.lock().unwrap().first().unwrap().key.clone();
     let DealKey::Lead { account_id, lead_id, .. } = key else { panic!("{key:?}") };
     assert_eq!((account_id, lead_id), (Some(7), 45_721_053));
-    let saved = done.step("authorize-amocrm").unwrap().result.clone();
-    assert_eq!(saved, Ok(json!({ "expiresAt": "2023-11-15T00:00:00Z" })), "and no token");
+    let saved = |step| done.step(step).unwrap().result.clone();
+    let expiry = json!({ "expiresAt": "2023-11-15T00:00:00Z" });
+    assert_eq!(saved("authorize-amocrm"), Ok(expiry), "and no token");
+    assert_eq!(saved("fetch-lead-data").unwrap().get("more"), None, "and nothing that is not used");
+}
+
+fn fields<const N: usize>(fields: [(&str, &str); N]) -> BTreeMap<String, String> {
+    fields.map(|(field, text)| (field.to_owned(), text.to_owned())).into()
+}
+
+#[tokio::test]
+async fn what_else_is_configured_is_read_in_a_step_of_its_own_and_goes_into_the_record() {
+    let erp = FakeErp::default();
+    let mut amocrm = FakeAmoCrm::with(&[(1, "Окна", 1500)]);
+    let related = Related { contact_id: Some(5), company_id: None };
+    let of_lead = fields([("field_1060", "https://example.amocrm.ru/leads/detail/1")]);
+    amocrm.leads.get_mut(&1).unwrap().more = More { fields: of_lead.clone(), related };
+    amocrm.related = fields([("field_1057", "+7 999")]);
+    let done = with(&amocrm, &erp, ours(1)).await;
+
+    let steps = ["authorize-amocrm", "fetch-lead-data", "fetch-contact-data", "create-erp-task"];
+    assert_eq!(done.step_ids(), steps);
+    let saved = |step| done.step(step).unwrap().result.clone();
+    let more = json!({ "fields": of_lead, "contactId": 5 });
+    assert_eq!(saved("fetch-lead-data").unwrap()["more"], more);
+    assert_eq!(saved("fetch-contact-data"), Ok(json!({ "field_1057": "+7 999" })));
+    let lead = json!({ "id": 1, "name": "Окна", "price": 1500 });
+    assert_eq!(done.output().unwrap()["amoCrmLead"], lead, "the result does not grow");
+    assert_eq!(*amocrm.asked.lock().unwrap(), [related]);
+    let all = fields([("field_1057", "+7 999"), ("field_1060", &of_lead["field_1060"])]);
+    assert_eq!(erp.created.lock().unwrap()[0].fields, all);
+}
+
+#[tokio::test]
+async fn a_lead_that_makes_no_deal_leaves_nothing_else_behind() {
+    let mut amocrm = FakeAmoCrm::with(&[(1, "Окна", 1500)]).in_stage((9, 1));
+    let related = Related { contact_id: Some(5), company_id: None };
+    amocrm.leads.get_mut(&1).unwrap().more = More { fields: fields([("field_1", "x")]), related };
+    let done = narrowed(&amocrm, &FakeErp::default(), ours(1)).await;
+    assert_eq!(done.step_ids(), ["authorize-amocrm", "fetch-lead-data"]);
+    assert_eq!(done.step("fetch-lead-data").unwrap().result.clone().unwrap().get("more"), None);
 }
 
 #[tokio::test]
@@ -221,4 +261,110 @@ async fn a_lead_of_which_no_stage_can_be_learned_fails_the_run_and_is_named() {
     let expected = "lead 1: neither the webhook nor amoCRM says in which stage lead 1 is.";
     assert!(says.starts_with(expected), "{says}");
     assert_eq!((failed.step("fetch-lead-data").unwrap().attempts, erp.names()), (4, vec![]));
+}
+
+fn compared(differs: &[&str], update: bool) -> Compared {
+    Compared {
+        record: "119".to_owned(),
+        reply: json!({ "status": "success", "data": { "id": "119" } }),
+        recorded: Some(Recorded { name: "Окна".to_owned(), amount: None }),
+        differs: differs.iter().map(|what| (*what).to_owned()).collect(),
+        update,
+        is_gone: false,
+    }
+}
+
+fn with_record(compared: (Compared, Compared)) -> FakeErp {
+    let reading = Reading { reports: 1, has_record: true, is_deleted: false };
+    FakeErp { reading, knows_them_all: true, compared: Some(compared), ..FakeErp::default() }
+}
+
+fn change(action: &str) -> Value {
+    json!({ "leadId": 1, "action": action })
+}
+
+#[tokio::test]
+async fn a_lead_that_was_changed_is_compared_with_its_record_and_makes_none() {
+    let amocrm = FakeAmoCrm::with(&[(1, "Окна", 1500)]);
+    for action in ["update", "delete"] {
+        let erp = with_record((compared(&["amount"], false), compared(&[], false)));
+        let done = with(&amocrm, &erp, change(action)).await;
+        assert_eq!(done.step_ids(), ["authorize-amocrm", "fetch-lead-data", "compare-with-record"]);
+        let output = done.output().unwrap();
+        assert_eq!(output["success"], false, "the record does not hold what amoCRM has");
+        assert_eq!(output["amoCrmLead"]["price"], 1500);
+        assert_eq!(
+            (&output["recorded"], &output["differs"]),
+            (&json!({ "name": "Окна" }), &json!(["amount"]))
+        );
+        assert!(erp.created.lock().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_a_record_lacks_is_written_in_a_step_of_its_own() {
+    let amocrm = FakeAmoCrm::with(&[(1, "Окна", 1500)]);
+    let erp = with_record((compared(&["amount"], true), compared(&[], false)));
+    for (event, steps) in [
+        (change("update"), ["fetch-lead-data", "compare-with-record", "update-erp-record"]),
+        (change("status"), ["fetch-lead-data", "create-erp-task", "update-erp-record"]),
+    ] {
+        let done = with(&amocrm, &erp, event).await;
+        assert_eq!(done.step_ids()[1..], steps);
+        let output = done.output().unwrap();
+        assert_eq!((&output["success"], &output["updated"]), (&json!(true), &json!(true)));
+        assert_eq!(output.get("recorded"), None);
+    }
+}
+
+#[tokio::test]
+async fn a_duplicate_whose_record_holds_something_else_is_no_success() {
+    let amocrm = FakeAmoCrm::with(&[(1, "Окна", 1500)]);
+    let unknown = Compared { recorded: None, ..compared(&[], false) };
+    for (compared, recorded) in
+        [(compared(&["amount"], false), json!({ "name": "Окна" })), (unknown, Value::Null)]
+    {
+        let done = with(&amocrm, &with_record((compared.clone(), compared)), ours(1)).await;
+        let output = done.output().unwrap();
+        assert_eq!((&output["success"], &output["duplicate"]), (&json!(false), &json!(true)));
+        assert_eq!(output["recorded"], recorded);
+    }
+}
+
+#[tokio::test]
+async fn a_lead_without_a_record_is_not_even_read_when_it_was_changed() {
+    let amocrm = FakeAmoCrm::with(&[(1, "Окна", 1500)]);
+    let done = with(&amocrm, &FakeErp::default(), change("update")).await;
+    assert_eq!(done.output().unwrap()["skipped"][0]["reason"], "it has no record");
+    assert!(amocrm.reads.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_lead_that_was_deleted_ends_the_run_quietly_and_at_once_where_amocrm_says_so() {
+    let amocrm = FakeAmoCrm { says_deleted: true, ..FakeAmoCrm::default() };
+    let erp = FakeErp::default();
+    let done = with(&amocrm, &erp, ours(1)).await;
+    let reason = "it was deleted in amoCRM before it had a record";
+    assert_eq!(done.output().unwrap()["skipped"], json!([{ "id": 1, "reason": reason }]));
+    assert_eq!(done.step("fetch-lead-data").unwrap().attempts, 1);
+    let erp = with_record((compared(&[], false), compared(&[], false)));
+    for event in [change("delete"), ours(1)] {
+        let done = with(&amocrm, &erp, event).await;
+        let reason = "it was deleted in amoCRM, record 119 stays";
+        assert_eq!(done.output().unwrap()["skipped"][0]["reason"], reason);
+    }
+    assert_eq!(*erp.gone.lock().unwrap(), [true, true]);
+}
+
+#[tokio::test]
+async fn a_lead_that_was_only_reported_as_deleted_is_given_time_to_appear() {
+    let reading = Reading { is_deleted: true, ..Reading::default() };
+    let erp = FakeErp { reading, ..FakeErp::default() };
+    let done = with(&FakeAmoCrm::default(), &erp, ours(1)).await;
+    assert_eq!(done.step("fetch-lead-data").unwrap().attempts, 4);
+    assert_eq!(done.output().unwrap()["skipped"][0]["id"], 1);
+    let amocrm = FakeAmoCrm { lag: 2, ..FakeAmoCrm::with(&[(1, "a", 0)]) };
+    let restored = with(&amocrm, &erp, ours(1)).await;
+    assert_eq!(restored.output().unwrap()["success"], true);
+    assert_eq!(*erp.gone.lock().unwrap(), [true], "of the second it was not said");
 }

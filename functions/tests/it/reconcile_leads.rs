@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use functions::ReconcileLeads;
 use functions::ports::{
-    Error, FeedPage, FeedWindow, LeadEvent, LeadFeed, ReconcileLog, Result, Sight,
+    Error, FeedPage, FeedWindow, LeadEvent, LeadFeed, Merge, ReconcileLog, Result, Sight,
 };
 use functions::webhook::Action;
 use inngest::testing::{Finished, run};
@@ -59,6 +59,8 @@ struct State {
     until: i64,
     half_read: Option<FeedWindow>,
     settled: BTreeSet<String>,
+    /// On the first page.
+    merges: Vec<Merge>,
     reported: Vec<u64>,
     /// What was done, in order.
     calls: Vec<String>,
@@ -117,7 +119,12 @@ impl LeadFeed for Account {
         }
         let start = (usize::try_from(page).unwrap() - 1) * PAGE;
         let shown = events.iter().skip(start).take(PAGE).cloned();
-        Ok(FeedPage { events: shown.collect(), more: events.len() > start + PAGE })
+        let (changes, events): (Vec<_>, Vec<_>) =
+            shown.partition(|event: &LeadEvent| !event.action.makes_deal());
+        let merges = if page == 1 { state.merges.clone() } else { Vec::new() };
+        let more = newer + start + PAGE < state.events.len()
+            && state.events[newer + start + PAGE].at >= window.from;
+        Ok(FeedPage { events, changes, merges, more })
     }
 
     async fn look(&self, lead_id: u64) -> Result<Sight> {
@@ -146,6 +153,26 @@ impl ReconcileLog for Account {
         }
         state.reported.extend(leads.iter().map(|lead| lead.lead_id));
         state.settled.extend(leads.iter().map(|lead| lead.id.clone()));
+        Ok(())
+    }
+
+    async fn changed(&self, events: &[LeadEvent]) -> Result<()> {
+        let mut state = self.state();
+        let changes = events.iter().map(|event| format!("changed {}", event.lead_id));
+        state.calls.extend(changes);
+        Ok(())
+    }
+
+    async fn merges(&self, merges: Vec<Merge>) -> Result<Vec<Merge>> {
+        let state = self.state();
+        let unsettled = |merge: &Merge| !state.settled.contains(&merge.event.id);
+        Ok(merges.into_iter().filter(unsettled).collect())
+    }
+
+    async fn merged(&self, merge: &Merge, survivor: u64, gone: &[u64]) -> Result<()> {
+        let mut state = self.state();
+        state.calls.push(format!("{gone:?} became {survivor}"));
+        state.settled.insert(merge.event.id.clone());
         Ok(())
     }
 
@@ -257,4 +284,69 @@ async fn a_lead_whose_stage_is_not_to_be_learned_is_handed_on() {
     account.state().sights.insert(1, Sight::Unclear);
     account.reconcile().await;
     assert_eq!(account.reported(), [1]);
+}
+
+fn merge<const N: usize>(leads: [u64; N]) -> Merge {
+    let event = LeadEvent { action: Action::Update, stage: None, ..moved(leads[0], 1000) };
+    let event = LeadEvent { id: format!("merge-{}", leads[0]), ..event };
+    Merge { event, leads: leads.into() }
+}
+
+impl State {
+    fn shows(&mut self, leads: &[u64]) {
+        self.sights.extend(leads.iter().map(|lead| (*lead, Sight::In(OTHER))));
+    }
+
+    /// What was done besides reading.
+    fn done(&self) -> Vec<&str> {
+        let calls = self.calls.iter().map(String::as_str);
+        calls.filter(|call| !call.starts_with("page") && !call.starts_with("look")).collect()
+    }
+}
+
+#[tokio::test]
+async fn of_leads_that_became_one_the_one_that_amocrm_shows_has_stayed() {
+    // Whichever of them the event calls by name.
+    for leads in [[1, 2], [2, 1]] {
+        let account = Account::with(Vec::new());
+        account.state().merges = vec![merge(leads)];
+        account.state().shows(&[2]);
+        account.catch_up().await;
+        account.catch_up().await;
+        assert_eq!(account.state().done(), ["[1] became 2"], "once");
+    }
+}
+
+#[tokio::test]
+async fn a_merge_of_which_amocrm_shows_too_much_or_nothing_moves_no_record() {
+    for (shown, settled) in [(vec![1, 2], false), (vec![], true)] {
+        let account = Account::with(Vec::new());
+        account.state().merges = vec![merge([1, 2])];
+        account.state().shows(&shown);
+        account.catch_up().await;
+        assert!(account.state().done().is_empty(), "{shown:?}");
+        assert_eq!(account.state().settled.contains("merge-1"), settled, "{shown:?}");
+    }
+    let account = Account::with(Vec::new());
+    account.state().merges = vec![merge([1])];
+    account.catch_up().await;
+    assert_eq!(account.state().done(), ["changed 1"], "it names no other: the lead is looked at");
+}
+
+#[tokio::test]
+async fn many_merges_are_looked_at_a_few_at_a_time() {
+    let account = Account::with(Vec::new());
+    account.state().merges = (1..=60).map(|lead| merge([lead, 1000 + lead])).collect();
+    account.state().shows(&(1..=60).collect::<Vec<_>>());
+    let done = account.reconcile().await;
+    assert_eq!(account.state().done().len(), 60);
+    assert!(done.steps().len() > 5, "{} steps", done.steps().len());
+}
+
+#[tokio::test]
+async fn changes_are_noted_whatever_stage_they_name() {
+    let edited = LeadEvent { action: Action::Update, stage: Some(OTHER), ..moved(7, 1000) };
+    let account = Account::with(vec![edited, moved(8, 1001)]);
+    account.catch_up().await;
+    assert_eq!(account.state().done(), ["changed 7", "report 1"]);
 }

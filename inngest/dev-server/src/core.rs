@@ -17,7 +17,8 @@ use crate::state::State;
 pub(crate) struct Core {
     pub(crate) env: Env,
     pub(crate) signing_key: Option<SigningKey>,
-    pub(crate) event_key: Option<String>,
+    /// Empty: any key is accepted (P-018).
+    pub(crate) event_keys: Vec<String>,
     pub(crate) retry_interval: Option<Duration>,
     pub(crate) http: HttpClient,
     pub(crate) observations: broadcast::Sender<Observation>,

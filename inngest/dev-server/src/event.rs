@@ -84,6 +84,16 @@ pub(crate) enum InvalidEvent {
     TooLarge(usize),
 }
 
+/// Go takes the names of fields in capitals too.
+fn as_go_names(event: Value) -> Value {
+    let Value::Object(fields) = event else { return event };
+    let name = |name: String| match name.to_ascii_lowercase() {
+        known if ["id", "name", "data", "user", "ts", "v"].contains(&&*known) => known,
+        _ => name,
+    };
+    fields.into_iter().map(|(key, value)| (name(key), value)).collect()
+}
+
 /// The sender's part of an event, checked (P-173).
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -97,21 +107,22 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    pub(crate) fn parse(raw: &RawValue) -> Result<Self, InvalidEvent> {
-        if raw.get().len() > MAX_EVENT_BYTES {
-            return Err(InvalidEvent::TooLarge(raw.get().len()));
+    /// Reads an event that took so many bytes.
+    pub(crate) fn parse(raw: &RawValue, bytes: usize) -> Result<Self, InvalidEvent> {
+        if bytes > MAX_EVENT_BYTES {
+            return Err(InvalidEvent::TooLarge(bytes));
         }
         let unreadable = |error: serde_json::Error| InvalidEvent::Unreadable(error.to_string());
         let draft = match serde_json::from_str(raw.get()).map_err(unreadable)? {
             // The real server reads these as an event without any field.
             Value::Null | Value::String(_) => Self::default(),
-            value => typed::object(&value, "").map_err(InvalidEvent::Unreadable)?,
+            value => typed::object(&as_go_names(value), "").map_err(InvalidEvent::Unreadable)?,
         };
         let name = draft.name.as_deref().unwrap_or_default();
         if name.is_empty() {
             return Err(InvalidEvent::NameEmpty);
         }
-        if name.starts_with(RESERVED_PREFIX) {
+        if name.to_lowercase().starts_with(RESERVED_PREFIX) {
             return Err(InvalidEvent::NameReserved(name.to_owned()));
         }
         match draft.ts {

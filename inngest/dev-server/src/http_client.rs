@@ -36,9 +36,7 @@ pub(crate) struct Answer {
 pub(crate) enum NoAnswer {
     #[error("Unable to reach SDK URL: {0}")]
     Unreachable(String),
-    #[error(
-        "output_too_large: Your function's response body exceeds the maximum size limit of 8 MiB"
-    )]
+    #[error("Your function's response body exceeds the maximum size limit of 8 MiB")]
     TooLarge,
 }
 

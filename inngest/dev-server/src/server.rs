@@ -47,7 +47,7 @@ pub enum ServeError {
 pub struct Builder {
     apps: Vec<Url>,
     signing_key: Option<SigningKey>,
-    event_key: Option<String>,
+    event_keys: Vec<String>,
     clock: Arc<dyn Clock>,
     retry_interval: Option<Duration>,
     poll_interval: Option<Duration>,
@@ -58,7 +58,7 @@ impl Default for Builder {
         Self {
             apps: Vec::new(),
             signing_key: None,
-            event_key: None,
+            event_keys: Vec::new(),
             clock: Arc::new(SystemClock),
             retry_interval: None,
             poll_interval: Some(Duration::from_secs(5)),
@@ -80,9 +80,10 @@ impl Builder {
         self
     }
 
-    /// Accepts events under this key only. Without it every non-empty key is accepted (P-018).
+    /// Accepts events under this key, and under others given in the same way. Without any, every non-empty key is accepted
+    /// (P-018).
     pub fn event_key(mut self, key: impl Into<String>) -> Self {
-        self.event_key = Some(key.into());
+        self.event_keys.push(key.into());
         self
     }
 
@@ -118,7 +119,7 @@ impl Builder {
         let core = Arc::new(Core {
             env: Env::new(self.clock),
             signing_key: self.signing_key,
-            event_key: self.event_key,
+            event_keys: self.event_keys,
             retry_interval: self.retry_interval,
             http: HttpClient::new()?,
             observations: broadcast::Sender::new(OBSERVATIONS_KEPT),

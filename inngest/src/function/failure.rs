@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::event::RawEvent;
 use crate::middleware::Hooks;
+use crate::wire_error::found_by_server;
 use crate::{Event, EventSet, Result, ResultExt as _};
 
 /// A run that has failed, without another retry (P-186).
@@ -97,6 +98,10 @@ impl FailureCause {
                 stack: None,
                 cause: None,
             });
+        let (name, message, stack) = match found_by_server(&message) {
+            Some(found) => (Some(found.name), found.message, found.stack),
+            None => (name, message, stack),
+        };
         let name = name.unwrap_or_else(|| "Error".to_owned());
         let result: Option<WireResult> =
             result.and_then(|result| serde_json::from_str(result.get()).ok());

@@ -128,6 +128,26 @@ fn every_file_and_test_that_is_named_exists() {
     }
 }
 
+/// The dead links of a package are found by those who have nothing but the package.
+#[test]
+fn what_the_readme_leads_to_is_in_the_package() {
+    let manifest = include_str!("../../Cargo.toml");
+    let packed = manifest.split_once("include = [").unwrap().1.split(']').next().unwrap();
+    let packed: Vec<_> = packed.split('"').skip(1).step_by(2).collect();
+    for (from, text) in [
+        ("README.md", include_str!("../../README.md")),
+        ("CHANGELOG.md", include_str!("../../CHANGELOG.md")),
+        ("docs/protocol.md", DOCUMENT),
+    ] {
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            assert!(package().join(link).exists(), "{from} leads to {link}, which does not exist");
+            let is_packed = packed.iter().any(|part| format!("/{link}").starts_with(part));
+            assert!(is_packed, "{from} leads to {link}, which is not in the package");
+        }
+    }
+}
+
 #[test]
 fn ranges_and_look_alikes_are_recognised() {
     let numbers = |text| cited(text).into_iter().collect::<Vec<_>>();

@@ -111,6 +111,25 @@ async fn t67_p186_the_handler_is_given_the_error_and_the_typed_event() {
     );
 }
 
+/// Recorded from server 1.43, for a reply over 8 MiB.
+#[tokio::test]
+async fn p186_what_the_server_found_is_read_out_of_its_text() {
+    let order = json!({ "name": "shop/order", "data": { "id": 7 } });
+    let text = concat!(
+        r#"{"error":{"error":"output_too_large: Your function's response body exceeds the maximum size limit","#,
+        r#""name":"output_too_large","#,
+        r#""message":"Your function's response body exceeds the maximum size limit"}}"#,
+    );
+    let answer = handled(json!({
+        "function_id": "app-charge", "run_id": "01R", "event": order, "result": text,
+        "error": { "error": "output_too_large", "name": "Error", "message": text },
+    }))
+    .await;
+    let said = &answer.json()[0]["data"];
+    assert_eq!(said["name"], "output_too_large");
+    assert_eq!(said["message"], "Your function's response body exceeds the maximum size limit");
+}
+
 #[tokio::test]
 async fn t67_the_handler_runs_also_for_an_event_or_error_that_cannot_be_read() {
     let strange = json!({ "name": "shop/order", "data": { "id": "seven" } });

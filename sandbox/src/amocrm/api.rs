@@ -1,4 +1,4 @@
-//! API v4: leads, the account, webhooks.
+//! API v4: leads and what belongs to them, the account, webhooks.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -6,7 +6,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::State;
+use super::{State, entities};
 use crate::RecordedRequest;
 
 /// Answers one call.
@@ -39,13 +39,25 @@ pub(super) fn answer(state: &mut State, request: &RecordedRequest) -> Response {
             Some(Ok(id)) if state.refused_leads.contains_key(&id) => {
                 problem(state.refused_leads[&id], "Refused", "Refused")
             }
-            Some(Ok(id)) => {
-                state.leads.get(&id).map_or_else(nothing, |lead| json_answer(200, lead))
-            }
-            _ => problem(404, "Not Found", "Not Found"),
+            Some(Ok(id)) if asks_for_deleted(request) => match state.bin.contains_key(&id) {
+                true => json_answer(200, &json!({"id": id, "is_deleted": true})),
+                false => nothing(),
+            },
+            Some(Ok(id)) => state.leads.get(&id).map_or_else(nothing, |lead| {
+                json_answer(200, &entities::shown(lead, &request.uri))
+            }),
+            _ => entities::answer(state, path)
+                .unwrap_or_else(|| problem(404, "Not Found", "Not Found")),
         },
         _ => problem(405, "Method Not Allowed", "Method Not Allowed"),
     }
+}
+
+/// Then a lead that is not deleted is not found.
+fn asks_for_deleted(request: &RecordedRequest) -> bool {
+    let query = request.uri.query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes())
+        .any(|(name, value)| name == "with" && value.split(',').any(|with| with == "only_deleted"))
 }
 
 fn webhooks(state: &mut State, method: &Method, body: &[u8]) -> Response {
@@ -78,7 +90,7 @@ pub(super) fn webhook(state: &State, destination: &str, settings: &Value, disabl
 }
 
 /// HTTP 204: how amoCRM says "none".
-fn nothing() -> Response {
+pub(super) fn nothing() -> Response {
     answer_with(204, "application/hal+json", String::new())
 }
 

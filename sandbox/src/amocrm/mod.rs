@@ -2,6 +2,7 @@
 
 mod api;
 mod consent;
+mod entities;
 mod events;
 mod failure;
 mod oauth;
@@ -82,6 +83,8 @@ pub struct FakeAmoCrm {
 struct State {
     settings: FakeAmoCrmSettings,
     leads: BTreeMap<u64, Value>,
+    bin: BTreeMap<u64, Value>,
+    entities: BTreeMap<(&'static str, u64), Value>,
     refused_leads: BTreeMap<u64, u16>,
     webhooks: BTreeMap<String, Value>,
     events: events::Events,
@@ -119,6 +122,8 @@ impl FakeAmoCrm {
     ) -> (Self, Router) {
         let state = Arc::new(Mutex::new(State {
             leads: BTreeMap::new(),
+            bin: BTreeMap::new(),
+            entities: BTreeMap::new(),
             refused_leads: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             events: events::Events::default(),
@@ -152,9 +157,10 @@ impl FakeAmoCrm {
         self.set_lead_json(
             id,
             json!({
-                "id": id, "name": name.into(), "price": price, "status_id": STAGE.1, "pipeline_id": STAGE.0,
-                "is_deleted": false, "custom_fields_values": null, "account_id": account_id,
-                "_embedded": {"tags": [], "companies": []},
+                "id": id, "name": name.into(), "price": price, "price_with_minor_units": price,
+                "responsible_user_id": 504_141, "status_id": STAGE.1, "pipeline_id": STAGE.0,
+                "created_at": 1_585_299_171, "is_deleted": false, "custom_fields_values": null,
+                "account_id": account_id, "_embedded": {"tags": [], "companies": [], "contacts": []},
             }),
         );
     }
@@ -167,6 +173,22 @@ impl FakeAmoCrm {
     /// The account has no such lead (any more).
     pub fn remove_lead(&self, id: u64) {
         lock(&self.state).leads.remove(&id);
+    }
+
+    /// The lead is in the bin, where only a question for deleted leads finds it.
+    pub fn delete_lead(&self, id: u64) {
+        let mut state = lock(&self.state);
+        if let Some(lead) = state.leads.remove(&id) {
+            state.bin.insert(id, lead);
+        }
+    }
+
+    /// The lead is taken out of the bin.
+    pub fn restore_lead(&self, id: u64) {
+        let mut state = lock(&self.state);
+        if let Some(lead) = state.bin.remove(&id) {
+            state.leads.insert(id, lead);
+        }
     }
 
     /// From now on, asked for lead `id`, the account answers with this HTTP status.

@@ -1,30 +1,16 @@
-//! The API itself: checks in the real order, then the action.
+//! The answer to a request: as it should be, or as a test has asked for.
 
 use axum::body::Body;
 use axum::response::{Html, IntoResponse as _, Response};
 use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode, Uri};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::pages::{TYPE_ERROR, UNAVAILABLE, failed_query, no_database};
-use super::request::{fields, parameters, plain, text};
-use super::{ErpFailure, ErpRow, ErpVersion, FakeErpSettings, State};
-
-/// The id of the first record.
-const FIRST_ID: u64 = 119;
-
-/// How the API refuses: a code, which may be a word, and a text.
-struct ApiError(String, String);
-
-impl ApiError {
-    fn of(message: impl Into<String>) -> Self {
-        Self("500".to_owned(), message.into())
-    }
-
-    fn coded(code: &str, message: &str) -> Self {
-        Self(code.to_owned(), message.to_owned())
-    }
-}
+use super::actions::{Refusal, act};
+use super::pages::{LOCKED, TYPE_ERROR, UNAVAILABLE, WARNING, failed_insert, no_database};
+use super::request::{QUESTION, action, parameters};
+use super::settings::{ErpVersion, FakeErpSettings, Php};
+use super::{ErpFailure, State};
 
 /// The answer to a request; `None` when there is none, ever.
 pub(super) fn answer(
@@ -37,13 +23,19 @@ pub(super) fn answer(
     if method != Method::POST || uri.path() != "/api/rest.php" {
         return Some(page(StatusCode::NOT_FOUND, "<h1>Not Found</h1>"));
     }
-    let failure = state.failures.pop_front();
+    let failure = match (state.broken.pop_front(), action(headers, body).as_str()) {
+        (None, action) if ![QUESTION, "get_entity_fields"].contains(&action) => {
+            state.failures.pop_front()
+        }
+        (broken, _) => broken,
+    };
     let parameters = parameters(state.settings.version, headers, body);
     let insert = |state: &mut State| drop(act(state, &parameters));
     let answer = match failure {
         None => match act(state, &parameters) {
-            Ok(data) => reply(StatusCode::OK, &json!({"status": "success", "data": data})),
-            Err(error) => refusal(&state.settings, &error),
+            Ok(data) => reply(StatusCode::OK, &success(&state.settings, &data)),
+            Err(Refusal::Error(code, message)) => refusal(&state.settings, &code, &message),
+            Err(Refusal::Page(page)) => Html(page).into_response(),
         },
         Some(ErpFailure::Unavailable { retry_after }) => {
             let mut answer = page(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE);
@@ -67,11 +59,11 @@ pub(super) fn answer(
             return None;
         }
         Some(ErpFailure::DatabaseError) => {
-            Html(failed_query(&state.settings, &parameters)).into_response()
+            Html(failed_insert(&state.settings, LOCKED, &parameters)).into_response()
         }
         Some(ErpFailure::InsertThenHtml) => {
             insert(state);
-            Html(failed_query(&state.settings, &parameters)).into_response()
+            Html(failed_insert(&state.settings, LOCKED, &parameters)).into_response()
         }
         Some(ErpFailure::NoDatabase) => Html(no_database()).into_response(),
         Some(ErpFailure::Empty500) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -79,9 +71,7 @@ pub(super) fn answer(
             insert(state);
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
-        Some(ErpFailure::Error { code, message }) => {
-            refusal(&state.settings, &ApiError(code, message))
-        }
+        Some(ErpFailure::Error { code, message }) => refusal(&state.settings, &code, &message),
         Some(ErpFailure::Redirect(target)) => {
             let mut answer = page(StatusCode::TEMPORARY_REDIRECT, "");
             if let Ok(target) = target.parse() {
@@ -105,112 +95,35 @@ pub(super) fn finish_late_inserts(state: &mut State) {
     }
 }
 
-fn act(state: &mut State, parameters: &Map<String, Value>) -> Result<Value, ApiError> {
-    let required = |name: &str| match text(parameters, name) {
-        value if value.is_empty() => Err(ApiError::of(format!("{name} is required"))),
-        value => Ok(value),
-    };
-    if required("key")? != state.settings.key {
-        return Err(ApiError::of("API Key mismatch"));
+/// A select also says which page of how many it is, since 3.6.
+fn success(settings: &FakeErpSettings, data: &Value) -> Value {
+    let rows = data.as_array().map(Vec::len);
+    let mut reply = json!({"status": "success", "data": data});
+    if let (ErpVersion::V362, Some(rows)) = (settings.version, rows) {
+        reply["page"] = 1.into();
+        reply["number_of_rows"] = rows.into();
+        reply["number_of_pages"] = 1.into();
     }
-    let username = required("username")?;
-    let password = required("password")?;
-    if (username, password) != (state.settings.username.clone(), state.settings.password.clone()) {
-        return Err(ApiError::coded("login_fail", "No match for Username and/or Password"));
-    }
-    let action = required("action")?;
-    let entity_id = required("entity_id")?;
-    if entity_id != state.settings.entity_id.to_string() {
-        return Err(ApiError::of(format!("entity {entity_id} not found")));
-    }
-    match action.as_str() {
-        "insert" => insert(state, &fields(parameters, "items")),
-        "select" => Ok(select(state, parameters)),
-        "get_entity_fields" => Ok(entity_fields(&state.settings)),
-        _ => Err(ApiError::of(format!("action \"{action}\" not exist"))),
-    }
+    reply
 }
 
-fn insert(state: &mut State, items: &Map<String, Value>) -> Result<Value, ApiError> {
-    if state.settings.may_only_view {
-        return Err(ApiError::coded("access_denied", "Access denied"));
-    }
-    if items.is_empty() {
-        return Err(ApiError::of("items is ampty"));
-    }
-    let settings = &state.settings;
-    if let Some(unknown) = items.keys().find(|field| !settings.fields.contains(field)) {
-        let entity_id = settings.entity_id;
-        return Err(ApiError::of(format!("{unknown} not exist in entity {entity_id}")));
-    }
-    if let Some(unique) = &settings.unique_field
-        && let Some(value) = items.get(unique)
-        && state.rows.iter().any(|row| row.fields.get(unique).map(plain) == Some(plain(value)))
-    {
-        let warning = json!({"id": column(unique), "value": plain(value)});
-        return Ok(json!({"id": "", "unique_fields_warning": [warning]}));
-    }
-    let id = state.rows.last().map_or(FIRST_ID, |row| row.id + 1);
-    let fields = items.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    state.rows.push(ErpRow { id, fields });
-    Ok(json!({"id": id.to_string()}))
-}
-
-fn select(state: &State, parameters: &Map<String, Value>) -> Value {
-    if state.settings.hides_rows {
-        return json!([]);
-    }
-    let known: Vec<&str> = state.settings.fields.iter().map(|field| column(field)).collect();
-    let mut filters = fields(parameters, "filters");
-    // Unknown fields, empty values and numbers where a text belongs are silently skipped.
-    filters.retain(|field, value| {
-        known.contains(&field.as_str()) && value.as_str().is_some_and(|value| !value.is_empty())
-    });
-    if state.settings.ignores_filters {
-        filters.clear();
-    }
-    let limit = text(parameters, "limit").parse().unwrap_or(usize::MAX);
-    let columns = text(parameters, "select_fields");
-    let columns: Vec<&str> = columns.split(',').filter(|name| known.contains(name)).collect();
-    let value = |row: &ErpRow, column: &str| {
-        row.fields.get(&format!("field_{column}")).map(plain).unwrap_or_default()
-    };
-    let matching = state
-        .rows
-        .iter()
-        .filter(|row| filters.iter().all(|(column, wanted)| value(row, column) == plain(wanted)));
-    let rows = matching.take(limit).map(|row| {
-        let mut shown = Map::new();
-        shown.insert("id".to_owned(), row.id.to_string().into());
-        shown.insert("parent_item_id".to_owned(), "0".into());
-        for name in &columns {
-            shown.insert((*name).to_owned(), value(row, name).into());
-        }
-        Value::Object(shown)
-    });
-    rows.collect()
-}
-
-fn entity_fields(settings: &FakeErpSettings) -> Value {
-    let field = |name: &String| json!({"id": column(name), "name": name});
-    settings.fields.iter().map(field).collect()
-}
-
-fn column(field: &str) -> &str {
-    field.strip_prefix("field_").unwrap_or(field)
-}
-
-/// 3.6.2 makes the error's code the HTTP status, which PHP 8 refuses to do with a word.
-fn refusal(settings: &FakeErpSettings, ApiError(code, message): &ApiError) -> Response {
+/// 3.6.2 makes the error's code the HTTP status, which PHP refuses to do with a word.
+fn refusal(settings: &FakeErpSettings, code: &str, message: &str) -> Response {
     let body =
         |code: Value| json!({"status": "error", "error_code": code, "error_message": message});
     let status = code.parse().ok().and_then(|code| StatusCode::from_u16(code).ok());
-    match (settings.version, status) {
-        (ErpVersion::V344, Some(_)) => reply(StatusCode::OK, &body("".into())),
-        (ErpVersion::V344, None) => reply(StatusCode::OK, &body(code.as_str().into())),
-        (ErpVersion::V362, Some(status)) => reply(status, &body(status.as_u16().into())),
-        (ErpVersion::V362, None) if settings.display_errors => page(StatusCode::OK, TYPE_ERROR),
-        (ErpVersion::V362, None) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    match (settings.version, status, settings.php) {
+        (ErpVersion::V344, Some(_), _) => reply(StatusCode::OK, &body("".into())),
+        (ErpVersion::V344, None, _) => reply(StatusCode::OK, &body(code.into())),
+        (ErpVersion::V362, Some(status), _) => reply(status, &body(status.as_u16().into())),
+        (ErpVersion::V362, None, Php::Seven) if settings.display_errors => {
+            any(200, format!("{WARNING}{}", body(code.into())))
+        }
+        (ErpVersion::V362, None, Php::Seven) => reply(StatusCode::OK, &body(code.into())),
+        (ErpVersion::V362, None, Php::Eight) if settings.display_errors => {
+            page(StatusCode::OK, TYPE_ERROR)
+        }
+        (ErpVersion::V362, None, Php::Eight) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 

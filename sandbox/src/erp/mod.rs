@@ -1,9 +1,14 @@
 //! A Rukovoditel ERP: `api/rest.php` of versions 3.4.4 and 3.6.2.
 
+mod actions;
 mod api;
 mod failure;
 mod pages;
+mod php;
 mod request;
+mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -20,70 +25,16 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 pub use failure::ErpFailure;
+pub use settings::{ErpField, ErpVersion, FakeErpSettings, Php};
 
 use super::server::{RecordedRequest, lock, serve};
-
-/// Which Rukovoditel this is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ErpVersion {
-    /// 3.4.4: reads forms only; errors are HTTP 200.
-    V344,
-    /// 3.6.2 on PHP 8: reads JSON and forms; errors are HTTP 500, those with a textual code an empty one.
-    #[default]
-    V362,
-}
-
-/// How the fake ERP is set up. The default is what the demo uses.
-#[derive(Debug, Clone)]
-pub struct FakeErpSettings {
-    /// Its version.
-    pub version: ErpVersion,
-    /// The API key.
-    pub key: String,
-    /// The API user.
-    pub username: String,
-    /// The API user's password.
-    pub password: String,
-    /// The one entity.
-    pub entity_id: u64,
-    /// The entity's fields, for instance `field_1039`.
-    pub fields: Vec<String>,
-    /// The field among them that is unique. None by default: this ERP does not hide mistakes of the service.
-    pub unique_field: Option<String>,
-    /// PHP's `display_errors`: what is an empty 500 without it becomes a page with HTTP 200.
-    pub display_errors: bool,
-    /// A trap of the real ERP: `select` silently ignores its filters and returns everything.
-    pub ignores_filters: bool,
-    /// The API user sees only records assigned to it, so none.
-    pub hides_rows: bool,
-    /// The API user has no right to create.
-    pub may_only_view: bool,
-}
-
-impl Default for FakeErpSettings {
-    fn default() -> Self {
-        Self {
-            version: ErpVersion::default(),
-            key: "fake-erp-key".to_owned(),
-            username: "fake-erp-user".to_owned(),
-            password: "fake-erp-password".to_owned(),
-            entity_id: 70,
-            fields: vec!["field_1039".to_owned(), "field_1040".to_owned(), "field_1041".to_owned()],
-            unique_field: None,
-            display_errors: false,
-            ignores_filters: false,
-            hides_rows: false,
-            may_only_view: false,
-        }
-    }
-}
 
 /// A record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ErpRow {
     /// Its id.
     pub id: u64,
-    /// Its fields, as they were sent.
+    /// Its fields, as its columns hold them: numbers and texts that the ERP and its database have changed are texts.
     pub fields: BTreeMap<String, Value>,
 }
 
@@ -100,6 +51,7 @@ struct State {
     rows: Vec<ErpRow>,
     requests: Vec<RecordedRequest>,
     failures: VecDeque<ErpFailure>,
+    broken: VecDeque<ErpFailure>,
     late: Vec<Map<String, Value>>,
     hold: Option<Hold>,
     stop: CancellationToken,
@@ -151,6 +103,7 @@ impl FakeErp {
             rows: Vec::new(),
             requests: Vec::new(),
             failures: VecDeque::new(),
+            broken: VecDeque::new(),
             late: Vec::new(),
             hold: None,
             stop,
@@ -181,20 +134,37 @@ impl FakeErp {
         id
     }
 
+    /// A person deletes a record in the ERP.
+    pub fn delete_row(&self, id: u64) {
+        lock(&self.state).rows.retain(|row| row.id != id);
+    }
+
     /// Every request so far, oldest first.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         lock(&self.state).requests.clone()
     }
 
-    /// How many requests carried `action`.
-    pub fn count(&self, action: &str) -> usize {
-        let requests = self.requests();
-        requests.iter().filter(|sent| request::action(&sent.headers, &sent.body) == action).count()
+    /// The requests that carried `action`, oldest first. An insert that asks whether a record could be created is a
+    /// `question`.
+    pub fn requests_of(&self, action: &str) -> Vec<RecordedRequest> {
+        let mut requests = self.requests();
+        requests.retain(|sent| request::action(&sent.headers, &sent.body) == action);
+        requests
     }
 
-    /// The next `times` requests fail like this, after those already scheduled.
+    /// How many requests carried `action`.
+    pub fn count(&self, action: &str) -> usize {
+        self.requests_of(action).len()
+    }
+
+    /// The next `times` requests fail like this, after those already scheduled. Questions are answered in between.
     pub fn fail_next(&self, times: usize, failure: ErpFailure) {
         lock(&self.state).failures.extend(std::iter::repeat_n(failure, times));
+    }
+
+    /// The next `times` requests fail like this, questions as well.
+    pub fn break_next(&self, times: usize, failure: ErpFailure) {
+        lock(&self.state).broken.extend(std::iter::repeat_n(failure, times));
     }
 
     /// Holds the next request.
@@ -207,7 +177,9 @@ impl FakeErp {
 
     /// Forgets the failures that are still scheduled.
     pub fn recover(&self) {
-        lock(&self.state).failures.clear();
+        let mut state = lock(&self.state);
+        state.failures.clear();
+        state.broken.clear();
     }
 
     /// The records of [`ErpFailure::HangThenInsert`] appear now.

@@ -4,7 +4,11 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
-use super::ErpVersion;
+use super::php::plain;
+use super::settings::ErpVersion;
+
+/// The action of an insert that asks and stores nothing.
+pub(super) const QUESTION: &str = "question";
 
 /// The parameters of a request; empty when this version cannot read the body.
 pub(super) fn parameters(
@@ -23,9 +27,16 @@ pub(super) fn parameters(
     }
 }
 
-/// The action of a request, however it is encoded.
+/// The action of a request, however it is encoded. An insert that can store nothing is a question and no insert.
 pub(super) fn action(headers: &HeaderMap, body: &[u8]) -> String {
-    text(&parameters(ErpVersion::V362, headers, body), "action")
+    let parameters = parameters(ErpVersion::V362, headers, body);
+    let items = fields(&parameters, "items");
+    match text(&parameters, "action") {
+        action if action == "insert" && items.keys().all(|field| field == "field_0") => {
+            QUESTION.to_owned()
+        }
+        action => action,
+    }
 }
 
 /// The parameter `name` as text; empty when absent.
@@ -36,15 +47,6 @@ pub(super) fn text(parameters: &Map<String, Value>, name: &str) -> String {
 /// The parameter `name` as named values; empty when it is anything else.
 pub(super) fn fields(parameters: &Map<String, Value>, name: &str) -> Map<String, Value> {
     parameters.get(name).and_then(Value::as_object).cloned().unwrap_or_default()
-}
-
-/// A scalar as PHP turns it into text.
-pub(super) fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    }
 }
 
 /// A form with at most one level of brackets, which is all that the API uses.

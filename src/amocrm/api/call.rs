@@ -15,7 +15,7 @@ pub(super) struct ApiCall<'a> {
     pub(super) hidden: Vec<SecretString>,
     /// The path names one thing, which may not be there.
     pub(super) may_be_absent: bool,
-    /// Only an administrator's token may make it: a refusal says nothing about other calls.
+    /// Not every token may make it: a refusal says nothing about other calls.
     pub(super) needs_rights: bool,
 }
 
@@ -56,7 +56,7 @@ impl<'a> ApiCall<'a> {
         self
     }
 
-    /// For administrators only.
+    /// For users with the rights to it only.
     pub(super) fn needing_rights(self) -> Self {
         Self { needs_rights: true, ..self }
     }

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use functions::ports::Authorization;
 use http::StatusCode;
@@ -9,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::answer::{self, ApiError, Status};
 use super::call::ApiCall;
 use super::gate::{self, Closed, Gate};
+use super::pipelines::Pipelines;
 use super::table::{self, Turn};
 use crate::amocrm::auth::{AccessToken, Auth, TokenError};
 use crate::amocrm::pause;
@@ -28,6 +30,7 @@ struct Inner {
     settings: AmoCrmSettings,
     auth: Auth,
     gate: Gate,
+    pipelines: Pipelines,
     db: Db,
     outbound: Outbound,
     clock: SharedClock,
@@ -42,8 +45,8 @@ impl AmoCrmClient {
         clock: SharedClock,
     ) -> Self {
         let auth = Auth::new(&settings, &db, &outbound, &clock);
-        let gate = Gate::default();
-        Self(Arc::new(Inner { settings, auth, gate, db, outbound, clock }))
+        let (gate, pipelines) = (Gate::default(), Pipelines::default());
+        Self(Arc::new(Inner { settings, auth, gate, pipelines, db, outbound, clock }))
     }
 
     /// What the client was made with.
@@ -54,6 +57,16 @@ impl AmoCrmClient {
     /// The tokens that calls are made with.
     pub(crate) fn auth(&self) -> &Auth {
         &self.0.auth
+    }
+
+    /// The names of pipelines and stages that were read already.
+    pub(super) fn pipelines(&self) -> &Pipelines {
+        &self.0.pipelines
+    }
+
+    /// How long this process has been there.
+    pub(super) fn uptime(&self) -> Duration {
+        self.0.clock.uptime()
     }
 
     /// Makes sure that a valid access token is at hand. Returns when it expires.

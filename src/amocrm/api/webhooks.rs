@@ -10,9 +10,6 @@ use super::client::AmoCrmClient;
 
 const PATH: &str = "/api/v4/webhooks";
 
-/// What our webhook must be called about, in the words of amoCRM's API.
-pub const SETTINGS: [&str; 3] = ["status_lead", "add_lead", "restore_lead"];
-
 /// A webhook as amoCRM keeps it. Its `Debug` hides the address, which carries a secret.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 pub(in crate::amocrm) struct Webhook {
@@ -44,9 +41,13 @@ impl AmoCrmClient {
         Ok(list.map(|list| list.embedded.webhooks).unwrap_or_default())
     }
 
-    /// Creates the webhook for `destination`, or sets the one there is to [`SETTINGS`].
-    pub(in crate::amocrm) async fn subscribe(&self, destination: &str) -> Result<(), ApiError> {
-        let body = json!({"destination": destination, "settings": SETTINGS, "sort": 10});
+    /// Creates the webhook for `destination`, or sets the one there is to `events`.
+    pub(in crate::amocrm) async fn subscribe(
+        &self,
+        destination: &str,
+        events: &[&str],
+    ) -> Result<(), ApiError> {
+        let body = json!({"destination": destination, "settings": events, "sort": 10});
         let call = ApiCall::sending(Method::POST, PATH, body).needing_rights();
         self.send(&call.hiding(destination)).await.map(drop)
     }

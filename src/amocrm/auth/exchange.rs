@@ -104,7 +104,8 @@ impl Exchange {
                 None => error,
             },
         };
-        if let Some(newer) = self.newer_than(generation).await? {
+        // What amoCRM has said is remembered also where the database cannot be read: else a dead token is offered again.
+        if let Ok(Some(newer)) = self.newer_than(generation).await {
             return Ok(newer);
         }
         if let TokenError::NeedsReauth { reason, .. } = &error {

@@ -2,9 +2,10 @@
 
 use secrecy::SecretString;
 
+use super::hook::SETTINGS;
 use super::{Account, DAY};
-use crate::amocrm::api::{AmoCrmClient, SETTINGS};
-use crate::amocrm::hook::Destination;
+use crate::amocrm::api::AmoCrmClient;
+use crate::amocrm::hook::{Destination, Events};
 use crate::amocrm::watch::HealthCheck;
 use crate::clock::Clock as _;
 use crate::metrics::Metrics;
@@ -68,7 +69,7 @@ async fn dead_tokens_are_a_metric_until_they_are_replaced() {
 #[tokio::test]
 async fn a_webhook_that_amocrm_no_longer_calls_is_a_metric() {
     let origin = "https://deals.example.org".parse().unwrap();
-    let destination = Destination::new(&origin, Some(&"s".into()));
+    let destination = Destination::new(&origin, Some(&"s".into()), Events::new(true, false));
     let mut it = Checked::of(Account::new().await, Some(destination));
     let amocrm = it.account.amocrm.clone();
     it.assert_metric("amocrm_subscription", -1);

@@ -3,11 +3,14 @@
 use sandbox::AmoCrmFailure;
 
 use super::Account;
-use crate::amocrm::api::{AmoCrmClient, ApiError, SETTINGS};
-use crate::amocrm::hook::{Destination, Health, check, repair};
+use crate::amocrm::api::{AmoCrmClient, ApiError};
+use crate::amocrm::hook::{Destination, Events, Health, check, repair};
 
 const OURS: &str = "https://deals.example.org/api/amocrm-webhook?secret=new+secret";
 const OLD: &str = "https://deals.example.org/api/amocrm-webhook?secret=old";
+
+/// All that makes a record of a lead that enters a stage.
+pub(super) const SETTINGS: [&str; 3] = ["add_lead", "restore_lead", "status_lead"];
 
 /// An account, and the webhook that it must have.
 struct Hooked {
@@ -22,7 +25,8 @@ impl Hooked {
         let token = account.amocrm.issue_long_lived_token(1_895_349_100);
         let account = account.with_long_lived_token(token);
         let origin = "https://deals.example.org".parse().unwrap();
-        let destination = Destination::new(&origin, Some(&"new secret".into()));
+        let destination =
+            Destination::new(&origin, Some(&"new secret".into()), Events::new(true, false));
         Self { client: account.client(), account, destination }
     }
 
@@ -51,6 +55,26 @@ async fn each_fault_is_recognised() {
     assert_eq!(hooked.health().await, (Health::Disabled, 1));
     hooked.has_webhook(OURS, &SETTINGS, false);
     assert_eq!(hooked.health().await, (Health::Good, 1));
+}
+
+#[tokio::test]
+async fn changes_are_subscribed_only_where_leads_are_followed() {
+    let origin = "https://deals.example.org".parse().unwrap();
+    for follows in [true, false] {
+        let mut hooked = Hooked::new().await;
+        let events = Events::new(true, false).and_changes(follows);
+        hooked.destination = Destination::new(&origin, Some(&"new secret".into()), events);
+        hooked.has_webhook(OURS, &["status_lead", "add_lead", "restore_lead"], false);
+        let missing = Health::Incomplete(vec!["update_lead", "delete_lead"]);
+        assert_eq!(hooked.health().await.0, if follows { missing } else { Health::Good });
+        repair(&hooked.client, &hooked.destination).await.unwrap();
+        assert_eq!(hooked.health().await.0, Health::Good);
+        let requests = hooked.account.amocrm.requests();
+        let posted: Vec<_> =
+            requests.iter().filter(|sent| sent.method == http::Method::POST).collect();
+        assert_eq!(posted.len(), usize::from(follows), "what is right is left alone");
+        assert!(posted.iter().all(|sent| sent.text().contains("update_lead")));
+    }
 }
 
 #[tokio::test]
@@ -93,7 +117,7 @@ async fn an_answer_that_quotes_the_secret_is_not_passed_on() {
         .account
         .amocrm
         .fail_next(1, AmoCrmFailure::Answer { status: 400, body: body.to_owned() });
-    let error = hooked.client.subscribe(OURS).await.unwrap_err().to_string();
+    let error = hooked.client.subscribe(OURS, &SETTINGS).await.unwrap_err().to_string();
     assert!(error.contains("[secret]") && !error.contains("new"), "{error}");
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use functions::ports::{Lead, Retry};
+use functions::ports::{Lead, More, Retry};
 use sandbox::AmoCrmFailure;
-use serde_json::json;
+use serde_json::{Number, json};
 use tokio::task::JoinSet;
 
 use super::{Account, DAY, impatient, refused};
@@ -29,7 +29,10 @@ async fn a_lead_is_read_with_the_token_of_the_database() {
 
     let name = Some("Поставка окон".to_owned());
     let stage = Some((9_679_730, 77_186_758));
-    assert_eq!(lead, Lead { id: LEAD, name, price: Some(15_000.into()), stage });
+    assert_eq!(
+        lead,
+        Lead { id: LEAD, name, price: Some(15_000.into()), stage, more: More::default() }
+    );
     let request = account.amocrm.requests().pop().unwrap();
     assert_eq!(request.uri, "/api/v4/leads/45721053");
     assert_eq!(request.header("authorization"), "Bearer fake-access-token-1");
@@ -56,7 +59,24 @@ async fn a_lead_may_lack_everything_but_its_id() {
     for lead in [json!({"id": LEAD}), odd] {
         account.amocrm.set_lead_json(LEAD, lead);
         let read = client.lead(LEAD).await.unwrap();
-        assert_eq!(read, Some(Lead { id: LEAD, name: None, price: None, stage: None }));
+        assert_eq!(
+            read,
+            Some(Lead { id: LEAD, name: None, price: None, stage: None, more: More::default() })
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_price_of_a_lead_has_its_kopecks() {
+    let account = Account::new().await;
+    let client = account.client();
+    for (whole, exact, means) in [
+        (json!(100), json!(100.5), Number::from_f64(100.5)),
+        (json!(0), json!(0.75), Number::from_f64(0.75)),
+    ] {
+        let lead = json!({"id": LEAD, "price": whole, "price_with_minor_units": exact});
+        account.amocrm.set_lead_json(LEAD, lead);
+        assert_eq!(client.lead(LEAD).await.unwrap().unwrap().price, means);
     }
 }
 

@@ -7,6 +7,7 @@ mod health_check;
 mod hook;
 mod killed;
 mod leads;
+mod mapped;
 mod owners;
 mod processes;
 mod renamed;
@@ -25,6 +26,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::api::AmoCrmClient;
 use super::auth::pair::{Owner, StoredTokenPair, TokenPair};
 use super::auth::table::{self, Replaces, replace};
+use super::mapping::Mapping;
 use super::settings::{AmoCrmAuth, AmoCrmSettings, BaseUrl, OAuthApp, Timeouts};
 use crate::clock::{Clock as _, ManualClock};
 use crate::db::Db;
@@ -67,6 +69,7 @@ impl Account {
                 first_refresh_token: Some(fake.refresh_token.into()),
             }),
             account_id: None,
+            mapping: Mapping::default(),
             timeouts: Timeouts::default(),
         };
         let clock = Arc::new(ManualClock::new("2026-11-21T12:05:00Z".parse().unwrap()));

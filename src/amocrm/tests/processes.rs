@@ -65,6 +65,29 @@ async fn a_dead_refresh_token_is_offered_by_no_other_process() {
 }
 
 #[tokio::test]
+async fn a_process_remembers_a_refusal_that_came_while_the_database_failed() {
+    let account = Account::new().await;
+    account.amocrm.revoke();
+    account.amocrm.fail_next_exchange(1, AmoCrmFailure::Slow(Duration::from_millis(500)));
+    let client = account.client();
+    let (asked, ()) = tokio::join!(client.authorize(), async {
+        account.exchange_begins().await;
+        for table in ["tokens", "token_seeds"] {
+            let hide = format!("ALTER TABLE {table} RENAME TO {table}_away");
+            account.db.commit(sqlx::query(sqlx::AssertSqlSafe(hide))).await.unwrap();
+        }
+    });
+    asked.unwrap_err();
+    for table in ["tokens", "token_seeds"] {
+        let show = format!("ALTER TABLE {table}_away RENAME TO {table}");
+        account.db.commit(sqlx::query(sqlx::AssertSqlSafe(show))).await.unwrap();
+    }
+    let error = client.authorize().await.unwrap_err();
+    assert!(error.to_string().contains("AMOCRM_REFRESH_TOKEN to a fresh token"), "{error}");
+    assert_eq!(account.amocrm.exchanges(), 1);
+}
+
+#[tokio::test]
 async fn a_configured_token_that_is_dead_is_offered_once_over_all_starts() {
     let account = Account::new().await;
     account.amocrm.revoke();

@@ -22,7 +22,7 @@ impl Dismiss {
         let dismissed = inbox.dismiss(&which, &self.why).await?;
         ensure!(!dismissed.is_empty(), NOT_CHANGED);
         for key in dismissed {
-            writeln!(out, "{key} is dismissed; it begins anew if amoCRM reports it again")?;
+            writeln!(out, "{key} is dismissed until amoCRM reports something new of it")?;
         }
         Ok(())
     }

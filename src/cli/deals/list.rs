@@ -1,14 +1,12 @@
-use std::collections::HashMap;
 use std::io::Write;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::SHOWN;
-use super::item::Item;
 use super::unreadable::Unreadable;
+use crate::admin::Item;
 use crate::db::Db;
-use crate::deals::{self, UnfinishedDeal};
 use crate::inbox::Inbox;
 
 #[derive(Debug, Args)]
@@ -47,19 +45,8 @@ impl List {
 
 impl Report {
     async fn of(inbox: &Inbox, store: &Db) -> anyhow::Result<Self> {
-        let (deals, held, counts) = tokio::try_join!(
-            deals::unfinished(store, SHOWN + 1),
-            inbox.held(SHOWN + 1),
-            inbox.counts(),
-        )?;
-        let complete = deals.len() <= SHOWN as usize;
-        let held: HashMap<_, _> = held.iter().map(|row| (row.id.as_str(), row)).collect();
-        let now = store.clock().now();
-        let item = |deal: UnfinishedDeal| {
-            let held = deal.event_id.as_deref().and_then(|event| held.get(event)).copied();
-            Item::of(deal, held, now)
-        };
-        let items = deals.into_iter().take(SHOWN as usize).map(item).collect();
+        let ((items, complete), counts) =
+            tokio::try_join!(Item::all(inbox, store, SHOWN), inbox.counts())?;
         let unreadable = Unreadable::of(inbox).await?;
         Ok(Self { items, complete, unreadable_webhooks: counts.unparsable, unreadable })
     }

@@ -1,5 +1,4 @@
 mod dismiss;
-mod item;
 mod list;
 mod resolve;
 mod retry;
@@ -39,13 +38,14 @@ pub(super) struct Deals {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Lists every deal that is not done: where it is, what happens next, and what needs you; what runs without an action
+    /// Lists every deal that is not done, and every record that differs from its lead: where it is, what happens next, and
+    /// what needs you; what runs without an action
     List(List),
     /// Sends deals again that need you, after you have mended the cause, or that wait for something
     Retry(Retry),
     /// Records what you found in the ERP about a deal that may or may not have a record
     Resolve(Resolve),
-    /// Ends a deal that shall have no record
+    /// Ends a deal that shall have no record, or takes a record that differs from its lead off the list
     Dismiss(Dismiss),
 }
 

@@ -3,7 +3,14 @@ mod durability;
 mod pooler;
 mod silence;
 
+use std::pin::pin;
+use std::str::FromStr as _;
 use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
+use tokio::time::timeout;
 
 use super::Db;
 use crate::clock::{ManualClock, SharedClock};
@@ -39,4 +46,20 @@ async fn a_database_that_cannot_be_opened_says_which_one() {
         let text = format!("{error:#}");
         assert!(text.contains(expected) && !text.contains("sesame"), "{text}");
     }
+}
+
+/// SQLite has a connection wait for the others, but refuses the change to the write-ahead log at once.
+#[tokio::test]
+async fn a_file_that_another_program_is_about_to_prepare_is_opened_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/flow.db", folder.path().display());
+    let other = SqliteConnectOptions::from_str(&url).unwrap().create_if_missing(true);
+    let mut other = other.connect().await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    let mut opening = pin!(Db::open(&url, clock()));
+    let waits = timeout(Duration::from_millis(300), &mut opening).await;
+    assert!(waits.is_err(), "{:#?}", waits.map(Result::err));
+    other.execute("COMMIT").await.unwrap();
+    other.close().await.unwrap();
+    opening.await.unwrap();
 }

@@ -10,6 +10,8 @@ use functions::ports::WaitsFor;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::changes::{look_at, look_due};
+use super::merges::{take_over, take_over_claimed, two_records};
 use super::{signed, stored};
 use crate::db::{Db, only, timestamp};
 use crate::deals::key::Entry;
@@ -41,10 +43,16 @@ pub(in crate::deals) enum Claimed {
 pub(in crate::deals) struct Claim {
     /// The row.
     pub(in crate::deals) key: String,
+    /// The amoCRM lead, if it comes from one.
+    pub(in crate::deals) lead_id: Option<u64>,
     /// Grows with each claim: who names an older one changes nothing.
     pub(in crate::deals) fence: i64,
     /// What earlier claims have left behind.
     pub(in crate::deals) past: Past,
+    /// What was sent last, by this claim or by an earlier one: what a record holds that is found. `None`: not known.
+    pub(in crate::deals) sent: Option<String>,
+    /// What this claim is going to send.
+    pub(in crate::deals) values: Option<String>,
 }
 
 impl Claim {
@@ -60,7 +68,7 @@ impl Claim {
 pub(in crate::deals) enum Past {
     /// This is the first claim ever: `sending` was committed with it.
     FirstClaim,
-    /// The ERP acted on none of them, or a person has found no record.
+    /// There was none, the ERP acted on none of them, or a person has found no record.
     NotSent,
     /// The ERP refused the last one that it acted on.
     Refused,
@@ -81,39 +89,50 @@ pub(in crate::deals) enum Release {
     Unchanged,
 }
 
-/// Claims a deal. The first claim ever commits at once that it is being sent; a later one returns what is known of the
-/// earlier ones.
+/// A deal as its claim leaves it: the fence, the state, the inserts, when a look-up proves something, what was sent last.
+type Granted = (i64, String, i64, Option<i64>, Option<String>);
+
+/// Claims a deal. The first claim ever commits at once that it is being sent, if it `sends` without more ado; a later one
+/// returns what is known of the earlier ones.
 pub(in crate::deals) async fn claim(
     db: &Db,
     entry: &Entry,
     lease: Lease,
+    sends: bool,
 ) -> anyhow::Result<Claimed> {
     let now = db.time();
+    let look_after = sends.then(|| (now + lease.look_after).as_millisecond());
     let claim = sqlx::query_as(
         "INSERT INTO deals (deal_key, lead_id, run_id, state, attempt, fence, claimed_until, look_after, \
-                            created_at, updated_at, event_name, payload, due_at) \
-         VALUES ($1, $2, $3, 'sending', 1, 1, $4, $5, $6, $6, $7, $8, $9) \
+                            created_at, updated_at, event_name, payload, due_at, recorded) \
+         VALUES ($1, $2, $3, CASE $11 WHEN 1 THEN 'sending' ELSE 'open' END, $11, 1, $4, $5, $6, $6, $7, $8, $9, $10) \
          ON CONFLICT (deal_key) DO UPDATE SET fence = deals.fence + 1, run_id = excluded.run_id, \
-             state = CASE deals.fence WHEN 0 THEN 'sending' ELSE deals.state END, \
-             attempt = CASE deals.fence WHEN 0 THEN 1 ELSE deals.attempt END, \
+             state = CASE deals.fence WHEN 0 THEN excluded.state ELSE deals.state END, \
+             attempt = CASE deals.fence WHEN 0 THEN excluded.attempt ELSE deals.attempt END, \
              look_after = CASE deals.fence WHEN 0 THEN excluded.look_after ELSE deals.look_after END, \
+             recorded = CASE deals.fence WHEN 0 THEN excluded.recorded ELSE deals.recorded END, \
              claimed_until = excluded.claimed_until, updated_at = excluded.updated_at \
          WHERE deals.state <> 'done' \
              AND (deals.claimed_until IS NULL OR deals.claimed_until <= excluded.updated_at) \
-         RETURNING fence, state, attempt, look_after",
+         RETURNING fence, state, attempt, look_after, recorded",
     )
     .bind(entry.key.as_str())
     .bind(signed(entry.lead_id)?)
     .bind(entry.deal.run_id.as_str())
     .bind((now + lease.holds).as_millisecond())
-    .bind((now + lease.look_after).as_millisecond())
+    .bind(look_after)
     .bind(now.as_millisecond())
     .bind(entry.event.name)
     .bind(entry.event.data.to_string())
-    .bind((now + lease.resend_after).as_millisecond());
+    .bind((now + lease.resend_after).as_millisecond())
+    .bind(entry.values.as_deref())
+    .bind(i64::from(sends));
     let mut transaction = db.begin().await?;
-    let granted: Vec<(i64, String, i64, Option<i64>)> = transaction.fetch(claim).await?;
-    if let Some((fence, state, attempt, look_after)) = granted.into_iter().next() {
+    if let Some(lead) = entry.lead_id {
+        take_over(&mut transaction, &entry.key, lead, now).await?;
+    }
+    let granted: Vec<Granted> = transaction.fetch(claim).await?;
+    if let Some((fence, state, attempt, look_after, sent)) = granted.into_iter().next() {
         // The ERP is called on the strength of this row: not before it is certain to survive a crash.
         transaction.commit().await?;
         let past = match (state.as_str(), fence, attempt) {
@@ -123,7 +142,9 @@ pub(in crate::deals) async fn claim(
             (_, _, 0) => Past::NotSent,
             _ => Past::Refused,
         };
-        return Ok(Claimed::Granted(Claim { key: entry.key.clone(), fence, past }));
+        let (key, values) = (entry.key.clone(), entry.values.clone());
+        let lead_id = entry.lead_id;
+        return Ok(Claimed::Granted(Claim { key, lead_id, fence, past, sent, values }));
     }
     let query = sqlx::query_as("SELECT reply, claimed_until FROM deals WHERE deal_key = $1");
     let rows = transaction.fetch(query.bind(entry.key.as_str())).await?;
@@ -135,7 +156,8 @@ pub(in crate::deals) async fn claim(
     })
 }
 
-/// Commits that another insert is about to be sent. `false`: the claim is no longer the newest, send nothing.
+/// Commits that another insert is about to be sent. `false`: the claim is no longer the newest, or the deal has taken over
+/// the record of another lead: send nothing.
 pub(in crate::deals) async fn mark_sending(
     db: &Db,
     claim: &Claim,
@@ -143,7 +165,7 @@ pub(in crate::deals) async fn mark_sending(
 ) -> anyhow::Result<bool> {
     let now = db.time();
     let sending = sqlx::query(
-        "UPDATE deals SET state = 'sending', attempt = attempt + $6, claimed_until = $3, look_after = $4, \
+        "UPDATE deals SET state = 'sending', attempt = attempt + $6, claimed_until = $3, look_after = $4, recorded = $7, \
          updated_at = $5 WHERE deal_key = $1 AND fence = $2 AND state <> 'done'",
     )
     .bind(claim.key.as_str())
@@ -152,27 +174,55 @@ pub(in crate::deals) async fn mark_sending(
     .bind((now + lease.look_after).as_millisecond())
     .bind(now.as_millisecond())
     // The first claim has counted its insert already.
-    .bind(i64::from(claim.past != Past::FirstClaim));
-    Ok(db.commit(sending).await? == 1)
+    .bind(i64::from(claim.past != Past::FirstClaim))
+    .bind(claim.values.as_deref());
+    let mut transaction = db.begin().await?;
+    if let Some(lead) = claim.lead_id {
+        take_over_claimed(&mut transaction, &claim.key, lead, claim.fence, now).await?;
+    }
+    let marked = transaction.execute(sending).await?;
+    transaction.commit().await?;
+    Ok(marked == 1)
 }
 
-/// The ERP has the record of the deal. `false`: that was known before.
+/// A record that the ERP has.
+pub(in crate::deals) struct Made<'a> {
+    pub(in crate::deals) erp_id: &'a str,
+    pub(in crate::deals) reply: &'a Value,
+    /// What it was given. `None`: that is not known.
+    pub(in crate::deals) recorded: Option<&'a str>,
+}
+
+/// The ERP has the record of the deal. What was reported of its lead since that was read, is looked at. `false`: that there
+/// is a record was known before.
 pub(in crate::deals) async fn mark_done(
     db: &Db,
-    key: &str,
-    erp_id: &str,
-    reply: &Value,
+    deal: &Entry,
+    record: Made<'_>,
 ) -> anyhow::Result<bool> {
+    let now = db.time();
+    let look = deal.lead_id.map(look_at);
     let done = sqlx::query(
-        "UPDATE deals SET state = 'done', erp_id = $2, reply = $3, claimed_until = NULL, look_after = NULL, \
-         failure = NULL, waits_for = NULL, due_at = NULL, ended = NULL, payload = NULL, updated_at = $4 \
-         WHERE deal_key = $1 AND state <> 'done'",
+        "UPDATE deals SET state = 'done', erp_id = $2, reply = $3, recorded = $5, claimed_until = NULL, look_after = NULL, \
+         failure = NULL, waits_for = NULL, ended = NULL, event_id = NULL, forwarded_at = NULL, sends = -1, \
+         compared = $6, payload = CASE WHEN reports > $6 THEN $7 END, due_at = CASE WHEN reports > $6 THEN $8 END, \
+         updated_at = $4 WHERE deal_key = $1 AND state <> 'done'",
     )
-    .bind(key)
-    .bind(erp_id)
-    .bind(reply.to_string())
-    .bind(db.now());
-    Ok(db.commit(done).await? == 1)
+    .bind(deal.key.as_str())
+    .bind(record.erp_id)
+    .bind(record.reply.to_string())
+    .bind(now.as_millisecond())
+    .bind(record.recorded)
+    .bind(i64::try_from(deal.deal.reports)?)
+    .bind(look)
+    .bind(look_due(now));
+    let mut transaction = db.begin().await?;
+    let noted = transaction.execute(done).await?;
+    if let Some(lead) = signed(deal.lead_id)? {
+        two_records(&mut transaction, lead).await?;
+    }
+    transaction.commit().await?;
+    Ok(noted == 1)
 }
 
 /// Gives a claim back. `failure` says for a person why there is no record, `waits_for` what has to change first.

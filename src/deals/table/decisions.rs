@@ -1,14 +1,18 @@
 //! What a person decides about deals that are not done.
 
+use super::differing::DIFFERING;
+use super::merges::two_records;
 use super::signed;
 use crate::db::{Selection, Transaction};
 use crate::deals::review::{Resolution, Which};
 use crate::erp::reply_with_id;
 
-/// The deals that `$1` (a key, or empty) and `$2` (a lead, or 0) name, and that have no record and are not being sent at
-/// this moment, `$3`.
-const CHOSEN: &str = "state <> 'done' AND ($1 = '' OR deal_key = $1) AND ($2 = 0 OR lead_id = $2) \
-                      AND (claimed_until IS NULL OR claimed_until <= $3)";
+/// The deals that `$1` (a key, or empty) and `$2` (a lead, or 0) name, and that are not being sent at this moment, `$3`.
+const NAMED: &str = "($1 = '' OR deal_key = $1) AND ($2 = 0 OR lead_id = $2) \
+                     AND (claimed_until IS NULL OR claimed_until <= $3)";
+
+/// Those of them that have no record.
+const UNDONE: &str = "state <> 'done'";
 
 /// Makes deals due: failed ones, those that something is waited for, and, where they are named, ended ones. Returns their
 /// keys.
@@ -18,15 +22,17 @@ pub(crate) async fn retry(
     now: i64,
 ) -> anyhow::Result<Vec<String>> {
     let sql = format!(
-        "UPDATE deals SET due_at = $3, waits_for = NULL, ended = NULL, updated_at = $3 WHERE {CHOSEN} \
+        "UPDATE deals SET due_at = $3, waits_for = NULL, ended = NULL, updated_at = $3 WHERE {NAMED} \
          AND payload IS NOT NULL AND (ended IS NULL OR $4 = 0) \
-         AND (due_at IS NOT NULL OR waits_for IS NOT NULL OR ended IS NOT NULL) RETURNING deal_key"
+         AND (due_at IS NOT NULL OR waits_for IS NOT NULL OR ended IS NOT NULL) \
+         AND ({UNDONE} OR failure IS NOT NULL) RETURNING deal_key"
     );
     let all = i64::from(*which == Which::All);
     chosen(transaction, sql, which, now, |query| query.bind(all)).await
 }
 
-/// Ends deals without a record. Returns their keys.
+/// Ends deals without a record; of those that have one, what differs between it and amoCRM is listed no more. Returns their
+/// keys.
 pub(crate) async fn dismiss(
     transaction: &mut Transaction,
     which: &Which,
@@ -35,9 +41,16 @@ pub(crate) async fn dismiss(
 ) -> anyhow::Result<Vec<String>> {
     let sql = format!(
         "UPDATE deals SET ended = 'dismissed', failure = $4, due_at = NULL, waits_for = NULL, updated_at = $3 \
-         WHERE {CHOSEN} AND ended IS NULL RETURNING deal_key"
+         WHERE {NAMED} AND {UNDONE} AND ended IS NULL RETURNING deal_key"
     );
-    chosen(transaction, sql, which, now, |query| query.bind(why)).await
+    let mut dismissed = chosen(transaction, sql, which, now, |query| query.bind(why)).await?;
+    let sql = format!(
+        "UPDATE deals SET dismissed = difference, due_at = CASE WHEN failure IS NULL THEN due_at END, \
+         payload = CASE WHEN failure IS NULL THEN payload END, failure = NULL, waits_for = NULL, updated_at = $3 \
+         WHERE {NAMED} AND {DIFFERING} RETURNING deal_key"
+    );
+    dismissed.extend(chosen(transaction, sql, which, now, |query| query).await?);
+    Ok(dismissed)
 }
 
 /// Ends a doubt: with the record that was found; or without one, and then the deal is due. Returns the keys of the deals:
@@ -57,9 +70,16 @@ pub(crate) async fn resolve(
     let sql = format!(
         "UPDATE deals SET state = $4, erp_id = $5, reply = $6, attempt = 0, fence = fence + 1, look_after = NULL, \
          claimed_until = NULL, failure = NULL, waits_for = NULL, ended = NULL, updated_at = $3, \
-         due_at = CASE WHEN $4 = 'open' AND payload IS NOT NULL THEN $3 END WHERE {CHOSEN} RETURNING deal_key"
+         due_at = CASE WHEN $4 = 'open' AND payload IS NOT NULL THEN $3 END, \
+         payload = CASE WHEN $4 = 'open' THEN payload END WHERE {NAMED} AND {UNDONE} RETURNING deal_key"
     );
-    chosen(transaction, sql, which, now, |query| query.bind(state).bind(erp_id).bind(reply)).await
+    let resolved =
+        chosen(transaction, sql, which, now, |query| query.bind(state).bind(erp_id).bind(reply))
+            .await?;
+    if let Which::Lead(lead) = which {
+        two_records(transaction, i64::try_from(*lead)?).await?;
+    }
+    Ok(resolved)
 }
 
 type Chosen<'q> = Selection<'q, (String,)>;

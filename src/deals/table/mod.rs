@@ -1,23 +1,37 @@
 //! The table `deals`. `claims.rs` decides who may send a deal to the ERP, `progress.rs` says where a deal is and when it is
-//! sent again, `unfinished.rs` reads what is not done, `decisions.rs` is what people do about that.
+//! sent again, `changes.rs` what happens to its lead afterwards, `merges.rs` what when that becomes a part of another one, `unfinished.rs` reads what is not done, `differing.rs` which
+//! records differ from their leads, `decisions.rs` is what people do about that.
 
+mod changes;
 mod claims;
 mod decisions;
+mod differing;
+mod merges;
 mod progress;
+mod story;
 mod unfinished;
 
 use anyhow::{Context as _, bail};
 use functions::ports::WaitsFor;
 
+pub(crate) use changes::changed;
+pub(super) use changes::{
+    UpdateClaimed, UpdateEnd, claim_update, compared, end_update, gone, reading, record,
+    update_wanted,
+};
 pub(super) use claims::{
-    Claim, Claimed, Lease, Past, Release, claim, forget_claims, mark_done, mark_sending, release,
+    Claim, Claimed, Lease, Made, Past, Release, claim, forget_claims, mark_done, mark_sending,
+    release,
 };
 pub(crate) use decisions::{dismiss, resolve, retry};
+pub(crate) use differing::differing;
+pub(crate) use merges::merged;
 pub(crate) use progress::{
-    due, forwarded, forwarded_in_vain, is_accounted_for, queue, refused_by_inngest, reported,
-    waited_for,
+    due, forwarded, forwarded_in_vain, has_deal, is_accounted_for, queue, refused_by_inngest,
+    reported, waited_for, webhook_came,
 };
 pub(super) use progress::{not_needed, note_failure};
+pub(crate) use story::{KnownDeal, find};
 pub use unfinished::{counts, unfinished};
 
 /// How it is stored what a deal waits for.

@@ -3,14 +3,22 @@
 use functions::ports::{FailedDeal, WaitsFor};
 use jiff::Timestamp;
 
+use super::changes::of_delivery;
 use super::{signed, stored};
 use crate::db::{Db, Transaction, only};
 use crate::deals::key::Dedupe;
-use crate::deals::report::{Due, Obstacle, Report};
+use crate::deals::report::{Due, Obstacle, Report, Source};
 use crate::deals::schedule::Schedule;
 
 /// The wait of a deal that was sent again so many times, as SQL over the six waits of a [`Schedule`], bound from `$1` on.
 const WAIT: &str = "CASE sends WHEN 0 THEN $1 WHEN 1 THEN $2 WHEN 2 THEN $3 WHEN 3 THEN $4 WHEN 4 THEN $5 ELSE $6 END";
+
+/// A deal on its way: to its record, or to be compared with it.
+const UNDER_WAY: &str = "(state <> 'done' OR payload IS NOT NULL)";
+
+/// How long after reconciliation has found a lead its webhook may still come, in milliseconds: amoCRM repeats one for 95
+/// minutes, and is hours late itself at times.
+const WEBHOOK_MAY_COME: i64 = 12 * 60 * 60 * 1000;
 
 /// A deal was reported, and the event `event_id` is on its way. A deal that has its record keeps it.
 pub(crate) async fn reported(
@@ -23,15 +31,15 @@ pub(crate) async fn reported(
     // report that names a stage: one that names none must not end the deal when the lead has moved on since.
     let reported = sqlx::query(
         "INSERT INTO deals (deal_key, lead_id, run_id, state, event_name, payload, names_stage, event_id, reported_at, \
-                            created_at, updated_at) \
-         VALUES ($1, $2, '', 'open', $3, $4, $7, $5, $6, $6, $6) \
+                            webhook_missing, created_at, updated_at) \
+         VALUES ($1, $2, '', 'open', $3, $4, $7, $5, COALESCE($8, $6), CASE WHEN $8 IS NULL THEN 0 ELSE 1 END, $6, $6) \
          ON CONFLICT (deal_key) DO UPDATE SET event_name = excluded.event_name, \
              payload = CASE WHEN deals.ended IS NULL AND deals.names_stage > excluded.names_stage \
                  THEN COALESCE(deals.payload, excluded.payload) ELSE excluded.payload END, \
              names_stage = CASE WHEN deals.ended IS NULL AND deals.names_stage > excluded.names_stage \
                  THEN deals.names_stage ELSE excluded.names_stage END, \
              event_id = excluded.event_id, reported_at = excluded.reported_at, forwarded_at = NULL, due_at = NULL, \
-             sends = 0, waits_for = NULL, ended = NULL, updated_at = excluded.updated_at \
+             reports = deals.reports + 1, deleted_at = NULL, sends = 0, waits_for = NULL, ended = NULL, updated_at = excluded.updated_at \
          WHERE deals.state <> 'done'",
     )
     .bind(report.key)
@@ -40,8 +48,29 @@ pub(crate) async fn reported(
     .bind(report.payload)
     .bind(event_id)
     .bind(now.as_millisecond())
-    .bind(i64::from(report.names_stage));
+    .bind(i64::from(report.names_stage))
+    .bind(match report.source {
+        Source::Webhook => None,
+        // When it happened, and not when it was found: what has happened since is news.
+        Source::Feed(at) => Some(at.as_millisecond()),
+    });
     transaction.execute(reported).await.map(drop)
+}
+
+/// The webhook of a lead has come. True where reconciliation has reported the lead in its place, so that it tells of no other
+/// deal. Each such report stands for one webhook: where this one tells of a later move, reconciliation finds that one, because
+/// no report of it is known.
+pub(crate) async fn webhook_came(
+    transaction: &mut Transaction,
+    lead_id: i64,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    let came = sqlx::query(
+        "UPDATE deals SET webhook_missing = 0 WHERE webhook_missing = 1 AND deal_key = (SELECT MIN(deal_key) FROM deals \
+         WHERE lead_id = $1 AND webhook_missing = 1 AND ended IS NULL AND created_at > $2)",
+    );
+    let since = now.as_millisecond().saturating_sub(WEBHOOK_MAY_COME);
+    Ok(transaction.execute(came.bind(lead_id).bind(since)).await? > 0)
 }
 
 /// Inngest has accepted the event `event_id` of this deal: unless something is heard of it, it is sent again later. Nothing
@@ -55,7 +84,7 @@ pub(crate) async fn forwarded(
 ) -> sqlx::Result<()> {
     let sql = format!(
         "UPDATE deals SET forwarded_at = $7, due_at = $7 + {WAIT} WHERE deal_key = $8 AND event_id = $9 \
-         AND state <> 'done' AND ended IS NULL AND due_at IS NULL AND COALESCE(waits_for, '') <> 'person'"
+         AND {UNDER_WAY} AND ended IS NULL AND due_at IS NULL AND COALESCE(waits_for, '') <> 'person'"
     );
     let mut forwarded = sqlx::query(sqlx::AssertSqlSafe(sql));
     for wait in schedule.in_silence() {
@@ -65,7 +94,8 @@ pub(crate) async fn forwarded(
     transaction.execute(forwarded).await.map(drop)
 }
 
-/// A run of the deal has ended without a record. What waits for something is due as soon as that is there; the first time
+/// A run of the deal has ended without a record, or before its record was compared; the latter counts unless its lead was
+/// reported since, and is about to be looked at for that. What waits for something is due as soon as that is there; the first time
 /// at once, later after a wait, because what looked mended was not.
 pub(in crate::deals) async fn note_failure(
     db: &Db,
@@ -85,7 +115,7 @@ pub(in crate::deals) async fn note_failure(
              payload = COALESCE(deals.payload, excluded.payload), \
              due_at = CASE $12 WHEN 'person' THEN NULL ELSE $7 + {WAIT} END, forwarded_at = NULL, \
              updated_at = excluded.updated_at \
-         WHERE deals.state <> 'done' AND deals.ended IS NULL"
+         WHERE (deals.state <> 'done' OR (deals.payload IS NOT NULL AND deals.event_id IS NOT NULL)) AND deals.ended IS NULL"
     );
     let mut noted = sqlx::query(sqlx::AssertSqlSafe(sql.replace("CASE sends", "CASE deals.sends")));
     for wait in schedule.after_failure() {
@@ -131,21 +161,22 @@ pub(crate) async fn refused_by_inngest(
     reason: &str,
     now: Timestamp,
 ) -> sqlx::Result<()> {
-    let refused = sqlx::query(
+    let sql = format!(
         "UPDATE deals SET failure = $2, waits_for = 'person', due_at = NULL, updated_at = $3 \
-         WHERE deal_key = $1 AND state <> 'done' AND ended IS NULL",
+         WHERE deal_key = $1 AND {UNDER_WAY} AND ended IS NULL"
     );
+    let refused = sqlx::query(sqlx::AssertSqlSafe(sql));
     let refused = refused.bind(key).bind(reason).bind(now.as_millisecond());
     transaction.execute(refused).await.map(drop)
 }
 
 /// Inngest has lost what it was given: the deals that it has are due at once. Returns how many.
 pub(crate) async fn forwarded_in_vain(db: &Db) -> anyhow::Result<u64> {
-    let due = sqlx::query(
+    let sql = format!(
         "UPDATE deals SET due_at = $1 WHERE forwarded_at IS NOT NULL AND due_at > $1 AND waits_for IS NULL \
-         AND state <> 'done' AND ended IS NULL",
+         AND {UNDER_WAY} AND ended IS NULL"
     );
-    db.commit(due.bind(db.now())).await
+    db.commit(sqlx::query(sqlx::AssertSqlSafe(sql)).bind(db.now())).await
 }
 
 /// The keys of at most `limit` deals that are to be sent again, in their own order: so two replicas that take them never wait
@@ -165,7 +196,7 @@ pub(crate) async fn due(
     let gone = |waits_for| is(waits_for, &[Obstacle::Gone, Obstacle::JustGone]);
     let just_gone = |waits_for| is(waits_for, &[Obstacle::JustGone]);
     let due = sqlx::query_as(
-        "SELECT deal_key FROM deals WHERE due_at IS NOT NULL AND state <> 'done' AND ended IS NULL AND payload IS NOT NULL \
+        "SELECT deal_key FROM deals WHERE due_at IS NOT NULL AND ended IS NULL AND payload IS NOT NULL \
          AND (due_at <= $1 AND (waits_for IS NULL OR waits_for IN ($2, $3, $4)) \
              OR forwarded_at IS NULL AND waits_for IN ($5, $6, $7)) ORDER BY due_at LIMIT $8",
     )
@@ -192,26 +223,38 @@ pub(crate) async fn queue(
 ) -> sqlx::Result<Option<Due>> {
     let queue = sqlx::query_as(
         "UPDATE deals SET event_id = $2, due_at = NULL, forwarded_at = NULL, waits_for = NULL, sends = sends + 1, \
-         updated_at = $3 WHERE deal_key = $1 AND due_at IS NOT NULL AND state <> 'done' AND ended IS NULL \
-         RETURNING lead_id, event_name, payload",
+         updated_at = $3 WHERE deal_key = $1 AND due_at IS NOT NULL AND payload IS NOT NULL AND ended IS NULL \
+         RETURNING lead_id, event_name, payload, state",
     );
     let queue = queue.bind(key).bind(event_id).bind(now.as_millisecond());
-    let rows: Vec<(Option<i64>, String, String)> = transaction.fetch(queue).await?;
-    let due =
-        |(lead_id, event_name, payload)| Due { key: key.to_owned(), lead_id, event_name, payload };
+    let rows: Vec<(Option<i64>, String, String, String)> = transaction.fetch(queue).await?;
+    let due = |(lead_id, event_name, payload, state): (_, _, String, String)| {
+        let payload = if state == "done" { of_delivery(&payload, key) } else { payload };
+        Due { key: key.to_owned(), lead_id, event_name, payload }
+    };
     Ok(rows.into_iter().next().map(due))
 }
 
 /// What deals wait for, apart from people.
 pub(crate) async fn waited_for(db: &Db) -> anyhow::Result<Vec<WaitsFor>> {
-    let query = "SELECT DISTINCT waits_for FROM deals WHERE state <> 'done' AND ended IS NULL AND due_at IS NOT NULL \
-                 AND waits_for IS NOT NULL AND waits_for <> 'person'";
-    let rows: Vec<(String,)> = db.fetch(sqlx::query_as(query)).await?;
+    let sql = format!(
+        "SELECT DISTINCT waits_for FROM deals WHERE {UNDER_WAY} AND ended IS NULL AND due_at IS NOT NULL \
+         AND waits_for IS NOT NULL AND waits_for <> 'person'"
+    );
+    let rows: Vec<(String,)> = db.fetch(sqlx::query_as(sqlx::AssertSqlSafe(sql))).await?;
     rows.iter().map(|(waits_for,)| super::waits_for(waits_for)).collect()
 }
 
+/// Whether a lead has a deal, with its record or without, or one that has ended.
+pub(crate) async fn has_deal(db: &Db, lead_id: u64) -> anyhow::Result<bool> {
+    let query = sqlx::query_as("SELECT COUNT(*) FROM deals WHERE lead_id = $1");
+    let (deals,): (i64,) = only(db.fetch(query.bind(signed(Some(lead_id))?)).await?)?;
+    Ok(deals > 0)
+}
+
 /// Whether nothing more has to be done for a lead to which something happened at `time`: it has its record, its deal is on
-/// the way or listed, or it was reported since. With one record for each event only the last counts.
+/// the way or listed, or it was reported since. With one record for each event only the last counts. A lead that was deleted
+/// may have been restored.
 pub(crate) async fn is_accounted_for(
     db: &Db,
     lead_id: u64,
@@ -220,7 +263,7 @@ pub(crate) async fn is_accounted_for(
 ) -> anyhow::Result<bool> {
     let query = sqlx::query_as(
         "SELECT COUNT(*) FROM deals WHERE lead_id = $1 AND (COALESCE(reported_at, created_at) >= $2 \
-             OR ($3 = 1 AND (state = 'done' OR ended IS NULL)))",
+             OR ($3 = 1 AND (state = 'done' OR ended IS NULL))) AND COALESCE(ended, '') <> 'deleted'",
     )
     .bind(signed(Some(lead_id))?)
     .bind(time.as_millisecond())

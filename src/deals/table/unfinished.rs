@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 
-use super::waits_for;
+use super::{differing, waits_for};
 use crate::db::{Db, only, timestamp};
 use crate::deals::review::{DealCounts, Progress, UnfinishedDeal};
 
@@ -76,5 +76,14 @@ pub async fn counts(db: &Db) -> anyhow::Result<DealCounts> {
     let rows: Vec<(i64, i64, i64, i64, i64, Option<i64>)> = db.fetch(query.bind(db.now())).await?;
     let (done, unfinished, failed, in_doubt, needs_person, oldest) = only(rows)?;
     let oldest_unfinished = oldest.map(timestamp).transpose()?;
-    Ok(DealCounts { done, failed, in_doubt, needs_person, unfinished, oldest_unfinished })
+    let differing = differing::count(db).await?;
+    Ok(DealCounts {
+        done,
+        failed,
+        in_doubt,
+        needs_person,
+        unfinished,
+        differing,
+        oldest_unfinished,
+    })
 }

@@ -10,7 +10,7 @@ use super::{Bench, LEAD, created, failure, in_run, lead};
 use crate::db::Db;
 use crate::deals::error::LedgerError;
 use crate::deals::key::{Dedupe, Entry};
-use crate::deals::table::{self, Claim, Claimed, Lease, Past, Release};
+use crate::deals::table::{self, Claim, Claimed, Lease, Made, Past, Release};
 use crate::deals::{Ledger, Resolution, forget_claims};
 
 const LEASE: Lease = Lease {
@@ -24,7 +24,7 @@ fn entry() -> Entry {
 }
 
 async fn claim(db: &Db) -> Claimed {
-    table::claim(db, &entry(), LEASE).await.unwrap()
+    table::claim(db, &entry(), LEASE, true).await.unwrap()
 }
 
 pub(super) async fn granted(db: &Db) -> Claim {
@@ -145,8 +145,10 @@ async fn a_record_is_noted_by_any_claim_and_overwritten_by_none() {
     bench.clock.advance(LEASE.holds);
     granted(&bench.db).await;
     // The call of the old claim has ended well after all.
-    assert!(table::mark_done(&bench.db, &old.key, "119", &json!(1)).await.unwrap());
-    assert!(!table::mark_done(&bench.db, &old.key, "120", &json!(2)).await.unwrap());
+    let (first, second) = (json!(1), json!(2));
+    let made = |erp_id, reply| Made { erp_id, reply, recorded: None };
+    assert!(table::mark_done(&bench.db, &entry(), made("119", &first)).await.unwrap());
+    assert!(!table::mark_done(&bench.db, &entry(), made("120", &second)).await.unwrap());
     assert_eq!(claim(&bench.db).await, Claimed::Done(json!(1)));
     assert!(!table::mark_sending(&bench.db, &old, LEASE).await.unwrap());
     table::release(&bench.db, &old, Release::NotSent, "no", None).await.unwrap();

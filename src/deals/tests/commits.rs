@@ -8,7 +8,7 @@ use super::{Bench, failure, lead};
 use crate::db::Db;
 use crate::deals::Schedule;
 use crate::deals::key::{Dedupe, Entry};
-use crate::deals::table::{self, Claim, Claimed, Lease, Release};
+use crate::deals::table::{self, Claim, Claimed, Lease, Made, Release};
 use crate::erp::reply_with_id;
 
 const LEASE: Lease = Lease {
@@ -45,11 +45,12 @@ impl Change {
     /// Lead 1 is claimed by `claim`, the lease of lead 2 has ended, and lead 9 is new.
     async fn make(self, db: &Db, claim: &Claim) -> anyhow::Result<()> {
         match self {
-            Self::FirstClaim => table::claim(db, &entry(9), LEASE).await.map(drop),
-            Self::LaterClaim => table::claim(db, &entry(2), LEASE).await.map(drop),
+            Self::FirstClaim => table::claim(db, &entry(9), LEASE, true).await.map(drop),
+            Self::LaterClaim => table::claim(db, &entry(2), LEASE, true).await.map(drop),
             Self::MarkSending => table::mark_sending(db, claim, LEASE).await.map(drop),
             Self::MarkDone => {
-                table::mark_done(db, "lead:1", "119", &reply_with_id("119")).await.map(drop)
+                let made = Made { erp_id: "119", reply: &reply_with_id("119"), recorded: None };
+                table::mark_done(db, &entry(1), made).await.map(drop)
             }
             Self::Release => table::release(db, claim, Release::Refused, "no", None).await,
             Self::NoteFailure => {
@@ -67,7 +68,7 @@ fn entry(lead_id: u64) -> Entry {
 }
 
 async fn claimed(db: &Db, lead_id: u64) -> Claim {
-    match table::claim(db, &entry(lead_id), LEASE).await.unwrap() {
+    match table::claim(db, &entry(lead_id), LEASE, true).await.unwrap() {
         Claimed::Granted(claim) => claim,
         other => panic!("{other:?}"),
     }

@@ -1,11 +1,13 @@
 //! The deal ledger: at most one record for each deal, whatever the ERP answers and whatever crashes.
 
 mod answers;
+mod changes;
 mod circuit_breaker;
 mod claims;
 mod commits;
 mod crash;
 mod doubt;
+mod merges;
 mod records;
 mod replicas;
 mod stopped;

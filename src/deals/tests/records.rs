@@ -20,7 +20,7 @@ async fn a_lead_has_one_record_forever() {
         let again = Deal { key, ..in_run("01RUN2", lead(LEAD)) };
         assert_eq!(bench.ledger().create(&again).await.unwrap(), created("119", true));
     }
-    assert_eq!((bench.erp.requests().len(), bench.counts().await), (1, (1, 0, 0)));
+    assert_eq!((bench.erp.count("insert"), bench.counts().await), (1, (1, 0, 0)));
 }
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn fifty_runs_of_a_lead_at_once_make_one_record() {
     }
     let ended = runs.join_all().await;
     let first = ended.iter().filter(|run| run.as_ref().is_ok_and(|made| !made.duplicate)).count();
-    assert_eq!((first, bench.erp.requests().len(), bench.erp.rows().len()), (1, 1, 1));
+    assert_eq!((first, bench.erp.count("insert"), bench.erp.rows().len()), (1, 1, 1));
     // Of another replica's claim a run knows only that it must come back.
     for error in ended.into_iter().filter_map(Result::err) {
         assert!(matches!(error.retry(), Retry::NotBefore(wait) if wait < Duration::from_secs(60)));
@@ -52,7 +52,7 @@ async fn runs_of_a_lead_in_one_process_wait_for_the_first_and_are_given_its_reco
         runs.spawn(async move { ledger.create(&deal).await.unwrap().duplicate });
     }
     let duplicates = runs.join_all().await.into_iter().filter(|duplicate| *duplicate).count();
-    assert_eq!((duplicates, bench.erp.requests().len()), (9, 1));
+    assert_eq!((duplicates, bench.erp.count("insert")), (9, 1));
 }
 
 #[tokio::test]
@@ -115,9 +115,7 @@ async fn what_happens_before_the_erp_is_noted_too_and_forgotten_with_the_record(
 
 #[tokio::test]
 async fn a_record_that_the_erp_keeps_unique_is_a_duplicate_not_an_error() {
-    let unique_field = Some("field_1041".to_owned());
-    let bench = Bench::of(FakeErpSettings { unique_field, ..FakeErpSettings::default() }).await;
-    let bench = bench.with(marked);
+    let bench = Bench::of(FakeErpSettings::default().with_unique_marker()).await.with(marked);
     bench.erp.add_row([("field_1041", "45721053")]);
     for _ in 0..2 {
         assert_eq!(bench.ledger().create(&lead(LEAD)).await.unwrap(), created("1", true));

@@ -19,8 +19,8 @@ async fn of_two_replicas_whose_clocks_differ_by_more_than_a_lease_one_gets_the_c
     let (database, entry) = (Database::shared().await, Entry::of(&lead(LEAD), Dedupe::Lead));
     let (slow, fast) =
         (database.open(Arc::new(Ahead(0))).await, database.open(Arc::new(Ahead(100))).await);
-    let first = table::claim(&slow, &entry, lease).await.unwrap();
+    let first = table::claim(&slow, &entry, lease, true).await.unwrap();
     assert!(matches!(first, Claimed::Granted(_)), "{first:?}");
-    let second = table::claim(&fast, &entry, lease).await.unwrap();
+    let second = table::claim(&fast, &entry, lease, true).await.unwrap();
     assert!(matches!(second, Claimed::Held(_)), "{second:?}");
 }

@@ -1,6 +1,6 @@
 //! What an answer means, and what people should do, when the ERP has not done what it was asked for.
 
-use super::{Body, ErpError, Outcome, Response};
+use super::{Barrier, Body, Clue, ErpError, Outcome, Response};
 use crate::outbound::Redactor;
 
 /// What came of a call that the API refused: `code` and `message` as the API gave them, `shown` for people. Its texts count
@@ -14,11 +14,11 @@ pub(super) fn of_refusal(
     let retry_after = response.retry_after;
     Outcome::Failed(if code == "429" {
         ErpError::Unavailable { reason: shown, retry_after }
-    } else if ACCESS_CODES.contains(&code) || fits_any(message, &ACCESS) {
-        ErpError::NoAccess { message: shown }
+    } else if let Some(barrier) = barrier(code, message) {
+        ErpError::NoAccess { message: format!("\"{shown}\""), barrier }
     } else if is_database_error(message) {
         let reason = format!("the ERP answered \"{shown}\"");
-        return Outcome::Unknown { reason, retry_after };
+        return Outcome::Unknown { reason, retry_after, clue: Clue::None };
     } else {
         ErpError::Refused { message: shown, advice: advice(message, response.sent_as) }
     })
@@ -36,18 +36,21 @@ fn advice(message: &str, sent_as: Body) -> &'static str {
     }
 }
 
-const ACCESS_CODES: [&str; 4] =
-    ["ip_not_allowed", "login_fail", "account_not_active", "access_denied"];
-
-/// `#` is one word: a number, the name of a field, an address.
-const ACCESS: [&str; 6] = [
-    "IP # is not allowed!",
-    "No match for Username and/or Password",
-    "Your account is not active",
-    "Access denied",
-    "API Key mismatch",
-    "API is not enabled",
+/// Code and text of each refusal of access. An LDAP server's text is its own, and 3.4.4 may leave the code out. `#` is one
+/// word: a number, the name of a field, an address.
+const ACCESS: [(&str, &str, Barrier); 6] = [
+    ("ip_not_allowed", "IP # is not allowed!", Barrier::Address),
+    ("login_fail", "No match for Username and/or Password", Barrier::Login),
+    ("account_not_active", "Your account is not active", Barrier::Account),
+    ("access_denied", "Access denied", Barrier::Right),
+    ("-", "API Key mismatch", Barrier::Key),
+    ("-", "API is not enabled", Barrier::Switch),
 ];
+
+fn barrier(code: &str, message: &str) -> Option<Barrier> {
+    let denial = ACCESS.iter().find(|(known, text, _)| code == *known || fits(message, text));
+    denial.map(|(_, _, barrier)| *barrier)
+}
 
 const CONFIGURATION: [&str; 9] = [
     "# is required",
@@ -94,7 +97,7 @@ pub(super) fn unclear(response: &Response<'_>, redactor: &Redactor) -> String {
     };
     let hint = match status {
         500 if complete && page.is_empty() => {
-            "the ERP broke down; Rukovoditel 3.6 also answers so to a wrong username or password"
+            "the ERP broke down; Rukovoditel 3.6 also answers so to a wrong username or password, or a missing right"
         }
         300..=399 => {
             "redirects are not followed: CRM_API_URL has to be the full address of api/rest.php"

@@ -9,7 +9,7 @@
 //! Nothing that we sent may decide what an answer means, and an answer may quote all of it: an error page shows the query,
 //! a warning shows a value, and a lead's name may be typed by anyone into a form. So a reply of the API counts only
 //! as a whole, and the text of a page only at its very beginning, before anything that varies. PHP's own notices may come
-//! first: each ends with a line break, and no value that we send has one (`stored_name`), so none can begin a line.
+//! first: each ends with a line break, and no value that we send has one (`stored_text`), so none can begin a line.
 
 mod failure;
 
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::error::ErpError;
+use super::error::{Barrier, ErpError};
 use super::settings::Body;
 use crate::outbound::{Redactor, plain_text};
 
@@ -41,7 +41,19 @@ pub(super) enum Outcome {
     /// It was certainly not done.
     Failed(ErpError),
     /// It was done, or not.
-    Unknown { reason: String, retry_after: Option<Duration> },
+    Unknown { reason: String, retry_after: Option<Duration>, clue: Clue },
+}
+
+/// What is seen of an answer that leaves the outcome open. It proves nothing of an insert; a question that changes nothing
+/// may go by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Clue {
+    /// HTTP 500 without a body: PHP 8 answers so where the ERP refuses access, and where it breaks down.
+    Silent500,
+    /// The page of a query that failed, with the database's number of the error.
+    FailedQuery(u32),
+    /// Nothing.
+    None,
 }
 
 /// What came of an insert that has not failed.
@@ -66,6 +78,20 @@ pub(crate) enum Insertion {
     },
 }
 
+/// What came of an update that has not failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Update {
+    /// The record holds what was sent.
+    Written,
+    /// There is no such record.
+    NothingMatched,
+    /// It was written, or not, or will be.
+    Unknown {
+        /// What happened.
+        reason: String,
+    },
+}
+
 impl Response<'_> {
     pub(super) fn outcome(&self, redactor: &Redactor) -> Outcome {
         let retry_after = self.retry_after;
@@ -76,13 +102,30 @@ impl Response<'_> {
                 failure::of_refusal(self, &code, &message, redactor.excerpt(shown.as_bytes()))
             }
             Some(Content::TextualRefusal) => {
-                Outcome::Failed(ErpError::NoAccess { message: redactor.excerpt(self.body) })
+                let message = format!("\"{}\"", redactor.excerpt(self.body));
+                Outcome::Failed(ErpError::NoAccess { message, barrier: Barrier::Unknown })
             }
             Some(Content::NoDatabase) => {
                 let reason = format!("it has no database: {}", redactor.excerpt(self.body));
                 Outcome::Failed(ErpError::Unavailable { reason, retry_after })
             }
-            None => Outcome::Unknown { reason: failure::unclear(self, redactor), retry_after },
+            None => Outcome::Unknown {
+                reason: failure::unclear(self, redactor),
+                retry_after,
+                clue: self.clue(),
+            },
+        }
+    }
+
+    fn clue(&self) -> Clue {
+        if !self.complete {
+            return Clue::None;
+        }
+        let body = after_notices(self.body.trim_ascii());
+        match database_error(body) {
+            _ if self.status == 500 && body.is_empty() => Clue::Silent500,
+            Some(number) => Clue::FailedQuery(number),
+            None => Clue::None,
         }
     }
 }
@@ -106,6 +149,21 @@ impl Insertion {
                 let reason =
                     format!("the ERP reports success without the id of one record: {reply}");
                 Self::Unknown { reason }
+            }
+        }
+    }
+}
+
+impl Update {
+    /// What the `reply` to an update of the record `id` says.
+    pub(super) fn of(reply: &Value, id: &str, redactor: &Redactor) -> Self {
+        let updated = reply.get("data").and_then(|data| data.get("id"));
+        match updated.map(|updated| (record_id(updated), updated)) {
+            Some((Some(updated), _)) if updated == id => Self::Written,
+            Some((None, nothing)) if nothing == "" => Self::NothingMatched,
+            _ => {
+                let reply = redactor.excerpt(reply.to_string().as_bytes());
+                Self::Unknown { reason: format!("the ERP does not name record {id}: {reply}") }
             }
         }
     }
@@ -198,13 +256,18 @@ const CONNECTING: [u32; 10] = [1040, 1044, 1045, 1049, 1129, 1130, 1203, 2002, 2
 /// The page of version 3 (`<app_db_error> ... Database Error: 2002 - ...`) or of version 2 (`Error: (2002) ...`).
 fn is_without_database(body: &[u8]) -> bool {
     const SETTINGS: &str = r#"Please check database settings in "config/database.php" file."#;
+    let connecting = database_error(body).is_some_and(|number| CONNECTING.contains(&number));
+    connecting && plain_text(&String::from_utf8_lossy(body)).ends_with(SETTINGS)
+}
+
+/// The number of the error on a page of the database. It comes before anything that the page quotes.
+fn database_error(body: &[u8]) -> Option<u32> {
     if !body.starts_with(b"<app_db_error>") && !body.starts_with(b"Error: (") {
-        return false;
+        return None;
     }
     let text = plain_text(&String::from_utf8_lossy(body));
-    let error = text.strip_prefix("Database Error: ").or_else(|| text.strip_prefix("Error: ("));
-    let number = error.and_then(|error| error.split([' ', ')']).next()?.parse().ok());
-    number.is_some_and(|number| CONNECTING.contains(&number)) && text.ends_with(SETTINGS)
+    let error = text.strip_prefix("Database Error: ").or_else(|| text.strip_prefix("Error: ("))?;
+    error.split([' ', ')']).next()?.parse().ok()
 }
 
 /// The reply of the ERP to an insert that made the record `id`.

@@ -1,6 +1,6 @@
 //! The record that exists already, and how it is looked up.
 
-use sandbox::{ErpFailure, FakeErpSettings};
+use sandbox::{ErpFailure, ErpField, FakeErpSettings};
 
 use super::{Bench, impatient, in_time, lead_deal, marked};
 use crate::erp::{ErpError, Insertion, MarkerLookup};
@@ -39,15 +39,13 @@ async fn an_existing_record_that_cannot_be_shown_is_an_error_for_a_person() {
 
 #[tokio::test]
 async fn another_unique_field_does_not_make_a_deal_a_duplicate() {
-    let unique_name = FakeErpSettings {
-        unique_field: Some("field_1039".to_owned()),
-        ..FakeErpSettings::default()
-    };
-    let bench = Bench::of(unique_name).await.with(marked);
+    let bench = Bench::new().await.with(marked);
+    bench.erp.configure(|settings| settings.set_field(ErpField::text("field_1039").unique()));
     bench.insert(&lead_deal(1)).await;
     let error = bench.existing(&lead_deal(2)).await.unwrap_err();
     assert!(matches!(error, ErpError::Refused { .. }), "{error:?}");
     assert!(error.to_string().contains("a unique field has this value already: 1039"), "{error}");
+    assert!(error.to_string().contains("Only the marker field may be unique"), "{error}");
 }
 
 #[tokio::test]
@@ -103,8 +101,9 @@ async fn a_look_up_without_a_marker_field_is_not_tried() {
 async fn a_look_up_without_an_answer_can_be_repeated() {
     let bench = Bench::new().await.with(marked).with(impatient);
     for failure in [ErpFailure::Hang, ErpFailure::BadGateway, ErpFailure::Empty500] {
-        bench.erp.fail_next(1, failure);
+        bench.erp.break_next(9, failure);
         let failed = bench.client().find_by_marker(7, None).await.unwrap_err();
+        bench.erp.recover();
         assert!(matches!(failed, ErpError::Unavailable { .. }), "{failed:?}");
     }
 }

@@ -2,11 +2,12 @@
 
 mod connections;
 mod marker;
-mod names;
 mod probes;
 mod requests;
 mod response;
+mod texts;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,8 +45,7 @@ impl Bench {
 
     /// An ERP that keeps the marker field unique.
     async fn unique() -> Self {
-        let unique_field = Some("field_1041".to_owned());
-        Self::of(FakeErpSettings { unique_field, ..FakeErpSettings::default() }).await.with(marked)
+        Self::of(FakeErpSettings::default().with_unique_marker()).await.with(marked)
     }
 
     pub(crate) fn with(mut self, change: impl FnOnce(&mut ErpSettings)) -> Self {
@@ -91,6 +91,9 @@ pub(crate) fn settings_for(api_url: Url) -> ErpSettings {
         field_deal_name: "field_1039".to_owned(),
         field_amount: "field_1040".to_owned(),
         field_external_id: None,
+        created_by: None,
+        text_fields: BTreeSet::new(),
+        user_fields: BTreeSet::new(),
         timeout: Duration::from_secs(5),
     }
 }
@@ -115,6 +118,8 @@ pub(crate) fn run_deal() -> Deal {
         name: "Поставка окон".to_owned(),
         amount: Some(15_000.into()),
         entity_id: None,
+        fields: BTreeMap::new(),
+        reports: 0,
     }
 }
 

@@ -43,7 +43,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// What clients may hold, and for how long.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Connections at once. When they are all taken, a new one takes the place of one that waits for its client: the
     /// longest-waiting one of the client that has most.
     pub connections: usize,
@@ -58,7 +58,7 @@ pub struct Limits {
 impl Limits {
     /// Of the public listener in a process that may open so many descriptors (`ulimit -n`). The rest is for the database,
     /// for calls to the outside and for the admin listener.
-    pub fn public(descriptors: usize) -> Self {
+    pub(crate) fn public(descriptors: usize) -> Self {
         Self {
             connections: (descriptors / 2).min(512),
             head: Duration::from_secs(10),
@@ -70,13 +70,13 @@ impl Limits {
     }
 
     /// Of the admin listener in such a process.
-    pub fn admin(descriptors: usize) -> Self {
+    pub(crate) fn admin(descriptors: usize) -> Self {
         Self { connections: (descriptors / 16).min(64), ..Self::public(descriptors) }
     }
 }
 
 /// Listens on `address`.
-pub async fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
+pub(crate) async fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address).await?;
     // It listens already, with a shorter queue.
     rustix::net::listen(&listener, BACKLOG)?;
@@ -86,7 +86,7 @@ pub async fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
 /// Serves `router` until `stop`, then lets running requests finish. Dropped, it cuts them off.
 ///
 /// Handlers find the address of the connection's other end in [`ConnectInfo`].
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     limits: Limits,

@@ -5,7 +5,9 @@ mod gzip;
 mod json;
 mod multipart;
 
-use functions::webhook::{AmoCrmWebhook, Fields, LeadFilter, Parsed};
+use std::collections::BTreeSet;
+
+use functions::webhook::{AmoCrmWebhook, Change, Fields, LeadFilter, Parsed};
 
 pub(super) use gzip::is_packed;
 
@@ -26,6 +28,8 @@ pub(super) enum Reading {
     Empty,
     /// A webhook without a lead that concerns us.
     Ignored,
+    /// A webhook of leads that were changed or deleted, and of none that makes a deal.
+    Changes(BTreeSet<Change>),
     /// No webhook, as far as can be told.
     NoWebhook {
         /// Why not.
@@ -40,6 +44,8 @@ pub(super) enum Reading {
     Leads {
         /// Them.
         leads: Vec<AmoCrmWebhook>,
+        /// Leads that were changed or deleted.
+        changes: BTreeSet<Change>,
         /// What else could not be read.
         problem: Option<String>,
     },
@@ -82,7 +88,10 @@ pub(super) fn read(content_type: Option<&str>, body: &[u8], filter: &LeadFilter)
 
     let parsed = fields.parsed(filter);
     match problem(&parsed, whole) {
-        problem if !parsed.leads.is_empty() => Reading::Leads { leads: parsed.leads, problem },
+        problem if !parsed.leads.is_empty() => {
+            Reading::Leads { leads: parsed.leads, changes: parsed.changes, problem }
+        }
+        None if !parsed.changes.is_empty() => Reading::Changes(parsed.changes),
         None if parsed.is_webhook => Reading::Ignored,
         Some(reason) if parsed.is_webhook => Reading::Unparsable { reason },
         _ => no_webhook("no amoCRM webhook".to_owned()),

@@ -1,5 +1,7 @@
 //! The commands that connect the service with amoCRM.
 
+use serde_json::{Value, json};
+
 use crate::world::{Begin as _, given};
 
 const ORIGIN: &str = "https://deals.example.org";
@@ -34,6 +36,31 @@ async fn a_code_connects_amocrm_and_a_webhook_follows() {
     let secret = &world.variables["AMOCRM_WEBHOOK_SECRET"];
     assert_eq!(world.amocrm.webhooks(), [format!("{address}?secret={secret}")]);
     assert_eq!(world.amocrm.refresh_tokens_spent_twice(), 0);
+}
+
+/// Without stages a record is made when a lead is created, and no move brings another one.
+#[tokio::test]
+async fn amocrm_is_asked_to_call_about_what_makes_or_changes_a_record_and_about_nothing_else() {
+    let stages = ("AMOCRM_TRIGGER_STATUSES", "9679730:142");
+    let (made, changed) = (["add_lead", "restore_lead"], ["update_lead", "delete_lead"]);
+    let events = |parts: &[&[&str]]| json!(parts.concat());
+    for (variable, events) in [
+        (("CRM_DEDUPE", "lead"), events(&[&made, &changed])),
+        (("CRM_DEDUPE", "event"), events(&[&made, &["status_lead"], &changed])),
+        (stages, events(&[&made, &["status_lead"], &changed])),
+        (("CRM_ON_CHANGE", "ignore"), events(&[&made])),
+    ] {
+        let world = given().variable("CRM_ON_CHANGE", "ignore");
+        let world = world.variable(variable.0, variable.1).unserved().await;
+        let said = world.command(&["amocrm", "subscribe"]).await;
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        let requests = world.amocrm.requests();
+        let sent = requests
+            .iter()
+            .find(|sent| sent.method == "POST" && sent.uri.path().ends_with("/webhooks"));
+        let sent: Value = serde_json::from_str(&sent.unwrap().text()).unwrap();
+        assert_eq!(sent["settings"], events, "{variable:?}");
+    }
 }
 
 #[tokio::test]

@@ -12,8 +12,8 @@ async fn a_deal_becomes_one_request_and_its_reply_the_result() {
     let run = world.run_of("crm/create-deal", deal).await;
     assert_eq!(run.status, "Completed");
     assert_eq!(run.output, json!({ "status": "success", "data": { "id": "119" } }));
-    let requests = world.erp.requests();
-    assert_eq!(requests.len(), 1);
+    let requests = world.erp.requests_of("insert");
+    assert_eq!((requests.len(), world.erp.count("question")), (1, 1));
     assert_eq!(requests[0].header("content-type"), "application/json");
     assert_eq!(
         requests[0].text(),
@@ -28,7 +28,7 @@ async fn without_amount_and_entity_the_configured_entity_gets_the_name_alone() {
     for data in [json!({ "dealName": "A" }), json!({ "dealName": "B", "amount": 0 })] {
         assert_eq!(world.run_of("crm/create-deal", data).await.status, "Completed");
     }
-    for (request, name) in world.erp.requests().iter().zip(["A", "B"]) {
+    for (request, name) in world.erp.requests_of("insert").iter().zip(["A", "B"]) {
         let body: serde_json::Value = serde_json::from_str(&request.text()).unwrap();
         assert_eq!(
             (&body["entity_id"], &body["items"]),
@@ -68,7 +68,7 @@ async fn an_erp_that_is_down_twice_gets_the_deal_the_third_time() {
     world.erp.fail_next(2, ErpFailure::NoDatabase);
     let run = world.run_of("crm/create-deal", json!({ "dealName": "A" })).await;
     assert_eq!(run.status, "Completed");
-    assert_eq!((world.erp.requests().len(), world.erp.rows().len()), (3, 1));
+    assert_eq!((world.erp.count("insert"), world.erp.rows().len()), (3, 1));
     world.end().await;
 }
 
@@ -81,13 +81,13 @@ async fn an_outcome_in_doubt_is_not_tried_again() {
         ErpFailure::InsertThenHtml,
         ErpFailure::InsertThenEmpty500,
     ] {
-        let before = world.erp.requests().len();
+        let before = world.erp.count("insert");
         world.erp.fail_next(1, failure);
         let run = world.run_of("crm/create-deal", json!({ "dealName": "Сделка" })).await;
         assert_eq!(run.status, "Failed");
         let message = run.output["message"].as_str().unwrap();
         assert!(message.contains("Сделка") && message.contains("may"), "{message}");
-        assert_eq!(world.erp.requests().len(), before + 1);
+        assert_eq!(world.erp.count("insert"), before + 1);
     }
     world.end().await;
 }
@@ -101,6 +101,6 @@ async fn what_the_erp_refuses_fails_the_run_with_its_words() {
     assert_eq!(run.status, "Failed");
     let said = run.output["message"].as_str().unwrap();
     assert!(said.contains("field_1039 not exist in entity 70"), "{said}");
-    assert_eq!(world.erp.requests().len(), 1);
+    assert_eq!(world.erp.count("insert"), 1);
     world.end().await;
 }

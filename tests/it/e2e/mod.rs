@@ -3,8 +3,11 @@
 //! self-hosted server where `INNGEST_TEST_SIGNING_KEY` has its signing key. The story in which Inngest loses everything runs
 //! against an official one where `INNGEST_TEST_RESTART` is a command that kills it and starts it anew, without its runs.
 
+mod changes;
 mod deals;
+mod fields;
 mod keys;
+mod merges;
 mod reconcile;
 mod registration;
 mod stories;

@@ -71,7 +71,16 @@ impl<S> World<S> {
 
     /// A page for operators.
     pub(crate) async fn admin_page(&self, path: &str) -> Answer {
-        Answer::to(self.http.get(format!("http://{}{path}", self.replicas[0].admin))).await
+        Answer::to(self.admin_request(reqwest::Method::GET, path)).await
+    }
+
+    /// A request to the admin listener.
+    pub(crate) fn admin_request(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+    ) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("http://{}{path}", self.replicas[0].admin))
     }
 
     /// A number of the service's metrics.

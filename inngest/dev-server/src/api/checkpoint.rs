@@ -7,7 +7,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 use ulid::Ulid;
 
 use super::answer::{error_body, text_reply};
@@ -15,7 +16,6 @@ use crate::core::Core;
 use crate::ids::job_of_queue_item;
 use crate::ops::parse::{self, InvalidOps, OUTPUT_TOO_LARGE};
 use crate::state::checkpoint::{Checkpoint, CheckpointError};
-use crate::strict_json;
 
 /// What the real server reads of the body; it takes the run from here, not from the path.
 #[derive(Debug, Deserialize)]
@@ -29,7 +29,7 @@ struct Request {
     #[serde(default)]
     request_started_at: Option<i64>,
     #[serde(default)]
-    steps: Vec<Value>,
+    steps: Vec<Box<RawValue>>,
 }
 
 fn no_run() -> String {
@@ -37,8 +37,7 @@ fn no_run() -> String {
 }
 
 pub(super) async fn save(State(core): State<Arc<Core>>, body: Bytes) -> Response {
-    let request = strict_json::parse(&body).and_then(serde_json::from_value::<Request>);
-    let request = match request {
+    let request = match serde_json::from_slice::<Request>(&body) {
         Ok(request) => request,
         Err(error) => return unreadable(&error.to_string()),
     };
@@ -51,6 +50,7 @@ pub(super) async fn save(State(core): State<Arc<Core>>, body: Bytes) -> Response
             let message = format!("step {step} output too large: {OUTPUT_TOO_LARGE}");
             return refused(StatusCode::PAYLOAD_TOO_LARGE, &message, run);
         }
+        Err(InvalidOps::Unreadable(why)) => return unreadable(&why),
         Err(error) => return unreadable(&error.to_string()),
     };
     let checkpoint = Checkpoint {

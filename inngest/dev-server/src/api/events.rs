@@ -38,7 +38,8 @@ pub(super) async fn receive(
     body: Bytes,
 ) -> Response {
     let key = key_in(uri.path());
-    if core.event_key.as_ref().is_some_and(|expected| expected.as_bytes() != key) {
+    let is_known = core.event_keys.iter().any(|known| known.as_bytes() == key);
+    if !core.event_keys.is_empty() && !is_known {
         let body = json!({"status": 401, "message": "", "error": "Event key not found"});
         return text_reply(StatusCode::UNAUTHORIZED, &body);
     }
@@ -70,11 +71,6 @@ fn key_in(path: &str) -> Vec<u8> {
     seen.strip_prefix(b"/e/").unwrap_or(seen).to_vec()
 }
 
-/// An empty key: the real server answers 200 and drops the event (P-018).
-pub(super) async fn without_key() -> StatusCode {
-    StatusCode::OK
-}
-
 /// What is neither an event nor a list of them.
 const NO_EVENTS: &str = "Request body must contain an event object or an array of event objects";
 /// The most events of one request (I4).
@@ -87,11 +83,12 @@ fn accept_all(
     seed: Option<EventIdSeed>,
     ids: &mut Vec<String>,
 ) -> Result<(), String> {
-    for (index, raw) in split(body)?.into_iter().enumerate() {
+    for (index, event) in Events::of(body)?.enumerate() {
         if index == MAX_EVENTS {
             return Err(format!("Cannot have more than {MAX_EVENTS} events in a batch"));
         }
-        let draft = Draft::parse(raw).map_err(|error: InvalidEvent| error.to_string())?;
+        let (raw, bytes) = event?;
+        let draft = Draft::parse(raw, bytes).map_err(|error: InvalidEvent| error.to_string())?;
         let id = seed.map_or_else(|| core.env.ulid(), |seed| seed.ulid(index));
         core.ingest(draft.accept(id, core.env.now()));
         ids.push(id.to_string());
@@ -99,19 +96,53 @@ fn accept_all(
     Ok(())
 }
 
-/// One event, or an array of them. What follows an array is ignored, as on the real server.
-fn split(body: &[u8]) -> Result<Vec<&RawValue>, String> {
-    let text = |error: serde_json::Error| error.to_string();
-    if body.trim_ascii().is_empty() {
-        return Ok(Vec::new());
+/// One event, or an array of them, read one by one as the real server does: what follows an array is ignored, and so is that
+/// it does not end.
+enum Events<'a> {
+    One(Option<&'a [u8]>),
+    Many { rest: &'a [u8], is_first: bool },
+}
+
+impl<'a> Events<'a> {
+    fn of(body: &'a [u8]) -> Result<Self, String> {
+        let body = body.trim_ascii_start();
+        match body.first() {
+            None => Ok(Self::One(None)),
+            Some(b'[') => Ok(Self::Many { rest: &body[1..], is_first: true }),
+            Some(b'{') => Ok(Self::One(Some(body))),
+            Some(_) => Err(NO_EVENTS.to_owned()),
+        }
     }
-    if body.trim_ascii_start().starts_with(b"[") {
-        let mut values = serde_json::Deserializer::from_slice(body).into_iter::<Vec<&RawValue>>();
-        return values.next().unwrap_or_else(|| Ok(Vec::new())).map_err(text);
+}
+
+impl<'a> Iterator for Events<'a> {
+    /// The event and its size.
+    type Item = Result<(&'a RawValue, usize), String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let text = |error: serde_json::Error| error.to_string();
+        match self {
+            // All that follows counts too.
+            Self::One(body) => body.take().map(|body| {
+                serde_json::from_slice(body).map(|event| (event, body.len())).map_err(text)
+            }),
+            Self::Many { rest, is_first } => {
+                *rest = rest.trim_ascii_start();
+                let is_over = matches!(rest.first(), None | Some(b']'));
+                if !is_over && !std::mem::take(is_first) {
+                    match rest.strip_prefix(b",") {
+                        Some(next) => *rest = next,
+                        None => return Some(Err("a comma is missing after an event".to_owned())),
+                    }
+                }
+                if is_over {
+                    return None;
+                }
+                let mut values = serde_json::Deserializer::from_slice(rest).into_iter();
+                let event: Result<&RawValue, _> = values.next()?;
+                *rest = &rest[values.byte_offset()..];
+                Some(event.map(|event| (event, event.get().len())).map_err(text))
+            }
+        }
     }
-    let event = serde_json::from_slice::<&RawValue>(body).map_err(text)?;
-    if !event.get().starts_with('{') {
-        return Err(NO_EVENTS.to_owned());
-    }
-    Ok(vec![event])
 }

@@ -19,8 +19,11 @@ const NO_ACCOUNT: &str = "00000000-0000-0000-0000-000000000000";
 
 /// One event.
 pub(super) async fn event(State(core): State<Arc<Core>>, Path(id): Path<String>) -> Json<Value> {
+    let Ok(event_id) = Ulid::from_string(&id) else {
+        return missing(400, &format!("Invalid event ID: {id}"));
+    };
     let state = core.state();
-    let Some(event) = Ulid::from_string(&id).ok().and_then(|id| state.events.get(&id)) else {
+    let Some(event) = state.events.get(&event_id) else {
         return missing(404, "Event not found");
     };
     let mut data = event.stored();
@@ -38,8 +41,11 @@ pub(super) async fn runs_of_event(
     State(core): State<Arc<Core>>,
     Path(id): Path<String>,
 ) -> Json<Value> {
+    let Ok(event_id) = Ulid::from_string(&id) else {
+        return missing(400, &format!("Invalid event ID: {id}"));
+    };
     let state = core.state();
-    let runs = Ulid::from_string(&id).ok().and_then(|id| state.runs_of_event.get(&id));
+    let runs = state.runs_of_event.get(&event_id);
     let runs = runs.into_iter().flatten().filter_map(|id| state.runs.get(id));
     found(&core, &runs.map(describe).collect())
 }
@@ -102,7 +108,7 @@ fn state_of(core: &Core, id: &str, part: impl FnOnce(&Run) -> Value) -> Response
     let Ok(run_id) = Ulid::from_string(id) else {
         return text_reply(
             StatusCode::BAD_REQUEST,
-            &error_body(400, &format!("Invalid run ID: {id}")),
+            &error_body(400, "The run ID specified is invalid"),
         );
     };
     match core.state().running(run_id) {

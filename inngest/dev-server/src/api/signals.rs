@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::answer::{error_body, text_reply};
 use crate::core::Core;
+use crate::typed;
 
 #[derive(Debug, Deserialize)]
 struct Request {
@@ -23,7 +24,8 @@ struct Request {
 pub(super) async fn send(State(core): State<Arc<Core>>, body: Bytes) -> Response {
     let refused =
         |status: StatusCode, why: &str| text_reply(status, &error_body(status.as_u16(), why));
-    let Ok(request) = serde_json::from_slice::<Request>(&body) else {
+    let request = serde_json::from_slice::<Value>(&body).ok();
+    let Some(request) = request.and_then(|body| typed::object::<Request>(&body, "").ok()) else {
         return refused(StatusCode::BAD_REQUEST, "Invalid signal data");
     };
     if request.signal.is_empty() {

@@ -48,7 +48,9 @@ impl Turn<'_> {
     fn carry_out(&mut self, op: &Op, no_retry: bool, retry_at: Option<i64>) -> Result<(), End> {
         let step = &op.step;
         match &op.action {
-            Action::Ran(memo) => return self.save(step, Arc::new(memo.clone())),
+            Action::Ran { memo, bytes } => {
+                return self.save_sized(step, Arc::new(memo.clone()), *bytes);
+            }
             Action::Errored(error) if !no_retry && self.has_attempts_left() => {
                 self.retry(Some(step.name.clone()), error.clone(), retry_at);
             }

@@ -30,7 +30,12 @@ pub(super) fn judge(answer: Result<Answer, NoAnswer>, now_ms: i64) -> Reply {
     };
     let answer = match answer {
         Ok(answer) => answer,
-        Err(no_answer) => return noticed(&no_answer, false),
+        Err(no_answer @ NoAnswer::Unreachable(_)) => return noticed(&no_answer, false),
+        Err(NoAnswer::TooLarge) => {
+            let message = "Your function's response body exceeds the maximum size limit";
+            let failure = Failure::named("output_too_large", message, None);
+            return Reply::Failed(Failure { no_retry: false, ..failure });
+        }
     };
     // The real server also reads gzip and br (P-043); SDKs should not compress at all, so this one is stricter.
     let mut encodings = answer.headers.get_all("content-encoding").iter();
@@ -65,10 +70,10 @@ pub(super) fn judge(answer: Result<Answer, NoAnswer>, now_ms: i64) -> Reply {
         // P-006: these headers turn even a result into a failure.
         200..300 if !no_retry && retry_at.is_none() => Reply::Done(decode(&answer.body)),
         status => {
-            let reason = if no_retry {
-                "NonRetriableError".to_owned()
-            } else {
-                format!("invalid status code: {status}")
+            let reason = match status {
+                _ if no_retry => "NonRetriableError".to_owned(),
+                200..300 => "retry at".to_owned(),
+                _ => format!("invalid status code: {status}"),
             };
             Reply::Failed(Failure { output: decode(&answer.body), reason, no_retry, retry_at })
         }
@@ -78,20 +83,36 @@ pub(super) fn judge(answer: Result<Answer, NoAnswer>, now_ms: i64) -> Reply {
 /// P-001, P-036. The real server does not look at the header's form, this one does.
 fn not_sdk(answer: &Answer) -> Failure {
     if (200..300).contains(&answer.status) {
-        return Failure::noticed(
-            "not_sdk: the response has no valid X-Inngest-SDK header, so it did not come from an \
-             Inngest SDK",
-            false,
-        );
+        let output = match answer.status {
+            206 => Value::String(String::from_utf8_lossy(&answer.body).into_owned()),
+            _ => decode(&answer.body),
+        };
+        let reason = "The response did not come from an Inngest SDK";
+        return Failure { output, ..Failure::noticed(reason, false) };
     }
     let message = format!("Your server returned HTTP {} before the SDK responded.", answer.status);
     let output = json!({
         "error": message,
         "name": "Server returned a fatal error",
         "message": message,
-        "stack": String::from_utf8_lossy(&answer.body),
+        "stack": upstream(answer),
     });
     Failure { output, ..Failure::noticed(message, false) }
+}
+
+/// What people are shown of an answer that came from something before the app.
+fn upstream(answer: &Answer) -> String {
+    const MOST: usize = 8 * 1024;
+    let what = "No step output was produced before the request failed — this can mean a proxy or \
+                load balancer in front of your app returned an error, or your app was unable to respond.";
+    if answer.body.is_empty() {
+        return what.to_owned();
+    }
+    let kind = answer.headers.get("content-type").and_then(|kind| kind.to_str().ok());
+    let kind = kind.filter(|kind| !kind.is_empty()).unwrap_or("unknown content-type");
+    let cut = if answer.body.len() > MOST { "\n… (truncated)" } else { "" };
+    let body = String::from_utf8_lossy(&answer.body[..answer.body.len().min(MOST)]);
+    format!("{what}\n\nUpstream response ({kind}):\n{body}{cut}")
 }
 
 /// `<name>:v<semver>`, with exactly one colon (P-036).

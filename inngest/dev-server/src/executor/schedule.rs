@@ -52,10 +52,10 @@ impl Turn<'_> {
             ))
         })?;
         if duration > MAX_TIMEOUT {
-            return Err(End::violation(format!(
-                "InngestErrTimeoutTooLong: {what} {:?} is longer than 366 days",
-                step.name
-            )));
+            let message = format!(
+                "The {what} {text:?} ends more than one year in the future; {what}s may last at most one year."
+            );
+            return Err(End::named("InngestErrTimeoutTooLong", &message, None));
         }
         Ok(duration)
     }

@@ -11,6 +11,7 @@ use super::retry;
 use crate::duration::millis;
 use crate::ids::Env;
 use crate::observe::Observation;
+use crate::ops::size::counted_value;
 use crate::ops::{Invoke, Step};
 use crate::queue::{Item, Kind};
 use crate::run::Run;
@@ -59,7 +60,18 @@ impl Turn<'_> {
 
     /// Saves a final result, then asks the function what comes next.
     pub(super) fn save(&mut self, step: &Step, memo: Arc<Value>) -> Result<(), End> {
-        let finished = self.run.save(step, memo, self.item.attempt);
+        let bytes = counted_value(&memo);
+        self.save_sized(step, memo, bytes)
+    }
+
+    /// The same, of a result whose size is known.
+    pub(super) fn save_sized(
+        &mut self,
+        step: &Step,
+        memo: Arc<Value>,
+        bytes: usize,
+    ) -> Result<(), End> {
+        let finished = self.run.save(step, memo, bytes, self.item.attempt);
         self.outcome.seen.extend(finished);
         if self.run.memo.len() > MAX_STEPS {
             return Err(End::too_many_steps());

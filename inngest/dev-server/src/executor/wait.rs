@@ -23,8 +23,18 @@ impl Turn<'_> {
         let condition = condition.map(Expression::parse).transpose();
         let condition = condition.map_err(|error| {
             let message = "Wait for event If expression failed to compile";
-            End::named("InvalidExpression", message, Some(error.to_string()))
+            End::named("InvalidExpression", message, Some(&error.to_string()))
         })?;
+        if condition
+            .as_ref()
+            .is_some_and(|condition| condition.breaks(&self.run.event().for_call()))
+        {
+            return Err(End::violation(format!(
+                "wait {:?} has a condition that cannot be applied to the event of the run; on the real server the run would \
+                 hang (P-003)",
+                step.name
+            )));
+        }
         let awaited = Awaited::Event { name: wait.event.clone(), condition };
         self.wait(step, awaited, timeout, Value::Null);
         Ok(())

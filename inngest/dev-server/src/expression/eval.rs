@@ -49,7 +49,8 @@ pub(super) fn eval<'a>(node: &'a Node, scope: &Scope<'a>) -> Option<Cow<'a, Valu
         }
         Node::Not(inner) => match eval(inner, scope).as_deref() {
             Some(Value::Bool(value)) => Some(json!(!value)),
-            // A missing value is neither true nor false.
+            // A missing value is neither true nor false; in a wait what is not it is missing too.
+            None if scope.asynchronous.is_some() => None,
             None => Some(json!(false)),
             Some(_) => None,
         },
@@ -60,12 +61,33 @@ pub(super) fn eval<'a>(node: &'a Node, scope: &Scope<'a>) -> Option<Cow<'a, Valu
                 None => value.as_f64().map(|number| json!(-number)),
             }
         }
+        // The other way round a missing field of `event` is `null`.
+        Node::Binary(operator @ ("==" | "!="), left, right)
+            if *root(left) == Node::Async
+                && eval(left, scope).is_none()
+                && *root(right) == Node::Event =>
+        {
+            let is_null = eval(right, scope).is_some_and(|right| right.is_null());
+            Some(json!(is_null == (*operator == "==")))
+        }
+        Node::Binary("+", left, right)
+            if scope.asynchronous.is_some()
+                && [left, right]
+                    .into_iter()
+                    .any(|node| *root(node) == Node::Event && eval(node, scope).is_none()) =>
+        {
+            None
+        }
         Node::Binary(operator, left, right) => {
             binary(operator, operand(left, operator, scope), operand(right, operator, scope))
         }
         Node::Call("has", arguments) => {
             let field = arguments.first().and_then(|field| eval(field, scope));
-            Some(json!(field.is_some()))
+            (field.is_some() || scope.asynchronous.is_none()).then(|| json!(field.is_some()))
+        }
+        Node::Call("size", arguments) if scope.asynchronous.is_some() => {
+            let of = arguments.first().and_then(|of| eval(of, scope))?;
+            call("size", Some(&of), None)
         }
         Node::Call(name, arguments) => {
             let mut values = arguments.iter().map(|argument| eval(argument, scope));
@@ -84,8 +106,8 @@ fn part(of: Cow<'_, Value>, index: impl Index) -> Option<Cow<'_, Value>> {
 
 /// Before two events are compared, the real server writes the fields of `event` into the expression. A missing field becomes
 /// `null` in a comparison, and `null` equals a field that `async` lacks.
-fn operand<'a>(node: &'a Node, operator: &str, scope: &Scope<'a>) -> Option<Value> {
-    let is_comparison = matches!(operator, "==" | "!=" | "<" | "<=" | ">" | ">=");
+pub(super) fn operand<'a>(node: &'a Node, operator: &str, scope: &Scope<'a>) -> Option<Value> {
+    let is_comparison = matches!(operator, "==" | "!=");
     let value = eval(node, scope).map(Cow::into_owned);
     let root = root(node);
     let is_null = is_comparison && scope.asynchronous.is_some() && *root == Node::Event;
@@ -104,14 +126,14 @@ fn operand<'a>(node: &'a Node, operator: &str, scope: &Scope<'a>) -> Option<Valu
 }
 
 /// What a field is one of.
-fn root(node: &Node) -> &Node {
+pub(super) fn root(node: &Node) -> &Node {
     match node {
         Node::Member(of, _) | Node::Index(of, _) => root(of),
         node => node,
     }
 }
 
-fn is_truthy(value: Option<&Value>) -> bool {
+pub(super) fn is_truthy(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null) => false,
         Some(Value::Bool(value)) => *value,
@@ -121,7 +143,7 @@ fn is_truthy(value: Option<&Value>) -> bool {
     }
 }
 
-fn binary(operator: &str, left: Option<Value>, right: Option<Value>) -> Option<Value> {
+pub(super) fn binary(operator: &str, left: Option<Value>, right: Option<Value>) -> Option<Value> {
     let value = match operator {
         "==" => is_equal(left.as_ref(), right.as_ref()),
         "!=" => !is_equal(left.as_ref(), right.as_ref()),
@@ -218,12 +240,12 @@ fn calculate(operator: &str, left: Option<Value>, right: Option<Value>) -> Optio
 
 fn call(name: &str, receiver: Option<&Value>, argument: Option<&Value>) -> Option<Value> {
     let Some(receiver) = receiver else {
-        return Some(if name == "size" { json!(0) } else { json!(false) });
+        return Some(if matches!(name, "size" | ".size") { json!(0) } else { json!(false) });
     };
     Some(match (name, receiver, argument) {
-        ("size", Value::String(text), _) => json!(text.chars().count()),
-        ("size", Value::Array(items), _) => json!(items.len()),
-        ("size", Value::Object(fields), _) => json!(fields.len()),
+        ("size" | ".size", Value::String(text), _) => json!(text.chars().count()),
+        ("size" | ".size", Value::Array(items), _) => json!(items.len()),
+        ("size" | ".size", Value::Object(fields), _) => json!(fields.len()),
         ("string", value, _) => json!(text(value)),
         ("int", value, _) => json!(integer(value)?),
         ("double", Value::String(text), _) => json!(text.parse::<f64>().ok()?),

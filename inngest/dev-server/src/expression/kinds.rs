@@ -65,7 +65,7 @@ pub(super) fn kind(node: &Node) -> Result<Kind, InvalidExpression> {
         Node::Call(name, arguments) => {
             let (takes, result): (&[Kind], _) = match *name {
                 "has" => (&[Map], Bool),
-                "size" => (&[Text, List, Map], Number),
+                "size" | ".size" => (&[Text, List, Map], Number),
                 "int" | "double" => (&[Text, Number], Number),
                 "string" => (&[Bool, Text, Number], Text),
                 "uppercase" | "lowercase" => (&[Text], Text),

@@ -4,6 +4,7 @@
 //! `string()`, `int()`, `double()`, `uppercase()`, `lowercase()`, `b64decode()` and the string methods. Everything else is refused when the expression is read, with
 //! its name: an expression that is not understood must not silently match, or never match.
 
+mod breaks;
 mod eval;
 mod kinds;
 mod lexer;
@@ -37,6 +38,12 @@ impl Expression {
         let rewritten = asynchronous.is_some() && self.root.any(&|node| *node == Node::Event);
         let scope = eval::Scope { event, asynchronous, rewritten };
         eval::eval(&self.root, &scope).as_deref() == Some(&Value::Bool(true))
+    }
+
+    /// Whether the real server would leave a run for ever that began to wait on this condition.
+    pub(crate) fn breaks(&self, event: &Value) -> bool {
+        let scope = eval::Scope { event, asynchronous: None, rewritten: false };
+        breaks::breaks(&self.root, &scope)
     }
 
     /// Whether it does more than compare, which the real server takes in no condition of a cancellation.

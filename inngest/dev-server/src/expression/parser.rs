@@ -60,7 +60,7 @@ const FUNCTIONS: [(&str, usize); 8] = [
     ("b64decode", 1),
 ];
 const METHODS: [(&str, usize); 4] =
-    [("size", 1), ("startsWith", 2), ("endsWith", 2), ("contains", 2)];
+    [(".size", 1), ("startsWith", 2), ("endsWith", 2), ("contains", 2)];
 
 pub(super) fn parse(text: &str) -> Result<Node, InvalidExpression> {
     let mut parser = Parser { tokens: lexer::tokens(text)?.into_iter().peekable(), depth: 0 };
@@ -155,7 +155,9 @@ impl Parser {
                 };
                 node = if self.take("(") {
                     let arguments = self.arguments(")")?;
-                    call(&METHODS, &name, std::iter::once(node).chain(arguments).collect())?
+                    // As a function it takes what is missing, as a method it does not.
+                    let name = if name == "size" { ".size" } else { &name };
+                    call(&METHODS, name, std::iter::once(node).chain(arguments).collect())?
                 } else {
                     Node::Member(node.into(), name)
                 };

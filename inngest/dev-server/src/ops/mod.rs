@@ -2,6 +2,7 @@
 
 mod options;
 pub(crate) mod parse;
+pub(crate) mod size;
 
 use serde_json::Value;
 
@@ -26,8 +27,11 @@ pub(crate) struct Step {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Action {
-    /// A step ran: what the state keeps.
-    Ran(Value),
+    /// A step ran: what the state keeps, and its size there.
+    Ran {
+        memo: Value,
+        bytes: usize,
+    },
     /// A step failed and may be tried again.
     Errored(Value),
     /// A step failed, without another retry.
@@ -50,7 +54,7 @@ pub(crate) enum Action {
 impl Op {
     /// The SDK ran user code for this op.
     pub(crate) fn is_executed(&self) -> bool {
-        matches!(self.action, Action::Ran(_) | Action::Errored(_) | Action::Failed(_))
+        matches!(self.action, Action::Ran { .. } | Action::Errored(_) | Action::Failed(_))
     }
 
     /// The result comes later, from the server.

@@ -29,15 +29,9 @@ impl End {
         Self::Failed(Failure::noticed(message, true))
     }
 
-    /// A failure that the real server has a name for, in the shape in which it reports it.
-    pub(crate) fn named(name: &str, message: &str, details: Option<String>) -> Self {
-        let reason = format!("{name}: {message}");
-        let mut error = json!({"error": reason, "name": name, "message": message});
-        if let Some(details) = details {
-            error["stack"] = json!(details);
-        }
-        let output = json!({"error": error});
-        Self::Failed(Failure { output, reason, no_retry: true, retry_at: None })
+    /// A failure that the real server has a name for.
+    pub(crate) fn named(name: &str, message: &str, details: Option<&str>) -> Self {
+        Self::Failed(Failure::named(name, message, details))
     }
 
     pub(crate) fn too_many_steps() -> Self {
@@ -60,9 +54,30 @@ impl Failure {
     /// A failure that the server found, not one that the function reported.
     pub(crate) fn noticed(message: impl Into<String>, no_retry: bool) -> Self {
         let reason: String = message.into();
-        let output = json!({"name": "Error", "message": reason});
+        let output = as_text(&reason, "Error", &reason, None);
         Self { output, reason, no_retry, retry_at: None }
     }
+
+    /// The same, where the real server has a name for it.
+    pub(crate) fn named(name: &str, message: &str, details: Option<&str>) -> Self {
+        let output = as_text(&format!("{name}: {message}"), name, message, details);
+        Self { output, reason: name.to_owned(), no_retry: true, retry_at: None }
+    }
+}
+
+/// The server reports what it found as a text of JSON, in which Go has escaped some characters.
+fn as_text(error: &str, name: &str, message: &str, stack: Option<&str>) -> Value {
+    #[derive(serde::Serialize)]
+    struct Error<'a> {
+        error: &'a str,
+        name: &'a str,
+        message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        stack: Option<&'a str>,
+    }
+    let error = serde_json::to_string(&Error { error, name, message, stack }).unwrap_or_default();
+    let error = error.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e");
+    Value::String(format!("{{\"error\":{error}}}"))
 }
 
 /// What follows from the end of a run.

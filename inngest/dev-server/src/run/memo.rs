@@ -16,11 +16,11 @@ pub(crate) struct Memo {
 
 impl Memo {
     /// The first result wins: a second one for the same step changes nothing (P-158).
-    pub(super) fn save(&mut self, hash: &str, value: Arc<Value>) -> bool {
+    pub(super) fn save(&mut self, hash: &str, value: Arc<Value>, bytes: usize) -> bool {
         if self.steps.contains_key(hash) {
             return false;
         }
-        self.bytes += value.to_string().len();
+        self.bytes += bytes;
         self.steps.insert(hash.to_owned(), value);
         self.stack.push(hash.to_owned());
         true
@@ -34,7 +34,7 @@ impl Memo {
         self.stack.len()
     }
 
-    /// Size of all results as JSON.
+    /// Size of all results as the real server counts it.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }

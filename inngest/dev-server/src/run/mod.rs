@@ -116,6 +116,7 @@ impl Run {
         &mut self,
         step: &Step,
         memo: Arc<Value>,
+        bytes: usize,
         attempt: u32,
     ) -> Option<Observation> {
         self.pending.remove(&step.hash);
@@ -128,7 +129,7 @@ impl Run {
             (None, None) => Ok(Value::clone(&memo)),
         };
         let (run_id, function_id) = self.ids();
-        self.memo.save(&step.hash, memo).then(|| Observation::StepFinished {
+        self.memo.save(&step.hash, memo, bytes).then(|| Observation::StepFinished {
             run_id,
             function_id,
             step_id: step.hash.clone(),

@@ -67,7 +67,7 @@ impl State {
         let run = self.runs.get_mut(&checkpoint.run).ok_or(CheckpointError::RunNotFound)?;
         run.checkpointed = true;
         let sizes = checkpoint.ops.iter().map(|op| match &op.action {
-            Action::Ran(memo) => memo.to_string().len(),
+            Action::Ran { bytes, .. } => *bytes,
             _ => 0,
         });
         if run.memo.bytes() + sizes.sum::<usize>() > MAX_STATE_BYTES {
@@ -75,8 +75,9 @@ impl State {
         }
         for op in &checkpoint.ops {
             match &op.action {
-                Action::Ran(memo) => {
-                    self.seen.extend(run.save(&op.step, Arc::new(memo.clone()), 0));
+                Action::Ran { memo, bytes } => {
+                    let memo = Arc::new(memo.clone());
+                    self.seen.extend(run.save(&op.step, memo, *bytes, 0));
                 }
                 Action::Failed(_) => return Err(CheckpointError::Opcode("StepFailed")),
                 Action::Complete(_) => return Err(CheckpointError::Opcode("RunComplete")),

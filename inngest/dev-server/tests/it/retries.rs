@@ -6,7 +6,7 @@ use inngest_dev_server::{DevServer, Observation};
 use serde_json::json;
 
 use crate::fake_sdk::Answer;
-use crate::world::{World, client, function, payload, until};
+use crate::world::{World, client, function, message, payload, until};
 
 #[tokio::test]
 async fn only_the_no_retry_header_ends_a_function_at_once() {
@@ -121,8 +121,7 @@ async fn an_app_that_is_gone_is_tried_again() {
     client().post(url).body(body.to_string()).send().await.unwrap();
     world.post_events(r#"{"name":"gone/event"}"#).await;
     world.next_retry().await;
-    let output = until!(world, Observation::RunFailed { output, .. } => output);
-    let message = output["message"].as_str().unwrap();
+    let message = until!(world, Observation::RunFailed { output, .. } => message(output));
     assert!(message.starts_with("Unable to reach SDK URL: "), "{message}");
 }
 

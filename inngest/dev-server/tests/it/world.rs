@@ -220,10 +220,15 @@ impl World {
     pub(crate) async fn failure(&mut self) -> String {
         match self.end().await {
             Ok(output) => panic!("the run completed with {output}"),
-            Err(output) => {
-                let error = output.get("error").filter(|error| error.is_object());
-                error.unwrap_or(&output)["message"].as_str().unwrap_or_default().to_owned()
-            }
+            Err(output) => message(output),
         }
     }
+}
+
+/// What the error of a run says. What the server itself found is a text of JSON.
+pub(crate) fn message(output: Value) -> String {
+    let found = output.as_str().and_then(|text| serde_json::from_str(text).ok());
+    let output: Value = found.unwrap_or(output);
+    let error = output.get("error").filter(|error| error.is_object());
+    error.unwrap_or(&output)["message"].as_str().unwrap_or_default().to_owned()
 }

@@ -5,7 +5,7 @@ use proptest::sample::select;
 use proptest::test_runner::RngSeed;
 
 use super::meaning;
-use crate::erp::stored_name;
+use crate::erp::stored_text;
 
 /// Everything that decides elsewhere, and what could make a page look like another one.
 const TRIGGERS: &[&str] = &[
@@ -104,7 +104,7 @@ proptest! {
         reply in select(REPLIES),
         status in select(&[200_u16, 404, 429, 500, 503][..]),
     ) {
-        let name = stored_name(&parts.concat());
+        let name = stored_text(&parts.concat());
         let with = |template: &str, value: &str| meaning(status, &template.replace('@', value));
         let quoted = escape(&name);
         prop_assert_eq!(with(template, &quoted), with(template, "Deal"), "{}", template.replace('@', &quoted));

@@ -1,35 +1,34 @@
 //! A full disk, a database file that was removed, and what happens once each is well again.
 
 mod disk;
-mod refusal;
 mod removed;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::admin::{Admin, admin_router};
+use crate::clock::ManualClock;
+use crate::db::Db;
+use crate::deals::{Ledger, Rules};
+use crate::erp::{Body as ErpBody, ErpClient, ErpSettings};
+use crate::heartbeat::Heartbeats;
+use crate::inbox::{Inbox, Intake};
+use crate::metrics::Metrics;
+use crate::outbound::Outbound;
+use crate::reconcile::Progress;
+use crate::registration::Gate;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use functions::ports::{Deal, DealKey, Erp as _};
 use http::Request;
-use prometei_flow::admin::{Admin, admin_router};
-use prometei_flow::clock::ManualClock;
-use prometei_flow::db::Db;
-use prometei_flow::deals::{Ledger, Rules};
-use prometei_flow::erp::{Body as ErpBody, ErpClient, ErpSettings};
-use prometei_flow::heartbeat::Heartbeats;
-use prometei_flow::inbox::{Inbox, Intake};
-use prometei_flow::metrics::Metrics;
-use prometei_flow::outbound::Outbound;
-use prometei_flow::reconcile::Progress;
-use prometei_flow::registration::Gate;
 use sandbox::{FakeErp, FakeErpSettings, bodies};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::database::Database;
+use crate::db::testing::Database;
 use disk::SmallDisk;
-use refusal::{accept_commits, refuse_commits};
 
 /// The parts of a service that store something, and an ERP that takes any number of records of a lead.
 struct Service {
@@ -57,6 +56,9 @@ impl Service {
             field_deal_name: "field_1039".to_owned(),
             field_amount: "field_1040".to_owned(),
             field_external_id: None,
+            created_by: None,
+            text_fields: BTreeSet::new(),
+            user_fields: BTreeSet::new(),
             timeout: Duration::from_secs(5),
         };
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
@@ -100,6 +102,8 @@ fn lead(lead_id: u64) -> Deal {
         name: "Поставка окон".to_owned(),
         amount: None,
         entity_id: None,
+        fields: BTreeMap::new(),
+        reports: 0,
     }
 }
 
@@ -114,11 +118,11 @@ async fn one_record(service: &Service) {
 #[tokio::test]
 async fn a_deal_whose_claim_cannot_be_committed_is_not_sent() {
     let database = Database::new().await;
-    let service = Service::start(&database.url).await;
-    refuse_commits(&database).await;
+    let service = Service::start(database.url()).await;
+    database.refuse_commits().await;
     service.ledger.create(&lead(1)).await.unwrap_err();
     assert_eq!(service.erp.requests().len(), 0);
-    accept_commits(&database).await;
+    database.accept_commits().await;
     one_record(&service).await;
 }
 

@@ -1,4 +1,4 @@
-//! What operators see: readiness and metrics. It knows every feature, and no feature knows it.
+//! Readiness and metrics, for orchestrators and monitoring.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ const PROOF_LIMIT: Duration = Duration::from_secs(2);
 
 /// What the admin listener shows.
 #[derive(Clone)]
-pub struct Admin {
+pub(crate) struct Admin {
     /// The database.
     pub db: Db,
     /// The inbox.
@@ -39,9 +39,8 @@ pub struct Admin {
     pub metrics: Metrics,
 }
 
-/// What only operators may reach: readiness and metrics. It asks for no login, so it listens on this machine alone by
-/// default.
-pub fn admin_router(admin: Admin) -> Router {
+/// Readiness and metrics.
+pub(crate) fn admin_router(admin: Admin) -> Router {
     Router::new()
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))

@@ -1,15 +1,17 @@
 //! Configuration: what is understood, and what a person is told when it is not.
 
+mod fields;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::amocrm::AmoCrmAuth;
+use crate::config::{Config, ConfigError, Env, EnvMap, ProcessEnv};
+use crate::deals::{Dedupe, Rules};
+use crate::erp::Body;
+use crate::logging::LogFormat;
 use inngest::Mode;
-use prometei_flow::amocrm::AmoCrmAuth;
-use prometei_flow::config::{Config, ConfigError, Env, EnvMap, ProcessEnv};
-use prometei_flow::deals::{Dedupe, Rules};
-use prometei_flow::erp::Body;
-use prometei_flow::logging::LogFormat;
 use secrecy::ExposeSecret as _;
 
 const SIGNING_KEY: &str = "signkey-prod-0123456789abcdef";
@@ -183,12 +185,28 @@ fn a_long_lived_token_takes_the_place_of_oauth() {
         ("AMOCRM_ACCESS_TOKEN", "token"),
         ("AMOCRM_BASE_URL", "https://example.kommo.com"),
         ("AMOCRM_CLIENT_ID", "left over"),
+        ("AMOCRM_TRIGGER_STATUSES", "1234567:142"),
     ];
     let config = Config::load(&development(&variables)).unwrap();
     let settings = config.amocrm.unwrap();
     assert_eq!(settings.base_url.as_url().as_str(), "https://example.kommo.com/");
     assert!(matches!(settings.auth, AmoCrmAuth::LongLived { .. }));
     assert_eq!(config.warnings, ["AMOCRM_ACCESS_TOKEN: is used, and the OAuth variables are not"]);
+}
+
+#[test]
+fn without_stages_the_record_is_made_too_early() {
+    let amocrm = [("AMOCRM_ACCESS_TOKEN", "token"), ("AMOCRM_SUBDOMAIN", "example")];
+    let warnings = |variable| {
+        let variables: Vec<_> = amocrm.into_iter().chain([variable]).collect();
+        Config::load(&development(&variables)).unwrap().warnings
+    };
+    assert_eq!(warnings(("AMOCRM_TRIGGER_STATUSES", "1234567:142")), [""; 0]);
+    assert_eq!(warnings(("CRM_DEDUPE", "event")), [""; 0], "each event makes a record");
+    let too_early = warnings(("CRM_DEDUPE", "lead"));
+    assert_eq!(too_early.len(), 1);
+    let says = "AMOCRM_TRIGGER_STATUSES: is not set: each lead gets its record when it is created";
+    assert!(too_early[0].starts_with(says), "{too_early:?}");
 }
 
 #[test]
@@ -385,7 +403,7 @@ fn the_example_works_also_with_every_line_filled_in() {
         .filter(|(name, _)| !name.contains(' '))
         .map(|(name, value)| match name {
             "INNGEST_SIGNING_KEY_FALLBACK" => (name, SIGNING_KEY),
-            "AMOCRM_WEBHOOK_SECRET" => (name, "0123456789abcdef"),
+            "AMOCRM_WEBHOOK_SECRET" | "ADMIN_TOKEN" => (name, "0123456789abcdef"),
             "INNGEST_API_BASE_URL" | "INNGEST_EVENT_API_BASE_URL" => (name, "http://inngest:8288"),
             "INNGEST_DEV" => (name, "0"),
             _ if value.is_empty() => (name, "x"),

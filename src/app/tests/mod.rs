@@ -1,5 +1,8 @@
 //! The end of the service, while the others take their time.
 
+mod full_disk;
+
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
@@ -103,7 +106,11 @@ async fn serve_both(
     stop: CancellationToken,
 ) -> String {
     let (asked, answers) = (Arc::clone(asked), Arc::clone(answers));
-    let answer = async move || {
+    let answer = async move |body: String| {
+        // The question whether the ERP would take a record.
+        if body.contains("\"insert\"") && !body.contains("field_1039") {
+            return json!({ "status": "error", "error_message": "items is ampty" }).to_string();
+        }
         asked.add_permits(1);
         answers.acquire().await.unwrap().forget();
         json!({
@@ -128,7 +135,15 @@ async fn leave_after_one<T>(asked: &Semaphore, caller: JoinHandle<T>) {
 fn deal() -> Deal {
     let delivery_id = "01EVENT".to_owned();
     let key = DealKey::Lead { account_id: None, lead_id: 7, delivery_id };
-    Deal { key, run_id: "R1".to_owned(), name: "A".to_owned(), amount: None, entity_id: None }
+    Deal {
+        key,
+        run_id: "R1".to_owned(),
+        name: "A".to_owned(),
+        amount: None,
+        entity_id: None,
+        fields: BTreeMap::new(),
+        reports: 0,
+    }
 }
 
 async fn free_port() -> TcpListener {

@@ -1,0 +1,173 @@
+//! What a person decides on the page: asked first, done by a second click.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use maud::html;
+
+use super::Page;
+use super::layout::{Shown, response};
+use super::words::{Language, Text};
+use crate::deals::{self, Resolution, Which};
+
+/// What can be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Retry,
+    Resolve,
+    Dismiss,
+}
+
+impl Act {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "retry" => Some(Self::Retry),
+            "resolve" => Some(Self::Resolve),
+            "dismiss" => Some(Self::Dismiss),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Resolve => "resolve",
+            Self::Dismiss => "dismiss",
+        }
+    }
+
+    fn question(self) -> Text {
+        match self {
+            Self::Retry => ["Send this deal again?", "Отправить сделку снова?"],
+            Self::Resolve => ["Is the record in the ERP?", "Есть ли запись в ERP?"],
+            Self::Dismiss => ["Shall this deal have no record?", "Оставить сделку без записи?"],
+        }
+    }
+}
+
+/// Asks whether that is meant. Changes nothing.
+pub(super) async fn confirm(
+    State(page): State<Arc<Page>>,
+    headers: HeaderMap,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    let language = Language::of(&headers);
+    let get = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
+    let Some(act) = Act::named(get("do")) else { return unknown(language) };
+    let say = |text| language.say(text);
+    let body = html! {
+        p { code { (get("deal")) } }
+        form.act action="/act" method="post" {
+            input type="hidden" name="do" value=(act.name());
+            input type="hidden" name="deal" value=(get("deal"));
+            input type="hidden" name="click" value=(page.access.click());
+            @match act {
+                Act::Retry => p { (say([
+                    "Do this after the cause is mended. A second record cannot come of it.",
+                    "Сначала устраните причину. Второй записи от этого не появится.",
+                ])) },
+                Act::Dismiss => {
+                    label for="why" { (say(["Why? It is kept with the deal.", "Почему? Сохраняется вместе со сделкой."])) }
+                    input id="why" name="why" required;
+                }
+                Act::Resolve => {
+                    label for="record" { (say([
+                        "Its id in the ERP; empty if you have looked and there is none: then the deal is sent again.",
+                        "Номер записи в ERP; пусто, если вы проверили и записи нет: тогда сделка отправится снова.",
+                    ])) }
+                    input id="record" name="record" inputmode="numeric" pattern="[0-9]*";
+                }
+            }
+            div.acts {
+                button { (say(["Yes, do it", "Да"])) }
+                a href="/" { (say(["No, back", "Нет, назад"])) }
+            }
+        }
+    };
+    let title = say(act.question()).to_owned();
+    response(language, Ok(Shown { status: StatusCode::OK, title, body }))
+}
+
+/// Does it.
+pub(super) async fn act(
+    State(page): State<Arc<Page>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let language = Language::of(&headers);
+    let form: HashMap<_, _> = form_urlencoded::parse(&body).into_owned().collect();
+    let get = |name: &str| form.get(name).map(|value| value.trim()).unwrap_or_default();
+    if !page.access.is_own_click(&headers, get("click")) {
+        let title = language.say(["Nothing was changed", "Ничего не изменено"]);
+        let text = language.say([
+            "This click did not come from a page of this process. Load the page again and repeat it.",
+            "Этот запрос пришёл не со страницы этого процесса. Обновите страницу и повторите.",
+        ]);
+        return response(
+            language,
+            Ok(Shown::message(StatusCode::FORBIDDEN, language, title, text)),
+        );
+    }
+    let Some(act) = Act::named(get("do")) else { return unknown(language) };
+    let (which, why, record) = (Which::Key(get("deal").to_owned()), get("why"), get("record"));
+    let done = match act {
+        Act::Dismiss if why.is_empty() => return unknown(language),
+        Act::Resolve if record.bytes().any(|byte| !byte.is_ascii_digit()) => {
+            return unknown(language);
+        }
+        Act::Retry => page.retry(&which).await,
+        Act::Dismiss => page.admin.inbox.dismiss(&which, why).await,
+        Act::Resolve => page.resolve(&which, record).await,
+    };
+    let shown = done.map(|changed| {
+        tracing::info!(act = act.name(), deals = ?changed, "decided on the status page");
+        let (status, title, text) = if changed.is_empty() {
+            (
+                StatusCode::CONFLICT,
+                ["Nothing was changed", "Ничего не изменено"],
+                [
+                    "There is no such deal, it has its record, or it is on its way at this moment.",
+                    "Такой сделки нет, у неё уже есть запись, или она отправляется прямо сейчас.",
+                ],
+            )
+        } else {
+            (
+                StatusCode::OK,
+                ["Done", "Готово"],
+                ["The service goes on from here.", "Дальше всё пойдёт само."],
+            )
+        };
+        Shown::message(status, language, language.say(title), language.say(text))
+    });
+    response(language, shown)
+}
+
+impl Page {
+    async fn retry(&self, which: &Which) -> anyhow::Result<Vec<String>> {
+        let mut transaction = self.admin.db.begin().await?;
+        let due = deals::retry(&mut transaction, which, self.admin.db.now()).await?;
+        transaction.commit().await?;
+        Ok(due)
+    }
+
+    async fn resolve(&self, which: &Which, record: &str) -> anyhow::Result<Vec<String>> {
+        let found = match record {
+            "" => Resolution::Absent,
+            id => Resolution::Exists(id.to_owned()),
+        };
+        let mut transaction = self.admin.db.begin().await?;
+        let resolved = deals::resolve(&mut transaction, which, &found, self.admin.db.now()).await?;
+        transaction.commit().await?;
+        Ok(resolved)
+    }
+}
+
+fn unknown(language: Language) -> Response {
+    let title = language.say(["This cannot be done", "Так не получится"]);
+    let text = language.say(["The form is not complete.", "Форма заполнена не полностью."]);
+    response(language, Ok(Shown::message(StatusCode::BAD_REQUEST, language, title, text)))
+}
