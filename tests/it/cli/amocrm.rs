@@ -50,8 +50,7 @@ async fn amocrm_is_asked_to_call_about_what_makes_or_changes_a_record_and_about_
         (stages, events(&[&made, &["status_lead"], &changed])),
         (("CRM_ON_CHANGE", "ignore"), events(&[&made])),
     ] {
-        let world = given().variable("CRM_ON_CHANGE", "ignore");
-        let world = world.variable(variable.0, variable.1).unserved().await;
+        let world = given().variable(variable.0, variable.1).unserved().await;
         let said = world.command(&["amocrm", "subscribe"]).await;
         assert_eq!(said.code, Some(0), "{}", said.err);
         let requests = world.amocrm.requests();
