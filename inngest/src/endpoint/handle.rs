@@ -18,14 +18,16 @@ impl Endpoint {
     /// An adapter to a web server asks [`refusal`](Self::refusal) before it reads the body.
     pub async fn handle(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
         let (parts, body) = request.into_parts();
-        match self.before_body(&parts, body.len()) {
+        let response = match self.before_body(&parts, body.len()) {
             Ok(Admission::Hook(url)) => self.answer_to_hook(&url).await,
             Ok(Admission::Unverified(unverified)) => match self.verified(&unverified, body) {
                 Ok(trusted) => self.answer(&parts, &trusted).await,
                 Err(refusal) => self.finish(refusal),
             },
             Err(refusal) => self.finish(refusal),
-        }
+        };
+        // A refusal, too: not every server takes the body off.
+        if parts.method == Method::HEAD { response.map(|_| Bytes::new()) } else { response }
     }
 
     /// The answer to a request that is refused whatever its body holds: its method is none of ours, it announces a

@@ -4,7 +4,8 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    CALL, FakeApi, body, call, client, dev, echo, hash, post, request, send, serving, serving_with,
+    CALL, FakeApi, body, call, client, cloud, dev, echo, hash, post, request, send, serving,
+    serving_with,
 };
 
 #[tokio::test]
@@ -74,6 +75,9 @@ async fn t07_other_methods_are_refused_and_head_is_answered() {
     }
     let head = send(&endpoint, request(Method::HEAD, "/api/inngest", "")).await;
     assert_eq!((head.status.as_u16(), head.text.as_str()), (200, ""));
+    let refused = "/api/inngest?fnId=app-fn";
+    let refused = send(&echo(cloud()), request(Method::HEAD, refused, "forged")).await;
+    assert_eq!((refused.status.is_client_error(), refused.text.as_str()), (true, ""));
 }
 
 #[tokio::test]
