@@ -1,8 +1,8 @@
 //! Who may see the admin listener, and whose clicks count.
 //!
 //! With `ADMIN_TOKEN` each request must carry it: as the password that a browser asks for, or as a bearer token. Without,
-//! whoever reaches the listener may see it, so it listens on this machine alone by default. A web page elsewhere must not
-//! get in by way of the operator's browser: it can have a name of its own point here, so no name but `localhost` is
+//! every client that reaches the listener may see it, so it listens on this machine alone by default. A web page elsewhere
+//! must not get in by way of the operator's browser: it can have a name of its own point here, so no name with a dot is
 //! accepted, and a click counts only with a token of this process that the page has shown.
 
 use std::net::IpAddr;

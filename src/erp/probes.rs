@@ -121,13 +121,13 @@ impl ErpClient {
 
     /// Whether the API answers at all: it says so itself when a key is wrong, before it looks at the login.
     async fn is_alive(&self) -> bool {
-        let nobody = ErpSettings {
+        let without_login = ErpSettings {
             key: SecretString::default(),
             username: String::new(),
             password: SecretString::default(),
             ..self.settings().clone()
         };
-        let answer = self.call(&Call::unknown_action(&nobody)).await;
+        let answer = self.call(&Call::unknown_action(&without_login)).await;
         matches!(answer, Outcome::Failed(ErpError::NoAccess { barrier: Barrier::Key, .. }))
     }
 }

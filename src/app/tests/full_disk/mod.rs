@@ -3,15 +3,15 @@
 mod disk;
 mod removed;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::admin::{Admin, admin_router};
 use crate::clock::ManualClock;
 use crate::db::Db;
 use crate::deals::{Ledger, Rules};
-use crate::erp::{Body as ErpBody, ErpClient, ErpSettings};
+use crate::erp::ErpClient;
+use crate::erp::tests::settings_for;
 use crate::heartbeat::Heartbeats;
 use crate::inbox::{Inbox, Intake};
 use crate::metrics::Metrics;
@@ -43,27 +43,12 @@ struct Service {
 impl Service {
     async fn start(database: &str) -> Self {
         let stop = CancellationToken::new();
-        let fake = FakeErpSettings::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let erp = FakeErp::start(listener, stop.clone(), fake.clone()).unwrap();
-        let settings = ErpSettings {
-            api_url: erp.url().clone(),
-            key: fake.key.into(),
-            username: fake.username,
-            password: fake.password.into(),
-            body: ErpBody::Json,
-            entity_id: 70,
-            field_deal_name: "field_1039".to_owned(),
-            field_amount: "field_1040".to_owned(),
-            field_external_id: None,
-            created_by: None,
-            text_fields: BTreeSet::new(),
-            user_fields: BTreeSet::new(),
-            timeout: Duration::from_secs(5),
-        };
+        let erp = FakeErp::start(listener, stop.clone(), FakeErpSettings::default()).unwrap();
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
         let store = Db::open_for_service(database, clock.clone()).await.unwrap();
-        let client = ErpClient::new(settings, Outbound::new(), clock.clone());
+        let client =
+            ErpClient::new(settings_for(erp.url().clone()), Outbound::new(), clock.clone());
         let ledger = Ledger::new(store.clone(), Some(client), Rules::default(), clock.clone());
         let metrics = Metrics::new();
         let inbox = Inbox::new(store.clone(), Rules::default());
