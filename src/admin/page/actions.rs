@@ -119,9 +119,9 @@ pub(super) async fn act(
         Act::Resolve if record.bytes().any(|byte| !byte.is_ascii_digit()) => {
             return unknown(language);
         }
-        Act::Retry => page.retry(&which).await,
+        Act::Retry => deals::send_again(&page.admin.db, &which).await,
         Act::Dismiss => page.admin.inbox.dismiss(&which, why).await,
-        Act::Resolve => page.resolve(&which, record).await,
+        Act::Resolve => deals::end_doubt(&page.admin.db, &which, &found(record)).await,
     };
     let shown = done.map(|changed| {
         tracing::info!(act = act.name(), deals = ?changed, "decided on the status page");
@@ -146,23 +146,11 @@ pub(super) async fn act(
     response(language, shown)
 }
 
-impl Page {
-    async fn retry(&self, which: &Which) -> anyhow::Result<Vec<String>> {
-        let mut transaction = self.admin.db.begin().await?;
-        let due = deals::retry(&mut transaction, which, self.admin.db.now()).await?;
-        transaction.commit().await?;
-        Ok(due)
-    }
-
-    async fn resolve(&self, which: &Which, record: &str) -> anyhow::Result<Vec<String>> {
-        let found = match record {
-            "" => Resolution::Absent,
-            id => Resolution::Exists(id.to_owned()),
-        };
-        let mut transaction = self.admin.db.begin().await?;
-        let resolved = deals::resolve(&mut transaction, which, &found, self.admin.db.now()).await?;
-        transaction.commit().await?;
-        Ok(resolved)
+/// What a person says of a record: its id, or nothing where there is none.
+fn found(record: &str) -> Resolution {
+    match record {
+        "" => Resolution::Absent,
+        id => Resolution::Exists(id.to_owned()),
     }
 }
 

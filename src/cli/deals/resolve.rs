@@ -27,8 +27,7 @@ impl Resolve {
             Some(id) => Resolution::Exists(id.to_string()),
             None => Resolution::Absent,
         };
-        let mut transaction = store.begin().await?;
-        let resolved = deals::resolve(&mut transaction, &which, &found, store.now()).await?;
+        let resolved = deals::end_doubt(store, &which, &found).await?;
         ensure!(!resolved.is_empty(), NOT_CHANGED);
         let [key] = resolved.as_slice() else {
             bail!(
@@ -36,7 +35,6 @@ impl Resolve {
                 resolved.join(", ")
             );
         };
-        transaction.commit().await?;
         match found {
             Resolution::Exists(id) => writeln!(out, "{key} has record {id}; it is not sent again")?,
             Resolution::Absent => {

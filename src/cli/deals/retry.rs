@@ -20,9 +20,7 @@ pub(super) struct Retry {
 impl Retry {
     pub(super) async fn run(self, store: &Db, out: &mut impl Write) -> anyhow::Result<()> {
         let which = self.choice.which().unwrap_or(Which::All);
-        let mut transaction = store.begin().await?;
-        let due = deals::retry(&mut transaction, &which, store.now()).await?;
-        transaction.commit().await?;
+        let due = deals::send_again(store, &which).await?;
         if which == Which::All && due.is_empty() {
             return Ok(writeln!(out, "no deal has failed or waits for something")?);
         }
