@@ -24,8 +24,7 @@ use tracing::Instrument as _;
 
 use super::circuit_breaker::CircuitBreaker;
 use super::error::LedgerError;
-use super::key::{self, Entry};
-use super::keyed_lock::KeyedLock;
+use super::key::{self, Entry, KeyedLock};
 use super::report::Rules;
 use super::table::{self, Claim, Claimed, Lease, Made, Past, Release};
 use crate::clock::SharedClock;

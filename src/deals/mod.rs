@@ -8,7 +8,6 @@ mod changes;
 mod circuit_breaker;
 mod error;
 mod key;
-mod keyed_lock;
 mod ledger;
 mod report;
 mod review;
