@@ -2,6 +2,7 @@
 
 mod amocrm;
 mod deals;
+mod healthcheck;
 
 use tempfile::TempDir;
 
