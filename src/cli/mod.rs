@@ -5,6 +5,7 @@ mod deals;
 mod demo;
 mod dev;
 mod doctor;
+mod healthcheck;
 mod send_deal;
 mod serve;
 mod signals;
@@ -41,6 +42,8 @@ enum Command {
     SendDeal(send_deal::SendDeal),
     /// Checks everything that can be wrong before a deal is lost.
     Doctor(doctor::Doctor),
+    /// Asks the service on this machine whether it is ready: for containers. Exit code 0 when it is.
+    Healthcheck(healthcheck::Healthcheck),
     /// Connects this service and amoCRM: the consent, and the webhook.
     #[command(name = "amocrm")]
     AmoCrm(amocrm::AmoCrm),
@@ -71,6 +74,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Deals(deals) => deals.run(&environment()?, &mut out).await,
         Command::SendDeal(deal) => deal.run(&environment()?, &mut out).await,
         Command::Doctor(doctor) => doctor.run(&environment()?, &mut out).await,
+        Command::Healthcheck(check) => check.run(&environment()?, &mut out).await,
         Command::AmoCrm(amocrm) => amocrm.run(&environment()?, &mut out).await,
     }
 }
