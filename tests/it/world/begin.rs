@@ -177,6 +177,6 @@ async fn forget(official: &str, signing_key: Option<&str>) {
     clippy::disallowed_methods,
     reason = "which server to test against is asked of the environment"
 )]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -17,7 +17,7 @@ use prometei_flow::cli::world::Running;
 use sandbox::RunningWorld;
 use tokio::sync::MutexGuard;
 
-pub(crate) use begin::Begin;
+pub(crate) use begin::{Begin, variable};
 pub(crate) use commands::{Said, prometei_flow};
 pub(crate) use program::Program;
 pub(crate) use verbs::Answer;
