@@ -14,11 +14,12 @@ use crate::deals::DealCounts;
 use crate::heartbeat::LoopAge;
 
 /// The content type of [`Metrics::render`].
-pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) const METRICS_CONTENT_TYPE: &str =
+    "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The counters. Clones share them.
 #[derive(Clone)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     registry: Arc<Registry>,
     webhooks: Family<[(&'static str, &'static str); 1], Counter>,
     leads_stored: Counter,
@@ -54,7 +55,7 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Counters that start at zero.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("prometei_flow");
         let add = &mut registry;
         let mut metrics = Self {
@@ -157,83 +158,83 @@ impl Metrics {
     }
 
     /// Counts a webhook, by the name of what became of it.
-    pub fn webhook(&self, outcome: &'static str) {
+    pub(crate) fn webhook(&self, outcome: &'static str) {
         self.webhooks.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// Counts leads that went into the inbox.
-    pub fn leads_stored(&self, leads: usize) {
+    pub(crate) fn leads_stored(&self, leads: usize) {
         self.leads_stored.inc_by(leads as u64);
     }
 
     /// Counts events that Inngest accepted.
-    pub fn events_sent(&self, events: usize) {
+    pub(crate) fn events_sent(&self, events: usize) {
         self.events_sent.inc_by(events as u64);
     }
 
     /// Counts an event that Inngest refused for good.
-    pub fn event_refused(&self) {
+    pub(crate) fn event_refused(&self) {
         self.events_refused.inc();
     }
 
     /// Counts a send that will be tried again.
-    pub fn send_failed(&self) {
+    pub(crate) fn send_failed(&self) {
         self.send_failures.inc();
     }
 
     /// Counts a run of reconciliation.
-    pub fn reconcile_begun(&self) {
+    pub(crate) fn reconcile_begun(&self) {
         self.reconcile_runs.inc();
     }
 
     /// Counts leads that webhooks had missed.
-    pub fn leads_missed(&self, leads: usize) {
+    pub(crate) fn leads_missed(&self, leads: usize) {
         self.leads_missed.inc_by(leads as u64);
     }
 
     /// Counts an entry of amoCRM's feed that was passed over.
-    pub fn feed_entry_odd(&self) {
+    pub(crate) fn feed_entry_odd(&self) {
         self.feed_entries_odd.inc();
     }
 
     /// How far reconciliation is behind the present, in seconds; `None` where it is switched off or has not run.
-    pub fn reconcile_behind(&self, seconds: Option<i64>) {
+    pub(crate) fn reconcile_behind(&self, seconds: Option<i64>) {
         self.reconcile_behind.set(seconds.unwrap_or(-1));
     }
 
     /// Whether amoCRM's tokens need a person.
-    pub fn amocrm_needs_reauth(&self, needed: bool) {
+    pub(crate) fn amocrm_needs_reauth(&self, needed: bool) {
         self.amocrm_needs_person.set(needed.into());
     }
 
     /// Whether amoCRM's webhook is in place; `None` when it could not be looked at.
-    pub fn amocrm_subscription(&self, good: Option<bool>) {
+    pub(crate) fn amocrm_subscription(&self, good: Option<bool>) {
         self.amocrm_subscription.set(good.map_or(-1, i64::from));
     }
 
     /// How many days the long-lived token still has.
-    pub fn amocrm_token_days(&self, days: i64) {
+    pub(crate) fn amocrm_token_days(&self, days: i64) {
         self.amocrm_token_days.set(days);
     }
 
     /// Whether Inngest is known to know the functions.
-    pub fn inngest_registered(&self, known: bool) {
+    pub(crate) fn inngest_registered(&self, known: bool) {
         self.registered.set(known.into());
     }
 
     /// Counts deals that were sent to Inngest again.
-    pub fn deals_resent(&self, deals: usize) {
+    pub(crate) fn deals_resent(&self, deals: usize) {
         self.deals_resent.inc_by(deals as u64);
     }
 
     /// Sets the gauges to what lies in the inbox; call it before [`render`](Self::render).
-    pub fn set_inbox(&self, waiting: i64, unparsable: i64) {
+    pub(crate) fn set_inbox(&self, waiting: i64, unparsable: i64) {
         self.inbox_waiting.set(waiting);
         self.bodies_unparsable.set(unparsable);
     }
 
     /// Sets the gauges to what is not done; call it before [`render`](Self::render).
-    pub fn set_deals(&self, counts: &DealCounts, now: Timestamp) {
+    pub(crate) fn set_deals(&self, counts: &DealCounts, now: Timestamp) {
         self.deals_unfinished.set(counts.unfinished);
         self.deals_failed.set(counts.failed);
         self.deals_in_doubt.set(counts.in_doubt);
@@ -244,19 +245,19 @@ impl Metrics {
     }
 
     /// Sets the ages of the loops; call it before [`render`](Self::render).
-    pub fn set_loop_ages(&self, loops: &[LoopAge]) {
+    pub(crate) fn set_loop_ages(&self, loops: &[LoopAge]) {
         for age in loops {
             self.loop_age.get_or_create(&[("loop", age.name)]).set(age.age.as_secs() as i64);
         }
     }
 
     /// Sets how far the database's clock is ahead; zero where it has none of its own.
-    pub fn set_clock_skew(&self, ahead: Option<SignedDuration>) {
+    pub(crate) fn set_clock_skew(&self, ahead: Option<SignedDuration>) {
         self.clock_skew.set(ahead.unwrap_or_default().as_secs_f64());
     }
 
     /// Everything, in the OpenMetrics text format.
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let mut text = String::new();
         // Writing into a string cannot fail.
         let _ = encode(&mut text, &self.registry);

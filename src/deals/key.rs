@@ -14,7 +14,7 @@ use crate::erp::stored_text;
 
 /// When two deals are the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dedupe {
+pub(crate) enum Dedupe {
     /// One record for each lead, forever.
     Lead,
     /// One record for each event.

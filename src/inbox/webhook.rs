@@ -64,7 +64,7 @@ fn is_form(request: &Request) -> bool {
 }
 
 /// Receives webhooks.
-pub struct Intake {
+pub(crate) struct Intake {
     inbox: Inbox,
     /// A webhook must carry one of them in its URL: the only proof of origin, because amoCRM signs nothing. None:
     /// every webhook is accepted.
@@ -127,7 +127,7 @@ impl Outcome {
 impl Intake {
     /// Accepts the webhooks that carry one of `secrets` in their URL, or all where there is none, and of their leads
     /// those that pass `filter`.
-    pub fn new(
+    pub(crate) fn new(
         inbox: Inbox,
         secrets: Vec<SecretString>,
         filter: LeadFilter,
@@ -138,7 +138,7 @@ impl Intake {
     }
 
     /// Receives one webhook. Once the answer is 200, every lead that concerns us is stored durably.
-    pub async fn receive(&self, request: Request) -> Response {
+    pub(crate) async fn receive(&self, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         // Before its body is read, so that untrusted clients cannot make the service hold one.
         if !self.secrets.is_empty() && !self.is_meant_by(&parts.uri) {

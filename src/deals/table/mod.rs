@@ -32,7 +32,7 @@ pub(crate) use progress::{
 };
 pub(super) use progress::{not_needed, note_failure};
 pub(crate) use story::{KnownDeal, find};
-pub use unfinished::{counts, unfinished};
+pub(crate) use unfinished::{counts, unfinished};
 
 /// How it is stored what a deal waits for.
 fn stored(waits_for: WaitsFor) -> &'static str {

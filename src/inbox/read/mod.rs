@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The largest body that is accepted, and the largest that a packed one may unpack to. amoCRM writes a Cyrillic letter in
 /// six bytes, and mass actions put hundreds of leads with all their fields into one body.
-pub const BODY_LIMIT: usize = 4 * 1024 * 1024;
+pub(crate) const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 /// The most leads that are read of one body: several times what amoCRM puts into one, and no more than can be stored
 /// before it stops waiting.

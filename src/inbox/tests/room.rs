@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::eventually;
 use super::webhooks::{Service, accepted};
-use crate::inbox::BODY_LIMIT;
+use crate::inbox::read::BODY_LIMIT;
 use crate::inbox::read::{ORDINARY, Room};
 
 /// So many of the largest bodies find room.
