@@ -23,12 +23,15 @@ pub(crate) use key::key_of_lead;
 pub use ledger::Ledger;
 pub(crate) use report::{Due, Obstacle, Report, Source};
 pub use report::{OnChange, Rules};
+pub(crate) use review::{
+    DEAL_STATES, DealState, Resolution, Which, end_doubt, forget_claims, send_again,
+};
 pub use review::{DealCounts, Progress, UnfinishedDeal};
-pub(crate) use review::{Resolution, Which, end_doubt, forget_claims, send_again};
 pub use schedule::Schedule;
 pub(crate) use table::{
     KnownDeal, changed, differing, dismiss, due, find, forwarded, forwarded_in_vain, has_deal,
-    is_accounted_for, merged, queue, refused_by_inngest, reported, waited_for, webhook_came,
+    is_accounted_for, merged, queue, refused_by_inngest, reported, states, stored, waited_for,
+    webhook_came,
 };
 pub use table::{counts, unfinished};
 #[cfg(test)]

@@ -61,6 +61,12 @@ impl<'a> ApiCall<'a> {
         Self { needs_rights: true, ..self }
     }
 
+    /// What it is about, in the metrics: `leads` of `/api/v4/leads/7`.
+    pub(super) fn name(&self) -> String {
+        let about = self.path.split(['/', '?']).filter(|part| !part.is_empty()).nth(2);
+        about.unwrap_or("other").to_owned()
+    }
+
     /// Its address at `base`.
     pub(super) fn url(&self, base: &BaseUrl) -> Url {
         let mut url = base.at(self.path);

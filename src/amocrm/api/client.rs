@@ -124,11 +124,19 @@ impl AmoCrmClient {
             request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
         }
         let limits = Limits { timeout: settings.timeouts.api, body: LONGEST_ANSWER };
-        let answer =
-            outbound::send(request, limits).await.map_err(|error| ApiError::unanswered(&error))?;
+        let timer = outbound.durations.begin([("call", call.name().into())]);
+        let answer = match outbound::send(request, limits).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                timer.ends("unanswered");
+                return Err(ApiError::unanswered(&error));
+            }
+        };
 
         let now = clock.now();
-        match answer::status(&answer, call, &token.token) {
+        let status = answer::status(&answer, call, &token.token);
+        timer.ends(status.name());
+        match status {
             Status::Success => {
                 gate.passed();
                 Ok(Attempt::Answered(answer))
