@@ -11,6 +11,7 @@ mod e2e;
 mod erp_states;
 mod http;
 mod kill;
+mod metrics;
 mod replicas;
 mod rooms;
 mod silence;
