@@ -6,6 +6,7 @@ mod item;
 mod next;
 mod page;
 mod readiness;
+mod scrape;
 
 pub(crate) use access::{Access, guarded};
 pub(crate) use item::Item;

@@ -66,6 +66,24 @@ pub(crate) struct DealCounts {
     pub oldest_unfinished: Option<Timestamp>,
 }
 
+/// Where a deal can be. One that is `changed` is `done` as well: its record differs from its lead, or could not be compared.
+pub(crate) const DEAL_STATES: [&str; 7] =
+    ["waiting", "forwarded", "sending", "in_doubt", "failed", "changed", "done"];
+
+/// Deals that are in the same state and wait for the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DealState {
+    /// One of [`DEAL_STATES`].
+    pub(crate) state: &'static str,
+    /// What has to change before they go on, where it is not time alone.
+    pub(crate) waits_for: Option<WaitsFor>,
+    /// How many they are.
+    pub(crate) deals: i64,
+    /// When the oldest of them was first reported; of those that are `changed`, when that was seen first. Of what is done it
+    /// is not read.
+    pub(crate) oldest: Option<Timestamp>,
+}
+
 /// The deals that a person means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Which {

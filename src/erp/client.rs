@@ -155,6 +155,18 @@ impl ErpClient {
         send_by: Option<SendBy>,
         redactor: &Redactor,
     ) -> Outcome {
+        let timer = self.outbound.durations.begin([("call", call.name(send_by.is_none()).into())]);
+        let outcome = self.outcome_of(call, send_by, redactor).await;
+        timer.ends(outcome.name());
+        outcome
+    }
+
+    async fn outcome_of(
+        &self,
+        call: &Call<'_>,
+        send_by: Option<SendBy>,
+        redactor: &Redactor,
+    ) -> Outcome {
         let (content_type, body) = match call.encode() {
             Ok(encoded) => encoded,
             Err(error) => {

@@ -16,6 +16,8 @@ use http::{HeaderMap, Method, StatusCode};
 use jiff::{Timestamp, fmt::rfc2822};
 use url::Url;
 
+use crate::metrics::Durations;
+
 pub(crate) use inngest::inngest_client;
 pub(crate) use redactor::Redactor;
 pub(crate) use redactor::plain_text;
@@ -35,12 +37,19 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Outbound {
     client: Arc<OnceLock<reqwest::Client>>,
+    /// What those measure their calls by who know what an answer means.
+    pub(crate) durations: Durations,
 }
 
 impl Outbound {
     /// A client to be built when it is first needed.
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// The same client, for calls that are measured by `durations`.
+    pub(crate) fn measured(&self, durations: Durations) -> Self {
+        Self { durations, ..self.clone() }
     }
 
     /// The client itself. Cheap to clone.

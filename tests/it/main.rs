@@ -3,6 +3,7 @@
 
 mod attack;
 mod cli;
+mod contract;
 mod database;
 mod doctor;
 mod documents;
@@ -10,6 +11,7 @@ mod e2e;
 mod erp_states;
 mod http;
 mod kill;
+mod metrics;
 mod replicas;
 mod rooms;
 mod silence;

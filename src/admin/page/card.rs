@@ -80,12 +80,12 @@ fn told(language: Language, next: &Next) -> String {
                 "Устраните причину и отправьте снова; или оставьте запись как есть.",
             ],
             Duty::CorrectRecord => [
-                "Correct the record in the ERP if it shall be otherwise, then leave it as it is.",
-                "Если нужно, исправьте запись в ERP, затем отметьте «оставить как есть».",
+                "Lead and record differ. Correct the record in the ERP if needed, then press “Leave it as it is”.",
+                "Сделка и запись различаются. Если нужно, исправьте запись в ERP, затем нажмите «Оставить как есть».",
             ],
             Duty::KeepOne => [
-                "Keep one of the records in the ERP, then leave it as it is.",
-                "Оставьте в ERP одну из записей, затем отметьте «оставить как есть».",
+                "One deal has two records. Keep one of them in the ERP, then press “Leave it as it is”.",
+                "У одной сделки две записи. Оставьте в ERP одну, затем нажмите «Оставить как есть».",
             ],
         }),
         Next::RunTries(waits_for) => format!(

@@ -6,11 +6,10 @@ use super::Page;
 use super::chart::{self, Flow};
 use super::neighbours::{Health, Neighbour};
 use crate::admin::Item;
-use crate::deals::{self, DealCounts};
+use crate::deals::{self, DealCounts, DealState};
 use crate::heartbeat::LoopAge;
 use crate::inbox::InboxCounts;
 use crate::trouble::Trouble;
-use functions::ports::WaitsFor;
 
 /// The most deals that are shown, and that are shown on demand.
 pub(super) const SHOWN: u32 = 50;
@@ -25,8 +24,8 @@ pub(super) struct Overview {
     pub(super) inbox: InboxCounts,
     pub(super) deals: DealCounts,
     pub(super) last_record: Option<Timestamp>,
-    /// How many deals wait for what.
-    pub(super) waiting: Vec<(Option<WaitsFor>, i64)>,
+    /// How many deals are where, and wait for what.
+    pub(super) states: Vec<DealState>,
     /// Since when the flow is shown.
     pub(super) begin: Timestamp,
     pub(super) flow: Flow,
@@ -55,9 +54,9 @@ impl Overview {
             Item::all(&admin.inbox, db, limit),
             admin.progress.behind(),
         );
-        let (last_record, waiting, webhooks, records) = tokio::join!(
+        let (last_record, states, webhooks, records) = tokio::join!(
             deals::last_record(db),
-            deals::waiting(db),
+            deals::states(db),
             admin.inbox.received_by_hour(begin),
             deals::recorded_by_hour(db, begin),
         );
@@ -71,7 +70,7 @@ impl Overview {
             inbox: inbox?,
             deals: counts?,
             last_record: last_record?,
-            waiting: waiting?,
+            states: states?,
             begin,
             flow,
             items,

@@ -89,15 +89,15 @@ fn waiting(language: Language, all: &Overview) -> Vec<String> {
             waits.push(format!("{deals} {}", language.say(what)));
         }
     };
-    for (waits_for, deals) in &all.waiting {
-        match waits_for {
-            Some(WaitsFor::Person) => add(*deals, ["for you", "вас"]),
-            Some(WaitsFor::Erp) => add(*deals, ["for the ERP", "ERP"]),
-            Some(WaitsFor::AmoCrm) => add(*deals, ["for amoCRM", "amoCRM"]),
-            Some(WaitsFor::Consent) => add(*deals, ["for a consent", "согласия"]),
-            None => add(deals.saturating_sub(held).max(0), ["under way", "в работе"]),
-        }
-    }
+    let waiting = all.states.iter().filter(|it| !["done", "changed"].contains(&it.state));
+    let deals = |waits_for: Option<WaitsFor>| -> i64 {
+        waiting.clone().filter(|it| it.waits_for == waits_for).map(|it| it.deals).sum()
+    };
+    add(deals(Some(WaitsFor::Person)), ["for you", "вас"]);
+    add(deals(Some(WaitsFor::Erp)), ["for the ERP", "ERP"]);
+    add(deals(Some(WaitsFor::AmoCrm)), ["for amoCRM", "amoCRM"]);
+    add(deals(Some(WaitsFor::Consent)), ["for a consent", "согласия"]);
+    add(deals(None).saturating_sub(held), ["under way", "в работе"]);
     add(held, ["for Inngest", "Inngest"]);
     let waits_long = all.deals.oldest_unfinished.filter(|_| all.deals.unfinished > 0);
     if let Some(oldest) = waits_long {

@@ -105,6 +105,20 @@ pub(super) enum Status {
     Failed(ApiError),
 }
 
+impl Status {
+    /// Its name in the metrics.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Success => "done",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::TooMany => "too_many",
+            Self::Blocked(..) => "blocked",
+            Self::Failed(ApiError::Unavailable(_)) => "unavailable",
+            Self::Failed(_) => "refused",
+        }
+    }
+}
+
 /// Reads a body that must be there.
 pub(super) fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> {
     if !answer.complete {

@@ -125,11 +125,19 @@ impl AmoCrmClient {
             request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
         }
         let limits = Limits { timeout: settings.timeouts.api, body: LONGEST_ANSWER };
-        let answer =
-            outbound::send(request, limits).await.map_err(|error| ApiError::unanswered(&error))?;
+        let timer = outbound.durations.begin([("call", call.name().into())]);
+        let answer = match outbound::send(request, limits).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                timer.ends("unanswered");
+                return Err(ApiError::unanswered(&error));
+            }
+        };
 
         let now = clock.now();
-        match answer::status(&answer, call, &token.token) {
+        let status = answer::status(&answer, call, &token.token);
+        timer.ends(status.name());
+        match status {
             Status::Success => {
                 gate.passed();
                 Ok(Attempt::Answered(answer))
@@ -223,6 +231,12 @@ impl<'a> ApiCall<'a> {
     /// For users with the rights to it only.
     pub(super) fn needing_rights(self) -> Self {
         Self { needs_rights: true, ..self }
+    }
+
+    /// What it is about, in the metrics: `leads` of `/api/v4/leads/7`.
+    fn name(&self) -> String {
+        let about = self.path.split(['/', '?']).filter(|part| !part.is_empty()).nth(2);
+        about.unwrap_or("other").to_owned()
     }
 
     /// Its address at `base`.

@@ -1,9 +1,7 @@
-//! How deals flow: how many got their record, and what the others wait for.
+//! How many deals got their record, and when.
 
-use functions::ports::WaitsFor;
 use jiff::Timestamp;
 
-use super::waits_for;
 use crate::db::{Db, only, timestamp};
 
 /// An hour, in milliseconds.
@@ -23,16 +21,4 @@ pub(crate) async fn last_record(db: &Db) -> anyhow::Result<Option<Timestamp>> {
     let query = "SELECT MAX(recorded_at) FROM deals WHERE state = 'done'";
     let (last,): (Option<i64>,) = only(db.fetch(sqlx::query_as(query)).await?)?;
     last.map(timestamp).transpose()
-}
-
-/// How many deals without a record wait for what; `None`: for nothing that is known.
-pub(crate) async fn waiting(db: &Db) -> anyhow::Result<Vec<(Option<WaitsFor>, i64)>> {
-    let query = "SELECT COALESCE(waits_for, ''), COUNT(*) FROM deals WHERE state <> 'done' AND ended IS NULL \
-                 GROUP BY COALESCE(waits_for, '') ORDER BY 1";
-    let rows: Vec<(String, i64)> = db.fetch(sqlx::query_as(query)).await?;
-    let row = |(what, deals): (String, i64)| {
-        let what = Some(what).filter(|what| !what.is_empty());
-        Ok((what.as_deref().map(waits_for).transpose()?, deals))
-    };
-    rows.into_iter().map(row).collect()
 }

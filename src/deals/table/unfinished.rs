@@ -7,7 +7,7 @@ use crate::db::{Db, only, timestamp};
 use crate::deals::review::{DealCounts, Progress, UnfinishedDeal};
 
 /// Where a deal that is not done is, in the order in which it counts: what is being sent is not to be touched.
-const PROGRESS: &str = "CASE WHEN claimed_until > $1 THEN 'sending' \
+pub(super) const PROGRESS: &str = "CASE WHEN claimed_until > $1 THEN 'sending' \
      WHEN state = 'sending' THEN 'in_doubt' \
      WHEN waits_for = 'person' THEN 'failed' \
      WHEN forwarded_at IS NOT NULL THEN 'forwarded' \

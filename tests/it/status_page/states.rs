@@ -78,6 +78,7 @@ pub(super) async fn dead_token() -> World {
     world.amocrm.revoke();
     world.webhook(LEAD + 1).await;
     world.page_shows("amoCRM needs your consent").await;
+    world.page_shows("It goes on by itself once that is there").await;
     world
 }
 

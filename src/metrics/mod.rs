@@ -1,21 +1,30 @@
-//! What the service counts. No label carries an id, a name or a secret.
+//! What the service counts and measures. It knows no feature, and no label carries an id, a name or a secret.
+//!
+//! `durations.rs` measures what takes time; `runs.rs` does so for Inngest's calls; `scrape.rs` holds what is read only when the
+//! metrics are asked for; `text.rs` writes all of it.
+
+mod durations;
+mod runs;
+mod scrape;
+mod text;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
-use jiff::{SignedDuration, Timestamp};
-use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
-use crate::deals::DealCounts;
-use crate::heartbeat::LoopAge;
+pub(crate) use durations::{Durations, Timer};
+pub(crate) use runs::MeasureRuns;
+pub(crate) use scrape::Scrape;
+pub(crate) use text::CONTENT_TYPE as METRICS_CONTENT_TYPE;
 
-/// The content type of [`Metrics::render`].
-pub(crate) const METRICS_CONTENT_TYPE: &str =
-    "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const PREFIX: &str = "prometei_flow";
+
+/// What becomes of webhooks. Each is shown from the start, as 0: what a counter is first seen with is no increase.
+const WEBHOOKS: [&str; 7] =
+    ["accepted", "ignored", "empty", "unparsable", "unauthorized", "too_large", "not_stored"];
 
 /// The counters. Clones share them.
 #[derive(Clone)]
@@ -28,23 +37,16 @@ pub(crate) struct Metrics {
     deals_resent: Counter,
     registered: Gauge,
     send_failures: Counter,
-    inbox_waiting: Gauge,
-    deals_unfinished: Gauge,
-    deals_failed: Gauge,
-    deals_in_doubt: Gauge,
-    deals_needing_person: Gauge,
-    deals_differing: Gauge,
-    oldest_unfinished: Gauge,
-    bodies_unparsable: Gauge,
     reconcile_runs: Counter,
-    reconcile_behind: Gauge,
     feed_entries_odd: Counter,
     leads_missed: Counter,
     amocrm_needs_person: Gauge,
     amocrm_subscription: Gauge,
-    amocrm_token_days: Gauge,
-    loop_age: Family<[(&'static str, &'static str); 1], Gauge>,
-    clock_skew: Gauge<f64, AtomicU64>,
+    calls: Durations,
+    steps: Durations,
+    erp: Durations,
+    amocrm: Durations,
+    database: Durations,
 }
 
 impl Default for Metrics {
@@ -56,7 +58,11 @@ impl Default for Metrics {
 impl Metrics {
     /// Counters that start at zero.
     pub(crate) fn new() -> Self {
-        let mut registry = Registry::with_prefix("prometei_flow");
+        let mut registry = Registry::with_prefix(PREFIX);
+        let labels = vec![("version", env!("CARGO_PKG_VERSION"))];
+        let build = Family::<_, Gauge>::default();
+        build.get_or_create(&labels).set(1);
+        registry.register("build_info", "The version that runs", build);
         let add = &mut registry;
         let mut metrics = Self {
             webhooks: register(add, "webhooks_received", "Webhooks, by how they were answered"),
@@ -75,11 +81,6 @@ impl Metrics {
             ),
             send_failures: register(add, "event_send_failures", "Failed sends, to be tried again"),
             reconcile_runs: register(add, "reconcile_runs", "Runs of reconciliation"),
-            reconcile_behind: register(
-                add,
-                "reconcile_behind_seconds",
-                "How long ago the moment is up to which amoCRM's events were read, -1 when unknown",
-            ),
             feed_entries_odd: register(
                 add,
                 "reconcile_odd_entries",
@@ -89,38 +90,6 @@ impl Metrics {
                 add,
                 "leads_missed_by_webhooks",
                 "Leads that no webhook told of, found by reconciliation",
-            ),
-            inbox_waiting: register(add, "inbox_waiting", "Leads that Inngest does not have yet"),
-            deals_unfinished: register(add, "deals_unfinished", "Deals that have no record yet"),
-            deals_failed: register(
-                add,
-                "deals_failed",
-                "Unfinished deals whose last attempt failed",
-            ),
-            deals_in_doubt: register(
-                add,
-                "deals_in_doubt",
-                "Unfinished deals of which it is not known whether they have a record",
-            ),
-            deals_needing_person: register(
-                add,
-                "deals_needing_person",
-                "Unfinished deals that wait for a person: see prometei-flow deals",
-            ),
-            deals_differing: register(
-                add,
-                "deals_differing",
-                "Deals whose records differ from their leads, or could not be compared: see prometei-flow deals",
-            ),
-            oldest_unfinished: register(
-                add,
-                "deals_oldest_unfinished_seconds",
-                "How long ago the oldest unfinished deal was reported, 0 when there is none",
-            ),
-            bodies_unparsable: register(
-                add,
-                "webhook_bodies_unparsable",
-                "Kept webhook bodies of which something could not be read",
             ),
             amocrm_needs_person: register(
                 add,
@@ -132,33 +101,45 @@ impl Metrics {
                 "amocrm_subscription",
                 "amoCRM's webhook for this service: 1 in place, 0 not, -1 unknown",
             ),
-            amocrm_token_days: register(
+            calls: Durations::registered(
                 add,
-                "amocrm_long_lived_token_days",
-                "Days until the long-lived token ends, -1 when there is none or it does not say",
+                "function_call_duration_seconds",
+                "Inngest's calls of a function, by what came of them",
             ),
-            loop_age: register(
+            steps: Durations::registered(
                 add,
-                "loop_age_seconds",
-                "Seconds since a loop of the service last went round without an error",
+                "step_duration_seconds",
+                "Steps whose code ran, by what came of it",
             ),
-            clock_skew: register(
+            erp: Durations::registered(
                 add,
-                "database_clock_skew_seconds",
-                "Seconds by which the database's clock is ahead of this machine's",
+                "erp_call_duration_seconds",
+                "Calls of the ERP, by what they ask for and what their answers prove",
+            ),
+            amocrm: Durations::registered(
+                add,
+                "amocrm_call_duration_seconds",
+                "Calls of amoCRM, by what they are about and how they were answered",
+            ),
+            database: Durations::registered(
+                add,
+                "database_duration_seconds",
+                "Queries, and transactions from their beginning to the end of their commit",
             ),
             registry: Arc::default(),
         };
         metrics.registry = Arc::new(registry);
+        for outcome in WEBHOOKS {
+            metrics.webhooks.get_or_create(&[("outcome", outcome)]).inc_by(0);
+        }
         // Unknown until the first health check, and no alarm before it.
         metrics.amocrm_subscription.set(-1);
-        metrics.amocrm_token_days.set(-1);
-        metrics.reconcile_behind.set(-1);
         metrics
     }
 
     /// Counts a webhook, by the name of what became of it.
     pub(crate) fn webhook(&self, outcome: &'static str) {
+        debug_assert!(WEBHOOKS.contains(&outcome), "{outcome} is not in the list");
         self.webhooks.get_or_create(&[("outcome", outcome)]).inc();
     }
 
@@ -197,11 +178,6 @@ impl Metrics {
         self.feed_entries_odd.inc();
     }
 
-    /// How far reconciliation is behind the present, in seconds; `None` where it is switched off or has not run.
-    pub(crate) fn reconcile_behind(&self, seconds: Option<i64>) {
-        self.reconcile_behind.set(seconds.unwrap_or(-1));
-    }
-
     /// Whether amoCRM's tokens need a person.
     pub(crate) fn amocrm_needs_reauth(&self, needed: bool) {
         self.amocrm_needs_person.set(needed.into());
@@ -210,11 +186,6 @@ impl Metrics {
     /// Whether amoCRM's webhook is in place; `None` when it could not be looked at.
     pub(crate) fn amocrm_subscription(&self, good: Option<bool>) {
         self.amocrm_subscription.set(good.map_or(-1, i64::from));
-    }
-
-    /// How many days the long-lived token still has.
-    pub(crate) fn amocrm_token_days(&self, days: i64) {
-        self.amocrm_token_days.set(days);
     }
 
     /// Whether Inngest is known to know the functions.
@@ -227,41 +198,35 @@ impl Metrics {
         self.deals_resent.inc_by(deals as u64);
     }
 
-    /// Sets the gauges to what lies in the inbox; call it before [`render`](Self::render).
-    pub(crate) fn set_inbox(&self, waiting: i64, unparsable: i64) {
-        self.inbox_waiting.set(waiting);
-        self.bodies_unparsable.set(unparsable);
+    /// Measures Inngest's calls and their steps.
+    pub(crate) fn runs(&self) -> MeasureRuns {
+        MeasureRuns { calls: self.calls.clone(), steps: self.steps.clone() }
     }
 
-    /// Sets the gauges to what is not done; call it before [`render`](Self::render).
-    pub(crate) fn set_deals(&self, counts: &DealCounts, now: Timestamp) {
-        self.deals_unfinished.set(counts.unfinished);
-        self.deals_failed.set(counts.failed);
-        self.deals_in_doubt.set(counts.in_doubt);
-        self.deals_needing_person.set(counts.needs_person);
-        self.deals_differing.set(counts.differing);
-        let age = counts.oldest_unfinished.map(|oldest| now.duration_since(oldest).as_secs());
-        self.oldest_unfinished.set(age.unwrap_or(0));
+    /// For calls of the ERP.
+    pub(crate) fn erp(&self) -> Durations {
+        self.erp.clone()
     }
 
-    /// Sets the ages of the loops; call it before [`render`](Self::render).
-    pub(crate) fn set_loop_ages(&self, loops: &[LoopAge]) {
-        for age in loops {
-            self.loop_age.get_or_create(&[("loop", age.name)]).set(age.age.as_secs() as i64);
-        }
+    /// For calls of amoCRM.
+    pub(crate) fn amocrm(&self) -> Durations {
+        self.amocrm.clone()
     }
 
-    /// Sets how far the database's clock is ahead; zero where it has none of its own.
-    pub(crate) fn set_clock_skew(&self, ahead: Option<SignedDuration>) {
-        self.clock_skew.set(ahead.unwrap_or_default().as_secs_f64());
+    /// For queries and transactions.
+    pub(crate) fn database(&self) -> Durations {
+        self.database.clone()
     }
 
-    /// Everything, in the OpenMetrics text format.
+    /// Everything that is counted, as text.
+    #[cfg(test)]
     pub(crate) fn render(&self) -> String {
-        let mut text = String::new();
-        // Writing into a string cannot fail.
-        let _ = encode(&mut text, &self.registry);
-        text
+        text::render(&[&self.registry])
+    }
+
+    /// Everything that is counted, and what was read for this one time, as text.
+    pub(crate) fn render_with(&self, scrape: &Scrape) -> String {
+        text::render(&[&self.registry, &scrape.registry])
     }
 }
 
@@ -284,10 +249,29 @@ mod tests {
         metrics.leads_stored(3);
         let text = metrics.render();
         for line in [
+            "# TYPE prometei_flow_webhooks_received_total counter",
             "prometei_flow_webhooks_received_total{outcome=\"accepted\"} 1",
             "prometei_flow_webhooks_received_total{outcome=\"too_large\"} 1",
+            "prometei_flow_webhooks_received_total{outcome=\"not_stored\"} 0",
             "prometei_flow_leads_stored_total 3",
-            "prometei_flow_inbox_waiting 0",
+        ] {
+            assert!(text.contains(&format!("{line}\n")), "{line} is not in\n{text}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_given_up_is_measured_too_and_each_once() {
+        let metrics = Metrics::new();
+        let insert = || metrics.erp().begin([("call", "insert".into())]);
+        let (done, given_up) = (insert(), insert());
+        tokio::time::advance(std::time::Duration::from_secs(3)).await;
+        done.ends("done");
+        drop(given_up);
+        let text = metrics.render();
+        for line in [
+            "_count{call=\"insert\",outcome=\"done\"} 1\n",
+            "_sum{call=\"insert\",outcome=\"done\"} 3.0\n",
+            "_count{call=\"insert\",outcome=\"given_up\"} 1\n",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
