@@ -97,6 +97,10 @@ async fn where_a_lead_has_changed_the_page_says_what_differs() {
     Оставить как есть
     Последние 24 часа
     "#);
+    let asked = world.admin_page("/act?do=dismiss&deal=lead:45721053").await.text;
+    assert!(asked.contains("<h1>Leave the record as it is?</h1>"), "{asked}");
+    assert_eq!(world.click("dismiss", "lead:45721053", "&why=left+as+it+is").await.status, 200);
+    world.page_shows("Deals flow").await;
     world.end().await;
 }
 
