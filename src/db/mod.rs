@@ -41,7 +41,7 @@ pub(crate) use transaction::{Selection, Transaction};
 
 /// The database. Clones share it.
 #[derive(Clone)]
-pub struct Db {
+pub(crate) struct Db {
     pools: Pools,
     clock: Arc<DatabaseClock>,
     ids: Arc<Ids>,
@@ -53,12 +53,12 @@ pub struct Db {
 impl Db {
     /// Opens the database at `url` (`sqlite://<path>` or `postgres://...`), creates an SQLite file where there is none,
     /// and brings the tables up to date. For commands, which may run beside a service.
-    pub async fn open(url: &str, clock: SharedClock) -> anyhow::Result<Self> {
+    pub(crate) async fn open(url: &str, clock: SharedClock) -> anyhow::Result<Self> {
         Self::open_with(url, clock, None).await
     }
 
     /// The same for a service. An SQLite file can have one at a time: a second one is refused.
-    pub async fn open_for_service(url: &str, clock: SharedClock) -> anyhow::Result<Self> {
+    pub(crate) async fn open_for_service(url: &str, clock: SharedClock) -> anyhow::Result<Self> {
         match Dialect::of(url)? {
             Dialect::Postgres => Self::open(url, clock).await,
             Dialect::Sqlite => {
@@ -98,7 +98,7 @@ impl Db {
     }
 
     /// Waits for running queries and closes the database. Queries after that fail.
-    pub async fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.pools.close().await;
         if let Some(lock) = &self.lock {
             // Where this fails, the lock ends with the process.
@@ -112,7 +112,7 @@ impl Db {
     }
 
     /// Whether other replicas may work on the same database.
-    pub fn is_shared(&self) -> bool {
+    pub(crate) fn is_shared(&self) -> bool {
         self.pools.dialect == Dialect::Postgres
     }
 

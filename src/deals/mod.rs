@@ -8,7 +8,6 @@ mod changes;
 mod circuit_breaker;
 mod error;
 mod key;
-mod keyed_lock;
 mod ledger;
 mod report;
 mod review;
@@ -18,21 +17,21 @@ mod table;
 mod tests;
 
 pub(crate) use changes::{Difference, DifferingDeal};
-pub use key::Dedupe;
+pub(crate) use key::Dedupe;
 pub(crate) use key::key_of_lead;
-pub use ledger::Ledger;
+pub(crate) use ledger::Ledger;
 pub(crate) use report::{Due, Obstacle, Report, Source};
-pub use report::{OnChange, Rules};
+pub(crate) use report::{OnChange, Rules};
 pub(crate) use review::{
-    DEAL_STATES, DealState, Resolution, Which, end_doubt, forget_claims, send_again,
+    DEAL_STATES, DealCounts, DealState, Progress, Resolution, UnfinishedDeal, Which, end_doubt,
+    forget_claims, send_again,
 };
-pub use review::{DealCounts, Progress, UnfinishedDeal};
-pub use schedule::Schedule;
+pub(crate) use schedule::Schedule;
 pub(crate) use table::{
     KnownDeal, changed, differing, dismiss, due, find, forwarded, forwarded_in_vain, has_deal,
     is_accounted_for, merged, queue, refused_by_inngest, reported, states, stored, waited_for,
     webhook_came,
 };
-pub use table::{counts, unfinished};
+pub(crate) use table::{counts, unfinished};
 #[cfg(test)]
 pub(crate) use table::{resolve, retry};

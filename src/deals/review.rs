@@ -9,7 +9,7 @@ use crate::db::Db;
 
 /// Where a deal without a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// Its event waits for Inngest.
     Waiting,
     /// Inngest has its event.
@@ -24,7 +24,7 @@ pub enum Progress {
 
 /// A deal without a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnfinishedDeal {
+pub(crate) struct UnfinishedDeal {
     /// `lead:<id>`, `lead:<id>:event:<id>` or `run:<id>`.
     pub key: String,
     /// The amoCRM lead, if it comes from one.
@@ -49,7 +49,7 @@ pub struct UnfinishedDeal {
 
 /// How many deals are in which state. One deal may count as several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct DealCounts {
+pub(crate) struct DealCounts {
     /// Deals that have their record.
     pub done: i64,
     /// Deals that have none yet.

@@ -16,7 +16,7 @@ const RESEND_BATCH: u32 = 500;
 
 impl Inbox {
     /// The held events, oldest first.
-    pub async fn held(&self, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
+    pub(crate) async fn held(&self, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
         table::held(&self.db, limit).await
     }
 

@@ -28,7 +28,7 @@ const WEBHOOKS: [&str; 7] =
 
 /// The counters. Clones share them.
 #[derive(Clone)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     registry: Arc<Registry>,
     webhooks: Family<[(&'static str, &'static str); 1], Counter>,
     leads_stored: Counter,
@@ -57,7 +57,7 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Counters that start at zero.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
         let labels = vec![("version", env!("CARGO_PKG_VERSION"))];
         let build = Family::<_, Gauge>::default();
@@ -138,63 +138,63 @@ impl Metrics {
     }
 
     /// Counts a webhook, by the name of what became of it.
-    pub fn webhook(&self, outcome: &'static str) {
+    pub(crate) fn webhook(&self, outcome: &'static str) {
         debug_assert!(WEBHOOKS.contains(&outcome), "{outcome} is not in the list");
         self.webhooks.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// Counts leads that went into the inbox.
-    pub fn leads_stored(&self, leads: usize) {
+    pub(crate) fn leads_stored(&self, leads: usize) {
         self.leads_stored.inc_by(leads as u64);
     }
 
     /// Counts events that Inngest accepted.
-    pub fn events_sent(&self, events: usize) {
+    pub(crate) fn events_sent(&self, events: usize) {
         self.events_sent.inc_by(events as u64);
     }
 
     /// Counts an event that Inngest refused for good.
-    pub fn event_refused(&self) {
+    pub(crate) fn event_refused(&self) {
         self.events_refused.inc();
     }
 
     /// Counts a send that will be tried again.
-    pub fn send_failed(&self) {
+    pub(crate) fn send_failed(&self) {
         self.send_failures.inc();
     }
 
     /// Counts a run of reconciliation.
-    pub fn reconcile_begun(&self) {
+    pub(crate) fn reconcile_begun(&self) {
         self.reconcile_runs.inc();
     }
 
     /// Counts leads that webhooks had missed.
-    pub fn leads_missed(&self, leads: usize) {
+    pub(crate) fn leads_missed(&self, leads: usize) {
         self.leads_missed.inc_by(leads as u64);
     }
 
     /// Counts an entry of amoCRM's feed that was passed over.
-    pub fn feed_entry_odd(&self) {
+    pub(crate) fn feed_entry_odd(&self) {
         self.feed_entries_odd.inc();
     }
 
     /// Whether amoCRM's tokens need a person.
-    pub fn amocrm_needs_reauth(&self, needed: bool) {
+    pub(crate) fn amocrm_needs_reauth(&self, needed: bool) {
         self.amocrm_needs_person.set(needed.into());
     }
 
     /// Whether amoCRM's webhook is in place; `None` when it could not be looked at.
-    pub fn amocrm_subscription(&self, good: Option<bool>) {
+    pub(crate) fn amocrm_subscription(&self, good: Option<bool>) {
         self.amocrm_subscription.set(good.map_or(-1, i64::from));
     }
 
     /// Whether Inngest is known to know the functions.
-    pub fn inngest_registered(&self, known: bool) {
+    pub(crate) fn inngest_registered(&self, known: bool) {
         self.registered.set(known.into());
     }
 
     /// Counts deals that were sent to Inngest again.
-    pub fn deals_resent(&self, deals: usize) {
+    pub(crate) fn deals_resent(&self, deals: usize) {
         self.deals_resent.inc_by(deals as u64);
     }
 
@@ -219,7 +219,7 @@ impl Metrics {
     }
 
     /// Everything that is counted, as text.
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         text::render(&[&self.registry])
     }
 

@@ -35,7 +35,7 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// It is built by the first call: reading the trust roots takes longer than the rest of the start-up.
 #[derive(Debug, Clone, Default)]
-pub struct Outbound {
+pub(crate) struct Outbound {
     client: Arc<OnceLock<reqwest::Client>>,
     /// What those measure their calls by who know what an answer means.
     pub(crate) durations: Durations,
@@ -43,7 +43,7 @@ pub struct Outbound {
 
 impl Outbound {
     /// A client to be built when it is first needed.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
@@ -53,7 +53,7 @@ impl Outbound {
     }
 
     /// The client itself. Cheap to clone.
-    pub fn client(&self) -> Result<reqwest::Client, CallError> {
+    pub(crate) fn client(&self) -> Result<reqwest::Client, CallError> {
         #[cfg(test)]
         if crate::simulator::current().is_some() {
             return Ok(crate::simulator::http_client());
@@ -75,7 +75,11 @@ impl Outbound {
     }
 
     /// A request to `url`, to be completed and given to [`send`].
-    pub fn request(&self, method: Method, url: Url) -> Result<reqwest::RequestBuilder, CallError> {
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        url: Url,
+    ) -> Result<reqwest::RequestBuilder, CallError> {
         Ok(self.client()?.request(method, url))
     }
 }
@@ -104,7 +108,7 @@ pub(crate) struct Answer {
 
 /// A call that brought no answer. The texts carry neither URLs nor headers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
+pub(crate) enum CallError {
     /// The request never left: there was no such host, no connection, or no TLS on it.
     #[error("no connection: {0}")]
     NotSent(String),

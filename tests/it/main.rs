@@ -3,6 +3,7 @@
 
 mod attack;
 mod cli;
+mod contract;
 mod database;
 mod doctor;
 mod documents;

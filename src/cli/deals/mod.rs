@@ -2,6 +2,8 @@ mod dismiss;
 mod list;
 mod resolve;
 mod retry;
+#[cfg(test)]
+mod tests;
 mod unreadable;
 mod which;
 

@@ -34,7 +34,7 @@ pub(crate) use progress::{
 pub(super) use progress::{not_needed, note_failure};
 pub(crate) use states::states;
 pub(crate) use story::{KnownDeal, find};
-pub use unfinished::{counts, unfinished};
+pub(crate) use unfinished::{counts, unfinished};
 
 /// How it is stored what a deal waits for.
 pub(crate) fn stored(waits_for: WaitsFor) -> &'static str {

@@ -28,7 +28,7 @@ type Row = (
 );
 
 /// At most `limit` deals that are not done, those that need a person first, then the oldest first.
-pub async fn unfinished(db: &Db, limit: u32) -> anyhow::Result<Vec<UnfinishedDeal>> {
+pub(crate) async fn unfinished(db: &Db, limit: u32) -> anyhow::Result<Vec<UnfinishedDeal>> {
     let sql = format!(
         "SELECT deal_key, lead_id, run_id, event_id, {PROGRESS}, waits_for, failure, due_at, created_at, updated_at \
          FROM deals WHERE state <> 'done' AND ended IS NULL \
@@ -65,7 +65,7 @@ fn deal(
 }
 
 /// How many deals are in which state. Of what is done, which only grows, no more than the number is read.
-pub async fn counts(db: &Db) -> anyhow::Result<DealCounts> {
+pub(crate) async fn counts(db: &Db) -> anyhow::Result<DealCounts> {
     let query = sqlx::query_as(
         "SELECT (SELECT COUNT(*) FROM deals WHERE state = 'done'), COUNT(*), \
              COALESCE(SUM(CASE WHEN failure IS NOT NULL THEN 1 ELSE 0 END), 0), \

@@ -1,7 +1,6 @@
 //! The program as a person runs it.
 
 mod amocrm;
-mod deals;
 mod healthcheck;
 
 use tempfile::TempDir;
