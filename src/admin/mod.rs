@@ -5,6 +5,7 @@ mod differing;
 mod item;
 mod page;
 mod readiness;
+mod scrape;
 
 pub(crate) use access::{Access, guarded};
 pub(crate) use item::Item;

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::error::Error as StdError;
 
 use functions::ports::{self, AmoCrm, Authorization, Lead, Related, Retry, WaitsFor};
+use jiff::Timestamp;
 
 use super::api::{AmoCrmClient, ApiError, ReadError};
 use super::auth::TokenError;
@@ -115,6 +116,14 @@ impl AmoCrmPort {
     /// Whether deals wait for a person to authorise the service again, by what is stored: without a call of amoCRM.
     pub(crate) async fn needs_consent(&self) -> ports::Result<bool> {
         Ok(self.client()?.auth().needs_consent().await?)
+    }
+
+    /// When each kind of token that there is expires, by what is stored.
+    pub(crate) async fn token_expiries(&self) -> anyhow::Result<Vec<(&'static str, Timestamp)>> {
+        match self {
+            Self::Configured(client) => client.auth().expiries().await,
+            Self::Missing(_) => Ok(Vec::new()),
+        }
     }
 
     /// The client, or what to set.

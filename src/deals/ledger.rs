@@ -24,8 +24,7 @@ use tracing::Instrument as _;
 
 use super::circuit_breaker::CircuitBreaker;
 use super::error::LedgerError;
-use super::key::{self, Entry};
-use super::keyed_lock::KeyedLock;
+use super::key::{self, Entry, KeyedLock};
 use super::report::Rules;
 use super::table::{self, Claim, Claimed, Lease, Made, Past, Release};
 use crate::clock::SharedClock;
@@ -45,7 +44,7 @@ pub(super) const FRESH: Duration = Duration::from_secs(15);
 
 /// Creates records in the ERP, at most one for each deal. Clones share everything.
 #[derive(Clone)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     pub(super) db: Db,
     pub(super) erp: Option<ErpClient>,
     pub(super) rules: Rules,
@@ -57,7 +56,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// A ledger in `db` for the records in `erp`. Without an ERP every deal fails, visibly, and says what to set.
-    pub fn new(db: Db, erp: Option<ErpClient>, rules: Rules, clock: SharedClock) -> Self {
+    pub(crate) fn new(db: Db, erp: Option<ErpClient>, rules: Rules, clock: SharedClock) -> Self {
         let (locks, running) = Default::default();
         let breaker = Arc::new(CircuitBreaker::new(Arc::clone(&clock)));
         Self { db, erp, rules, clock, locks, breaker, running }

@@ -16,8 +16,13 @@ const RESEND_BATCH: u32 = 500;
 
 impl Inbox {
     /// The held events, oldest first.
-    pub async fn held(&self, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
+    pub(crate) async fn held(&self, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
         table::held(&self.db, limit).await
+    }
+
+    /// The event `id`, if it is held.
+    pub(crate) async fn held_event(&self, id: &str) -> anyhow::Result<Option<HeldRow>> {
+        table::held_event(&self.db, id).await
     }
 
     /// Inngest has accepted the events with these ids: they are removed, and their deals wait to be heard of.

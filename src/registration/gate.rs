@@ -15,14 +15,15 @@ pub(super) enum State {
 
 /// Events pass it once Inngest knows the functions. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Gate {
+pub(crate) struct Gate {
     pub(super) state: watch::Receiver<State>,
     pub(super) sent: Arc<Notify>,
 }
 
 impl Gate {
     /// One that nothing shuts.
-    pub fn open() -> Self {
+    #[cfg(test)]
+    pub(crate) fn open() -> Self {
         Self { state: watch::channel(State::Known).1, sent: Arc::default() }
     }
 

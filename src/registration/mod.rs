@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::heartbeat::Heartbeat;
 use crate::metrics::Metrics;
 pub(crate) use address::Address;
-pub use gate::Gate;
+pub(crate) use gate::Gate;
 use gate::State;
 
 /// How often to ask.

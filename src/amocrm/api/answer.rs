@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::call::ApiCall;
+use super::client::ApiCall;
 use crate::amocrm::auth::{FOR_A_PERSON, TokenError};
 use crate::outbound::{Answer, CallError, Redactor};
 
@@ -79,6 +79,20 @@ pub(super) enum Status {
     /// No call can succeed for a while, until a person has acted.
     Blocked(String, Duration),
     Failed(ApiError),
+}
+
+impl Status {
+    /// Its name in the metrics.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Success => "done",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::TooMany => "too_many",
+            Self::Blocked(..) => "blocked",
+            Self::Failed(ApiError::Unavailable(_)) => "unavailable",
+            Self::Failed(_) => "refused",
+        }
+    }
 }
 
 /// Reads a body that must be there.

@@ -3,25 +3,50 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use clap::Parser as _;
 use functions::ports::{DealKey, Erp as _, FailedDeal, ResentEvent, WaitsFor};
 use functions::webhook::leads_in_event;
 use http::{Request, Response};
 use inngest::{Client, Settings, Transport, TransportFuture};
-use prometei_flow::clock::SystemClock;
-use prometei_flow::db::Db;
-use prometei_flow::deals::{self, Ledger, Rules, UnfinishedDeal};
-use prometei_flow::heartbeat::Heartbeats;
-use prometei_flow::inbox::{Forwarder, HeldRow, Inbox, Pace};
-use prometei_flow::metrics::Metrics;
-use prometei_flow::registration::Gate;
 use sandbox::ManualClock;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::world::{Begin as _, World, eventually, given};
+use super::Deals;
+use crate::clock::SystemClock;
+use crate::config::EnvMap;
+use crate::db::Db;
+use crate::deals::{self, Ledger, Rules, UnfinishedDeal};
+use crate::heartbeat::Heartbeats;
+use crate::inbox::{Forwarder, HeldRow, Inbox, Pace};
+use crate::metrics::Metrics;
+use crate::registration::Gate;
+
+/// How long a test waits for what must happen. Nothing is measured against it.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Asks until there is an answer.
+async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+    let (started, mut pause) = (Instant::now(), tokio::time::interval(Duration::from_millis(5)));
+    while started.elapsed() < DEADLINE {
+        pause.tick().await;
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+    }
+    panic!("not within {DEADLINE:?}: {what}");
+}
+
+/// The command line, of which only this command is looked at.
+#[derive(clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    deals: Deals,
+}
 
 /// Inngest, which answers so many requests, all in the same way, and no more.
 struct Inngest {
@@ -43,17 +68,21 @@ impl Transport for Inngest {
 }
 
 struct Desk {
-    world: World<()>,
+    env: EnvMap,
     store: Db,
     inbox: Inbox,
+    _folder: TempDir,
 }
 
 impl Desk {
     async fn new() -> Self {
-        let world = given().unserved().await;
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/flow.db", folder.path().display());
         let clock = Arc::new(ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap()));
-        let store = Db::open(&world.variables["DATABASE_URL"], clock).await.unwrap();
-        Self { world, inbox: Inbox::new(store.clone(), Rules::default()), store }
+        let store = Db::open(&url, clock).await.unwrap();
+        let env = EnvMap::from([("INNGEST_DEV", "1"), ("DATABASE_URL", url.as_str())]);
+        let inbox = Inbox::new(store.clone(), Rules::default());
+        Self { env, inbox, store, _folder: folder }
     }
 
     /// The event of a lead that came in.
@@ -133,9 +162,14 @@ impl Desk {
 
     /// Runs `deals`: whether it succeeded, and what it said.
     async fn deals(&self, arguments: &[&str]) -> (bool, String) {
-        let arguments: Vec<_> = ["deals"].iter().chain(arguments).copied().collect();
-        let said = self.world.command(&arguments).await;
-        (said.code == Some(0), said.out + &said.err)
+        let line = match Line::try_parse_from(["deals"].iter().chain(arguments)) {
+            Ok(line) => line,
+            Err(error) => return (false, error.to_string()),
+        };
+        let mut out = Vec::new();
+        let done = line.deals.run(&self.env, &mut out).await;
+        let error = done.as_ref().err().map(|error| format!("{error:#}")).unwrap_or_default();
+        (done.is_ok(), String::from_utf8(out).unwrap() + &error)
     }
 }
 
