@@ -27,7 +27,7 @@ fn documents(files: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
     files.iter().filter(|file| {
         let place = file.parent().unwrap();
         file.extension().is_some_and(|extension| extension == "md")
-            && (place == Path::new("") || place == Path::new("docs"))
+            && ["", "deploy", "docs"].iter().any(|folder| place == Path::new(folder))
     })
 }
 
@@ -39,8 +39,17 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
         .map(|word| word.trim_start_matches("../").trim_matches(['/', ':']).trim_end_matches('.'));
     words.filter(|word| {
         let first = word.split_once('/').map(|(first, _)| first);
-        let folders =
-            [".ci", "contract", "docs", "functions", "inngest", "sandbox", "src", "tests"];
+        let folders = [
+            ".ci",
+            "contract",
+            "deploy",
+            "docs",
+            "functions",
+            "inngest",
+            "sandbox",
+            "src",
+            "tests",
+        ];
         // A function that docs/adding-a-function.md adds as an example.
         let example = word.ends_with("congratulate.rs");
         !example && (first.is_some_and(|first| folders.contains(&first)) || word.ends_with(".rs"))
@@ -145,7 +154,7 @@ fn every_protection_is_where_the_list_of_mutations_says_and_has_its_test_and_a_l
 
 #[test]
 fn every_script_of_ci_begins_with_its_interpreter() {
-    for script in ["contract", "mutations", "postgres", "readme", "run"] {
+    for script in ["contract", "deploy", "mutations", "postgres", "readme", "run"] {
         let text = read(&Path::new(".ci").join(script));
         assert!(text.starts_with("#!/usr/bin/env "), ".ci/{script}");
     }

@@ -5,6 +5,7 @@ mod attack;
 mod cli;
 mod contract;
 mod database;
+mod deploy;
 mod doctor;
 mod documents;
 mod e2e;
