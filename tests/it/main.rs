@@ -15,6 +15,7 @@ mod kill;
 mod metrics;
 mod replicas;
 mod rooms;
+mod run_book;
 mod silence;
 mod status_page;
 mod webhook_forms;
