@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::db::Db;
-use crate::deals::{self, Progress, UnfinishedDeal};
+use crate::deals::{self, KnownDeal, Progress, UnfinishedDeal};
 use crate::inbox::{HeldRow, Inbox};
 
 /// One deal.
@@ -58,6 +58,25 @@ impl Item {
         };
         let items = deals.into_iter().map(item).chain(differing.into_iter().map(Self::from));
         Ok((items.take(limit as usize).collect(), complete))
+    }
+
+    /// The one of a deal that is known; `None` where nothing is to be done about it.
+    pub(super) async fn one(
+        inbox: &Inbox,
+        db: &Db,
+        deal: &KnownDeal,
+    ) -> anyhow::Result<Option<Self>> {
+        if let Some(differing) = deals::differing_deal(db, &deal.key).await? {
+            return Ok(Some(differing.into()));
+        }
+        let Some(unfinished) = deals::unfinished_deal(db, &deal.key).await? else {
+            return Ok(None);
+        };
+        let held = match &unfinished.event_id {
+            Some(event) => inbox.held_event(event).await?,
+            None => None,
+        };
+        Ok(Some(Self::of(unfinished, held.as_ref(), db.time())))
     }
 
     /// `held` is the event of the deal, where Inngest has not taken it so far.

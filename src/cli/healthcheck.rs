@@ -15,6 +15,12 @@ use crate::outbound::{self, CallError, Limits, Outbound};
 const LIMITS: Limits = Limits { timeout: Duration::from_secs(5), body: 64 * 1024 };
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  prometei-flow healthcheck
+  ADMIN_ADDR=127.0.0.1:4001 prometei-flow healthcheck
+
+ADMIN_ADDR says where the service has its admin listener.")]
 pub(super) struct Healthcheck {}
 
 impl Healthcheck {

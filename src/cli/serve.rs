@@ -8,7 +8,7 @@ use crate::logging;
 
 /// The service alone.
 pub(super) async fn serve(env: &dyn Env) -> anyhow::Result<()> {
-    let config = load(env)?;
+    let config = Config::load(env)?;
     logging::start(&config.log);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -24,12 +24,4 @@ pub(super) async fn serve(env: &dyn Env) -> anyhow::Result<()> {
     let stop = stop_on_signal()?;
     let listeners = Listeners::bind(&config).await?;
     app::run(config, listeners, Arc::new(SystemClock), stop).await
-}
-
-pub(super) fn load(env: &dyn Env) -> anyhow::Result<Config> {
-    Config::load(env).map_err(|errors| {
-        anyhow::anyhow!(
-            "the configuration has mistakes; .env.example explains each variable\n{errors}"
-        )
-    })
 }

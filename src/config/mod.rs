@@ -2,6 +2,8 @@
 
 mod amocrm;
 mod database;
+#[cfg(test)]
+mod docs;
 mod env;
 mod erp;
 mod error;

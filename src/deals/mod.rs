@@ -1,8 +1,9 @@
 //! One ERP record for each deal.
 //!
 //! A deal has a row from the moment at which it is reported. `ledger.rs` decides when it is sent to the ERP and when not
-//! again, `changes.rs` what happens to its record when the lead changes later; `schedule.rs` when it is sent to Inngest again; `review.rs` is what a person sees of the deals that have no
-//! record, and what a person decides about them. `table` holds their rows, and no other module its SQL.
+//! again, `changes.rs` what happens to its record when the lead changes later; `schedule.rs` when it is sent to
+//! Inngest again; `review.rs` is what a person sees of the deals that have no record, and what a person decides about them;
+//! `story.rs` is what happened to a deal. `table` holds their rows, and no other module its SQL.
 
 mod changes;
 mod circuit_breaker;
@@ -12,6 +13,7 @@ mod ledger;
 mod report;
 mod review;
 mod schedule;
+mod story;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -27,10 +29,11 @@ pub(crate) use review::{
     forget_claims, send_again,
 };
 pub(crate) use schedule::Schedule;
+pub(crate) use story::{Line, What};
 pub(crate) use table::{
-    KnownDeal, changed, differing, dismiss, due, find, forwarded, forwarded_in_vain, has_deal,
-    is_accounted_for, merged, queue, refused_by_inngest, reported, states, stored, waited_for,
-    webhook_came,
+    KnownDeal, changed, differing, differing_deal, dismiss, due, find, forwarded,
+    forwarded_in_vain, has_deal, is_accounted_for, merged, queue, refused_by_inngest, reported,
+    states, stored, unfinished_deal, waited_for, webhook_came,
 };
 pub(crate) use table::{counts, unfinished};
 #[cfg(test)]

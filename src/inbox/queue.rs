@@ -20,6 +20,11 @@ impl Inbox {
         table::held(&self.db, limit).await
     }
 
+    /// The event `id`, if it is held.
+    pub(crate) async fn held_event(&self, id: &str) -> anyhow::Result<Option<HeldRow>> {
+        table::held_event(&self.db, id).await
+    }
+
     /// Inngest has accepted the events with these ids: they are removed, and their deals wait to be heard of.
     pub(super) async fn accepted(&self, ids: &[&str]) -> anyhow::Result<()> {
         let now = self.db.time();

@@ -173,18 +173,27 @@ pub(super) async fn note_hold(db: &Db, reason: &str) -> anyhow::Result<()> {
     db.commit(hold.bind(reason).bind(db.now())).await.map(drop)
 }
 
+/// An event that was sent without success so far, as it stands in the table.
+type Held = (String, String, i64, i64, String);
+
 /// The held events, sent without success so far, oldest first.
 pub(super) async fn held(db: &Db, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
-    let query = sqlx::query_as(
-        "SELECT id, COALESCE(deal_key, ''), received_at, attempts, last_error FROM inbox \
-         WHERE last_error IS NOT NULL ORDER BY id LIMIT $1",
-    )
-    .bind(i64::from(limit));
-    let rows: Vec<(String, String, i64, i64, String)> = db.fetch(query).await?;
-    let row = |(id, deal_key, received_at, attempts, reason)| {
-        Ok(HeldRow { id, deal_key, received_at: timestamp(received_at)?, attempts, reason })
-    };
-    rows.into_iter().map(row).collect()
+    let query = "SELECT id, COALESCE(deal_key, ''), received_at, attempts, last_error FROM inbox \
+                 WHERE last_error IS NOT NULL ORDER BY id LIMIT $1";
+    let rows: Vec<Held> = db.fetch(sqlx::query_as(query).bind(i64::from(limit))).await?;
+    rows.into_iter().map(held_row).collect()
+}
+
+/// The event `id`, if it is held.
+pub(super) async fn held_event(db: &Db, id: &str) -> anyhow::Result<Option<HeldRow>> {
+    let query = "SELECT id, COALESCE(deal_key, ''), received_at, attempts, last_error FROM inbox \
+                 WHERE id = $1 AND last_error IS NOT NULL";
+    let rows: Vec<Held> = db.fetch(sqlx::query_as(query).bind(id)).await?;
+    rows.into_iter().next().map(held_row).transpose()
+}
+
+fn held_row((id, deal_key, received_at, attempts, reason): Held) -> anyhow::Result<HeldRow> {
+    Ok(HeldRow { id, deal_key, received_at: timestamp(received_at)?, attempts, reason })
 }
 
 /// How many rows of each kind there are.

@@ -111,6 +111,14 @@ async fn a_deal_is_found_by_its_lead_its_record_or_its_run() {
         }
     };
     let page = found("45721053").await;
+    let told = [
+        "A webhook reported it",
+        "Inngest took its event",
+        "A run took it",
+        "It is sent to the ERP",
+    ];
+    let at: Vec<_> = told.iter().map(|line| page.find(line)).collect();
+    assert!(at.is_sorted() && at[0].is_some(), "its story in its order: {at:?} {page}");
     let run = page.split("runID=").nth(1).unwrap().split('"').next().unwrap();
     for asked in ["119", run, "lead:45721053"] {
         found(asked).await;

@@ -5,6 +5,7 @@ mod layout;
 mod neighbours;
 mod overview;
 mod story;
+mod told;
 mod view;
 mod words;
 
@@ -18,6 +19,7 @@ use axum::response::Response;
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
+use maud::{Markup, html};
 use url::Url;
 
 pub(crate) use self::neighbours::Neighbours;
@@ -55,6 +57,19 @@ impl Page {
     fn reason<'i>(&self, item: &'i Item) -> Option<Cow<'i, str>> {
         let discreet = item.discreet.as_deref().filter(|_| !self.shows_deals);
         discreet.map(Cow::Borrowed).or_else(|| Some(self.shown(item.reason.as_deref()?)))
+    }
+
+    /// A run, as a link to Inngest's own page where its address is known.
+    fn run(&self, run: &str) -> Markup {
+        let url = self.links.inngest.as_ref().and_then(|inngest| {
+            let mut url = inngest.join("/run").ok()?;
+            url.query_pairs_mut().append_pair("runID", run);
+            Some(url)
+        });
+        match url {
+            Some(url) => html! { a href=(url) rel="noreferrer" { (run) } },
+            None => html! { code { (run) } },
+        }
     }
 
     /// A reason as it may be shown: the name of the deal in it only where names are shown.

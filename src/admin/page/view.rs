@@ -85,12 +85,19 @@ pub(super) fn deals(page: &Page, language: Language, items: &[&Item]) -> Markup 
                 li {
                     p { strong { (name(page, language, item.lead, &item.key)) } " · " (item.state) " · "
                         span.muted { (item.since) } }
-                    @if let Some(reason) = page.reason(item) { p { (reason) } }
-                    p { "→ " (item.next) }
-                    (acts(language, item))
+                    (next(page, language, item))
                 }
             }
         }
+    }
+}
+
+/// Why a deal is where it is, what happens next, and what a person can do.
+pub(super) fn next(page: &Page, language: Language, item: &Item) -> Markup {
+    html! {
+        @if let Some(reason) = page.reason(item) { p { (reason) } }
+        p { "→ " (item.next) }
+        (acts(language, item))
     }
 }
 

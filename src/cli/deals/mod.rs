@@ -16,9 +16,8 @@ use self::dismiss::Dismiss;
 use self::list::List;
 use self::resolve::Resolve;
 use self::retry::Retry;
-use super::serve::load;
 use crate::clock::SystemClock;
-use crate::config::Env;
+use crate::config::{Config, Env};
 use crate::db::Db;
 use crate::inbox::Inbox;
 
@@ -30,7 +29,16 @@ const NOT_CHANGED: &str = "nothing was changed: there is no such deal, it has it
                            moment; `prometei-flow deals` shows every deal that is not done";
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  prometei-flow deals
+  prometei-flow deals --json
+  prometei-flow deals retry --lead 45721053
+
+It opens the database of DATABASE_URL, also beside a service that runs. What each decision does is in docs/operations.md."
+)]
 pub(super) struct Deals {
     #[command(subcommand)]
     action: Option<Action>,
@@ -53,7 +61,7 @@ enum Action {
 
 impl Deals {
     pub(super) async fn run(self, env: &dyn Env, out: &mut impl Write) -> anyhow::Result<()> {
-        let config = load(env)?;
+        let config = Config::load(env)?;
         let store = Db::open(&config.database.url, Arc::new(SystemClock)).await?;
         let done = match self.action.unwrap_or(Action::List(self.list)) {
             Action::List(list) => {

@@ -35,8 +35,8 @@ fn development(variables: &[(&str, &str)]) -> EnvMap {
 }
 
 fn complaints(env: &EnvMap) -> Vec<String> {
-    let complaints = Config::load(env).err().map(|errors| errors.to_string()).unwrap_or_default();
-    complaints.lines().map(str::to_owned).collect()
+    let mistakes = Config::load(env).err().map(|errors| errors.0).unwrap_or_default();
+    mistakes.iter().map(ToString::to_string).collect()
 }
 
 fn complains_of(env: &EnvMap) -> Vec<String> {

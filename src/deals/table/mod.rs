@@ -1,6 +1,7 @@
 //! The table `deals`. `claims.rs` decides who may send a deal to the ERP, `progress.rs` says where a deal is and when it is
-//! sent again, `changes.rs` what happens to its lead afterwards, `merges.rs` what when that becomes a part of another one, `unfinished.rs` reads what is not done, `differing.rs` which
-//! records differ from their leads, `states.rs` how many deals are where, `decisions.rs` is what people do about that.
+//! sent again, `changes.rs` what happens to its lead afterwards, `merges.rs` what when that becomes a part of another one.
+//! `unfinished.rs` reads what is not done, `differing.rs` which records differ from their leads, `states.rs` how many deals
+//! are where; `decisions.rs` is what people do about that. `story.rs` finds a deal, with what happened to it.
 
 mod changes;
 mod claims;
@@ -25,7 +26,7 @@ pub(super) use claims::{
     release,
 };
 pub(crate) use decisions::{dismiss, resolve, retry};
-pub(crate) use differing::differing;
+pub(crate) use differing::{differing, differing_deal};
 pub(crate) use merges::merged;
 pub(crate) use progress::{
     due, forwarded, forwarded_in_vain, has_deal, is_accounted_for, queue, refused_by_inngest,
@@ -34,7 +35,7 @@ pub(crate) use progress::{
 pub(super) use progress::{not_needed, note_failure};
 pub(crate) use states::states;
 pub(crate) use story::{KnownDeal, find};
-pub(crate) use unfinished::{counts, unfinished};
+pub(crate) use unfinished::{counts, unfinished, unfinished_deal};
 
 /// How it is stored what a deal waits for.
 pub(crate) fn stored(waits_for: WaitsFor) -> &'static str {

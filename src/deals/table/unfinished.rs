@@ -29,14 +29,26 @@ type Row = (
 
 /// At most `limit` deals that are not done, those that need a person first, then the oldest first.
 pub(crate) async fn unfinished(db: &Db, limit: u32) -> anyhow::Result<Vec<UnfinishedDeal>> {
-    let sql = format!(
-        "SELECT deal_key, lead_id, run_id, event_id, {PROGRESS}, waits_for, failure, due_at, created_at, updated_at \
-         FROM deals WHERE state <> 'done' AND ended IS NULL \
-         ORDER BY CASE waits_for WHEN 'person' THEN 0 ELSE 1 END, created_at, deal_key LIMIT $2"
+    let sql = select(
+        "ORDER BY CASE waits_for WHEN 'person' THEN 0 ELSE 1 END, created_at, deal_key LIMIT $2",
     );
     let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(db.now()).bind(i64::from(limit));
     let rows: Vec<Row> = db.fetch(query).await?;
     rows.into_iter().map(deal).collect()
+}
+
+/// The deal `key`, if it is not done.
+pub(crate) async fn unfinished_deal(db: &Db, key: &str) -> anyhow::Result<Option<UnfinishedDeal>> {
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(select("AND deal_key = $2")));
+    let rows: Vec<Row> = db.fetch(query.bind(db.now()).bind(key)).await?;
+    rows.into_iter().next().map(deal).transpose()
+}
+
+fn select(rest: &str) -> String {
+    format!(
+        "SELECT deal_key, lead_id, run_id, event_id, {PROGRESS}, waits_for, failure, due_at, created_at, updated_at \
+         FROM deals WHERE state <> 'done' AND ended IS NULL {rest}"
+    )
 }
 
 fn deal(
