@@ -5,6 +5,8 @@ use std::collections::hash_map::Entry;
 
 use sha1::{Digest as _, Sha1};
 
+use crate::lower_hex::push_hex;
+
 /// One step of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StepId {
@@ -56,14 +58,8 @@ impl StepIds {
 }
 
 fn hash(id: &str) -> String {
-    const DIGITS: [char; 16] =
-        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     let mut text = String::with_capacity(40);
-    // By hand: `hex::encode` takes ten times as long, which shows in calls with a thousand steps.
-    for byte in Sha1::digest(id.as_bytes()) {
-        text.push(DIGITS[usize::from(byte >> 4)]);
-        text.push(DIGITS[usize::from(byte & 15)]);
-    }
+    push_hex(&mut text, &Sha1::digest(id.as_bytes()));
     text
 }
 
