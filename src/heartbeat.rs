@@ -10,21 +10,21 @@ const GRACE: Duration = Duration::from_secs(3 * 60);
 
 /// The loops of the service, and when each went round last. Clones share them.
 #[derive(Clone)]
-pub struct Heartbeats {
+pub(crate) struct Heartbeats {
     clock: SharedClock,
     loops: Arc<Mutex<Vec<Beat>>>,
 }
 
 /// A loop's side: it says that it went round.
 #[derive(Clone)]
-pub struct Heartbeat {
+pub(crate) struct Heartbeat {
     name: &'static str,
     all: Heartbeats,
 }
 
 /// A loop, as it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LoopAge {
+pub(crate) struct LoopAge {
     /// Its name.
     pub name: &'static str,
     /// How long ago it went round.
@@ -41,19 +41,19 @@ struct Beat {
 
 impl Heartbeats {
     /// No loop yet. Measured by `clock`'s uptime: a clock that is put right must not make every loop look late.
-    pub fn new(clock: SharedClock) -> Self {
+    pub(crate) fn new(clock: SharedClock) -> Self {
         Self { clock, loops: Arc::default() }
     }
 
     /// For the loop `name`, which begins now.
-    pub fn of(&self, name: &'static str) -> Heartbeat {
+    pub(crate) fn of(&self, name: &'static str) -> Heartbeat {
         let heartbeat = Heartbeat { name, all: self.clone() };
         heartbeat.beat(Duration::ZERO);
         heartbeat
     }
 
     /// All loops, in the order in which they began.
-    pub fn ages(&self) -> Vec<LoopAge> {
+    pub(crate) fn ages(&self) -> Vec<LoopAge> {
         let now = self.clock.uptime();
         let age = |beat: &Beat| LoopAge {
             name: beat.name,
@@ -70,7 +70,7 @@ impl Heartbeats {
 
 impl Heartbeat {
     /// The loop went round without an error of ours, and goes round again after `rest` at the latest.
-    pub fn beat(&self, rest: Duration) {
+    pub(crate) fn beat(&self, rest: Duration) {
         let (name, at) = (self.name, self.all.clock.uptime());
         let due = at + rest;
         let mut loops = self.all.lock();

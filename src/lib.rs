@@ -1,23 +1,25 @@
-//! The service: configuration, listeners, webhook intake, store, amoCRM and ERP clients, command line.
+//! The service, which is one program: what is public here is its command line, for `main.rs` and for tests that run it.
+
 mod admin;
 mod amocrm;
 mod app;
 pub mod cli;
-pub mod clock;
+mod clock;
 mod config;
-pub mod db;
-pub mod deals;
+mod db;
+mod deals;
 mod doctor;
 mod erp;
-pub mod heartbeat;
+mod heartbeat;
 mod http;
-pub mod inbox;
+mod inbox;
 mod logging;
-pub mod metrics;
+mod metrics;
 mod net;
 mod outbound;
 mod reconcile;
-pub mod registration;
+mod registration;
 mod resender;
 #[cfg(test)]
 mod simulator;
+mod trouble;

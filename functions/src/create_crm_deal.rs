@@ -12,21 +12,28 @@ use crate::ports::{Deal, DealKey, Erp, FailedDeal, ResentEvent, WaitsFor};
 
 /// `crm/create-deal`: another program wants a deal in the ERP.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CreateDeal {
-    /// The deal's name. Required; optional here so that its absence has a message of its own.
+    /// The deal's name.
+    // Required; optional here so that its absence has a message of its own.
+    #[cfg_attr(test, schemars(with = "String", required, regex(pattern = r"\S")))]
     pub deal_name: Option<String>,
-    /// The deal's amount.
+    /// The deal's amount: less than 70 trillion, or a whole number, so that it is exact to the kopeck. Without it, or with
+    /// 0, the record gets none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount: Option<Number>,
     /// The ERP entity, where it is not the configured one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub entity_id: Option<u64>,
-    /// More fields of the record, by the ERP's names: texts, numbers, yes or no.
+    /// More fields of the record, by the ERP's names, of those that `CRM_FIELDS` allows.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, crate::contract::FieldValue>"))]
     pub fields: BTreeMap<String, Value>,
     /// The run that this deal had first, in an event that is sent again. Only this service sets it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(skip))]
     pub first_run_id: Option<String>,
 }
 

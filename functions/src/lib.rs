@@ -5,6 +5,8 @@
 
 pub mod amount;
 mod changes;
+#[cfg(test)]
+mod contract;
 mod create_crm_deal;
 mod handle_amocrm_webhook;
 pub mod ports;

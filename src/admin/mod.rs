@@ -3,8 +3,10 @@
 mod access;
 mod differing;
 mod item;
+mod next;
 mod page;
 mod readiness;
+mod scrape;
 
 pub(crate) use access::{Access, guarded};
 pub(crate) use item::Item;

@@ -1,21 +1,21 @@
-//! Readiness and metrics, for orchestrators and monitoring.
+//! Readiness, for orchestrators.
 
 use std::time::Duration;
 
 use ::http::StatusCode;
-use ::http::header::CONTENT_TYPE;
 use axum::Router;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::get;
 use serde_json::{Map, json};
 
+use super::scrape;
+use crate::amocrm::AmoCrmPort;
 use crate::db::Db;
-use crate::deals;
 use crate::heartbeat::{Heartbeats, LoopAge};
 use crate::http;
 use crate::inbox::Inbox;
-use crate::metrics::{METRICS_CONTENT_TYPE, Metrics};
+use crate::metrics::Metrics;
 use crate::reconcile::Progress;
 use crate::registration::Gate;
 
@@ -29,6 +29,8 @@ pub(crate) struct Admin {
     pub db: Db,
     /// The inbox.
     pub inbox: Inbox,
+    /// amoCRM, whose tokens expire.
+    pub amocrm: AmoCrmPort,
     /// Whether the loops go round.
     pub heartbeats: Heartbeats,
     /// How far reconciliation has read.
@@ -43,7 +45,7 @@ pub(crate) struct Admin {
 pub(crate) fn admin_router(admin: Admin) -> Router {
     Router::new()
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics_text))
+        .route("/metrics", get(scrape::metrics))
         .with_state(admin)
 }
 
@@ -77,19 +79,4 @@ async fn would_be_stored(inbox: &Inbox) -> Result<(), String> {
         Err(_) => format!("the database did not answer within {PROOF_LIMIT:?}"),
     };
     Err(format!("a webhook could not be stored: {error}"))
-}
-
-async fn metrics_text(State(admin): State<Admin>) -> Response {
-    if let Ok(counts) = admin.inbox.counts().await {
-        admin.metrics.set_inbox(counts.waiting, counts.unparsable);
-    }
-    if let Ok(counts) = deals::counts(&admin.db).await {
-        admin.metrics.set_deals(&counts, admin.db.time());
-    }
-    if let Ok(behind) = admin.progress.behind().await {
-        admin.metrics.reconcile_behind(behind.map(|behind| behind.as_secs()));
-    }
-    admin.metrics.set_loop_ages(&admin.heartbeats.ages());
-    admin.metrics.set_clock_skew(admin.db.clock_skew());
-    ([(CONTENT_TYPE, METRICS_CONTENT_TYPE)], admin.metrics.render()).into_response()
 }

@@ -91,7 +91,6 @@ impl HealthCheck {
     fn check_long_lived_token(&mut self) {
         let Some(end) = self.client.auth().long_lived_until() else { return };
         let days = end.duration_since(self.clock.now()).as_hours().div_euclid(24);
-        self.metrics.amocrm_token_days(days.max(0));
         let due = WARNINGS.into_iter().find(|limit| days < *limit);
         if due != self.warned_at_days {
             self.warned_at_days = due;

@@ -114,7 +114,9 @@ impl App {
         listener: SocketAddr,
         clock: SharedClock,
     ) -> anyhow::Result<Self> {
+        let metrics = Metrics::new();
         let db = Db::open_for_service(&config.database.url, Arc::clone(&clock)).await?;
+        let db = db.measured(metrics.database());
         deals::forget_claims(&db).await?;
         let inbox = Inbox::new(db.clone(), config.rules);
         inbox.forget_claims().await?;
@@ -123,10 +125,12 @@ impl App {
         let destination = config.webhook_destination();
         let destination = destination.filter(|address| address.shown().scheme() == "https");
         let links = config.links();
-        let (outbound, metrics) = (Outbound::new(), Metrics::new());
+        let outbound = Outbound::new();
         let inngest = inngest_client(config.inngest, outbound.clone(), &clock);
-        let amocrm = AmoCrmPort::new(config.amocrm, &db, &outbound);
-        let erp = config.erp.map(|erp| ErpClient::new(erp, outbound.clone(), Arc::clone(&clock)));
+        let inngest = inngest.with_middleware(metrics.runs());
+        let amocrm = AmoCrmPort::new(config.amocrm, &db, &outbound.measured(metrics.amocrm()));
+        let outbound = outbound.measured(metrics.erp());
+        let erp = config.erp.map(|erp| ErpClient::new(erp, outbound, Arc::clone(&clock)));
         let ledger = Ledger::new(db.clone(), erp, config.rules, db.clock());
 
         let filter = &config.webhook.filter;
@@ -178,6 +182,7 @@ impl App {
         let admin = Admin {
             db: db.clone(),
             inbox: inbox.clone(),
+            amocrm: amocrm.clone(),
             heartbeats: heartbeats.clone(),
             progress,
             gate,

@@ -25,6 +25,12 @@ const LIMIT: Duration = Duration::from_secs(30);
 const DEALS: [&str; 2] = ["prometei-flow-amocrm-webhook", "prometei-flow-create-crm-deal"];
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  prometei-flow demo
+  prometei-flow demo --erp-refuses
+
+It reads no variable and no file, and leaves nothing behind.")]
 pub(super) struct Demo {
     /// Makes the fake ERP refuse every record, to see what a failure looks like
     #[arg(long)]

@@ -8,12 +8,19 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::world::{self, LEAD_ID, LEAD_NAME, LEAD_PRICE, Overlay};
-use super::{serve, signals, watch};
+use super::{signals, watch};
 use crate::app::Listeners;
-use crate::config::{Env, EnvMap};
+use crate::config::{Config, Env, EnvMap};
 use crate::logging;
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  prometei-flow dev
+  PORT=4000 ADMIN_ADDR=127.0.0.1:4001 prometei-flow dev --dev-server-port 4288
+
+A real amoCRM takes the place of the fake one where the AMOCRM_* variables are set, a real ERP where the CRM_API_* group
+is. HOST, PORT, ADMIN_ADDR and DATABASE_URL hold too; those of INNGEST_* do not matter.")]
 pub(super) struct Dev {
     /// The port of the embedded Inngest dev server
     #[arg(long, default_value_t = 8288)]
@@ -34,7 +41,7 @@ impl Dev {
             ("INNGEST_API_BASE_URL", &inngest),
             ("INNGEST_EVENT_API_BASE_URL", &inngest),
         ];
-        let config = serve::load(&Overlay { front: EnvMap::from(variables), behind: env })?;
+        let config = Config::load(&Overlay { front: EnvMap::from(variables), behind: env })?;
         logging::start(&config.log);
 
         let listeners = Listeners::bind(&config).await?;

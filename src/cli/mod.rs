@@ -1,13 +1,21 @@
 //! The command line: one file for each command.
 
 mod amocrm;
+mod colour;
+mod completions;
+mod db;
 mod deals;
 mod demo;
 mod dev;
 mod doctor;
+mod exit;
+mod healthcheck;
+mod progress;
 mod send_deal;
 mod serve;
 mod signals;
+#[cfg(test)]
+mod tests;
 mod watch;
 pub mod world;
 
@@ -18,10 +26,20 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::ProcessEnv;
+use colour::Colours;
+pub use exit::Exit;
 
 /// Carries deals from amoCRM into an ERP through Inngest, and never loses or doubles one.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, after_help = format!("\
+Begin here:
+  prometei-flow demo      a deal travels; nothing to configure
+  prometei-flow dev       the service with all that it needs around it, to work on it
+  prometei-flow doctor    what is wrong with this configuration
+
+Variables come from the environment and from .env in the current folder; docs/configuration.md explains each.
+
+{}", exit::help()))]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -30,6 +48,13 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serves Inngest and amoCRM's webhooks; what runs without a command.
+    #[command(after_help = "\
+Examples:
+  INNGEST_DEV=1 prometei-flow serve
+  HOST=0.0.0.0 prometei-flow serve
+
+It reads every variable. For production it needs INNGEST_EVENT_KEY, INNGEST_SIGNING_KEY, AMOCRM_WEBHOOK_SECRET and the
+CRM_API_* group, and says at once which are missing. INNGEST_DEV=1 is for development: nothing is signed.")]
     Serve,
     /// Shows a deal travel from a fake amoCRM into a fake ERP. Needs no configuration and no network.
     Demo(demo::Demo),
@@ -41,9 +66,15 @@ enum Command {
     SendDeal(send_deal::SendDeal),
     /// Checks everything that can be wrong before a deal is lost.
     Doctor(doctor::Doctor),
+    /// Asks the service on this machine whether it is ready: for containers. Exit code 0 when it is.
+    Healthcheck(healthcheck::Healthcheck),
     /// Connects this service and amoCRM: the consent, and the webhook.
     #[command(name = "amocrm")]
     AmoCrm(amocrm::AmoCrm),
+    /// Copies the service's database, for instance from SQLite to PostgreSQL.
+    Db(db::Database),
+    /// Prints what a shell needs to complete these commands.
+    Completions(completions::Completions),
 }
 
 /// Runs a command to its end.
@@ -56,7 +87,7 @@ pub fn main(cli: Cli) -> ExitCode {
     // Dropped, it would wait for a look-up of a name that hangs, without a limit.
     runtime.shutdown_background();
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => Exit::Done.into(),
         Err(error) => failed(&error),
     }
 }
@@ -71,7 +102,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Deals(deals) => deals.run(&environment()?, &mut out).await,
         Command::SendDeal(deal) => deal.run(&environment()?, &mut out).await,
         Command::Doctor(doctor) => doctor.run(&environment()?, &mut out).await,
+        Command::Healthcheck(check) => check.run(&environment()?, &mut out).await,
         Command::AmoCrm(amocrm) => amocrm.run(&environment()?, &mut out).await,
+        Command::Db(database) => database.run(&mut out).await,
+        Command::Completions(completions) => completions.run(&mut out),
     }
 }
 
@@ -80,7 +114,8 @@ fn environment() -> anyhow::Result<ProcessEnv> {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
+    let word = Colours::of_errors(&ProcessEnv::default()).red("error:");
     // Where standard error is closed, the exit code has to do.
-    let _ = writeln!(std::io::stderr(), "error: {error:#}");
-    ExitCode::FAILURE
+    let _ = writeln!(std::io::stderr(), "{word} {error:#}");
+    Exit::of(error).into()
 }

@@ -6,13 +6,20 @@ use anyhow::Context as _;
 use clap::Args;
 use functions::CreateDeal;
 use inngest::{NewEvent, Settings};
-use serde_json::Number;
+use serde_json::{Number, json};
 
+use super::progress::during;
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::Env;
+use crate::config::{ConfigError, ConfigErrors, Env};
 use crate::outbound::{Outbound, inngest_client};
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  prometei-flow send-deal --name 'Новая сделка' --amount 15000
+  prometei-flow send-deal --name 'Заказ 1001' --id my-shop-order-1001 --json
+
+It needs INNGEST_EVENT_KEY, or INNGEST_DEV for a dev server. contract/README.md shows how other programs send deals.")]
 pub(super) struct SendDeal {
     /// The deal's name
     #[arg(long)]
@@ -26,13 +33,18 @@ pub(super) struct SendDeal {
     /// An idempotency key: sending it again within 24 hours creates no second deal
     #[arg(long)]
     id: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl SendDeal {
     pub(super) async fn run(self, env: &dyn Env, out: &mut impl Write) -> anyhow::Result<()> {
-        let settings = Settings::from_lookup(|name| env.get(name).ok().flatten())
-            .map_err(|mistakes| anyhow::anyhow!("the configuration has mistakes\n{mistakes}"))?;
-        let Self { name, amount, entity_id, id } = self;
+        let settings =
+            Settings::from_lookup(|name| env.get(name).ok().flatten()).map_err(|error| {
+                ConfigErrors(error.mistakes.into_iter().map(ConfigError::from).collect())
+            })?;
+        let Self { name, amount, entity_id, id, json } = self;
         let deal = CreateDeal {
             deal_name: Some(name),
             amount,
@@ -44,7 +56,11 @@ impl SendDeal {
         let event = id.into_iter().fold(event, NewEvent::with_id);
         let clock: SharedClock = Arc::new(SystemClock);
         let client = inngest_client(settings, Outbound::new(), &clock);
-        for id in client.send(&[event]).await? {
+        let ids = during("sending the deal", client.send(&[event])).await?;
+        if json {
+            return Ok(writeln!(out, "{}", json!({ "ids": ids }))?);
+        }
+        for id in ids {
             writeln!(out, "{id}")?;
         }
         Ok(())

@@ -4,32 +4,22 @@ use super::signals::stop_on_signal;
 use crate::app::{self, Listeners};
 use crate::clock::SystemClock;
 use crate::config::{Config, Env};
-use crate::logging;
+use crate::{amocrm, erp, logging};
 
 /// The service alone.
 pub(super) async fn serve(env: &dyn Env) -> anyhow::Result<()> {
-    let config = load(env)?;
+    let config = Config::load(env)?;
     logging::start(&config.log);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     if config.amocrm.is_none() {
-        tracing::warn!("amoCRM is not configured: webhooks are stored, and their runs fail");
+        tracing::warn!("{}", amocrm::missing());
     }
     if config.erp.is_none() {
-        tracing::warn!(
-            "the ERP is not configured: runs fail; `prometei-flow dev` brings a fake one"
-        );
+        tracing::warn!("{}", erp::missing());
     }
     let stop = stop_on_signal()?;
     let listeners = Listeners::bind(&config).await?;
     app::run(config, listeners, Arc::new(SystemClock), stop).await
-}
-
-pub(super) fn load(env: &dyn Env) -> anyhow::Result<Config> {
-    Config::load(env).map_err(|errors| {
-        anyhow::anyhow!(
-            "the configuration has mistakes; .env.example explains each variable\n{errors}"
-        )
-    })
 }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use sandbox::{Launch, Variables};
 use tokio::task::JoinHandle;
 
-use super::serve;
 use crate::app::{self, Listeners};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{ConfigError, Env, EnvMap};
+use crate::config::{Config, ConfigError, Env, EnvMap};
 
 /// The lead of the original's real webhook.
 pub(super) const LEAD_ID: u64 = 45_721_053;
@@ -25,7 +24,7 @@ pub async fn start(launch: Launch) -> anyhow::Result<Running> {
 
 /// The same with another environment behind what the world gives.
 pub(super) async fn start_over(behind: &dyn Env, launch: Launch) -> anyhow::Result<Running> {
-    let config = serve::load(&Overlay { front: env_map(&launch.variables), behind })?;
+    let config = Config::load(&Overlay { front: env_map(&launch.variables), behind })?;
     let listeners = Listeners { public: launch.public, admin: launch.admin };
     let clock: SharedClock = match launch.clock {
         Some(clock) => clock,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use inngest::VariableMistake;
+
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {problem}")]
@@ -12,7 +14,7 @@ pub(crate) struct ConfigError {
     pub problem: String,
 }
 
-/// All mistakes, one line each.
+/// All mistakes, a line for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ConfigErrors(pub Vec<ConfigError>);
 
@@ -20,11 +22,14 @@ impl std::error::Error for ConfigErrors {}
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "\n" };
-            write!(f, "{separator}{error}")?;
-        }
-        Ok(())
+        write!(f, "the configuration has mistakes; docs/configuration.md explains each variable")?;
+        self.0.iter().try_for_each(|mistake| write!(f, "\n{mistake}"))
+    }
+}
+
+impl From<VariableMistake> for ConfigError {
+    fn from(mistake: VariableMistake) -> Self {
+        Self { variable: mistake.variable.to_owned(), problem: mistake.problem }
     }
 }
 

@@ -40,8 +40,7 @@ const LEAST_TOKEN: usize = 16;
 pub(super) fn read(reader: &mut Reader<'_>) -> (ListenSettings, AdminSettings) {
     let host = reader.parsed("HOST", host).unwrap_or_else(|| "127.0.0.1".to_owned());
     let port = reader.parsed("PORT", port).unwrap_or(3000);
-    let admin = reader.parsed("ADMIN_ADDR", admin);
-    let admin = admin.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 3001)));
+    let admin = read_admin(reader);
     // The listeners differ in who may see them: one must not stand in for the other.
     if port != 0 && admin.port() == port {
         reader.error(
@@ -63,6 +62,11 @@ pub(super) fn read(reader: &mut Reader<'_>) -> (ListenSettings, AdminSettings) {
     }
     let shows_deals = reader.parsed("ADMIN_SHOW_DEALS", switch).unwrap_or(false);
     (ListenSettings { host, port, admin }, AdminSettings { token, shows_deals })
+}
+
+pub(super) fn read_admin(reader: &mut Reader<'_>) -> SocketAddr {
+    let admin = reader.parsed("ADMIN_ADDR", admin);
+    admin.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 3001)))
 }
 
 fn switch(text: &str) -> Result<bool, String> {

@@ -2,6 +2,8 @@
 
 mod amocrm;
 mod database;
+#[cfg(test)]
+mod docs;
 mod env;
 mod erp;
 mod error;
@@ -22,6 +24,7 @@ pub(crate) use listen::{AdminSettings, ListenSettings};
 pub(crate) use webhook::WebhookSettings;
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use ::inngest::Mode;
 
@@ -30,6 +33,21 @@ use crate::deals::{Dedupe, Rules};
 use crate::erp::ErpSettings;
 use crate::logging::LogSettings;
 use reader::Reader;
+
+/// Where the admin listener is, whatever else is configured.
+pub(crate) fn admin_address(env: &dyn Env) -> Result<SocketAddr, ConfigErrors> {
+    let mut reader = Reader::new(env);
+    let admin = listen::read_admin(&mut reader);
+    reader.finish().map(|_| admin)
+}
+
+/// What is needed to look at deals and to decide about them, whatever else is configured.
+pub(crate) fn ledger(env: &dyn Env) -> Result<(DatabaseSettings, Rules), ConfigErrors> {
+    let mut reader = Reader::new(env);
+    let database = database::read(&mut reader);
+    let (_, rules, _) = erp::read(&mut reader, Mode::Dev);
+    reader.finish().map(|_| (database, rules))
+}
 
 /// The configuration of the service. `Debug` shows no secret.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@
 //! `ON CONFLICT`, `RETURNING`, times as milliseconds.
 
 mod connection;
+pub(crate) mod copy;
 mod file;
 mod ids;
 mod liveness;
@@ -29,6 +30,8 @@ use sqlx::FromRow;
 use sqlx::any::AnyRow;
 
 use crate::clock::{Clock as _, SharedClock};
+use crate::metrics::Durations;
+use crate::trouble::Trouble;
 use ids::Ids;
 #[cfg(test)]
 pub(crate) use liveness::Work;
@@ -40,10 +43,11 @@ pub(crate) use transaction::{Selection, Transaction};
 
 /// The database. Clones share it.
 #[derive(Clone)]
-pub struct Db {
+pub(crate) struct Db {
     pools: Pools,
     clock: Arc<DatabaseClock>,
     ids: Arc<Ids>,
+    durations: Durations,
     /// Held by a service on an SQLite file, until the database is closed or the last clone is gone.
     lock: Option<Arc<File>>,
 }
@@ -51,12 +55,12 @@ pub struct Db {
 impl Db {
     /// Opens the database at `url` (`sqlite://<path>` or `postgres://...`), creates an SQLite file where there is none,
     /// and brings the tables up to date. For commands, which may run beside a service.
-    pub async fn open(url: &str, clock: SharedClock) -> anyhow::Result<Self> {
+    pub(crate) async fn open(url: &str, clock: SharedClock) -> anyhow::Result<Self> {
         Self::open_with(url, clock, None).await
     }
 
     /// The same for a service. An SQLite file can have one at a time: a second one is refused.
-    pub async fn open_for_service(url: &str, clock: SharedClock) -> anyhow::Result<Self> {
+    pub(crate) async fn open_for_service(url: &str, clock: SharedClock) -> anyhow::Result<Self> {
         match Dialect::of(url)? {
             Dialect::Postgres => Self::open(url, clock).await,
             Dialect::Sqlite => {
@@ -71,16 +75,31 @@ impl Db {
         clock: SharedClock,
         lock: Option<Arc<File>>,
     ) -> anyhow::Result<Self> {
+        let db = Self::connect(url, clock, lock).await?;
+        db.migrate().await.context("the database could not be brought up to date")?;
+        Ok(db)
+    }
+
+    /// Opens the database and leaves its tables as they are.
+    async fn connect(
+        url: &str,
+        clock: SharedClock,
+        lock: Option<Arc<File>>,
+    ) -> anyhow::Result<Self> {
         sqlx::any::install_default_drivers();
         let pools = match Dialect::of(url)? {
             Dialect::Sqlite => sqlite::open(url).await?,
             Dialect::Postgres => postgres::open(url).await?,
         };
         let clock = Arc::new(DatabaseClock::new(clock));
-        let db = Self { pools, clock, ids: Arc::default(), lock };
+        let db = Self { pools, clock, ids: Arc::default(), durations: Durations::default(), lock };
         db.compare_clocks().await.context("the database's clock cannot be read")?;
-        db.migrate().await.context("the database could not be brought up to date")?;
         Ok(db)
+    }
+
+    /// The same database, measured by `durations`.
+    pub(crate) fn measured(self, durations: Durations) -> Self {
+        Self { durations, ..self }
     }
 
     async fn migrate(&self) -> anyhow::Result<()> {
@@ -91,7 +110,7 @@ impl Db {
     }
 
     /// Waits for running queries and closes the database. Queries after that fail.
-    pub async fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.pools.close().await;
         if let Some(lock) = &self.lock {
             // Where this fails, the lock ends with the process.
@@ -105,7 +124,7 @@ impl Db {
     }
 
     /// Whether other replicas may work on the same database.
-    pub fn is_shared(&self) -> bool {
+    pub(crate) fn is_shared(&self) -> bool {
         self.pools.dialect == Dialect::Postgres
     }
 
@@ -116,12 +135,23 @@ impl Db {
 
     /// Begins a transaction that will write. Nothing else changes data.
     pub(crate) async fn begin(&self) -> anyhow::Result<Transaction> {
-        self.pools.begin(None).await
+        self.begin_until(None).await
     }
 
     /// The same, where all of it, the commit included, must be over within `limit`.
     pub(crate) async fn begin_within(&self, limit: Duration) -> anyhow::Result<Transaction> {
-        self.pools.begin(Some(limit)).await
+        self.begin_until(Some(limit)).await
+    }
+
+    async fn begin_until(&self, limit: Option<Duration>) -> anyhow::Result<Transaction> {
+        let timer = self.durations.begin([("operation", "write".into())]);
+        match self.pools.begin(limit).await {
+            Ok(transaction) => Ok(transaction.measured(timer)),
+            Err(error) => {
+                timer.ends("failed");
+                Err(error)
+            }
+        }
     }
 
     /// Commits one statement. Returns how many rows it changed.
@@ -137,7 +167,10 @@ impl Db {
     where
         R: for<'r> FromRow<'r, AnyRow> + Send + Unpin,
     {
-        Ok(self.pools.fetch(query).await?)
+        let timer = self.durations.begin([("operation", "read".into())]);
+        let rows = self.pools.fetch(query).await;
+        timer.ends(if rows.is_ok() { "done" } else { "failed" });
+        Ok(rows?)
     }
 
     /// The clock that is the same for all who share the database: what is stored, and compared with what is stored, is
@@ -160,6 +193,14 @@ impl Db {
     pub(crate) fn next_id(&self) -> String {
         self.ids.next(self.time())
     }
+}
+
+/// What is wrong with the database, and what to do.
+pub(crate) fn trouble(error: &anyhow::Error) -> Trouble {
+    Trouble::new(
+        format!("{error:#}"),
+        "check DATABASE_URL, the rights of the file and its folder, and the space on the disk",
+    )
 }
 
 /// The row of a query that has one whatever the tables hold.

@@ -24,6 +24,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("tokens owner", include_str!("migrations/0012_tokens_owner.sql")),
     ("deals webhook missing", include_str!("migrations/0013_deals_webhook_missing.sql")),
     ("deals changes", include_str!("migrations/0014_deals_changes.sql")),
+    ("deals story", include_str!("migrations/0015_deals_story.sql")),
 ];
 
 /// A number of our own among the advisory locks of a PostgreSQL database: who brings the tables up to date.

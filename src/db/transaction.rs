@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::liveness::{Liveness, STATEMENT, Work, run};
+use crate::metrics::Timer;
 
 /// A statement that returns nothing.
 pub(crate) type Statement<'q> = Query<'q, Any, AnyArguments>;
@@ -32,6 +33,7 @@ pub(crate) struct Transaction {
     state: State,
     /// When all of it must be over, where that is sooner than its statements may take.
     deadline: Option<Instant>,
+    timer: Option<Timer>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,11 +51,17 @@ impl Transaction {
         begin: &'static str,
         deadline: Option<Instant>,
     ) -> sqlx::Result<Self> {
-        let mut transaction = Self { connection, state: State::Open, deadline };
+        let mut transaction = Self { connection, state: State::Open, deadline, timer: None };
         let (connection, liveness, limit) = transaction.next()?;
         liveness.within(limit, run(Work::Begin, connection.execute(begin))).await?;
         transaction.state = State::Open;
         Ok(transaction)
+    }
+
+    /// The same transaction, measured to its end.
+    pub(super) fn measured(mut self, timer: Timer) -> Self {
+        self.timer = Some(timer);
+        self
     }
 
     /// Runs a statement. Returns how many rows it changed.
@@ -110,6 +118,9 @@ impl Transaction {
         let (connection, liveness, limit) = self.next()?;
         liveness.within(limit, run(Work::Commit, connection.execute("COMMIT"))).await?;
         self.connection.is_good();
+        if let Some(timer) = self.timer.take() {
+            timer.ends("done");
+        }
         Ok(())
     }
 
@@ -128,6 +139,17 @@ impl Transaction {
                 let reason = "an earlier statement of the transaction has failed";
                 Err(sqlx::Error::Protocol(reason.to_owned()))
             }
+        }
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            timer.ends(match self.state {
+                State::Open => "rolled_back",
+                State::Unknown => "failed",
+            });
         }
     }
 }

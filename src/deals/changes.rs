@@ -102,13 +102,13 @@ impl Ledger {
         let compared = compare(&record, &wanted, self.rules.on_change);
         let noted = if compared.update {
             let resend_after = self.rules.schedule.resend_after;
-            table::update_wanted(&self.db, &key, deal.reports, resend_after).await
+            table::update_wanted(&self.db, &key, deal.reports, resend_after, &deal.run_id).await
         } else {
             let difference = difference(&record, &compared, wanted, self.rules.on_change);
             if difference.is_some() {
                 tracing::warn!(deal = key, differs = ?compared.differs, "a record differs from its lead");
             }
-            table::compared(&self.db, &key, deal.reports, difference.as_ref()).await
+            table::compared(&self.db, &key, deal.reports, difference.as_ref(), &deal.run_id).await
         };
         noted.map_err(ports::Error::again)?;
         Ok(Some(compared))
@@ -129,7 +129,8 @@ impl Ledger {
         if !compared.update {
             // Written by an earlier attempt, or the record is gone.
             let difference = difference(&record, &compared, wanted, self.rules.on_change);
-            let noted = table::compared(&self.db, &entry.key, deal.reports, difference.as_ref());
+            let (reports, difference) = (deal.reports, difference.as_ref());
+            let noted = table::compared(&self.db, &entry.key, reports, difference, &deal.run_id);
             noted.await.map_err(failed)?;
             return Ok(Some(compared));
         }
@@ -140,7 +141,9 @@ impl Ledger {
         let resend_after = self.rules.schedule.resend_after;
         let lease = Lease { holds: call + LEASE_MARGIN, look_after, resend_after };
         let asked = self.clock.uptime();
-        let claimed = table::claim_update(&self.db, &entry.key, deal.reports, &wanted, lease).await;
+        let (key, reports) = (entry.key.as_str(), deal.reports);
+        let claimed =
+            table::claim_update(&self.db, key, reports, &wanted, lease, &deal.run_id).await;
         match claimed.map_err(failed)? {
             UpdateClaimed::Granted { fence, updating } => {
                 let begin = SendBy::new(Arc::clone(&self.clock), asked + FRESH);

@@ -24,13 +24,13 @@ use tracing::Instrument as _;
 
 use super::circuit_breaker::CircuitBreaker;
 use super::error::LedgerError;
-use super::key::{self, Entry};
-use super::keyed_lock::KeyedLock;
+use super::key::{self, Entry, KeyedLock};
 use super::report::Rules;
 use super::table::{self, Claim, Claimed, Lease, Made, Past, Release};
 use crate::clock::SharedClock;
 use crate::db::Db;
-use crate::erp::{ErpClient, ErpError, Insertion, MarkerLookup, SendBy, reply_with_id};
+use crate::erp::{self, ErpClient, ErpError, Insertion, MarkerLookup, SendBy, reply_with_id};
+use crate::trouble::Trouble;
 
 /// How long after a call of unknown outcome the record may still appear: the ERP finishes a request also when its caller
 /// has gone. A look-up that finds nothing sooner than this proves nothing.
@@ -45,7 +45,7 @@ pub(super) const FRESH: Duration = Duration::from_secs(15);
 
 /// Creates records in the ERP, at most one for each deal. Clones share everything.
 #[derive(Clone)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     pub(super) db: Db,
     pub(super) erp: Option<ErpClient>,
     pub(super) rules: Rules,
@@ -57,18 +57,16 @@ pub struct Ledger {
 
 impl Ledger {
     /// A ledger in `db` for the records in `erp`. Without an ERP every deal fails, visibly, and says what to set.
-    pub fn new(db: Db, erp: Option<ErpClient>, rules: Rules, clock: SharedClock) -> Self {
+    pub(crate) fn new(db: Db, erp: Option<ErpClient>, rules: Rules, clock: SharedClock) -> Self {
         let (locks, running) = Default::default();
         let breaker = Arc::new(CircuitBreaker::new(Arc::clone(&clock)));
         Self { db, erp, rules, clock, locks, breaker, running }
     }
 
     /// Whether the ERP would create a record now, by a call that creates none.
-    pub(crate) async fn probe(&self) -> Result<(), ErpError> {
-        match &self.erp {
-            Some(erp) => erp.may_create(erp.settings().entity_id).await,
-            None => Ok(()),
-        }
+    pub(crate) async fn probe(&self) -> Result<(), Trouble> {
+        let Some(erp) = &self.erp else { return Err(erp::missing()) };
+        erp.may_create(erp.settings().entity_id).await.map_err(|error| error.trouble())
     }
 
     /// Waits for the calls that are under way. A process that ends within one leaves its deal in doubt.

@@ -1,35 +1,40 @@
 //! One ERP record for each deal.
 //!
 //! A deal has a row from the moment at which it is reported. `ledger.rs` decides when it is sent to the ERP and when not
-//! again, `changes.rs` what happens to its record when the lead changes later; `schedule.rs` when it is sent to Inngest again; `review.rs` is what a person sees of the deals that have no
-//! record, and what a person decides about them. `table` holds their rows, and no other module its SQL.
+//! again, `changes.rs` what happens to its record when the lead changes later; `schedule.rs` when it is sent to
+//! Inngest again; `review.rs` is what a person sees of the deals that have no record, and what a person decides about them;
+//! `story.rs` is what happened to a deal. `table` holds their rows, and no other module its SQL.
 
 mod changes;
 mod circuit_breaker;
 mod error;
 mod key;
-mod keyed_lock;
 mod ledger;
 mod report;
 mod review;
 mod schedule;
+mod story;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use changes::{Difference, DifferingDeal};
-pub use key::Dedupe;
+pub(crate) use key::Dedupe;
 pub(crate) use key::key_of_lead;
-pub use ledger::Ledger;
+pub(crate) use ledger::Ledger;
 pub(crate) use report::{Due, Obstacle, Report, Source};
-pub use report::{OnChange, Rules};
-pub use review::{DealCounts, Progress, UnfinishedDeal};
-pub(crate) use review::{Resolution, Which, end_doubt, forget_claims, send_again};
-pub use schedule::Schedule;
-pub(crate) use table::{
-    KnownDeal, changed, differing, dismiss, due, find, forwarded, forwarded_in_vain, has_deal,
-    is_accounted_for, merged, queue, refused_by_inngest, reported, waited_for, webhook_came,
+pub(crate) use report::{OnChange, Rules};
+pub(crate) use review::{
+    DEAL_STATES, DealCounts, DealState, Progress, Resolution, UnfinishedDeal, Which, end_doubt,
+    forget_claims, send_again,
 };
-pub use table::{counts, unfinished};
+pub(crate) use schedule::Schedule;
+pub(crate) use story::{Line, What};
+pub(crate) use table::{
+    KnownDeal, changed, differing, differing_deal, dismiss, due, find, forwarded,
+    forwarded_in_vain, has_deal, is_accounted_for, last_record, merged, queue, recorded_by_hour,
+    refused_by_inngest, reported, states, stored, unfinished_deal, waited_for, webhook_came,
+};
+pub(crate) use table::{counts, unfinished};
 #[cfg(test)]
 pub(crate) use table::{resolve, retry};

@@ -7,7 +7,7 @@ use super::schedule::Schedule;
 
 /// When two deals are the same one, and when one is sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// When two deals are the same one.
     pub dedupe: Dedupe,
     /// When one is sent again.
@@ -18,7 +18,7 @@ pub struct Rules {
 
 /// What is done where a lead has changed after its record was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnChange {
+pub(crate) enum OnChange {
     /// It is listed.
     #[default]
     Report,

@@ -9,7 +9,7 @@ use crate::db::Db;
 
 /// Where a deal without a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// Its event waits for Inngest.
     Waiting,
     /// Inngest has its event.
@@ -24,7 +24,7 @@ pub enum Progress {
 
 /// A deal without a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnfinishedDeal {
+pub(crate) struct UnfinishedDeal {
     /// `lead:<id>`, `lead:<id>:event:<id>` or `run:<id>`.
     pub key: String,
     /// The amoCRM lead, if it comes from one.
@@ -49,7 +49,7 @@ pub struct UnfinishedDeal {
 
 /// How many deals are in which state. One deal may count as several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct DealCounts {
+pub(crate) struct DealCounts {
     /// Deals that have their record.
     pub done: i64,
     /// Deals that have none yet.
@@ -64,6 +64,24 @@ pub struct DealCounts {
     pub differing: i64,
     /// When the oldest of the unfinished was first reported.
     pub oldest_unfinished: Option<Timestamp>,
+}
+
+/// Where a deal can be. One that is `changed` is `done` as well: its record differs from its lead, or could not be compared.
+pub(crate) const DEAL_STATES: [&str; 7] =
+    ["waiting", "forwarded", "sending", "in_doubt", "failed", "changed", "done"];
+
+/// Deals that are in the same state and wait for the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DealState {
+    /// One of [`DEAL_STATES`].
+    pub(crate) state: &'static str,
+    /// What has to change before they go on, where it is not time alone.
+    pub(crate) waits_for: Option<WaitsFor>,
+    /// How many they are.
+    pub(crate) deals: i64,
+    /// When the oldest of them was first reported; of those that are `changed`, when that was seen first. Of what is done it
+    /// is not read.
+    pub(crate) oldest: Option<Timestamp>,
 }
 
 /// The deals that a person means.

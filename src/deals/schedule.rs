@@ -8,7 +8,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 /// How long a deal waits before it is sent again: first `resend_after`, then longer each time, at last every six hours and
 /// without end. Longer waits keep a backlog in Inngest from being filled up with repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     /// `DEALS_RESEND_AFTER`.
     pub resend_after: Duration,
 }

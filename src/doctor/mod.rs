@@ -43,7 +43,8 @@ async fn examine_within(limit: Duration, env: &dyn Env, clock: SharedClock) -> V
         Ok(config) => config,
         Err(errors) => {
             let mistakes = errors.0.iter().map(|mistake| {
-                let fix = format!("correct {}; .env.example explains it", mistake.variable);
+                let fix =
+                    format!("correct {}; docs/configuration.md explains it", mistake.variable);
                 Finding::error("variables", mistake.to_string(), fix)
             });
             return mistakes.collect();
@@ -52,7 +53,7 @@ async fn examine_within(limit: Duration, env: &dyn Env, clock: SharedClock) -> V
     let mut findings: Vec<Finding> = config
         .warnings
         .iter()
-        .map(|warning| Finding::warning("variables", warning, "see .env.example"))
+        .map(|warning| Finding::warning("variables", warning, "see docs/configuration.md"))
         .collect();
     if findings.is_empty() {
         findings.push(Finding::ok("variables", "all of them can be read and fit together"));

@@ -42,6 +42,14 @@ impl Value {
 }
 
 impl<'a> Call<'a> {
+    /// What it is, in the metrics. A question, which creates nothing, may be asked as an insert of nothing.
+    pub(super) fn name(&self, is_question: bool) -> &'static str {
+        match self.action {
+            "insert" | "update" | NO_ACTION if is_question => "question",
+            action => action,
+        }
+    }
+
     /// Creates the record of `deal`.
     pub(super) fn insert(settings: &'a ErpSettings, deal: &Deal) -> Self {
         let mut items = items(settings, deal, Blanks::LeftOut);

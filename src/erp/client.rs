@@ -22,7 +22,7 @@ const LONGEST_REPLY: usize = 256 * 1024;
 
 /// The ERP. Cheap to clone.
 #[derive(Clone)]
-pub struct ErpClient {
+pub(crate) struct ErpClient {
     settings: Arc<ErpSettings>,
     outbound: Outbound,
     clock: SharedClock,
@@ -31,7 +31,7 @@ pub struct ErpClient {
 
 impl ErpClient {
     /// A client of the ERP that `settings` describe. Nothing is sent yet.
-    pub fn new(settings: ErpSettings, outbound: Outbound, clock: SharedClock) -> Self {
+    pub(crate) fn new(settings: ErpSettings, outbound: Outbound, clock: SharedClock) -> Self {
         let redactor = Arc::new(Redactor::new([&settings.key, &settings.password]));
         Self { settings: Arc::new(settings), outbound, clock, redactor }
     }
@@ -150,6 +150,18 @@ impl ErpClient {
     }
 
     async fn outcome(
+        &self,
+        call: &Call<'_>,
+        send_by: Option<SendBy>,
+        redactor: &Redactor,
+    ) -> Outcome {
+        let timer = self.outbound.durations.begin([("call", call.name(send_by.is_none()).into())]);
+        let outcome = self.outcome_of(call, send_by, redactor).await;
+        timer.ends(outcome.name());
+        outcome
+    }
+
+    async fn outcome_of(
         &self,
         call: &Call<'_>,
         send_by: Option<SendBy>,

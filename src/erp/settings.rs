@@ -9,7 +9,7 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where the ERP is, how to log in, and where a deal goes. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]
-pub struct ErpSettings {
+pub(crate) struct ErpSettings {
     /// `CRM_API_URL`, the full address of `api/rest.php`.
     pub api_url: Url,
     /// `CRM_API_KEY`.
@@ -47,7 +47,7 @@ impl ErpSettings {
 
 /// How requests are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Body {
+pub(crate) enum Body {
     /// JSON: Rukovoditel 3.6 and later.
     #[default]
     Json,

@@ -23,7 +23,7 @@ const BATCH: u32 = 100;
 const MARK: Duration = Duration::from_secs(1);
 
 /// Sends the rows of the inbox, and removes those that Inngest has accepted.
-pub struct Forwarder {
+pub(crate) struct Forwarder {
     /// The inbox.
     pub inbox: Inbox,
     /// Inngest.
@@ -41,7 +41,7 @@ pub(super) type Refusals = HashMap<String, Instant>;
 
 impl Forwarder {
     /// Forwards until `stop`; a request that is under way is finished first.
-    pub async fn run(self, heartbeat: Heartbeat, stop: CancellationToken) {
+    pub(crate) async fn run(self, heartbeat: Heartbeat, stop: CancellationToken) {
         let mut backoff = Backoff::new(self.pace);
         let mut refusals = Refusals::new();
         loop {

@@ -7,7 +7,7 @@ const LONGEST_ASKED: Duration = Duration::from_secs(10 * 60);
 
 /// How often the forwarder reads the inbox and sends.
 #[derive(Debug, Clone, Copy)]
-pub struct Pace {
+pub(crate) struct Pace {
     /// How often to read the inbox without being woken: rows of another process, or a missed wake-up.
     pub poll: Duration,
     /// The first wait while Inngest is down.

@@ -11,7 +11,7 @@ use crate::heartbeat::Heartbeat;
 
 /// How long a webhook's body is kept: long enough to look into a complaint, not longer. It holds what people
 /// wrote into their CRM.
-pub const KEEP_BODIES_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+pub(crate) const KEEP_BODIES_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 const ONE_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -19,7 +19,7 @@ const ONE_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const AGAIN: Duration = Duration::from_secs(10 * 60);
 
 /// Removes old webhook bodies now and then once a day, until `stop`.
-pub async fn purge_daily(inbox: Inbox, heartbeat: Heartbeat, stop: CancellationToken) {
+pub(crate) async fn purge_daily(inbox: Inbox, heartbeat: Heartbeat, stop: CancellationToken) {
     loop {
         let pause = match purge(&inbox).await {
             Ok(bodies) => {

@@ -10,7 +10,7 @@ use crate::deals::Source;
 
 /// How long a replica may take to send what it has claimed. No other replica gets the rows in that time. Then the claim
 /// has expired, because the replica has crashed, and they are due again.
-pub const CLAIM: Duration = Duration::from_secs(45);
+pub(crate) const CLAIM: Duration = Duration::from_secs(45);
 
 /// A webhook as it is stored.
 pub(super) struct Webhook {
@@ -48,7 +48,7 @@ pub(super) struct ClaimedRow {
 
 /// A held event: sent without success so far, and to be sent again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldRow {
+pub(crate) struct HeldRow {
     /// The row.
     pub id: String,
     /// The deal that it stands for.
@@ -63,7 +63,7 @@ pub struct HeldRow {
 
 /// How many events are in the inbox.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct InboxCounts {
+pub(crate) struct InboxCounts {
     /// Events that still have to be sent.
     pub waiting: i64,
     /// Kept bodies of which something could not be read.

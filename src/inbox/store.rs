@@ -35,7 +35,7 @@ const PROOF: Duration = Duration::from_secs(1);
 
 /// The leads that were answered 200 and that Inngest does not have yet. Clones share it.
 #[derive(Clone)]
-pub struct Inbox {
+pub(crate) struct Inbox {
     pub(super) db: Db,
     pub(super) rules: Rules,
     unanswered: Unanswered,
@@ -46,27 +46,17 @@ pub struct Inbox {
 
 impl Inbox {
     /// The inbox in `db`. Webhooks are stored by a task, which ends with the last clone.
-    pub fn new(db: Db, rules: Rules) -> Self {
+    pub(crate) fn new(db: Db, rules: Rules) -> Self {
         let group = Group::start(db.clone(), rules.dedupe);
         let unanswered = Unanswered::new(db.clock());
         Self { db, rules, unanswered, group, wake: Arc::default() }
     }
 
-    /// Stores a webhook whole: its body, and for each of `leads` an event and the row of its deal. Once this returns, they
-    /// survive a crash.
-    /// `problem` says what else in the body could not be read.
+    /// Stores a webhook whole: its body, for each of `leads` an event and the row of its deal, and that the leads of
+    /// `changes` were changed. Once this returns, all of it survives a crash. `problem` says what else in the body could not
+    /// be read.
     ///
     /// Returns the ids of the rows.
-    pub async fn store(
-        &self,
-        content: impl AsRef<[u8]> + Send + 'static,
-        leads: &[AmoCrmWebhook],
-        problem: Option<&str>,
-    ) -> anyhow::Result<Vec<String>> {
-        self.store_with(content, leads, BTreeSet::new(), problem).await
-    }
-
-    /// The same, and notes in the same transaction that the leads of `changes` were changed.
     pub(super) async fn store_with(
         &self,
         content: impl AsRef<[u8]> + Send + 'static,
@@ -76,6 +66,17 @@ impl Inbox {
     ) -> anyhow::Result<Vec<String>> {
         let leads = leads.iter().map(|lead| self.row(lead, Source::Webhook));
         self.keep(content, leads.collect::<Result<_, _>>()?, changes, problem).await
+    }
+
+    /// A webhook in which nothing was changed.
+    #[cfg(test)]
+    pub(crate) async fn store(
+        &self,
+        content: impl AsRef<[u8]> + Send + 'static,
+        leads: &[AmoCrmWebhook],
+        problem: Option<&str>,
+    ) -> anyhow::Result<Vec<String>> {
+        self.store_with(content, leads, BTreeSet::new(), problem).await
     }
 
     /// Stores leads that reconciliation has found in amoCRM's feed, each with the time at which it was moved, as a webhook
@@ -123,7 +124,7 @@ impl Inbox {
     }
 
     /// Keeps a body in which nothing could be read, for a person to look at.
-    pub async fn store_unparsable(
+    pub(crate) async fn store_unparsable(
         &self,
         content: impl AsRef<[u8]> + Send + 'static,
         reason: &str,
@@ -151,7 +152,7 @@ impl Inbox {
 
     /// Proves that a webhook would be stored now, by storing something. A commit within the last second is proof
     /// enough. No deadline is kept here.
-    pub async fn prove_writable(&self) -> anyhow::Result<()> {
+    pub(crate) async fn prove_writable(&self) -> anyhow::Result<()> {
         self.db.check()?;
         self.group.prove().await
     }
@@ -163,7 +164,7 @@ impl Inbox {
     }
 
     /// How many events are in the inbox.
-    pub async fn counts(&self) -> anyhow::Result<InboxCounts> {
+    pub(crate) async fn counts(&self) -> anyhow::Result<InboxCounts> {
         table::counts(&self.db).await
     }
 

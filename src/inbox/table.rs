@@ -11,6 +11,9 @@ use crate::deals::Due;
 /// full disk a smaller write may still find room where a webhook does not.
 const PROBE: usize = 64 * 1024;
 
+/// An hour, in milliseconds.
+const HOUR: i64 = 60 * 60 * 1000;
+
 /// How many bodies one statement removes: at their largest 64 MB.
 const PURGED_AT_ONCE: i64 = 256;
 
@@ -173,18 +176,27 @@ pub(super) async fn note_hold(db: &Db, reason: &str) -> anyhow::Result<()> {
     db.commit(hold.bind(reason).bind(db.now())).await.map(drop)
 }
 
+/// An event that was sent without success so far, as it stands in the table.
+type Held = (String, String, i64, i64, String);
+
 /// The held events, sent without success so far, oldest first.
 pub(super) async fn held(db: &Db, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
-    let query = sqlx::query_as(
-        "SELECT id, COALESCE(deal_key, ''), received_at, attempts, last_error FROM inbox \
-         WHERE last_error IS NOT NULL ORDER BY id LIMIT $1",
-    )
-    .bind(i64::from(limit));
-    let rows: Vec<(String, String, i64, i64, String)> = db.fetch(query).await?;
-    let row = |(id, deal_key, received_at, attempts, reason)| {
-        Ok(HeldRow { id, deal_key, received_at: timestamp(received_at)?, attempts, reason })
-    };
-    rows.into_iter().map(row).collect()
+    let query = "SELECT id, COALESCE(deal_key, ''), received_at, attempts, last_error FROM inbox \
+                 WHERE last_error IS NOT NULL ORDER BY id LIMIT $1";
+    let rows: Vec<Held> = db.fetch(sqlx::query_as(query).bind(i64::from(limit))).await?;
+    rows.into_iter().map(held_row).collect()
+}
+
+/// The event `id`, if it is held.
+pub(super) async fn held_event(db: &Db, id: &str) -> anyhow::Result<Option<HeldRow>> {
+    let query = "SELECT id, COALESCE(deal_key, ''), received_at, attempts, last_error FROM inbox \
+                 WHERE id = $1 AND last_error IS NOT NULL";
+    let rows: Vec<Held> = db.fetch(sqlx::query_as(query).bind(id)).await?;
+    rows.into_iter().next().map(held_row).transpose()
+}
+
+fn held_row((id, deal_key, received_at, attempts, reason): Held) -> anyhow::Result<HeldRow> {
+    Ok(HeldRow { id, deal_key, received_at: timestamp(received_at)?, attempts, reason })
 }
 
 /// How many rows of each kind there are.
@@ -199,6 +211,15 @@ pub(super) async fn counts(db: &Db) -> anyhow::Result<InboxCounts> {
     let oldest_waiting = oldest.map(timestamp).transpose()?;
     let newest_body = newest.map(timestamp).transpose()?;
     Ok(InboxCounts { waiting, unparsable, oldest_waiting, newest_body })
+}
+
+/// How many webhooks came in each hour since `since`: hours since 1970 that had any.
+pub(super) async fn received_by_hour(db: &Db, since: Timestamp) -> anyhow::Result<Vec<(i64, i64)>> {
+    let query = sqlx::query_as(
+        "SELECT received_at / $2 AS hour, COUNT(*) FROM webhook_bodies WHERE received_at >= $1 \
+         GROUP BY received_at / $2 ORDER BY hour",
+    );
+    db.fetch(query.bind(since.as_millisecond()).bind(HOUR)).await
 }
 
 /// Removes the next bodies received before `time`, except those of rows that are still in the inbox. Returns how many.

@@ -7,7 +7,7 @@ use super::table;
 
 /// A kept body of which something could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnreadableBody {
+pub(crate) struct UnreadableBody {
     /// Its row in the table `webhook_bodies`.
     pub id: String,
     /// When it came in.
@@ -20,7 +20,7 @@ pub struct UnreadableBody {
 
 impl Inbox {
     /// The kept bodies of which something could not be read, newest first.
-    pub async fn unreadable(&self, limit: u32) -> anyhow::Result<Vec<UnreadableBody>> {
+    pub(crate) async fn unreadable(&self, limit: u32) -> anyhow::Result<Vec<UnreadableBody>> {
         table::unreadable(&self.db, limit).await
     }
 }

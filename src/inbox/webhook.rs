@@ -1,42 +1,76 @@
-//! A webhook: whether it is amoCRM's, its body up to the limit, its leads stored, and only then the answer. No call to
-//! the outside is made here.
+//! Which requests are webhooks, and what is done with one: whether it is amoCRM's, its body up to the limit, its leads
+//! stored, and only then the answer. No call to the outside is made here.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::anyhow;
+use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use bytes::{Bytes, BytesMut};
+use axum::routing::{any, post};
+use bytes::Bytes;
 use functions::webhook::{AmoCrmWebhook, Change, LeadFilter};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode, Uri};
-use http_body_util::BodyExt as _;
+use http::{HeaderMap, Method, StatusCode, Uri};
+use inngest::Endpoint;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use super::read::{self, Reading};
-use super::room::{ORDINARY, Room};
+use super::read::{BODY_LIMIT, Reader, Reading, Unread};
 use super::store::{Inbox, STORE_LIMIT};
 use crate::logging::Tally;
 use crate::metrics::Metrics;
 
-/// The largest body that is accepted, and the largest that a packed one may unpack to. amoCRM writes a Cyrillic letter in
-/// six bytes, and mass actions put hundreds of leads with all their fields into one body.
-pub const BODY_LIMIT: usize = 4 * 1024 * 1024;
+/// The address of webhooks, and that of the Inngest endpoint: the original service told people to give that one to
+/// amoCRM, so both kinds of requests come there.
+pub(crate) fn webhook_router(intake: Intake, endpoint: Endpoint) -> Router {
+    Router::new()
+        .route("/api/amocrm-webhook", post(webhook))
+        .route("/api/inngest", any(webhook_or_call))
+        .route("/api/inngest/", any(webhook_or_call))
+        .with_state((Arc::new(intake), endpoint))
+}
+
+type Receivers = State<(Arc<Intake>, Endpoint)>;
+
+async fn webhook(State((intake, _)): Receivers, request: Request) -> Response {
+    intake.receive(request).await
+}
+
+/// Every call of Inngest names a function. Of what names none, a form is a webhook, and so is whatever carries the
+/// secret, so that a body that cannot be read is kept here too. Where there is no secret, the body has to tell.
+async fn webhook_or_call(State((intake, endpoint)): Receivers, request: Request) -> Response {
+    if request.method() != Method::POST || parameter(request.uri(), "fnId").is_some() {
+        return endpoint.serve(request).await;
+    }
+    if is_form(&request) || intake.is_meant_by(request.uri()) {
+        return intake.receive(request).await;
+    }
+    match intake.receive_if_webhook(request).await {
+        Ok(answer) => answer,
+        Err(request) => endpoint.serve(request).await,
+    }
+}
+
+fn is_form(request: &Request) -> bool {
+    let media_type =
+        text(request.headers(), CONTENT_TYPE).and_then(|value| value.split(';').next());
+    let form = "application/x-www-form-urlencoded";
+    media_type.is_some_and(|value| value.trim().eq_ignore_ascii_case(form))
+}
 
 /// Receives webhooks.
-pub struct Intake {
+pub(crate) struct Intake {
     inbox: Inbox,
     /// A webhook must carry one of them in its URL: the only proof of origin, because amoCRM signs nothing. None:
     /// every webhook is accepted.
     secrets: Vec<SecretString>,
-    filter: Arc<LeadFilter>,
+    pub(super) reader: Reader,
     metrics: Metrics,
-    pub(super) room: Room,
     forged: Tally,
 }
 
@@ -93,18 +127,18 @@ impl Outcome {
 impl Intake {
     /// Accepts the webhooks that carry one of `secrets` in their URL, or all where there is none, and of their leads
     /// those that pass `filter`.
-    pub fn new(
+    pub(crate) fn new(
         inbox: Inbox,
         secrets: Vec<SecretString>,
         filter: LeadFilter,
         metrics: Metrics,
     ) -> Self {
-        let (filter, room, forged) = (Arc::new(filter), Room::new(), Tally::default());
-        Self { inbox, secrets, filter, metrics, room, forged }
+        let reader = Reader::new(filter);
+        Self { inbox, secrets, reader, metrics, forged: Tally::default() }
     }
 
     /// Receives one webhook. Once the answer is 200, every lead that concerns us is stored durably.
-    pub async fn receive(&self, request: Request) -> Response {
+    pub(crate) async fn receive(&self, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         // Before its body is read, so that untrusted clients cannot make the service hold one.
         if !self.secrets.is_empty() && !self.is_meant_by(&parts.uri) {
@@ -121,7 +155,7 @@ impl Intake {
 
     /// Receives a request that carries no secret and is a webhook, provided that there is no secret to be carried.
     /// Any other one is given back.
-    pub(super) async fn receive_if_webhook(&self, request: Request) -> Result<Response, Request> {
+    async fn receive_if_webhook(&self, request: Request) -> Result<Response, Request> {
         let too_large = announced(request.headers()).is_some_and(|size| size > BODY_LIMIT);
         if !self.secrets.is_empty() || too_large {
             return Err(request);
@@ -137,71 +171,25 @@ impl Intake {
     }
 
     /// Whether a request to `uri` carries a secret. All are compared, each in the same time however much of it is right.
-    pub(super) fn is_meant_by(&self, uri: &Uri) -> bool {
+    fn is_meant_by(&self, uri: &Uri) -> bool {
         let given = parameter(uri, "secret").unwrap_or_default();
         let matches =
             |secret: &SecretString| secret.expose_secret().as_bytes().ct_eq(given.as_bytes());
         self.secrets.iter().map(matches).fold(Choice::from(0), |one, this| one | this).into()
     }
 
+    async fn take_in(&self, headers: &HeaderMap, body: Body) -> Result<(Bytes, Reading), Outcome> {
+        let reading = self.reader.read(announced(headers), text(headers, CONTENT_TYPE), body);
+        reading.await.map_err(|unread| match unread {
+            Unread::TooLarge => Outcome::TooLarge,
+            Unread::NotWhole => Outcome::NotStored,
+        })
+    }
+
     fn answer(&self, outcome: Outcome) -> Response {
         let (name, status, body) = outcome.answer();
         self.metrics.webhook(name);
         (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
-    }
-
-    /// Reads a body, where there is room for it, and what it says.
-    async fn take_in(&self, headers: &HeaderMap, body: Body) -> Result<(Bytes, Reading), Outcome> {
-        let body = self.read(announced(headers), body).await?;
-        let packed = read::is_packed(&body);
-        let unpacking = if packed {
-            let mut share = self.room.enter().ok_or_else(crowded)?;
-            share.grow(BODY_LIMIT).ok_or_else(crowded)?;
-            Some(share)
-        } else {
-            None
-        };
-        let content_type = text(headers, CONTENT_TYPE).map(str::to_owned);
-        let (filter, bytes) = (Arc::clone(&self.filter), body.clone());
-        let read = move || {
-            let reading = read::read(content_type.as_deref(), &bytes, &filter);
-            drop(unpacking);
-            reading
-        };
-        if body.len() <= ORDINARY && !packed {
-            return Ok((body, read()));
-        }
-        // Long enough to keep other webhooks waiting.
-        let reading = tokio::task::spawn_blocking(read).await.map_err(|error| {
-            tracing::error!(%error, "a webhook was not read to its end");
-            Outcome::NotStored
-        })?;
-        Ok((body, reading))
-    }
-
-    async fn read(&self, size: Option<usize>, mut body: Body) -> Result<Bytes, Outcome> {
-        let too_large = || {
-            tracing::warn!("a webhook over the size limit was refused");
-            Outcome::TooLarge
-        };
-        if size.is_some_and(|size| size > BODY_LIMIT) {
-            return Err(too_large());
-        }
-        let (mut share, mut read) = (self.room.enter().ok_or_else(crowded)?, BytesMut::new());
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| {
-                // Half a webhook is none. The answer asks the sender to repeat it.
-                tracing::warn!("a webhook did not arrive whole");
-                Outcome::NotStored
-            })?;
-            let Ok(data) = frame.into_data() else { continue };
-            if read.len() + data.len() > BODY_LIMIT {
-                return Err(too_large());
-            }
-            share.grow(data.len()).ok_or_else(crowded)?;
-            read.extend_from_slice(&data);
-        }
-        Ok(share.hold(read.freeze()))
     }
 
     async fn settle(&self, body: Bytes, reading: Reading) -> Outcome {
@@ -253,11 +241,6 @@ impl Intake {
     }
 }
 
-fn crowded() -> Outcome {
-    tracing::warn!("a webhook was refused: too many others are held");
-    Outcome::NotStored
-}
-
 /// Giving up leaves no half: the transaction is rolled back, or was committed and the repeat is a duplicate.
 async fn in_time<T>(storing: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     match tokio::time::timeout(STORE_LIMIT, storing).await {
@@ -270,11 +253,11 @@ fn announced(headers: &HeaderMap) -> Option<usize> {
     text(headers, CONTENT_LENGTH)?.parse().ok()
 }
 
-pub(super) fn text(headers: &HeaderMap, name: http::HeaderName) -> Option<&str> {
+fn text(headers: &HeaderMap, name: http::HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-pub(super) fn parameter<'u>(uri: &'u Uri, name: &str) -> Option<Cow<'u, str>> {
+fn parameter<'u>(uri: &'u Uri, name: &str) -> Option<Cow<'u, str>> {
     let mut pairs = form_urlencoded::parse(uri.query()?.as_bytes());
     pairs.find(|(key, _)| key == name).map(|(_, value)| value)
 }

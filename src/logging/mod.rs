@@ -41,7 +41,9 @@ pub(crate) fn start(settings: &LogSettings) {
     // Fails when a subscriber is set already, and then the logs go there.
     let _ = match settings.format.unwrap_or(default) {
         LogFormat::Pretty => {
-            let layer = layer().with_writer(stderr).with_ansi(terminal).with_target(false);
+            let layer = layer().with_writer(stderr).with_target(false);
+            // The default knows NO_COLOR, but not what is a terminal.
+            let layer = if terminal { layer } else { layer.with_ansi(false) };
             registry.with(layer.with_filter(once())).try_init()
         }
         LogFormat::Json => registry.with(json(stderr)).try_init(),

@@ -16,6 +16,8 @@ use http::{HeaderMap, Method, StatusCode};
 use jiff::{Timestamp, fmt::rfc2822};
 use url::Url;
 
+use crate::metrics::Durations;
+
 pub(crate) use inngest::inngest_client;
 pub(crate) use redactor::Redactor;
 pub(crate) use redactor::plain_text;
@@ -33,18 +35,25 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// It is built by the first call: reading the trust roots takes longer than the rest of the start-up.
 #[derive(Debug, Clone, Default)]
-pub struct Outbound {
+pub(crate) struct Outbound {
     client: Arc<OnceLock<reqwest::Client>>,
+    /// What those measure their calls by who know what an answer means.
+    pub(crate) durations: Durations,
 }
 
 impl Outbound {
     /// A client to be built when it is first needed.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
+    /// The same client, for calls that are measured by `durations`.
+    pub(crate) fn measured(&self, durations: Durations) -> Self {
+        Self { durations, ..self.clone() }
+    }
+
     /// The client itself. Cheap to clone.
-    pub fn client(&self) -> Result<reqwest::Client, CallError> {
+    pub(crate) fn client(&self) -> Result<reqwest::Client, CallError> {
         #[cfg(test)]
         if crate::simulator::current().is_some() {
             return Ok(crate::simulator::http_client());
@@ -66,7 +75,11 @@ impl Outbound {
     }
 
     /// A request to `url`, to be completed and given to [`send`].
-    pub fn request(&self, method: Method, url: Url) -> Result<reqwest::RequestBuilder, CallError> {
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        url: Url,
+    ) -> Result<reqwest::RequestBuilder, CallError> {
         Ok(self.client()?.request(method, url))
     }
 }
@@ -95,7 +108,7 @@ pub(crate) struct Answer {
 
 /// A call that brought no answer. The texts carry neither URLs nor headers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
+pub(crate) enum CallError {
     /// The request never left: there was no such host, no connection, or no TLS on it.
     #[error("no connection: {0}")]
     NotSent(String),

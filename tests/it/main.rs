@@ -3,15 +3,19 @@
 
 mod attack;
 mod cli;
+mod contract;
 mod database;
+mod deploy;
 mod doctor;
 mod documents;
 mod e2e;
 mod erp_states;
 mod http;
 mod kill;
+mod metrics;
 mod replicas;
 mod rooms;
+mod run_book;
 mod silence;
 mod status_page;
 mod webhook_forms;

@@ -12,6 +12,7 @@ const SUBDOMAIN_LIMIT: usize = 63;
 
 /// The data of an `amocrm/webhook` event in our own form: one lead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AmoCrmWebhook {
     /// The lead.

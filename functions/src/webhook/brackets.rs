@@ -10,6 +10,7 @@ const DEPTH: usize = 8;
 
 /// What happened to a lead, in amoCRM's words. `Update` and `Delete` make no deal: they concern leads that have one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// The lead entered a pipeline stage.

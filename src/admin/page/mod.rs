@@ -1,10 +1,14 @@
 //! The status page: whether deals flow, which need a person, and where a deal is. Rendered here, works without scripts.
 
 mod actions;
+mod card;
+mod chart;
+mod headline;
 mod layout;
 mod neighbours;
 mod overview;
 mod story;
+mod told;
 mod view;
 mod words;
 
@@ -18,6 +22,7 @@ use axum::response::Response;
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
+use maud::{Markup, html};
 use url::Url;
 
 pub(crate) use self::neighbours::Neighbours;
@@ -55,6 +60,19 @@ impl Page {
     fn reason<'i>(&self, item: &'i Item) -> Option<Cow<'i, str>> {
         let discreet = item.discreet.as_deref().filter(|_| !self.shows_deals);
         discreet.map(Cow::Borrowed).or_else(|| Some(self.shown(item.reason.as_deref()?)))
+    }
+
+    /// A run, as a link to Inngest's own page where its address is known.
+    fn run(&self, run: &str) -> Markup {
+        let url = self.links.inngest.as_ref().and_then(|inngest| {
+            let mut url = inngest.join("/run").ok()?;
+            url.query_pairs_mut().append_pair("runID", run);
+            Some(url)
+        });
+        match url {
+            Some(url) => html! { a href=(url) rel="noreferrer" { (run) } },
+            None => html! { code { (run) } },
+        }
     }
 
     /// A reason as it may be shown: the name of the deal in it only where names are shown.
@@ -99,7 +117,11 @@ async fn show(
     let asked = query.get("q").map(|asked| asked.trim()).filter(|asked| !asked.is_empty());
     let shown = match asked {
         Some(asked) => story::show(&page, language, asked).await,
-        None => Overview::of(&page).await.map(|all| view::overview(&page, language, &all)),
+        None => {
+            let limit = if query.contains_key("all") { overview::MOST } else { overview::SHOWN };
+            let all = Overview::of(&page, limit).await;
+            all.map(|all| view::overview(&page, language, &all))
+        }
     };
     layout::response(language, shown)
 }

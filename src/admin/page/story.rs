@@ -1,12 +1,12 @@
 //! One deal: found by its lead, its record or a run.
 
 use http::StatusCode;
-use maud::{Markup, html};
+use maud::html;
 
-use super::Page;
 use super::layout::Shown;
-use super::view;
 use super::words::Language;
+use super::{Page, card, told};
+use crate::admin::Item;
 use crate::deals::{self, KnownDeal};
 
 /// What is known of the deals that `asked` may name.
@@ -22,44 +22,26 @@ pub(super) async fn show(page: &Page, language: Language, asked: &str) -> anyhow
         ]);
         return Ok(Shown::message(StatusCode::NOT_FOUND, language, &title, text));
     }
+    let mut deals = Vec::new();
+    for deal in found {
+        let item = Item::one(&page.admin.inbox, &page.admin.db, &deal).await?;
+        deals.push((deal, item));
+    }
     let body = html! {
-        @for deal in &found {
-            h2 { (view::name(page, language, deal.lead_id, &deal.key)) }
-            (about(page, language, deal))
+        h1 { (title) }
+        @for (deal, item) in &deals {
+            section {
+                h2 { (card::name(page, language, deal.lead_id, &deal.key)) }
+                p { strong { (state(language, deal)) } }
+                @match item {
+                    Some(item) => (card::next(page, language, item)),
+                    None => @if let Some(reason) = &deal.reason { p { (page.shown(reason)) } },
+                }
+                (told::story(page, language, deal))
+            }
         }
     };
     Ok(Shown { status: StatusCode::OK, title, body })
-}
-
-/// What is known of one deal now.
-fn about(page: &Page, language: Language, deal: &KnownDeal) -> Markup {
-    let say = |text| language.say(text);
-    let run = deal.run_id.as_ref();
-    let url = run.and_then(|run| {
-        let mut url = page.links.inngest.as_ref()?.join("/run").ok()?;
-        url.query_pairs_mut().append_pair("runID", run);
-        Some(url)
-    });
-    html! {
-        table {
-            tbody {
-                tr { th scope="row" { (say(["State", "Состояние"])) } td { (state(language, deal)) } }
-                @if let Some(reason) = &deal.reason {
-                    tr { th scope="row" { (say(["Reason", "Причина"])) } td { (page.shown(reason)) } }
-                }
-                @if let Some(run) = run {
-                    tr { th scope="row" { (say(["Run", "Запуск"])) } td {
-                        @match url { Some(url) => a href=(url) rel="noreferrer" { (run) }, None => (run) }
-                    } }
-                }
-                @if let Some(event) = &deal.event_id {
-                    tr { th scope="row" { (say(["Event", "Событие"])) } td { (event) } }
-                }
-                tr { th scope="row" { (say(["First reported", "Впервые сообщено"])) } td { (view::time(deal.created_at)) } }
-                tr { th scope="row" { (say(["Last change", "Последнее изменение"])) } td { (view::time(deal.updated_at)) } }
-            }
-        }
-    }
 }
 
 fn state(language: Language, deal: &KnownDeal) -> String {

@@ -7,9 +7,10 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::call::ApiCall;
+use super::client::ApiCall;
 use crate::amocrm::auth::{FOR_A_PERSON, TokenError};
 use crate::outbound::{Answer, CallError, Redactor};
+use crate::trouble::Trouble;
 
 /// Why a call of the API failed. The texts carry no token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +72,29 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// What is wrong, and what to do.
+    pub(crate) fn trouble(&self) -> Trouble {
+        let remedy = match self {
+            Self::Token(_) => "deals wait until it is put right, none is lost",
+            Self::Unauthorized(_) => "run `prometei-flow amocrm authorize`",
+            Self::Paused { .. } => "wait, or ask amoCRM's support where it does not end",
+            Self::Unavailable(_) | Self::Unreadable(_) => {
+                "check the network and AMOCRM_SUBDOMAIN, then try again"
+            }
+            Self::Refused(_) | Self::Mismatch(_) => "correct AMOCRM_SUBDOMAIN or AMOCRM_BASE_URL",
+            Self::Forbidden(_) => "use the token of an administrator",
+            Self::Database(_) => "see what is said about the database",
+        };
+        Trouble::new(self.to_string(), remedy)
+    }
+
+    /// Whether it lasts until a person gives consent in amoCRM.
+    pub(crate) fn needs_consent(&self) -> bool {
+        matches!(self, Self::Token(TokenError::NeedsReauth { .. } | TokenError::Foreign { .. }))
+    }
+}
+
 /// What the status of an answer means.
 pub(super) enum Status {
     Success,
@@ -79,6 +103,20 @@ pub(super) enum Status {
     /// No call can succeed for a while, until a person has acted.
     Blocked(String, Duration),
     Failed(ApiError),
+}
+
+impl Status {
+    /// Its name in the metrics.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Success => "done",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::TooMany => "too_many",
+            Self::Blocked(..) => "blocked",
+            Self::Failed(ApiError::Unavailable(_)) => "unavailable",
+            Self::Failed(_) => "refused",
+        }
+    }
 }
 
 /// Reads a body that must be there.

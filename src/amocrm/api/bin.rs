@@ -3,8 +3,7 @@
 use serde::Deserialize;
 
 use super::answer::ApiError;
-use super::call::ApiCall;
-use super::client::AmoCrmClient;
+use super::client::{AmoCrmClient, ApiCall};
 
 /// What amoCRM shows of a deleted lead: little more than that it is one.
 #[derive(Deserialize)]

@@ -3,8 +3,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::ApiError;
-use super::call::ApiCall;
-use super::client::AmoCrmClient;
+use super::client::{AmoCrmClient, ApiCall};
 use super::price::price;
 
 /// A lead, a contact or a company that could not be read.

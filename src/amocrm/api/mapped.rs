@@ -4,8 +4,7 @@ use functions::ports::{More, Related};
 use serde_json::Value;
 
 use super::answer::ApiError;
-use super::call::ApiCall;
-use super::client::AmoCrmClient;
+use super::client::{AmoCrmClient, ApiCall};
 use super::lead::{ReadError, WireLead};
 use super::pipelines::Pipeline;
 use crate::amocrm::mapping::{Source, values};

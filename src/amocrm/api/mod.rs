@@ -3,7 +3,6 @@
 pub(super) mod account;
 mod answer;
 mod bin;
-mod call;
 mod client;
 mod gate;
 mod lead;

@@ -5,8 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::answer::ApiError;
-use super::call::ApiCall;
-use super::client::AmoCrmClient;
+use super::client::{AmoCrmClient, ApiCall};
 
 /// Names change seldom, and leads come in bursts.
 const FRESH: Duration = Duration::from_secs(600);

@@ -5,8 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::answer::ApiError;
-use super::call::ApiCall;
-use super::client::AmoCrmClient;
+use super::client::{AmoCrmClient, ApiCall};
 
 const PATH: &str = "/api/v4/webhooks";
 

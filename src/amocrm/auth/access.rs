@@ -119,6 +119,18 @@ impl Auth {
         }
     }
 
+    /// When each kind of token that there is expires, by what is stored.
+    pub(in crate::amocrm) async fn expiries(
+        &self,
+    ) -> anyhow::Result<Vec<(&'static str, Timestamp)>> {
+        match &self.source {
+            Source::OAuth(tokens) => tokens.expiries().await,
+            Source::LongLived { expires_at, .. } => {
+                Ok(expires_at.map(|end| ("long_lived", end)).into_iter().collect())
+            }
+        }
+    }
+
     /// What is wrong with the tokens, as far as the last attempt showed.
     pub(in crate::amocrm) fn last_error(&self) -> Option<TokenError> {
         match &self.source {

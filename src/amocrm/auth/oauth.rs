@@ -109,9 +109,18 @@ impl OAuthClient {
             .header(ACCEPT, "application/json")
             .body(body);
         let limits = Limits { timeout: self.timeout, body: LONGEST_ANSWER };
-        let answer = outbound::send(request, limits).await.map_err(unanswered)?;
+        let timer = self.outbound.durations.begin([("call", "tokens".into())]);
+        let answer = match outbound::send(request, limits).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                timer.ends("unanswered");
+                return Err(unanswered(error));
+            }
+        };
         let now = self.clock.now();
-        let pair = answer::read(&answer, &redactor, now).map_err(|error| match error {
+        let read = answer::read(&answer, &redactor, now);
+        timer.ends(if read.is_ok() { "done" } else { "refused" });
+        let pair = read.map_err(|error| match error {
             TokenError::Transient { reason, .. } => {
                 TokenError::Transient { reason, retry_after: pause::asked(&answer.headers, now) }
             }

@@ -30,6 +30,14 @@ pub(in crate::amocrm) async fn load(db: &Db) -> anyhow::Result<Option<StoredToke
     .transpose()
 }
 
+/// When the newest pair was obtained, and when its access token expires.
+pub(super) async fn times(db: &Db) -> anyhow::Result<Option<(Timestamp, Timestamp)>> {
+    let query = sqlx::query_as("SELECT obtained_at, expires_at FROM tokens WHERE id = 1");
+    let rows: Vec<(i64, i64)> = db.fetch(query).await?;
+    let row = rows.into_iter().next();
+    row.map(|(obtained, expires)| Ok((timestamp(obtained)?, timestamp(expires)?))).transpose()
+}
+
 /// What a new pair may take the place of.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::amocrm) enum Replaces {

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use tokio::sync::Mutex;
 use tracing::Instrument as _;
@@ -20,6 +20,9 @@ use crate::db::Db;
 
 /// A token this close to its end is not used.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long amoCRM takes a refresh token that was never spent: three months, and no month is shorter in sum.
+const REFRESH_TOKEN: SignedDuration = SignedDuration::from_hours(89 * 24);
 
 /// The token pair of an integration, kept fresh. Clones share it.
 #[derive(Clone)]
@@ -68,6 +71,14 @@ impl Tokens {
         code: SecretString,
     ) -> Result<StoredTokenPair, ConsentError> {
         self.detached(move |inner| async move { inner.redeem_code(&code).await }).await
+    }
+
+    /// When the tokens of the pair expire that is stored.
+    pub(super) async fn expiries(&self) -> anyhow::Result<Vec<(&'static str, Timestamp)>> {
+        let times = table::times(&self.0.db).await?;
+        Ok(times.map_or_else(Vec::new, |(obtained, expires)| {
+            vec![("access", expires), ("refresh", obtained + REFRESH_TOKEN)]
+        }))
     }
 
     /// Whether only a person can bring new tokens, by what is stored. amoCRM is not asked.

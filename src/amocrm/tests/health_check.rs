@@ -87,16 +87,19 @@ async fn a_webhook_that_amocrm_no_longer_calls_is_a_metric() {
 }
 
 #[tokio::test]
-async fn the_days_of_a_long_lived_token_are_counted() {
+async fn the_end_of_a_long_lived_token_is_shown_and_that_of_a_pair() {
     let end = "2026-12-25T12:00:00Z".parse::<jiff::Timestamp>().unwrap();
     let account = Account::new().await;
     let token: SecretString = account.amocrm.issue_long_lived_token(end.as_second()).into();
     let mut it = Checked::of(account.with_long_lived_token(token), None);
-    for (days, left) in [(0, 33), (4, 29), (23, 6), (6, 0), (3, 0)] {
-        it.account.clock.advance(DAY * days);
-        it.check.check().await;
-        it.assert_metric("amocrm_long_lived_token_days", left);
-    }
-    assert!(it.account.clock.now() > end);
+    it.check.check().await;
+    assert_eq!(it.client.auth().expiries().await.unwrap(), [("long_lived", end)]);
     assert_eq!(it.account.amocrm.exchanges(), 0);
+
+    let mut it = Checked::new().await;
+    assert_eq!(it.client.auth().expiries().await.unwrap(), []);
+    it.check.check().await;
+    let now = it.account.clock.now();
+    let pair = [("access", now + DAY), ("refresh", now + DAY * 89)];
+    assert_eq!(it.client.auth().expiries().await.unwrap(), pair);
 }

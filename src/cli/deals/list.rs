@@ -10,6 +10,10 @@ use crate::db::Db;
 use crate::inbox::Inbox;
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  prometei-flow deals list
+  prometei-flow deals list --json")]
 pub(super) struct List {
     /// As JSON
     #[arg(long)]

@@ -2,6 +2,8 @@ mod dismiss;
 mod list;
 mod resolve;
 mod retry;
+#[cfg(test)]
+mod tests;
 mod unreadable;
 mod which;
 
@@ -14,9 +16,8 @@ use self::dismiss::Dismiss;
 use self::list::List;
 use self::resolve::Resolve;
 use self::retry::Retry;
-use super::serve::load;
 use crate::clock::SystemClock;
-use crate::config::Env;
+use crate::config::{self, Env};
 use crate::db::Db;
 use crate::inbox::Inbox;
 
@@ -28,7 +29,16 @@ const NOT_CHANGED: &str = "nothing was changed: there is no such deal, it has it
                            moment; `prometei-flow deals` shows every deal that is not done";
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  prometei-flow deals
+  prometei-flow deals --json
+  prometei-flow deals retry --lead 45721053
+
+It opens the database of DATABASE_URL, also beside a service that runs. What each decision does is in docs/operations.md."
+)]
 pub(super) struct Deals {
     #[command(subcommand)]
     action: Option<Action>,
@@ -51,17 +61,13 @@ enum Action {
 
 impl Deals {
     pub(super) async fn run(self, env: &dyn Env, out: &mut impl Write) -> anyhow::Result<()> {
-        let config = load(env)?;
-        let store = Db::open(&config.database.url, Arc::new(SystemClock)).await?;
+        let (database, rules) = config::ledger(env)?;
+        let store = Db::open(&database.url, Arc::new(SystemClock)).await?;
         let done = match self.action.unwrap_or(Action::List(self.list)) {
-            Action::List(list) => {
-                list.run(&Inbox::new(store.clone(), config.rules), &store, out).await
-            }
+            Action::List(list) => list.run(&Inbox::new(store.clone(), rules), &store, out).await,
             Action::Retry(retry) => retry.run(&store, out).await,
             Action::Resolve(resolve) => resolve.run(&store, out).await,
-            Action::Dismiss(dismiss) => {
-                dismiss.run(&Inbox::new(store.clone(), config.rules), out).await
-            }
+            Action::Dismiss(dismiss) => dismiss.run(&Inbox::new(store.clone(), rules), out).await,
         };
         store.close().await;
         done

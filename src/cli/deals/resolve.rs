@@ -2,6 +2,7 @@ use std::io::Write;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
+use serde_json::json;
 
 use super::NOT_CHANGED;
 use super::which::Choice;
@@ -9,6 +10,10 @@ use crate::db::Db;
 use crate::deals::{self, Resolution};
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  prometei-flow deals resolve --lead 45721053 --erp-id 119
+  prometei-flow deals resolve --lead 45721053 --absent --json")]
 pub(super) struct Resolve {
     #[command(flatten)]
     choice: Choice,
@@ -18,6 +23,9 @@ pub(super) struct Resolve {
     /// There is no record: the deal is sent again
     #[arg(long)]
     absent: bool,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl Resolve {
@@ -35,6 +43,10 @@ impl Resolve {
                 resolved.join(", ")
             );
         };
+        if self.json {
+            let record = self.erp_id.map(|id| id.to_string());
+            return Ok(writeln!(out, "{}", json!({ "deal": key, "record": record }))?);
+        }
         match found {
             Resolution::Exists(id) => writeln!(out, "{key} has record {id}; it is not sent again")?,
             Resolution::Absent => {

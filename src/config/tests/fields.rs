@@ -17,8 +17,8 @@ fn configured(variables: &[(&str, &str)]) -> EnvMap {
 }
 
 fn complaints(variables: &[(&str, &str)]) -> Vec<String> {
-    let errors = Config::load(&configured(variables)).unwrap_err().to_string();
-    errors.lines().map(str::to_owned).collect()
+    let mistakes = Config::load(&configured(variables)).unwrap_err().0;
+    mistakes.iter().map(ToString::to_string).collect()
 }
 
 #[test]

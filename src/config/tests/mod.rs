@@ -35,8 +35,8 @@ fn development(variables: &[(&str, &str)]) -> EnvMap {
 }
 
 fn complaints(env: &EnvMap) -> Vec<String> {
-    let complaints = Config::load(env).err().map(|errors| errors.to_string()).unwrap_or_default();
-    complaints.lines().map(str::to_owned).collect()
+    let mistakes = Config::load(env).err().map(|errors| errors.0).unwrap_or_default();
+    mistakes.iter().map(ToString::to_string).collect()
 }
 
 fn complains_of(env: &EnvMap) -> Vec<String> {
@@ -55,6 +55,19 @@ fn development_needs_nothing_but_the_mode() {
     assert_eq!((config.rules, config.log.format), (Rules::default(), None));
     assert_eq!((config.log.filter.as_str(), config.warnings.len()), ("info", 0));
     assert!(config.webhook.secrets.is_empty());
+}
+
+#[test]
+fn long_answers_begin_early_where_that_is_asked_for() {
+    let streams = |value| {
+        let config = Config::load(&development(&[("INNGEST_STREAMING", value)])).unwrap();
+        config.inngest.streaming.is_some()
+    };
+    assert!(streams("1") && !streams("0") && !streams(""));
+    assert_eq!(
+        complains_of(&development(&[("INNGEST_STREAMING", "often")])),
+        ["INNGEST_STREAMING"]
+    );
 }
 
 #[test]

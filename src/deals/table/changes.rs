@@ -8,8 +8,10 @@ use functions::webhook::Change;
 use jiff::Timestamp;
 
 use super::claims::Lease;
+use super::story::and;
 use crate::db::{Db, Transaction, only};
 use crate::deals::changes::{Difference, Record};
+use crate::deals::story::What;
 use crate::erp::Values;
 
 /// Edits come in bursts: all that happen to a lead within this time are one look.
@@ -41,8 +43,9 @@ pub(crate) async fn changed(
     change: Change,
     now: Timestamp,
 ) -> anyhow::Result<u64> {
-    let changed = sqlx::query(
-        "UPDATE deals SET reports = reports + 1, \
+    let what = if change.deleted { What::DeletionReported } else { What::Changed };
+    let sql = format!(
+        "UPDATE deals SET reports = reports + 1, story = {}, \
          deleted_at = CASE WHEN $5 = 1 THEN $2 ELSE deleted_at END, \
          due_at = CASE WHEN state <> 'done' OR (payload IS NOT NULL AND event_id IS NULL AND due_at <= $3) THEN due_at \
              ELSE $3 END, \
@@ -54,12 +57,15 @@ pub(crate) async fn changed(
          failure = CASE WHEN state = 'done' THEN NULL ELSE failure END, \
          waits_for = CASE WHEN state = 'done' THEN NULL ELSE waits_for END \
          WHERE lead_id = $1 AND merged_into IS NULL",
-    )
-    .bind(i64::try_from(change.lead_id)?)
-    .bind(now.as_millisecond())
-    .bind(look_due(now))
-    .bind(look_at(change.lead_id))
-    .bind(i64::from(change.deleted));
+        and("$6")
+    );
+    let changed = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(i64::try_from(change.lead_id)?)
+        .bind(now.as_millisecond())
+        .bind(look_due(now))
+        .bind(look_at(change.lead_id))
+        .bind(i64::from(change.deleted))
+        .bind(what.line(now.as_millisecond(), &[]));
     Ok(transaction.execute(changed).await?)
 }
 
@@ -101,19 +107,25 @@ pub(in crate::deals) async fn compared(
     key: &str,
     reports: u64,
     difference: Option<&Difference>,
+    run_id: &str,
 ) -> anyhow::Result<()> {
-    let compared = sqlx::query(
+    let now = db.now();
+    let what = if difference.is_some() { What::Differs } else { What::Same };
+    let sql = format!(
         "UPDATE deals SET compared = $2, difference = $3, \
          deleted_at = CASE WHEN reports > $2 THEN deleted_at END, \
          dismissed = CASE WHEN $3 IS NULL THEN NULL ELSE dismissed END, \
          due_at = CASE WHEN reports > $2 THEN due_at END, payload = CASE WHEN reports > $2 THEN payload END, \
-         event_id = CASE WHEN reports > $2 THEN event_id END, failure = NULL, waits_for = NULL, updated_at = $4 \
-         WHERE deal_key = $1 AND state = 'done' AND compared <= $2",
-    )
-    .bind(key)
-    .bind(i64::try_from(reports)?)
-    .bind(difference.map(serde_json::to_string).transpose()?)
-    .bind(db.now());
+         event_id = CASE WHEN reports > $2 THEN event_id END, failure = NULL, waits_for = NULL, updated_at = $4, \
+         story = {} WHERE deal_key = $1 AND state = 'done' AND compared <= $2",
+        and("$5")
+    );
+    let compared = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(key)
+        .bind(i64::try_from(reports)?)
+        .bind(difference.map(serde_json::to_string).transpose()?)
+        .bind(now)
+        .bind(what.line(now, &[run_id]));
     db.commit(compared).await.map(drop)
 }
 
@@ -123,19 +135,23 @@ pub(in crate::deals) async fn update_wanted(
     key: &str,
     reports: u64,
     resend_after: Duration,
+    run_id: &str,
 ) -> anyhow::Result<()> {
     let now = db.time();
-    let wanted = sqlx::query(
+    let sql = format!(
         "UPDATE deals SET compared = $2, difference = NULL, deleted_at = NULL, event_name = 'amocrm/webhook', \
          sends = CASE WHEN payload IS NULL THEN -1 ELSE sends END, \
          due_at = CASE WHEN payload IS NULL THEN $4 ELSE due_at END, \
-         payload = COALESCE(payload, '{\"leadId\":' || lead_id || ',\"action\":\"update\"}'), updated_at = $3 \
+         payload = COALESCE(payload, '{{\"leadId\":' || lead_id || ',\"action\":\"update\"}}'), updated_at = $3, story = {} \
          WHERE deal_key = $1 AND state = 'done' AND compared <= $2",
-    )
-    .bind(key)
-    .bind(i64::try_from(reports)?)
-    .bind(now.as_millisecond())
-    .bind((now + resend_after).as_millisecond());
+        and("$5")
+    );
+    let wanted = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(key)
+        .bind(i64::try_from(reports)?)
+        .bind(now.as_millisecond())
+        .bind((now + resend_after).as_millisecond())
+        .bind(What::Differs.line(now.as_millisecond(), &[run_id]));
     db.commit(wanted).await.map(drop)
 }
 
@@ -149,26 +165,33 @@ pub(in crate::deals) async fn gone(
 ) -> anyhow::Result<Gone> {
     let (now, reports) = (db.now(), i64::try_from(reports)?);
     let difference = if deleted { Difference::Deleted } else { Difference::NotShown };
+    let line = if deleted { What::Deleted } else { What::NotShown }.line(now, &[]);
     let mut transaction = db.begin().await?;
-    let listed = sqlx::query_as(
+    let sql = format!(
         "UPDATE deals SET compared = $2, difference = CASE WHEN merged_into IS NULL THEN $3 ELSE difference END, \
-         due_at = NULL, payload = NULL, event_id = NULL, failure = NULL, waits_for = NULL, updated_at = $4 \
-         WHERE deal_key = $1 AND state = 'done' AND reports = $2 RETURNING COALESCE(erp_id, '')",
-    )
-    .bind(key)
-    .bind(reports)
-    .bind(serde_json::to_string(&difference)?)
-    .bind(now);
+         due_at = NULL, payload = NULL, event_id = NULL, failure = NULL, waits_for = NULL, updated_at = $4, \
+         story = {} WHERE deal_key = $1 AND state = 'done' AND reports = $2 RETURNING COALESCE(erp_id, '')",
+        and("$5")
+    );
+    let listed = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(key)
+        .bind(reports)
+        .bind(serde_json::to_string(&difference)?)
+        .bind(now)
+        .bind(line.as_str());
     let listed: Vec<(String,)> = transaction.fetch(listed).await?;
     if let Some((erp_id,)) = listed.into_iter().next() {
         transaction.commit().await?;
         return Ok(Gone::HasRecord(erp_id));
     }
-    let end = sqlx::query(
-        "UPDATE deals SET ended = CASE WHEN ended = 'merged' THEN ended ELSE 'deleted' END, failure = NULL, due_at = NULL, waits_for = NULL, updated_at = $3 \
+    let sql = format!(
+        "UPDATE deals SET ended = CASE WHEN ended = 'merged' THEN ended ELSE 'deleted' END, failure = NULL, due_at = NULL, \
+         waits_for = NULL, updated_at = $3, story = {} \
          WHERE deal_key = $1 AND state = 'open' AND reports = $2 AND (claimed_until IS NULL OR claimed_until <= $3)",
+        and("$4")
     );
-    let ended = transaction.execute(end.bind(key).bind(reports).bind(now)).await?;
+    let end = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(key).bind(reports).bind(now).bind(line);
+    let ended = transaction.execute(end).await?;
     let query = sqlx::query_as("SELECT COUNT(*) FROM deals WHERE deal_key = $1");
     let (deals,): (i64,) = only(transaction.fetch(query.bind(key)).await?)?;
     transaction.commit().await?;
@@ -200,6 +223,7 @@ pub(in crate::deals) async fn claim_update(
     reports: u64,
     values: &Values,
     lease: Lease,
+    run_id: &str,
 ) -> anyhow::Result<UpdateClaimed> {
     let (now, reports) = (db.time(), i64::try_from(reports)?);
     let mut transaction = db.begin().await?;
@@ -208,18 +232,21 @@ pub(in crate::deals) async fn claim_update(
     let rows = transaction.fetch(sqlx::query_as(query).bind(key)).await?;
     let (compared, claimed_until, look_after, updating): (i64, i64, i64, Option<String>) =
         only(rows)?;
-    let claim = sqlx::query_as(
+    let sql = format!(
         "UPDATE deals SET fence = fence + 1, claimed_until = $3, look_after = $4, updating = $5, compared = $2, \
-         updated_at = $6 WHERE deal_key = $1 AND state = 'done' AND compared <= $2 \
+         updated_at = $6, story = {} WHERE deal_key = $1 AND state = 'done' AND compared <= $2 \
          AND (claimed_until IS NULL OR claimed_until <= $6) AND (look_after IS NULL OR look_after <= $6) \
          RETURNING fence",
-    )
-    .bind(key)
-    .bind(reports)
-    .bind((now + lease.holds).as_millisecond())
-    .bind((now + lease.look_after).as_millisecond())
-    .bind(serde_json::to_string(values)?)
-    .bind(now.as_millisecond());
+        and("$7")
+    );
+    let claim = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(key)
+        .bind(reports)
+        .bind((now + lease.holds).as_millisecond())
+        .bind((now + lease.look_after).as_millisecond())
+        .bind(serde_json::to_string(values)?)
+        .bind(now.as_millisecond())
+        .bind(What::Updating.line(now.as_millisecond(), &[run_id]));
     let granted: Vec<(i64,)> = transaction.fetch(claim).await?;
     transaction.commit().await?;
     Ok(match granted.first() {
@@ -256,31 +283,33 @@ pub(in crate::deals) async fn end_update(
 ) -> anyhow::Result<()> {
     let looked = "due_at = CASE WHEN reports > $3 THEN due_at END, payload = CASE WHEN reports > $3 THEN payload END, \
                   event_id = CASE WHEN reports > $3 THEN event_id END, failure = NULL, waits_for = NULL";
-    let (change, value, after) = match end {
+    let (change, value, after, what) = match end {
         UpdateEnd::Written(values) => {
             let values = serde_json::to_string(values)?;
             let change = format!(
                 "recorded = $4, updating = NULL, difference = NULL, dismissed = NULL, look_after = $5, {looked}"
             );
-            (change, Some(values), None)
+            (change, Some(values), None, What::Updated)
         }
         UpdateEnd::NothingMatched => {
             let gone = serde_json::to_string(&Difference::RecordGone)?;
             let change = format!("difference = $4, updating = NULL, look_after = $5, {looked}");
-            (change, Some(gone), None)
+            (change, Some(gone), None, What::RecordGone)
         }
         UpdateEnd::NotWritten(updating) => {
             let change = "updating = $4, look_after = $5".to_owned();
-            (change, updating.map(str::to_owned), None)
+            (change, updating.map(str::to_owned), None, What::NotUpdated)
         }
         UpdateEnd::Unknown(until) => {
             let change = "updating = COALESCE($4, updating), look_after = $5".to_owned();
-            (change, None, Some(until.as_millisecond()))
+            (change, None, Some(until.as_millisecond()), What::UpdateInDoubt)
         }
     };
+    let now = db.now();
     let sql = format!(
-        "UPDATE deals SET {change}, claimed_until = NULL, updated_at = $6 \
-         WHERE deal_key = $1 AND fence = $2 AND state = 'done' AND compared >= $3"
+        "UPDATE deals SET {change}, claimed_until = NULL, updated_at = $6, story = {} \
+         WHERE deal_key = $1 AND fence = $2 AND state = 'done' AND compared >= $3",
+        and("$7")
     );
     let ended = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(key)
@@ -288,6 +317,7 @@ pub(in crate::deals) async fn end_update(
         .bind(i64::try_from(reports)?)
         .bind(value)
         .bind(after)
-        .bind(db.now());
+        .bind(now)
+        .bind(what.line(now, &[]));
     db.commit(ended).await.map(drop)
 }

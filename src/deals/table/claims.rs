@@ -12,9 +12,11 @@ use serde_json::Value;
 
 use super::changes::{look_at, look_due};
 use super::merges::{take_over, take_over_claimed, two_records};
+use super::story::and;
 use super::{signed, stored};
 use crate::db::{Db, only, timestamp};
 use crate::deals::key::Entry;
+use crate::deals::story::What;
 
 /// How long a claim holds, and how long the outcome of its call stays open if it never reports back.
 #[derive(Debug, Clone, Copy)]
@@ -102,31 +104,39 @@ pub(in crate::deals) async fn claim(
 ) -> anyhow::Result<Claimed> {
     let now = db.time();
     let look_after = sends.then(|| (now + lease.look_after).as_millisecond());
-    let claim = sqlx::query_as(
+    let run = What::Run.line(now.as_millisecond(), &[&entry.deal.run_id]);
+    let sending = if sends { What::Sending.line(now.as_millisecond(), &[]) } else { String::new() };
+    let sql = format!(
         "INSERT INTO deals (deal_key, lead_id, run_id, state, attempt, fence, claimed_until, look_after, \
-                            created_at, updated_at, event_name, payload, due_at, recorded) \
-         VALUES ($1, $2, $3, CASE $11 WHEN 1 THEN 'sending' ELSE 'open' END, $11, 1, $4, $5, $6, $6, $7, $8, $9, $10) \
+                            created_at, updated_at, event_name, payload, due_at, recorded, story) \
+         VALUES ($1, $2, $3, CASE $11 WHEN 1 THEN 'sending' ELSE 'open' END, $11, 1, $4, $5, $6, $6, $7, $8, $9, $10, \
+             $12 || $13 || $14) \
          ON CONFLICT (deal_key) DO UPDATE SET fence = deals.fence + 1, run_id = excluded.run_id, \
              state = CASE deals.fence WHEN 0 THEN excluded.state ELSE deals.state END, \
              attempt = CASE deals.fence WHEN 0 THEN excluded.attempt ELSE deals.attempt END, \
              look_after = CASE deals.fence WHEN 0 THEN excluded.look_after ELSE deals.look_after END, \
              recorded = CASE deals.fence WHEN 0 THEN excluded.recorded ELSE deals.recorded END, \
-             claimed_until = excluded.claimed_until, updated_at = excluded.updated_at \
+             claimed_until = excluded.claimed_until, updated_at = excluded.updated_at, story = {} \
          WHERE deals.state <> 'done' \
              AND (deals.claimed_until IS NULL OR deals.claimed_until <= excluded.updated_at) \
          RETURNING fence, state, attempt, look_after, recorded",
-    )
-    .bind(entry.key.as_str())
-    .bind(signed(entry.lead_id)?)
-    .bind(entry.deal.run_id.as_str())
-    .bind((now + lease.holds).as_millisecond())
-    .bind(look_after)
-    .bind(now.as_millisecond())
-    .bind(entry.event.name)
-    .bind(entry.event.data.to_string())
-    .bind((now + lease.resend_after).as_millisecond())
-    .bind(entry.values.as_deref())
-    .bind(i64::from(sends));
+        and("$13 || CASE deals.fence WHEN 0 THEN $14 ELSE '' END")
+    );
+    let claim = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(entry.key.as_str())
+        .bind(signed(entry.lead_id)?)
+        .bind(entry.deal.run_id.as_str())
+        .bind((now + lease.holds).as_millisecond())
+        .bind(look_after)
+        .bind(now.as_millisecond())
+        .bind(entry.event.name)
+        .bind(entry.event.data.to_string())
+        .bind((now + lease.resend_after).as_millisecond())
+        .bind(entry.values.as_deref())
+        .bind(i64::from(sends))
+        .bind(What::Asked.line(now.as_millisecond(), &[]))
+        .bind(run)
+        .bind(sending);
     let mut transaction = db.begin().await?;
     if let Some(lead) = entry.lead_id {
         take_over(&mut transaction, &entry.key, lead, now).await?;
@@ -164,18 +174,21 @@ pub(in crate::deals) async fn mark_sending(
     lease: Lease,
 ) -> anyhow::Result<bool> {
     let now = db.time();
-    let sending = sqlx::query(
+    let sql = format!(
         "UPDATE deals SET state = 'sending', attempt = attempt + $6, claimed_until = $3, look_after = $4, recorded = $7, \
-         updated_at = $5 WHERE deal_key = $1 AND fence = $2 AND state <> 'done'",
-    )
-    .bind(claim.key.as_str())
-    .bind(claim.fence)
-    .bind((now + lease.holds).as_millisecond())
-    .bind((now + lease.look_after).as_millisecond())
-    .bind(now.as_millisecond())
-    // The first claim has counted its insert already.
-    .bind(i64::from(claim.past != Past::FirstClaim))
-    .bind(claim.values.as_deref());
+         updated_at = $5, story = {} WHERE deal_key = $1 AND fence = $2 AND state <> 'done'",
+        and("$8")
+    );
+    let sending = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(claim.key.as_str())
+        .bind(claim.fence)
+        .bind((now + lease.holds).as_millisecond())
+        .bind((now + lease.look_after).as_millisecond())
+        .bind(now.as_millisecond())
+        // The first claim has counted its insert already.
+        .bind(i64::from(claim.past != Past::FirstClaim))
+        .bind(claim.values.as_deref())
+        .bind(What::Sending.line(now.as_millisecond(), &[]));
     let mut transaction = db.begin().await?;
     if let Some(lead) = claim.lead_id {
         take_over_claimed(&mut transaction, &claim.key, lead, claim.fence, now).await?;
@@ -202,20 +215,23 @@ pub(in crate::deals) async fn mark_done(
 ) -> anyhow::Result<bool> {
     let now = db.time();
     let look = deal.lead_id.map(look_at);
-    let done = sqlx::query(
+    let sql = format!(
         "UPDATE deals SET state = 'done', erp_id = $2, reply = $3, recorded = $5, claimed_until = NULL, look_after = NULL, \
          failure = NULL, waits_for = NULL, ended = NULL, event_id = NULL, forwarded_at = NULL, sends = -1, \
          compared = $6, payload = CASE WHEN reports > $6 THEN $7 END, due_at = CASE WHEN reports > $6 THEN $8 END, \
-         updated_at = $4 WHERE deal_key = $1 AND state <> 'done'",
-    )
-    .bind(deal.key.as_str())
-    .bind(record.erp_id)
-    .bind(record.reply.to_string())
-    .bind(now.as_millisecond())
-    .bind(record.recorded)
-    .bind(i64::try_from(deal.deal.reports)?)
-    .bind(look)
-    .bind(look_due(now));
+         recorded_at = $4, updated_at = $4, story = {} WHERE deal_key = $1 AND state <> 'done'",
+        and("$9")
+    );
+    let done = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(deal.key.as_str())
+        .bind(record.erp_id)
+        .bind(record.reply.to_string())
+        .bind(now.as_millisecond())
+        .bind(record.recorded)
+        .bind(i64::try_from(deal.deal.reports)?)
+        .bind(look)
+        .bind(look_due(now))
+        .bind(What::Recorded.line(now.as_millisecond(), &[record.erp_id]));
     let mut transaction = db.begin().await?;
     let noted = transaction.execute(done).await?;
     if let Some(lead) = signed(deal.lead_id)? {
@@ -240,18 +256,29 @@ pub(in crate::deals) async fn release(
         (Release::Unchanged, Past::InDoubt(until)) => (None, 0, Some(until)),
         (Release::Unchanged, _) => (None, 0, None),
     };
-    let released = sqlx::query(
+    let what = match how {
+        Release::NotSent => What::NotTaken,
+        Release::Refused => What::Refused,
+        Release::InDoubt(_) => What::InDoubt,
+        Release::Unchanged => What::NotSent,
+    };
+    let (now, waits_for) = (db.now(), waits_for.map(stored));
+    let sql = format!(
         "UPDATE deals SET state = COALESCE($3, state), attempt = attempt - $4, look_after = $5, failure = $6, \
-         waits_for = $7, claimed_until = NULL, updated_at = $8 WHERE deal_key = $1 AND fence = $2 AND state <> 'done'",
-    )
-    .bind(claim.key.as_str())
-    .bind(claim.fence)
-    .bind(state)
-    .bind(i64::from(uncounted))
-    .bind(look_after.map(Timestamp::as_millisecond))
-    .bind(failure)
-    .bind(waits_for.map(stored))
-    .bind(db.now());
+         waits_for = $7, claimed_until = NULL, updated_at = $8, story = {} \
+         WHERE deal_key = $1 AND fence = $2 AND state <> 'done'",
+        and("$9")
+    );
+    let released = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(claim.key.as_str())
+        .bind(claim.fence)
+        .bind(state)
+        .bind(i64::from(uncounted))
+        .bind(look_after.map(Timestamp::as_millisecond))
+        .bind(failure)
+        .bind(waits_for)
+        .bind(now)
+        .bind(what.line(now, &[waits_for.unwrap_or_default()]));
     db.commit(released).await?;
     Ok(())
 }

@@ -3,8 +3,10 @@
 use super::differing::DIFFERING;
 use super::merges::two_records;
 use super::signed;
+use super::story::and;
 use crate::db::{Selection, Transaction};
 use crate::deals::review::{Resolution, Which};
+use crate::deals::story::What;
 use crate::erp::reply_with_id;
 
 /// The deals that `$1` (a key, or empty) and `$2` (a lead, or 0) name, and that are not being sent at this moment, `$3`.
@@ -22,13 +24,15 @@ pub(crate) async fn retry(
     now: i64,
 ) -> anyhow::Result<Vec<String>> {
     let sql = format!(
-        "UPDATE deals SET due_at = $3, waits_for = NULL, ended = NULL, updated_at = $3 WHERE {NAMED} \
+        "UPDATE deals SET due_at = $3, waits_for = NULL, ended = NULL, updated_at = $3, story = {} WHERE {NAMED} \
          AND payload IS NOT NULL AND (ended IS NULL OR $4 = 0) \
          AND (due_at IS NOT NULL OR waits_for IS NOT NULL OR ended IS NOT NULL) \
-         AND ({UNDONE} OR failure IS NOT NULL) RETURNING deal_key"
+         AND ({UNDONE} OR failure IS NOT NULL) RETURNING deal_key",
+        and("$5")
     );
     let all = i64::from(*which == Which::All);
-    chosen(transaction, sql, which, now, |query| query.bind(all)).await
+    let line = What::Retried.line(now, &[]);
+    chosen(transaction, sql, which, now, |query| query.bind(all).bind(line)).await
 }
 
 /// Ends deals without a record; of those that have one, what differs between it and amoCRM is listed no more. Returns their
@@ -40,16 +44,20 @@ pub(crate) async fn dismiss(
     now: i64,
 ) -> anyhow::Result<Vec<String>> {
     let sql = format!(
-        "UPDATE deals SET ended = 'dismissed', failure = $4, due_at = NULL, waits_for = NULL, updated_at = $3 \
-         WHERE {NAMED} AND {UNDONE} AND ended IS NULL RETURNING deal_key"
+        "UPDATE deals SET ended = 'dismissed', failure = $4, due_at = NULL, waits_for = NULL, updated_at = $3, story = {} \
+         WHERE {NAMED} AND {UNDONE} AND ended IS NULL RETURNING deal_key",
+        and("$5")
     );
-    let mut dismissed = chosen(transaction, sql, which, now, |query| query.bind(why)).await?;
+    let line = What::Dismissed.line(now, &[]);
+    let mut dismissed =
+        chosen(transaction, sql, which, now, |query| query.bind(why).bind(line.clone())).await?;
     let sql = format!(
         "UPDATE deals SET dismissed = difference, due_at = CASE WHEN failure IS NULL THEN due_at END, \
-         payload = CASE WHEN failure IS NULL THEN payload END, failure = NULL, waits_for = NULL, updated_at = $3 \
-         WHERE {NAMED} AND {DIFFERING} RETURNING deal_key"
+         payload = CASE WHEN failure IS NULL THEN payload END, failure = NULL, waits_for = NULL, updated_at = $3, \
+         story = {} WHERE {NAMED} AND {DIFFERING} RETURNING deal_key",
+        and("$4")
     );
-    dismissed.extend(chosen(transaction, sql, which, now, |query| query).await?);
+    dismissed.extend(chosen(transaction, sql, which, now, |query| query.bind(line)).await?);
     Ok(dismissed)
 }
 
@@ -61,9 +69,9 @@ pub(crate) async fn resolve(
     found: &Resolution,
     now: i64,
 ) -> anyhow::Result<Vec<String>> {
-    let (state, erp_id) = match found {
-        Resolution::Exists(id) => ("done", Some(id.as_str())),
-        Resolution::Absent => ("open", None),
+    let (state, erp_id, line) = match found {
+        Resolution::Exists(id) => ("done", Some(id.as_str()), What::Resolved.line(now, &[id])),
+        Resolution::Absent => ("open", None, What::Absent.line(now, &[])),
     };
     let reply = erp_id.map(|id| reply_with_id(id).to_string());
     // The fence moves on: who still holds an old claim must not decide any more.
@@ -71,11 +79,14 @@ pub(crate) async fn resolve(
         "UPDATE deals SET state = $4, erp_id = $5, reply = $6, attempt = 0, fence = fence + 1, look_after = NULL, \
          claimed_until = NULL, failure = NULL, waits_for = NULL, ended = NULL, updated_at = $3, \
          due_at = CASE WHEN $4 = 'open' AND payload IS NOT NULL THEN $3 END, \
-         payload = CASE WHEN $4 = 'open' THEN payload END WHERE {NAMED} AND {UNDONE} RETURNING deal_key"
+         payload = CASE WHEN $4 = 'open' THEN payload END, recorded_at = CASE WHEN $4 = 'done' THEN $3 END, story = {} \
+         WHERE {NAMED} AND {UNDONE} RETURNING deal_key",
+        and("$7")
     );
-    let resolved =
-        chosen(transaction, sql, which, now, |query| query.bind(state).bind(erp_id).bind(reply))
-            .await?;
+    let resolved = chosen(transaction, sql, which, now, |query| {
+        query.bind(state).bind(erp_id).bind(reply).bind(line)
+    });
+    let resolved = resolved.await?;
     if let Which::Lead(lead) = which {
         two_records(transaction, i64::try_from(*lead)?).await?;
     }

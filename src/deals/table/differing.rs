@@ -25,13 +25,24 @@ type Row = (
 
 /// At most `limit` deals whose records differ from their leads, or could not be compared with them, the oldest first.
 pub(crate) async fn differing(db: &Db, limit: u32) -> anyhow::Result<Vec<DifferingDeal>> {
-    let sql = format!(
-        "SELECT deal_key, lead_id, COALESCE(erp_id, ''), recorded, updating, difference, failure, waits_for, due_at, updated_at \
-         FROM deals WHERE {DIFFERING} ORDER BY updated_at, deal_key LIMIT $1"
-    );
+    let sql = select("ORDER BY updated_at, deal_key LIMIT $1");
     let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(i64::from(limit));
     let rows: Vec<Row> = db.fetch(query).await?;
     rows.into_iter().map(deal).collect()
+}
+
+/// The deal `key`, if it is listed so.
+pub(crate) async fn differing_deal(db: &Db, key: &str) -> anyhow::Result<Option<DifferingDeal>> {
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(select("AND deal_key = $1")));
+    let rows: Vec<Row> = db.fetch(query.bind(key)).await?;
+    rows.into_iter().next().map(deal).transpose()
+}
+
+fn select(rest: &str) -> String {
+    format!(
+        "SELECT deal_key, lead_id, COALESCE(erp_id, ''), recorded, updating, difference, failure, waits_for, due_at, updated_at \
+         FROM deals WHERE {DIFFERING} {rest}"
+    )
 }
 
 /// How many deals are listed so.

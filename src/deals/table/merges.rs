@@ -5,15 +5,21 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::changes::{look_at, look_due};
+use super::story::and;
 use crate::db::Transaction;
 use crate::deals::changes::Difference;
 use crate::deals::key::{Dedupe, key_of_lead};
+use crate::deals::story::What;
 
 /// A record that `$2`, a lead, takes over: that of a lead which has become a part of it.
 const RECORD: &str = "FROM deals m WHERE m.merged_into = $2 AND m.state = 'done'";
 
-/// What a deal becomes that takes over such a record. It is compared with it soon: `$3` is the event, `$4` when, `$5` now.
+/// What a deal becomes that takes over such a record. It is compared with it soon: `$3` is the event, `$4` when, `$5` now;
+/// `$6` is how the line of its story begins.
 fn taken_over() -> String {
+    let story = and(&format!(
+        "$6 || (SELECT COALESCE(m.erp_id, '-') {RECORD} ORDER BY m.deal_key LIMIT 1) || '\n'"
+    ));
     format!(
         "state = 'done', erp_id = (SELECT m.erp_id {RECORD} ORDER BY m.deal_key LIMIT 1), \
          reply = (SELECT m.reply {RECORD} ORDER BY m.deal_key LIMIT 1), \
@@ -21,7 +27,7 @@ fn taken_over() -> String {
          updating = (SELECT m.updating {RECORD} ORDER BY m.deal_key LIMIT 1), \
          fence = deals.fence + 1, claimed_until = NULL, look_after = NULL, failure = NULL, waits_for = NULL, ended = NULL, \
          event_id = NULL, forwarded_at = NULL, sends = -1, event_name = 'amocrm/webhook', payload = $3, due_at = $4, \
-         updated_at = $5"
+         updated_at = $5, story = {story}"
     )
 }
 
@@ -46,14 +52,17 @@ pub(crate) async fn merged(
         Dedupe::Lead => None,
         Dedupe::Event => Some(serde_json::to_string(&Difference::Deleted)?),
     };
-    let merge = sqlx::query(
-        "UPDATE deals SET merged_into = $1, difference = CASE WHEN state = 'done' THEN $3 ELSE difference END, \
+    let sql = format!(
+        "UPDATE deals SET merged_into = $1, story = {}, difference = CASE WHEN state = 'done' THEN $3 ELSE difference END, \
          payload = CASE WHEN state = 'done' THEN NULL ELSE payload END, \
          due_at = CASE WHEN state = 'done' THEN NULL ELSE due_at END, \
          failure = CASE WHEN state = 'done' THEN NULL ELSE failure END, \
          waits_for = CASE WHEN state = 'done' THEN NULL ELSE waits_for END WHERE lead_id = $2",
+        and("$4")
     );
-    transaction.execute(merge.bind(survivor_id).bind(gone_id).bind(listed)).await?;
+    let line = What::Merged.line(now.as_millisecond(), &[&survivor.to_string()]);
+    let merge = sqlx::query(sqlx::AssertSqlSafe(sql));
+    transaction.execute(merge.bind(survivor_id).bind(gone_id).bind(listed).bind(line)).await?;
     let end = sqlx::query_as(
         "UPDATE deals SET ended = 'merged', due_at = NULL, waits_for = NULL, failure = NULL, updated_at = $2 \
          WHERE lead_id = $1 AND state = 'open' AND ended IS NULL AND (claimed_until IS NULL OR claimed_until <= $2) \
@@ -78,8 +87,9 @@ pub(super) async fn take_over(
     let taken_over = taken_over();
     let sql = format!(
         "INSERT INTO deals (deal_key, lead_id, run_id, state, erp_id, reply, recorded, updating, event_name, payload, due_at, \
-                            sends, created_at, updated_at) \
-         SELECT $1, $2, '', 'done', m.erp_id, m.reply, m.recorded, m.updating, 'amocrm/webhook', $3, $4, -1, $5, $5 \
+                            sends, created_at, updated_at, story) \
+         SELECT $1, $2, '', 'done', m.erp_id, m.reply, m.recorded, m.updating, 'amocrm/webhook', $3, $4, -1, $5, $5, \
+             $6 || COALESCE(m.erp_id, '-') || '\n' \
          {RECORD} ORDER BY m.deal_key LIMIT 1 \
          ON CONFLICT (deal_key) DO UPDATE SET {taken_over} \
          WHERE deals.state = 'open' AND (deals.claimed_until IS NULL OR deals.claimed_until <= $5)"
@@ -97,7 +107,7 @@ pub(super) async fn take_over_claimed(
 ) -> anyhow::Result<()> {
     let taken_over = taken_over();
     let sql = format!(
-        "UPDATE deals SET {taken_over} WHERE deal_key = $1 AND state <> 'done' AND fence = $6 AND EXISTS (SELECT 1 {RECORD})"
+        "UPDATE deals SET {taken_over} WHERE deal_key = $1 AND state <> 'done' AND fence = $7 AND EXISTS (SELECT 1 {RECORD})"
     );
     run(transaction, &sql, key, lead, now, Some(fence)).await
 }
@@ -119,7 +129,8 @@ async fn run(
         .bind(i64::try_from(lead)?)
         .bind(look_at(lead))
         .bind(look_due(now))
-        .bind(now.as_millisecond());
+        .bind(now.as_millisecond())
+        .bind(What::TookOver.line(now.as_millisecond(), &[]).replace('\n', " "));
     let query = match fence {
         Some(fence) => query.bind(fence),
         None => query,

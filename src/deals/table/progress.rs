@@ -4,11 +4,13 @@ use functions::ports::{FailedDeal, WaitsFor};
 use jiff::Timestamp;
 
 use super::changes::of_delivery;
+use super::story::and;
 use super::{signed, stored};
 use crate::db::{Db, Transaction, only};
 use crate::deals::key::Dedupe;
 use crate::deals::report::{Due, Obstacle, Report, Source};
 use crate::deals::schedule::Schedule;
+use crate::deals::story::What;
 
 /// The wait of a deal that was sent again so many times, as SQL over the six waits of a [`Schedule`], bound from `$1` on.
 const WAIT: &str = "CASE sends WHEN 0 THEN $1 WHEN 1 THEN $2 WHEN 2 THEN $3 WHEN 3 THEN $4 WHEN 4 THEN $5 ELSE $6 END";
@@ -29,32 +31,43 @@ pub(crate) async fn reported(
 ) -> sqlx::Result<()> {
     // Whatever an earlier run met, the new report is a new try. What is known of the record stays, and so does an earlier
     // report that names a stage: one that names none must not end the deal when the lead has moved on since.
-    let reported = sqlx::query(
+    let sql = format!(
         "INSERT INTO deals (deal_key, lead_id, run_id, state, event_name, payload, names_stage, event_id, reported_at, \
-                            webhook_missing, created_at, updated_at) \
-         VALUES ($1, $2, '', 'open', $3, $4, $7, $5, COALESCE($8, $6), CASE WHEN $8 IS NULL THEN 0 ELSE 1 END, $6, $6) \
+                            webhook_missing, created_at, updated_at, story) \
+         VALUES ($1, $2, '', 'open', $3, $4, $7, $5, COALESCE($8, $6), CASE WHEN $8 IS NULL THEN 0 ELSE 1 END, $6, $6, $9) \
          ON CONFLICT (deal_key) DO UPDATE SET event_name = excluded.event_name, \
              payload = CASE WHEN deals.ended IS NULL AND deals.names_stage > excluded.names_stage \
                  THEN COALESCE(deals.payload, excluded.payload) ELSE excluded.payload END, \
              names_stage = CASE WHEN deals.ended IS NULL AND deals.names_stage > excluded.names_stage \
                  THEN deals.names_stage ELSE excluded.names_stage END, \
              event_id = excluded.event_id, reported_at = excluded.reported_at, forwarded_at = NULL, due_at = NULL, \
-             reports = deals.reports + 1, deleted_at = NULL, sends = 0, waits_for = NULL, ended = NULL, updated_at = excluded.updated_at \
+             reports = deals.reports + 1, deleted_at = NULL, sends = 0, waits_for = NULL, ended = NULL, \
+             updated_at = excluded.updated_at, story = {} \
          WHERE deals.state <> 'done'",
-    )
-    .bind(report.key)
-    .bind(report.lead_id)
-    .bind(report.event_name)
-    .bind(report.payload)
-    .bind(event_id)
-    .bind(now.as_millisecond())
-    .bind(i64::from(report.names_stage))
-    .bind(match report.source {
-        Source::Webhook => None,
+        and("excluded.story")
+    );
+    let (what, happened_at) = match report.source {
+        Source::Webhook => (What::Webhook, None),
         // When it happened, and not when it was found: what has happened since is news.
-        Source::Feed(at) => Some(at.as_millisecond()),
-    });
-    transaction.execute(reported).await.map(drop)
+        Source::Feed(at) => (What::Found, Some(at.as_millisecond())),
+    };
+    let line = what.line(now.as_millisecond(), &[event_id]);
+    let reported = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(report.key)
+        .bind(report.lead_id)
+        .bind(report.event_name)
+        .bind(report.payload)
+        .bind(event_id)
+        .bind(now.as_millisecond())
+        .bind(i64::from(report.names_stage))
+        .bind(happened_at)
+        .bind(line.as_str());
+    if transaction.execute(reported).await? == 0 {
+        let sql = format!("UPDATE deals SET story = {} WHERE deal_key = $1", and("$2"));
+        let again = sqlx::query(sqlx::AssertSqlSafe(sql));
+        transaction.execute(again.bind(report.key).bind(line)).await?;
+    }
+    Ok(())
 }
 
 /// The webhook of a lead has come. True where reconciliation has reported the lead in its place, so that it tells of no other
@@ -83,14 +96,16 @@ pub(crate) async fn forwarded(
     now: Timestamp,
 ) -> sqlx::Result<()> {
     let sql = format!(
-        "UPDATE deals SET forwarded_at = $7, due_at = $7 + {WAIT} WHERE deal_key = $8 AND event_id = $9 \
-         AND {UNDER_WAY} AND ended IS NULL AND due_at IS NULL AND COALESCE(waits_for, '') <> 'person'"
+        "UPDATE deals SET forwarded_at = $7, due_at = $7 + {WAIT}, story = {} WHERE deal_key = $8 AND event_id = $9 \
+         AND {UNDER_WAY} AND ended IS NULL AND due_at IS NULL AND COALESCE(waits_for, '') <> 'person'",
+        and("$10")
     );
     let mut forwarded = sqlx::query(sqlx::AssertSqlSafe(sql));
     for wait in schedule.in_silence() {
         forwarded = forwarded.bind(wait);
     }
     let forwarded = forwarded.bind(now.as_millisecond()).bind(key).bind(event_id);
+    let forwarded = forwarded.bind(What::Forwarded.line(now.as_millisecond(), &[event_id]));
     transaction.execute(forwarded).await.map(drop)
 }
 
@@ -108,28 +123,31 @@ pub(in crate::deals) async fn note_failure(
         failure.event.as_ref().map(|event| (event.name, event.data.to_string())).unzip();
     let sql = format!(
         "INSERT INTO deals (deal_key, lead_id, run_id, state, failure, waits_for, event_name, payload, due_at, created_at, \
-                            updated_at) \
-         VALUES ($8, $9, $10, 'open', $11, $12, $13, $14, CASE $12 WHEN 'person' THEN NULL ELSE $7 END, $7, $7) \
+                            updated_at, story) \
+         VALUES ($8, $9, $10, 'open', $11, $12, $13, $14, CASE $12 WHEN 'person' THEN NULL ELSE $7 END, $7, $7, $15) \
          ON CONFLICT (deal_key) DO UPDATE SET failure = excluded.failure, run_id = excluded.run_id, \
              waits_for = excluded.waits_for, event_name = COALESCE(deals.event_name, excluded.event_name), \
              payload = COALESCE(deals.payload, excluded.payload), \
              due_at = CASE $12 WHEN 'person' THEN NULL ELSE $7 + {WAIT} END, forwarded_at = NULL, \
-             updated_at = excluded.updated_at \
-         WHERE (deals.state <> 'done' OR (deals.payload IS NOT NULL AND deals.event_id IS NOT NULL)) AND deals.ended IS NULL"
+             updated_at = excluded.updated_at, story = {} \
+         WHERE (deals.state <> 'done' OR (deals.payload IS NOT NULL AND deals.event_id IS NOT NULL)) AND deals.ended IS NULL",
+        and("excluded.story")
     );
+    let (now, waiting) = (db.now(), failure.waits_for.map(stored));
     let mut noted = sqlx::query(sqlx::AssertSqlSafe(sql.replace("CASE sends", "CASE deals.sends")));
     for wait in schedule.after_failure() {
         noted = noted.bind(wait);
     }
     let noted = noted
-        .bind(db.now())
+        .bind(now)
         .bind(key)
         .bind(signed(lead_id)?)
         .bind(failure.run_id.as_str())
         .bind(failure.reason.as_str())
-        .bind(failure.waits_for.map(stored))
+        .bind(waiting)
         .bind(name)
-        .bind(data);
+        .bind(data)
+        .bind(What::Failed.line(now, &[waiting.unwrap_or_default(), &failure.run_id]));
     db.commit(noted).await.map(drop)
 }
 
@@ -141,16 +159,21 @@ pub(in crate::deals) async fn not_needed(
     lead_id: Option<u64>,
     reason: &str,
 ) -> anyhow::Result<()> {
-    let ended = sqlx::query(
-        "INSERT INTO deals (deal_key, lead_id, run_id, state, names_stage, ended, failure, created_at, updated_at) \
-         VALUES ($1, $2, '', 'open', 0, 'not_needed', $3, $4, $4) \
+    let now = db.now();
+    let sql = format!(
+        "INSERT INTO deals (deal_key, lead_id, run_id, state, names_stage, ended, failure, created_at, updated_at, story) \
+         VALUES ($1, $2, '', 'open', 0, 'not_needed', $3, $4, $4, $5) \
          ON CONFLICT (deal_key) DO UPDATE SET ended = excluded.ended, failure = excluded.failure, due_at = NULL, \
-             waits_for = NULL, updated_at = excluded.updated_at WHERE deals.state = 'open' AND deals.names_stage = 0",
-    )
-    .bind(key)
-    .bind(signed(lead_id)?)
-    .bind(reason)
-    .bind(db.now());
+             waits_for = NULL, updated_at = excluded.updated_at, story = {} \
+         WHERE deals.state = 'open' AND deals.names_stage = 0",
+        and("excluded.story")
+    );
+    let ended = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(key)
+        .bind(signed(lead_id)?)
+        .bind(reason)
+        .bind(now)
+        .bind(What::NotNeeded.line(now, &[]));
     db.commit(ended).await.map(drop)
 }
 
@@ -162,21 +185,28 @@ pub(crate) async fn refused_by_inngest(
     now: Timestamp,
 ) -> sqlx::Result<()> {
     let sql = format!(
-        "UPDATE deals SET failure = $2, waits_for = 'person', due_at = NULL, updated_at = $3 \
-         WHERE deal_key = $1 AND {UNDER_WAY} AND ended IS NULL"
+        "UPDATE deals SET failure = $2, waits_for = 'person', due_at = NULL, updated_at = $3, story = {} \
+         WHERE deal_key = $1 AND {UNDER_WAY} AND ended IS NULL",
+        and("$4")
     );
-    let refused = sqlx::query(sqlx::AssertSqlSafe(sql));
-    let refused = refused.bind(key).bind(reason).bind(now.as_millisecond());
+    let refused = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(key)
+        .bind(reason)
+        .bind(now.as_millisecond())
+        .bind(What::RefusedByInngest.line(now.as_millisecond(), &[]));
     transaction.execute(refused).await.map(drop)
 }
 
 /// Inngest has lost what it was given: the deals that it has are due at once. Returns how many.
 pub(crate) async fn forwarded_in_vain(db: &Db) -> anyhow::Result<u64> {
+    let now = db.now();
     let sql = format!(
-        "UPDATE deals SET due_at = $1 WHERE forwarded_at IS NOT NULL AND due_at > $1 AND waits_for IS NULL \
-         AND {UNDER_WAY} AND ended IS NULL"
+        "UPDATE deals SET due_at = $1, story = {} WHERE forwarded_at IS NOT NULL AND due_at > $1 AND waits_for IS NULL \
+         AND {UNDER_WAY} AND ended IS NULL",
+        and("$2")
     );
-    db.commit(sqlx::query(sqlx::AssertSqlSafe(sql)).bind(db.now())).await
+    let lost = sqlx::query(sqlx::AssertSqlSafe(sql));
+    db.commit(lost.bind(now).bind(What::Lost.line(now, &[]))).await
 }
 
 /// The keys of at most `limit` deals that are to be sent again, in their own order: so two replicas that take them never wait
@@ -221,12 +251,19 @@ pub(crate) async fn queue(
     event_id: &str,
     now: Timestamp,
 ) -> sqlx::Result<Option<Due>> {
-    let queue = sqlx::query_as(
+    let sql = format!(
         "UPDATE deals SET event_id = $2, due_at = NULL, forwarded_at = NULL, waits_for = NULL, sends = sends + 1, \
-         updated_at = $3 WHERE deal_key = $1 AND due_at IS NOT NULL AND payload IS NOT NULL AND ended IS NULL \
+         updated_at = $3, story = {} \
+         WHERE deal_key = $1 AND due_at IS NOT NULL AND payload IS NOT NULL AND ended IS NULL \
          RETURNING lead_id, event_name, payload, state",
+        and("CASE state WHEN 'done' THEN $4 ELSE $5 END")
     );
-    let queue = queue.bind(key).bind(event_id).bind(now.as_millisecond());
+    let queue = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(key)
+        .bind(event_id)
+        .bind(now.as_millisecond())
+        .bind(What::Looked.line(now.as_millisecond(), &[event_id]))
+        .bind(What::Resent.line(now.as_millisecond(), &[event_id]));
     let rows: Vec<(Option<i64>, String, String, String)> = transaction.fetch(queue).await?;
     let due = |(lead_id, event_name, payload, state): (_, _, String, String)| {
         let payload = if state == "done" { of_delivery(&payload, key) } else { payload };

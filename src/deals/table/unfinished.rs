@@ -7,7 +7,7 @@ use crate::db::{Db, only, timestamp};
 use crate::deals::review::{DealCounts, Progress, UnfinishedDeal};
 
 /// Where a deal that is not done is, in the order in which it counts: what is being sent is not to be touched.
-const PROGRESS: &str = "CASE WHEN claimed_until > $1 THEN 'sending' \
+pub(super) const PROGRESS: &str = "CASE WHEN claimed_until > $1 THEN 'sending' \
      WHEN state = 'sending' THEN 'in_doubt' \
      WHEN waits_for = 'person' THEN 'failed' \
      WHEN forwarded_at IS NOT NULL THEN 'forwarded' \
@@ -28,15 +28,27 @@ type Row = (
 );
 
 /// At most `limit` deals that are not done, those that need a person first, then the oldest first.
-pub async fn unfinished(db: &Db, limit: u32) -> anyhow::Result<Vec<UnfinishedDeal>> {
-    let sql = format!(
-        "SELECT deal_key, lead_id, run_id, event_id, {PROGRESS}, waits_for, failure, due_at, created_at, updated_at \
-         FROM deals WHERE state <> 'done' AND ended IS NULL \
-         ORDER BY CASE waits_for WHEN 'person' THEN 0 ELSE 1 END, created_at, deal_key LIMIT $2"
+pub(crate) async fn unfinished(db: &Db, limit: u32) -> anyhow::Result<Vec<UnfinishedDeal>> {
+    let sql = select(
+        "ORDER BY CASE waits_for WHEN 'person' THEN 0 ELSE 1 END, created_at, deal_key LIMIT $2",
     );
     let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(db.now()).bind(i64::from(limit));
     let rows: Vec<Row> = db.fetch(query).await?;
     rows.into_iter().map(deal).collect()
+}
+
+/// The deal `key`, if it is not done.
+pub(crate) async fn unfinished_deal(db: &Db, key: &str) -> anyhow::Result<Option<UnfinishedDeal>> {
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(select("AND deal_key = $2")));
+    let rows: Vec<Row> = db.fetch(query.bind(db.now()).bind(key)).await?;
+    rows.into_iter().next().map(deal).transpose()
+}
+
+fn select(rest: &str) -> String {
+    format!(
+        "SELECT deal_key, lead_id, run_id, event_id, {PROGRESS}, waits_for, failure, due_at, created_at, updated_at \
+         FROM deals WHERE state <> 'done' AND ended IS NULL {rest}"
+    )
 }
 
 fn deal(
@@ -65,7 +77,7 @@ fn deal(
 }
 
 /// How many deals are in which state. Of what is done, which only grows, no more than the number is read.
-pub async fn counts(db: &Db) -> anyhow::Result<DealCounts> {
+pub(crate) async fn counts(db: &Db) -> anyhow::Result<DealCounts> {
     let query = sqlx::query_as(
         "SELECT (SELECT COUNT(*) FROM deals WHERE state = 'done'), COUNT(*), \
              COALESCE(SUM(CASE WHEN failure IS NOT NULL THEN 1 ELSE 0 END), 0), \

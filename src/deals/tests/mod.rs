@@ -11,6 +11,7 @@ mod merges;
 mod records;
 mod replicas;
 mod stopped;
+mod story;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -44,6 +44,19 @@ pub(super) enum Outcome {
     Unknown { reason: String, retry_after: Option<Duration>, clue: Clue },
 }
 
+impl Outcome {
+    /// Its name in the metrics.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Done(_) => "done",
+            Self::Failed(ErpError::Refused { .. }) => "refused",
+            Self::Failed(ErpError::NoAccess { .. }) => "no_access",
+            Self::Failed(ErpError::Unavailable { .. }) => "unavailable",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
+}
+
 /// What is seen of an answer that leaves the outcome open. It proves nothing of an insert; a question that changes nothing
 /// may go by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

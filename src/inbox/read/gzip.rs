@@ -2,10 +2,10 @@ use std::io::Read as _;
 
 use flate2::read::MultiGzDecoder;
 
-use crate::inbox::BODY_LIMIT;
+use super::BODY_LIMIT;
 
 /// Whether a body is packed, by its first bytes: proxies unpack bodies and leave the header, or the other way round.
-pub(in crate::inbox) fn is_packed(body: &[u8]) -> bool {
+pub(super) fn is_packed(body: &[u8]) -> bool {
     body.starts_with(b"\x1f\x8b")
 }
 

@@ -12,7 +12,8 @@ use super::inngest::{Inngest, answer, away, official};
 use super::{clock, eventually, heartbeat, refused};
 use crate::db::testing::Database;
 use crate::deals::Rules;
-use crate::inbox::{CLAIM, Forwarder, Inbox, Intake, Pace};
+use crate::inbox::rows::CLAIM;
+use crate::inbox::{Forwarder, Inbox, Intake, Pace};
 use crate::metrics::Metrics;
 use crate::registration::Gate;
 

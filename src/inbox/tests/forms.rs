@@ -11,7 +11,7 @@ use sandbox::bodies;
 use serde_json::{Value, json};
 
 use super::webhooks::{Answer, Service, accepted};
-use crate::inbox::BODY_LIMIT;
+use crate::inbox::read::BODY_LIMIT;
 
 const BOUNDARY: &str = "----WebKitFormBoundary7MA4YWxk";
 

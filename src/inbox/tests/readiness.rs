@@ -9,6 +9,7 @@ use tower::ServiceExt as _;
 
 use super::{Service, eventually};
 use crate::admin::{Admin, admin_router};
+use crate::amocrm::AmoCrmPort;
 use crate::heartbeat::Heartbeats;
 use crate::reconcile::Progress;
 use crate::registration::Gate;
@@ -20,7 +21,8 @@ async fn a_forwarder_that_the_database_holds_up_makes_the_service_not_ready_unti
     let (inbox, db) = (service.inbox.clone(), service.inbox.db.clone());
     let (metrics, progress, gate) = (service.metrics.clone(), Progress::new(None), Gate::open());
     let beats = heartbeats.clone();
-    let admin = Admin { db: db.clone(), inbox, heartbeats: beats, progress, gate, metrics };
+    let amocrm = AmoCrmPort::Missing(Default::default());
+    let admin = Admin { db: db.clone(), inbox, amocrm, heartbeats: beats, progress, gate, metrics };
     let admin = admin_router(admin);
     let ready = async || {
         let request = Request::get("/readyz").body(Body::empty()).unwrap();

@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 
 use super::eventually;
 use super::webhooks::{Service, accepted};
-use crate::inbox::BODY_LIMIT;
-use crate::inbox::room::{ORDINARY, Room};
+use crate::inbox::read::BODY_LIMIT;
+use crate::inbox::read::{ORDINARY, Room};
 
 /// So many of the largest bodies find room.
 const LARGEST: u64 = 8;
@@ -59,7 +59,7 @@ async fn bodies_are_counted_for_as_long_as_they_are_held() {
         let service = Arc::clone(&service);
         answers.spawn(async move { service.receives(largest(lead)).await.0 });
     }
-    let room = || service.intake.room.enter().unwrap().grow(BODY_LIMIT).is_some();
+    let room = || service.intake.reader.room.enter().unwrap().grow(BODY_LIMIT).is_some();
     eventually("they fill the room", async || (!room()).then_some(())).await;
     assert_eq!(service.receives(largest(9)).await.0, 503);
     assert_eq!(answers.join_all().await, [503; LARGEST as usize]);

@@ -12,7 +12,8 @@ use super::{DEADLINE, clock, moved};
 use crate::clock::Clock as _;
 use crate::db::testing::Database;
 use crate::deals::Rules;
-use crate::inbox::{CLAIM, Inbox, table};
+use crate::inbox::rows::CLAIM;
+use crate::inbox::{Inbox, table};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_that_is_given_up_in_the_middle_leaves_no_half_and_blocks_no_other() {

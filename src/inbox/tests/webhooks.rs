@@ -19,7 +19,8 @@ use tokio::task::JoinSet;
 use super::{DEADLINE, clock};
 use crate::db::Db;
 use crate::deals::Rules;
-use crate::inbox::{BODY_LIMIT, Inbox, Intake, table};
+use crate::inbox::read::BODY_LIMIT;
+use crate::inbox::{Inbox, Intake, table};
 use crate::metrics::Metrics;
 
 /// A service that takes webhooks in.

@@ -1,7 +1,9 @@
 //! The program as a person runs it.
 
 mod amocrm;
-mod deals;
+mod db;
+mod healthcheck;
+mod manners;
 
 use tempfile::TempDir;
 
@@ -43,7 +45,7 @@ async fn the_demo_fails_loudly_when_a_deal_does_not_arrive() {
 #[tokio::test]
 async fn without_configuration_the_service_says_all_that_is_missing() {
     let (said, _folder) = alone(&[], &[]).await;
-    assert_eq!(said.code, Some(1));
+    assert_eq!(said.code, Some(78));
     for variable in
         ["INNGEST_EVENT_KEY", "INNGEST_SIGNING_KEY", "AMOCRM_WEBHOOK_SECRET", "CRM_API_URL"]
     {

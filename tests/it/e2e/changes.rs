@@ -116,7 +116,7 @@ async fn a_budget_that_is_filled_after_the_move_is_listed_until_it_is_dismissed_
     assert_eq!(item["reason"], "record 119 was given no amount, amoCRM has 185000");
     assert_eq!((&item["lead"], &item["needs_person"]), (&json!(LEAD), &json!(true)));
     assert_eq!(account.reads(LEAD), 2, "a burst of edits is one look");
-    assert_eq!(account.world.metric("deals_differing").await, Some(1));
+    assert_eq!(account.world.deals_in("changed").await, Some(1));
     assert_eq!(account.amount(), Value::Null, "the record is left alone");
 
     account.fills_budget(0).await;

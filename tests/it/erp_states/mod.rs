@@ -120,7 +120,7 @@ async fn examine(state: State) {
     };
     assert_eq!(became, state.deal, "{name}: {deal:#}");
     assert_ne!(deal["state"], "in doubt", "{name}: {deal:#}");
-    assert_eq!(world.metric("deals_in_doubt").await, Some(0), "{name}");
+    assert_eq!(world.deals_in("in_doubt").await, Some(0), "{name}");
     let sent = world.erp.count("insert");
     assert_eq!(sent, usize::from(state.deal != Waits), "{name}: what would be unclear is not sent");
 }

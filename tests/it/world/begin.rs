@@ -173,10 +173,7 @@ async fn forget(official: &str, signing_key: Option<&str>) {
     .await;
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "which server to test against is asked of the environment"
-)]
-fn variable(name: &str) -> Option<String> {
+#[expect(clippy::disallowed_methods, reason = "what to test against is asked of the environment")]
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

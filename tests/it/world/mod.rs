@@ -17,13 +17,13 @@ use prometei_flow::cli::world::Running;
 use sandbox::RunningWorld;
 use tokio::sync::MutexGuard;
 
-pub(crate) use begin::Begin;
+pub(crate) use begin::{Begin, variable};
 pub(crate) use commands::{Said, prometei_flow};
 pub(crate) use program::Program;
 pub(crate) use verbs::Answer;
 
 /// How long a test waits for what must happen. Nothing is measured against it.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// No server listens here: tests have no right to low ports, and no service uses this one.
 pub(crate) const NOWHERE: &str = "http://127.0.0.1:1";

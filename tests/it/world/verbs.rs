@@ -87,7 +87,18 @@ impl<S> World<S> {
     pub(crate) async fn metric(&self, name: &str) -> Option<i64> {
         let metrics = self.admin_page("/metrics").await.text;
         let mut lines = metrics.lines().filter_map(|line| line.strip_prefix("prometei_flow_"));
-        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+        let value: f64 =
+            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())?;
+        Some(value as i64)
+    }
+
+    /// How many deals the metrics show in a state, whatever they wait for.
+    pub(crate) async fn deals_in(&self, state: &str) -> Option<i64> {
+        let metrics = self.admin_page("/metrics").await.text;
+        let of_state = format!("prometei_flow_deals{{state=\"{state}\",");
+        let lines = metrics.lines().filter(|line| line.starts_with(&of_state));
+        let counts = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok());
+        counts.map(|count| count as i64).reduce(|sum, count| sum + count)
     }
 
     /// How many leads Inngest does not have yet.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::admin::{Admin, admin_router};
+use crate::amocrm::AmoCrmPort;
 use crate::clock::ManualClock;
 use crate::db::Db;
 use crate::deals::{Ledger, Rules};
@@ -55,6 +56,7 @@ impl Service {
         let admin = admin_router(Admin {
             db: store,
             inbox: inbox.clone(),
+            amocrm: AmoCrmPort::Missing(Default::default()),
             heartbeats: Heartbeats::new(clock),
             progress: Progress::new(None),
             gate: Gate::open(),
