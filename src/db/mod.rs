@@ -31,6 +31,7 @@ use sqlx::any::AnyRow;
 
 use crate::clock::{Clock as _, SharedClock};
 use crate::metrics::Durations;
+use crate::trouble::Trouble;
 use ids::Ids;
 #[cfg(test)]
 pub(crate) use liveness::Work;
@@ -192,6 +193,14 @@ impl Db {
     pub(crate) fn next_id(&self) -> String {
         self.ids.next(self.time())
     }
+}
+
+/// What is wrong with the database, and what to do.
+pub(crate) fn trouble(error: &anyhow::Error) -> Trouble {
+    Trouble::new(
+        format!("{error:#}"),
+        "check DATABASE_URL, the rights of the file and its folder, and the space on the disk",
+    )
 }
 
 /// The row of a query that has one whatever the tables hold.

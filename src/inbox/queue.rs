@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Context as _;
 use functions::ports::WaitsFor;
 use functions::webhook::{AmoCrmWebhook, LeadFilter, leads_in_event};
+use jiff::Timestamp;
 
 use super::rows::HeldRow;
 use super::store::Inbox;
@@ -18,6 +19,14 @@ impl Inbox {
     /// The held events, oldest first.
     pub(crate) async fn held(&self, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
         table::held(&self.db, limit).await
+    }
+
+    /// How many webhooks came in each hour since `since`: hours since 1970 that had any.
+    pub(crate) async fn received_by_hour(
+        &self,
+        since: Timestamp,
+    ) -> anyhow::Result<Vec<(i64, i64)>> {
+        table::received_by_hour(&self.db, since).await
     }
 
     /// The event `id`, if it is held.
