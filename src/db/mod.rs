@@ -4,6 +4,7 @@
 //! `ON CONFLICT`, `RETURNING`, times as milliseconds.
 
 mod connection;
+pub(crate) mod copy;
 mod file;
 mod ids;
 mod liveness;
@@ -74,6 +75,17 @@ impl Db {
         clock: SharedClock,
         lock: Option<Arc<File>>,
     ) -> anyhow::Result<Self> {
+        let db = Self::connect(url, clock, lock).await?;
+        db.migrate().await.context("the database could not be brought up to date")?;
+        Ok(db)
+    }
+
+    /// Opens the database and leaves its tables as they are.
+    async fn connect(
+        url: &str,
+        clock: SharedClock,
+        lock: Option<Arc<File>>,
+    ) -> anyhow::Result<Self> {
         sqlx::any::install_default_drivers();
         let pools = match Dialect::of(url)? {
             Dialect::Sqlite => sqlite::open(url).await?,
@@ -82,7 +94,6 @@ impl Db {
         let clock = Arc::new(DatabaseClock::new(clock));
         let db = Self { pools, clock, ids: Arc::default(), durations: Durations::default(), lock };
         db.compare_clocks().await.context("the database's clock cannot be read")?;
-        db.migrate().await.context("the database could not be brought up to date")?;
         Ok(db)
     }
 

@@ -27,7 +27,7 @@ fn documents(files: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
     files.iter().filter(|file| {
         let place = file.parent().unwrap();
         file.extension().is_some_and(|extension| extension == "md")
-            && (place == Path::new("") || place == Path::new("docs"))
+            && ["", "deploy", "docs"].iter().any(|folder| place == Path::new(folder))
     })
 }
 
@@ -39,8 +39,17 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
         .map(|word| word.trim_start_matches("../").trim_matches(['/', ':']).trim_end_matches('.'));
     words.filter(|word| {
         let first = word.split_once('/').map(|(first, _)| first);
-        let folders =
-            [".ci", "contract", "docs", "functions", "inngest", "sandbox", "src", "tests"];
+        let folders = [
+            ".ci",
+            "contract",
+            "deploy",
+            "docs",
+            "functions",
+            "inngest",
+            "sandbox",
+            "src",
+            "tests",
+        ];
         // A function that docs/adding-a-function.md adds as an example.
         let example = word.ends_with("congratulate.rs");
         !example && (first.is_some_and(|first| folders.contains(&first)) || word.ends_with(".rs"))
@@ -71,7 +80,10 @@ fn every_link_of_a_document_leads_somewhere() {
         for target in targets.filter(|target| !target.starts_with("https://")) {
             let (file, heading) = target.split_once('#').unwrap_or((target, ""));
             let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-            let place = root.join(document).parent().unwrap().join(file);
+            let place = match file {
+                "" => root.join(document),
+                file => root.join(document).parent().unwrap().join(file),
+            };
             assert!(place.exists(), "{}: {target} leads nowhere", document.display());
             if !heading.is_empty() {
                 let text = std::fs::read_to_string(place).unwrap();
@@ -85,17 +97,30 @@ fn every_link_of_a_document_leads_somewhere() {
     }
 }
 
-/// The `sh` and `ts` blocks of a text.
-fn commands(text: &str) -> Vec<&str> {
-    let blocks = text.split("\n```").skip(1).step_by(2);
-    blocks.filter(|block| block.starts_with("sh\n") || block.starts_with("ts\n")).collect()
+/// The code blocks of a text: commands, what they print, settings.
+fn blocks(text: &str) -> Vec<&str> {
+    text.split("\n```").skip(1).step_by(2).collect()
+}
+
+/// The headings of a text by their depth.
+fn outline(text: &str) -> Vec<usize> {
+    let headings = text.split("\n```").step_by(2).flat_map(str::lines);
+    headings.filter(|line| line.starts_with('#')).map(|line| line.find(' ').unwrap()).collect()
 }
 
 #[test]
-fn both_readmes_have_the_same_commands() {
+fn both_readmes_have_the_same_code_blocks_and_headings() {
     let (english, russian) = (read(Path::new("README.md")), read(Path::new("README.ru.md")));
-    assert!(commands(&english).len() > 5);
-    assert_eq!(commands(&english), commands(&russian));
+    assert!(blocks(&english).len() > 12);
+    assert_eq!(blocks(&english), blocks(&russian));
+    assert_eq!(outline(&english), outline(&russian));
+}
+
+/// A newcomer reads it in one go.
+#[test]
+fn the_readme_stays_short() {
+    let lines = read(Path::new("README.md")).lines().count();
+    assert!((120..=180).contains(&lines), "{lines}");
 }
 
 /// A protection that `.ci/mutations` takes away.
@@ -145,7 +170,7 @@ fn every_protection_is_where_the_list_of_mutations_says_and_has_its_test_and_a_l
 
 #[test]
 fn every_script_of_ci_begins_with_its_interpreter() {
-    for script in ["contract", "mutations", "postgres", "readme", "run"] {
+    for script in ["contract", "deploy", "mutations", "postgres", "readme", "run"] {
         let text = read(&Path::new(".ci").join(script));
         assert!(text.starts_with("#!/usr/bin/env "), ".ci/{script}");
     }
