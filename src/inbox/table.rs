@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::rows::{CLAIM, ClaimedRow, HeldRow, InboxCounts, Lead, Webhook};
+use super::rows::{CLAIM, ClaimedRow, HeldRow, InboxCounts, Lead, RemovedRow, Webhook};
 use super::unreadable::UnreadableBody;
 use crate::db::{Db, Transaction, only, timestamp};
 use crate::deals::Due;
@@ -10,6 +10,9 @@ use crate::deals::Due;
 /// What the health check writes, in bytes: twice the pages of a usual webhook with its rows and indexes, because on a nearly
 /// full disk a smaller write may still find room where a webhook does not.
 const PROBE: usize = 64 * 1024;
+
+/// An hour, in milliseconds.
+const HOUR: i64 = 60 * 60 * 1000;
 
 /// How many bodies one statement removes: at their largest 64 MB.
 const PURGED_AT_ONCE: i64 = 256;
@@ -118,14 +121,22 @@ pub(super) async fn release(db: &Db, ids: &[&str]) -> anyhow::Result<()> {
     Ok(transaction.commit().await?)
 }
 
-/// Removes an event. Returns the key of its deal; `None` when there is no such event any more.
+/// Removes an event; `None` when there is no such event any more.
 pub(super) async fn delete(
     transaction: &mut Transaction,
     id: &str,
-) -> sqlx::Result<Option<String>> {
-    let delete = "DELETE FROM inbox WHERE id = $1 RETURNING COALESCE(deal_key, '')";
-    let rows: Vec<(String,)> = transaction.fetch(sqlx::query_as(delete).bind(id)).await?;
-    Ok(rows.into_iter().next().map(|(key,)| key))
+) -> sqlx::Result<Option<RemovedRow>> {
+    let delete = "DELETE FROM inbox WHERE id = $1 \
+                  RETURNING COALESCE(deal_key, ''), lead_id, received_at, attempts";
+    let rows: Vec<(String, Option<i64>, i64, i64)> =
+        transaction.fetch(sqlx::query_as(delete).bind(id)).await?;
+    let row = |(deal_key, lead_id, received_at, attempts)| RemovedRow {
+        deal_key,
+        lead_id,
+        received_at,
+        attempts,
+    };
+    Ok(rows.into_iter().next().map(row))
 }
 
 /// Removes the events of a deal.
@@ -208,6 +219,15 @@ pub(super) async fn counts(db: &Db) -> anyhow::Result<InboxCounts> {
     let oldest_waiting = oldest.map(timestamp).transpose()?;
     let newest_body = newest.map(timestamp).transpose()?;
     Ok(InboxCounts { waiting, unparsable, oldest_waiting, newest_body })
+}
+
+/// How many webhooks came in each hour since `since`: hours since 1970 that had any.
+pub(super) async fn received_by_hour(db: &Db, since: Timestamp) -> anyhow::Result<Vec<(i64, i64)>> {
+    let query = sqlx::query_as(
+        "SELECT received_at / $2 AS hour, COUNT(*) FROM webhook_bodies WHERE received_at >= $1 \
+         GROUP BY received_at / $2 ORDER BY hour",
+    );
+    db.fetch(query.bind(since.as_millisecond()).bind(HOUR)).await
 }
 
 /// Removes the next bodies received before `time`, except those of rows that are still in the inbox. Returns how many.
