@@ -22,3 +22,4 @@ mod registration;
 mod resender;
 #[cfg(test)]
 mod simulator;
+mod trouble;

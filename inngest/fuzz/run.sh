@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- request signature duration memo encrypted
+[ $# -gt 0 ] || set -- request signature duration memo encrypted paths expressions sizes
 # cargo-fuzz needs flags of the nightly compiler; this lets the stable one have them.
 export RUSTC_BOOTSTRAP=1
 for target; do

@@ -38,7 +38,7 @@ impl Endpoint {
         let announced = announced.or_else(|| content_length(&parts));
         let admission = match self.before_body(&parts, announced.unwrap_or(0)) {
             Ok(admission) => admission,
-            Err(refusal) => return self.finish(refusal).map(Body::from),
+            Err(refusal) => return self.finish(*refusal).map(Body::from),
         };
         // What announces nothing may become as large as any.
         let most = announced.unwrap_or(body_limit(&parts.method));
@@ -56,7 +56,7 @@ impl Endpoint {
         drop(held);
         match verified {
             Ok(trusted) => self.answer_in_time(parts, trusted).await,
-            Err(refusal) => self.finish(refusal).map(Body::from),
+            Err(refusal) => self.finish(*refusal).map(Body::from),
         }
     }
 

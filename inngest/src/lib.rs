@@ -55,6 +55,7 @@ pub mod guide;
 mod headers;
 mod json;
 mod limits;
+mod lower_hex;
 pub mod middleware;
 mod replay;
 mod run;

@@ -2,7 +2,8 @@
 
 use functions::ports::{Recorded, WaitsFor};
 
-use super::item::{Item, name, options};
+use super::item::{Item, options};
+use super::next::{Duty, Next, name};
 use crate::deals::{Difference, DifferingDeal};
 
 impl From<DifferingDeal> for Item {
@@ -85,24 +86,13 @@ fn part(what: &str, record: &str, had: &Recorded, has: &Recorded) -> String {
     }
 }
 
-fn next(deal: &DifferingDeal, difference: Option<&Difference>) -> String {
-    let options = options(deal.lead_id, &deal.key);
-    let dismiss = format!("prometei-flow deals dismiss {options} --why TEXT");
-    match (difference, deal.waits_for) {
-        (Some(Difference::Merged { .. }), _) => {
-            format!("needs you: keep one of the records in the ERP, then: {dismiss}")
-        }
-        (Some(_), _) => {
-            format!("needs you: correct the ERP if it shall be otherwise, then: {dismiss}")
-        }
-        (None, Some(WaitsFor::Person)) => format!(
-            "needs you: mend the cause, then run: prometei-flow deals retry {options}; or, if the record shall stay as it \
-             is: {dismiss}"
-        ),
-        (None, waits_for) => {
-            let what = waits_for.map(|what| format!("waits for {}, ", name(what)));
-            let when = deal.due_at.map(|due| format!("next try {due:.0} at the latest"));
-            what.unwrap_or_default() + &when.unwrap_or_else(|| "is on its way".to_owned())
-        }
-    }
+fn next(deal: &DifferingDeal, difference: Option<&Difference>) -> Next {
+    let duty = match (difference, deal.waits_for) {
+        (Some(Difference::Merged { .. }), _) => Duty::KeepOne,
+        (Some(_), _) => Duty::CorrectRecord,
+        (None, Some(WaitsFor::Person)) => Duty::MendComparison,
+        (None, Some(waits_for)) => return Next::Waits(waits_for, deal.due_at),
+        (None, None) => return Next::Again(deal.due_at),
+    };
+    Next::Person(duty, options(deal.lead_id, &deal.key))
 }

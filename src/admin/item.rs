@@ -6,6 +6,7 @@ use functions::ports::WaitsFor;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::next::{Duty, Next, name};
 use crate::db::Db;
 use crate::deals::{self, KnownDeal, Progress, UnfinishedDeal};
 use crate::inbox::{HeldRow, Inbox};
@@ -34,7 +35,7 @@ pub(crate) struct Item {
     #[serde(skip)]
     pub(crate) discreet: Option<String>,
     /// What happens next, or what a person must do.
-    pub(crate) next: String,
+    pub(crate) next: Next,
 }
 
 impl Item {
@@ -121,69 +122,29 @@ fn state(progress: Progress) -> &'static str {
     }
 }
 
-pub(super) fn name(waits_for: WaitsFor) -> &'static str {
-    match waits_for {
-        WaitsFor::Erp => "the ERP",
-        WaitsFor::AmoCrm => "amoCRM",
-        WaitsFor::Consent => "a consent in amoCRM",
-        WaitsFor::Person => "you",
-    }
-}
-
-fn next(deal: &UnfinishedDeal, held: Option<&HeldRow>, now: Timestamp) -> String {
+fn next(deal: &UnfinishedDeal, held: Option<&HeldRow>, now: Timestamp) -> Next {
     let due = deal.due_at.filter(|due| *due > now);
     match deal.waits_for {
-        Some(WaitsFor::Person) => return needs_you(deal),
+        Some(WaitsFor::Person) => {
+            let in_doubt = deal.progress == Progress::InDoubt;
+            let duty = if in_doubt { Duty::LookInErp } else { Duty::Mend };
+            return Next::Person(duty, options(deal.lead_id, &deal.key));
+        }
         // A run has just met it, and has attempts left, as far as is known.
         Some(waits_for) if deal.progress == Progress::Forwarded => {
-            let waits_for = name(waits_for);
-            return format!(
-                "waits for {waits_for}: its run tries again within minutes; after that it goes on by itself once that is there"
-            );
+            return Next::RunTries(waits_for);
         }
-        Some(waits_for) => {
-            let when = due.map(|due| format!(", next try {due:.0}"));
-            let when =
-                when.unwrap_or_else(|| ", and goes on by itself once that is there".to_owned());
-            return format!("waits for {}{when}", name(waits_for));
-        }
+        Some(waits_for) => return Next::Waits(waits_for, due),
         None => {}
     }
     match (deal.progress, held) {
-        (_, Some(held)) if held.attempts == 0 => {
-            "a running service sends it as soon as Inngest knows the functions".to_owned()
-        }
-        (_, Some(held)) => format!(
-            "waits for Inngest, tried {} times; a running service tries about once a minute",
-            held.attempts
-        ),
-        (Progress::Waiting, None) if deal.due_at.is_some() => {
-            "is sent to Inngest within half a minute by a running service".to_owned()
-        }
-        (Progress::Waiting, None) => "a running service sends it to Inngest at once".to_owned(),
-        (Progress::Sending, None) => "is being sent to the ERP at this moment".to_owned(),
-        (Progress::Forwarded, None) => match due {
-            Some(due) => format!("is with Inngest; sent again {due:.0} if nothing is heard of it"),
-            None => "is with Inngest; nothing was heard of it, and it is sent again now".to_owned(),
-        },
-        (Progress::Failed | Progress::InDoubt, None) => match due {
-            Some(due) => format!("next try {due:.0}"),
-            None => "is sent again within half a minute by a running service".to_owned(),
-        },
-    }
-}
-
-fn needs_you(deal: &UnfinishedDeal) -> String {
-    let options = options(deal.lead_id, &deal.key);
-    match deal.progress {
-        Progress::InDoubt => format!(
-            "needs you: look for the record in the ERP, then run: prometei-flow deals resolve {options} --erp-id <its \
-             id>, or with --absent"
-        ),
-        _ => format!(
-            "needs you: mend the cause, then run: prometei-flow deals retry {options}; or, if it shall have no record: \
-             prometei-flow deals dismiss {options} --why TEXT"
-        ),
+        (_, Some(held)) if held.attempts == 0 => Next::Registration,
+        (_, Some(held)) => Next::Inngest(held.attempts),
+        (Progress::Waiting, None) if deal.due_at.is_some() => Next::Soon,
+        (Progress::Waiting, None) => Next::AtOnce,
+        (Progress::Sending, None) => Next::Sending,
+        (Progress::Forwarded, None) => Next::WithInngest(due),
+        (Progress::Failed | Progress::InDoubt, None) => Next::Again(due),
     }
 }
 
@@ -221,7 +182,7 @@ mod tests {
                 created_at: now,
                 updated_at: now,
             };
-            next(&deal, None, now)
+            next(&deal, None, now).to_string()
         };
         let erp = Some(WaitsFor::Erp);
         let run = says(Progress::Forwarded, erp, Some(due));

@@ -3,6 +3,7 @@
 mod access;
 mod differing;
 mod item;
+mod next;
 mod page;
 mod readiness;
 mod scrape;

@@ -9,6 +9,7 @@ use super::auth::TokenError;
 use super::settings::AmoCrmSettings;
 use crate::db::Db;
 use crate::outbound::Outbound;
+use crate::trouble::Trouble;
 
 /// amoCRM as configured, or the lack of it. The function is registered either way; without amoCRM its runs fail and
 /// say what to set.
@@ -20,13 +21,28 @@ pub(crate) enum AmoCrmPort {
     Missing(MissingAmoCrm),
 }
 
+/// What to set where no amoCRM is configured.
+const SET: &str = "set AMOCRM_SUBDOMAIN, AMOCRM_CLIENT_ID, AMOCRM_CLIENT_SECRET, AMOCRM_REDIRECT_URI and \
+                   AMOCRM_REFRESH_TOKEN, or AMOCRM_SUBDOMAIN and AMOCRM_ACCESS_TOKEN";
+
+/// No amoCRM is configured.
+pub(crate) fn missing() -> Trouble {
+    Trouble::new("amoCRM is not configured: webhooks are stored, and their runs fail", SET)
+}
+
 /// amoCRM is not configured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "amoCRM is not configured: set AMOCRM_SUBDOMAIN, AMOCRM_CLIENT_ID, AMOCRM_CLIENT_SECRET, AMOCRM_REDIRECT_URI and \
-     AMOCRM_REFRESH_TOKEN, or AMOCRM_SUBDOMAIN and AMOCRM_ACCESS_TOKEN, restart, then run `prometei-flow deals retry --all`"
-)]
+#[error("amoCRM is not configured: {SET}, restart, then run `prometei-flow deals retry --all`")]
 pub(crate) struct MissingAmoCrm;
+
+/// Why amoCRM cannot be worked with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Away {
+    /// What is wrong.
+    pub(crate) trouble: Trouble,
+    /// It lasts until a person gives consent in amoCRM.
+    pub(crate) needs_consent: bool,
+}
 
 impl From<MissingAmoCrm> for ports::Error {
     fn from(missing: MissingAmoCrm) -> Self {
@@ -109,8 +125,14 @@ impl AmoCrmPort {
 
     /// Whether amoCRM can be worked with: a token is at hand, and the account answers to it. One call, and none while calls
     /// are paused.
-    pub(crate) async fn probe(&self) -> ports::Result<()> {
-        Ok(self.client()?.account().await.map(drop)?)
+    pub(crate) async fn probe(&self) -> Result<(), Away> {
+        let client =
+            self.client().map_err(|_| Away { trouble: missing(), needs_consent: false })?;
+        let away = |error: ApiError| Away {
+            trouble: error.trouble(),
+            needs_consent: error.needs_consent(),
+        };
+        client.account().await.map(drop).map_err(away)
     }
 
     /// Whether deals wait for a person to authorise the service again, by what is stored: without a call of amoCRM.

@@ -3,6 +3,7 @@
 mod amocrm;
 mod colour;
 mod completions;
+mod db;
 mod deals;
 mod demo;
 mod dev;
@@ -70,6 +71,8 @@ CRM_API_* group, and says at once which are missing. INNGEST_DEV=1 is for develo
     /// Connects this service and amoCRM: the consent, and the webhook.
     #[command(name = "amocrm")]
     AmoCrm(amocrm::AmoCrm),
+    /// Copies the service's database, for instance from SQLite to PostgreSQL.
+    Db(db::Database),
     /// Prints what a shell needs to complete these commands.
     Completions(completions::Completions),
 }
@@ -101,6 +104,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Doctor(doctor) => doctor.run(&environment()?, &mut out).await,
         Command::Healthcheck(check) => check.run(&environment()?, &mut out).await,
         Command::AmoCrm(amocrm) => amocrm.run(&environment()?, &mut out).await,
+        Command::Db(database) => database.run(&mut out).await,
         Command::Completions(completions) => completions.run(&mut out),
     }
 }

@@ -4,7 +4,7 @@ use super::signals::stop_on_signal;
 use crate::app::{self, Listeners};
 use crate::clock::SystemClock;
 use crate::config::{Config, Env};
-use crate::logging;
+use crate::{amocrm, erp, logging};
 
 /// The service alone.
 pub(super) async fn serve(env: &dyn Env) -> anyhow::Result<()> {
@@ -14,12 +14,10 @@ pub(super) async fn serve(env: &dyn Env) -> anyhow::Result<()> {
         tracing::warn!("{warning}");
     }
     if config.amocrm.is_none() {
-        tracing::warn!("amoCRM is not configured: webhooks are stored, and their runs fail");
+        tracing::warn!("{}", amocrm::missing());
     }
     if config.erp.is_none() {
-        tracing::warn!(
-            "the ERP is not configured: runs fail; `prometei-flow dev` brings a fake one"
-        );
+        tracing::warn!("{}", erp::missing());
     }
     let stop = stop_on_signal()?;
     let listeners = Listeners::bind(&config).await?;

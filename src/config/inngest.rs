@@ -7,7 +7,7 @@ use inngest::{Mode, Settings};
 use super::reader::Reader;
 
 /// What the SDK reads. The branch that a hosting platform names is left out: this service has one environment.
-const VARIABLES: [&str; 10] = [
+const VARIABLES: [&str; 11] = [
     "INNGEST_DEV",
     "INNGEST_EVENT_KEY",
     "INNGEST_SIGNING_KEY",
@@ -18,6 +18,7 @@ const VARIABLES: [&str; 10] = [
     "INNGEST_EVENT_API_BASE_URL",
     "INNGEST_SERVE_ORIGIN",
     "INNGEST_SERVE_PATH",
+    "INNGEST_STREAMING",
 ];
 
 /// The mode, which decides what else must be set, and the settings, unless they have a mistake.

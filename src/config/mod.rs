@@ -41,6 +41,14 @@ pub(crate) fn admin_address(env: &dyn Env) -> Result<SocketAddr, ConfigErrors> {
     reader.finish().map(|_| admin)
 }
 
+/// What is needed to look at deals and to decide about them, whatever else is configured.
+pub(crate) fn ledger(env: &dyn Env) -> Result<(DatabaseSettings, Rules), ConfigErrors> {
+    let mut reader = Reader::new(env);
+    let database = database::read(&mut reader);
+    let (_, rules, _) = erp::read(&mut reader, Mode::Dev);
+    reader.finish().map(|_| (database, rules))
+}
+
 /// The configuration of the service. `Debug` shows no secret.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {

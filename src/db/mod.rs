@@ -4,6 +4,7 @@
 //! `ON CONFLICT`, `RETURNING`, times as milliseconds.
 
 mod connection;
+pub(crate) mod copy;
 mod file;
 mod ids;
 mod liveness;
@@ -30,6 +31,7 @@ use sqlx::any::AnyRow;
 
 use crate::clock::{Clock as _, SharedClock};
 use crate::metrics::Durations;
+use crate::trouble::Trouble;
 use ids::Ids;
 #[cfg(test)]
 pub(crate) use liveness::Work;
@@ -73,6 +75,17 @@ impl Db {
         clock: SharedClock,
         lock: Option<Arc<File>>,
     ) -> anyhow::Result<Self> {
+        let db = Self::connect(url, clock, lock).await?;
+        db.migrate().await.context("the database could not be brought up to date")?;
+        Ok(db)
+    }
+
+    /// Opens the database and leaves its tables as they are.
+    async fn connect(
+        url: &str,
+        clock: SharedClock,
+        lock: Option<Arc<File>>,
+    ) -> anyhow::Result<Self> {
         sqlx::any::install_default_drivers();
         let pools = match Dialect::of(url)? {
             Dialect::Sqlite => sqlite::open(url).await?,
@@ -81,7 +94,6 @@ impl Db {
         let clock = Arc::new(DatabaseClock::new(clock));
         let db = Self { pools, clock, ids: Arc::default(), durations: Durations::default(), lock };
         db.compare_clocks().await.context("the database's clock cannot be read")?;
-        db.migrate().await.context("the database could not be brought up to date")?;
         Ok(db)
     }
 
@@ -181,6 +193,14 @@ impl Db {
     pub(crate) fn next_id(&self) -> String {
         self.ids.next(self.time())
     }
+}
+
+/// What is wrong with the database, and what to do.
+pub(crate) fn trouble(error: &anyhow::Error) -> Trouble {
+    Trouble::new(
+        format!("{error:#}"),
+        "check DATABASE_URL, the rights of the file and its folder, and the space on the disk",
+    )
 }
 
 /// The row of a query that has one whatever the tables hold.

@@ -6,7 +6,7 @@ use functions::ports::{self, Retry, WaitsFor};
 use jiff::Timestamp;
 
 use super::key::Entry;
-use crate::erp::ErpError;
+use crate::erp::{ErpError, SET_ERP};
 
 /// Why the ledger did not bring a record. The texts are kept and read much later: they name times and not waits, and say
 /// what a person must do only where nothing happens by itself.
@@ -53,8 +53,8 @@ pub(crate) enum LedgerError {
     Db { deal: String, source: anyhow::Error },
     /// There is no ERP to send it to.
     #[error(
-        "nothing was sent for {deal}, because the ERP is not configured: set CRM_API_URL, CRM_API_KEY, CRM_API_USERNAME \
-         and CRM_API_PASSWORD, then run `prometei-flow deals retry {options}`"
+        "nothing was sent for {deal}, because the ERP is not configured: {SET_ERP}, then run `prometei-flow deals \
+         retry {options}`"
     )]
     NoErp { deal: String, options: String },
 }

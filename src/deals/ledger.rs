@@ -29,7 +29,8 @@ use super::report::Rules;
 use super::table::{self, Claim, Claimed, Lease, Made, Noted, Past, Release};
 use crate::clock::SharedClock;
 use crate::db::Db;
-use crate::erp::{ErpClient, ErpError, Insertion, MarkerLookup, SendBy, reply_with_id};
+use crate::erp::{self, ErpClient, ErpError, Insertion, MarkerLookup, SendBy, reply_with_id};
+use crate::trouble::Trouble;
 
 /// How long after a call of unknown outcome the record may still appear: the ERP finishes a request also when its caller
 /// has gone. A look-up that finds nothing sooner than this proves nothing.
@@ -63,11 +64,9 @@ impl Ledger {
     }
 
     /// Whether the ERP would create a record now, by a call that creates none.
-    pub(crate) async fn probe(&self) -> Result<(), ErpError> {
-        match &self.erp {
-            Some(erp) => erp.may_create(erp.settings().entity_id).await,
-            None => Ok(()),
-        }
+    pub(crate) async fn probe(&self) -> Result<(), Trouble> {
+        let Some(erp) = &self.erp else { return Err(erp::missing()) };
+        erp.may_create(erp.settings().entity_id).await.map_err(|error| error.trouble())
     }
 
     /// Waits for the calls that are under way. A process that ends within one leaves its deal in doubt.

@@ -32,8 +32,8 @@ pub(crate) use schedule::Schedule;
 pub(crate) use story::{Line, What};
 pub(crate) use table::{
     KnownDeal, changed, differing, differing_deal, dismiss, due, find, forwarded,
-    forwarded_in_vain, has_deal, is_accounted_for, merged, queue, refused_by_inngest, reported,
-    states, stored, unfinished_deal, waited_for, webhook_came,
+    forwarded_in_vain, has_deal, is_accounted_for, last_record, merged, queue, recorded_by_hour,
+    refused_by_inngest, reported, states, stored, unfinished_deal, waited_for, webhook_came,
 };
 pub(crate) use table::{counts, unfinished};
 #[cfg(test)]

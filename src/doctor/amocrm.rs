@@ -3,16 +3,13 @@
 use super::Finding;
 use crate::amocrm::hook::{self, Destination, Health};
 use crate::amocrm::watch::token_ends;
-use crate::amocrm::{AmoCrmClient, ApiError};
+use crate::amocrm::{self, AmoCrmClient, ApiError};
 use crate::clock::SharedClock;
+use crate::trouble::Trouble;
 
 pub(super) fn missing() -> Finding {
-    Finding::warning(
-        "amocrm token",
-        "amoCRM is not configured: webhooks are stored, and their runs fail",
-        "set AMOCRM_SUBDOMAIN, AMOCRM_CLIENT_ID, AMOCRM_CLIENT_SECRET and AMOCRM_REDIRECT_URI, or AMOCRM_SUBDOMAIN \
-         and AMOCRM_ACCESS_TOKEN",
-    )
+    let Trouble { problem, remedy } = amocrm::missing();
+    Finding::warning("amocrm token", problem, remedy)
 }
 
 pub(super) async fn examine(
@@ -23,9 +20,7 @@ pub(super) async fn examine(
 ) -> Vec<Finding> {
     let account = match client.account().await {
         Ok(account) => account,
-        Err(error) => {
-            return vec![Finding::error("amocrm token", error.to_string(), remedy(&error))];
-        }
+        Err(error) => return vec![Finding::of("amocrm token", error.trouble())],
     };
     let mut findings = vec![Finding::ok("amocrm token", "amoCRM accepts it")];
     if let Some(end) = client.auth().long_lived_until() {
@@ -68,7 +63,7 @@ async fn webhook(client: &AmoCrmClient, destination: &Destination, reconciles: b
                        amoCRM's settings by hand";
             return Finding::warning(check, error.to_string(), fix);
         }
-        Err(error) => return Finding::error(check, error.to_string(), remedy(&error)),
+        Err(error) => return Finding::of(check, error.trouble()),
     };
     let message = format!("{}: {found}", destination.shown());
     match found.health {
@@ -96,22 +91,5 @@ async fn webhook(client: &AmoCrmClient, destination: &Destination, reconciles: b
             format!("{repair}; if it stays off, switch it on in amoCRM's settings and save"),
         ),
         Health::Incomplete(_) => Finding::error(check, message, repair),
-    }
-}
-
-/// What to do, where the error does not say so itself.
-fn remedy(error: &ApiError) -> &'static str {
-    match error {
-        ApiError::Token(_) => "deals wait until it is put right, none is lost",
-        ApiError::Unauthorized(_) => "run `prometei-flow amocrm authorize`",
-        ApiError::Paused { .. } => "wait, or ask amoCRM's support where it does not end",
-        ApiError::Unavailable(_) | ApiError::Unreadable(_) => {
-            "check the network and AMOCRM_SUBDOMAIN, then try again"
-        }
-        ApiError::Refused(_) | ApiError::Mismatch(_) => {
-            "correct AMOCRM_SUBDOMAIN or AMOCRM_BASE_URL"
-        }
-        ApiError::Forbidden(_) => "use the token of an administrator",
-        ApiError::Database(_) => "see the finding about the database",
     }
 }

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::Finding;
-use crate::db::{Db, LARGEST_SKEW, off_by};
+use crate::db::{self, Db, LARGEST_SKEW, off_by};
 use crate::deals::{self, Rules};
 use crate::inbox::Inbox;
 
@@ -12,11 +12,7 @@ const LONG: SignedDuration = SignedDuration::from_mins(10);
 
 pub(super) async fn examine(store: &anyhow::Result<Db>) -> Vec<Finding> {
     let check = "database";
-    let failed = |error: &anyhow::Error| {
-        let fix =
-            "check DATABASE_URL, the rights of the file and its folder, and the space on the disk";
-        vec![Finding::error(check, format!("{error:#}"), fix)]
-    };
+    let failed = |error: &anyhow::Error| vec![Finding::of(check, db::trouble(error))];
     let store = match store {
         Ok(store) => store,
         Err(error) => return failed(error),

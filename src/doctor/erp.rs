@@ -1,7 +1,8 @@
 //! The ERP: the login, the entity and its fields, the rights, and the marker field.
 
 use super::{Finding, mapped};
-use crate::erp::{EntityFields, ErpClient, ErpError, ErpSettings, Field, MarkerLookup};
+use crate::erp::{self, EntityFields, ErpClient, ErpError, ErpSettings, Field, MarkerLookup};
+use crate::trouble::Trouble;
 
 /// No lead has this id. Looking it up shows whether the ERP applies the filter.
 const NO_LEAD: u64 = 9_000_000_000_000_000_001;
@@ -17,11 +18,8 @@ const TEXT_MARKER: &str = "add an Input Field («Поле ввода») with Uni
                            and set CRM_FIELD_EXTERNAL_ID to it";
 
 pub(super) fn missing() -> Finding {
-    Finding::warning(
-        LOGIN,
-        "the ERP is not configured: runs fail",
-        "set CRM_API_URL, CRM_API_KEY, CRM_API_USERNAME and CRM_API_PASSWORD; `prometei-flow dev` brings a fake one",
-    )
+    let Trouble { problem, remedy } = erp::missing();
+    Finding::warning(LOGIN, problem, remedy)
 }
 
 /// `updates`: records are changed as well (`CRM_ON_CHANGE=update`).
@@ -224,19 +222,7 @@ fn is_readable(number_format: &str) -> bool {
     ["", "0", "1", "2"].contains(&decimals) && ["", "*"].contains(&thousands)
 }
 
-/// A check that the ERP did not let happen. What it refuses says itself what to do.
+/// A check that the ERP did not let happen.
 fn failed(check: &'static str, error: &ErpError) -> Finding {
-    match error {
-        ErpError::Refused { message, advice } => Finding::error(check, message, *advice),
-        ErpError::NoAccess { message, barrier } => {
-            let message = format!("the ERP refuses access: {message}");
-            Finding::error(check, message, barrier.advice())
-        }
-        ErpError::Unavailable { reason, .. } => Finding::error(
-            check,
-            format!("the ERP is unavailable: {reason}"),
-            "check CRM_API_URL and the network, and on the ERP's server its database and PHP's log of errors; deals wait, and \
-             go on by themselves",
-        ),
-    }
+    Finding::of(check, error.trouble())
 }

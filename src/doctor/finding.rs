@@ -1,5 +1,7 @@
 use serde::Serialize;
 
+use crate::trouble::Trouble;
+
 /// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -47,6 +49,11 @@ impl Finding {
     ) -> Self {
         let (status, fix) = (Status::Error, Some(fix.into()));
         Self { check, status, message: message.into(), fix }
+    }
+
+    /// What keeps deals from going on.
+    pub(super) fn of(check: &'static str, trouble: Trouble) -> Self {
+        Self::error(check, trouble.problem, trouble.remedy)
     }
 }
 

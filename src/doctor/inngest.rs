@@ -10,7 +10,7 @@ use inngest::{Client, Mode, RegistrationError, SendError, Settings};
 use super::Finding;
 use crate::clock::SharedClock;
 use crate::outbound::{Outbound, inngest_client};
-use crate::registration::BY_HAND;
+use crate::registration::{BY_HAND, SIGNING_KEY};
 
 const LIMIT: Duration = Duration::from_secs(8);
 
@@ -68,11 +68,9 @@ async fn api(client: &Client) -> Finding {
     };
     let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(answer.body()).is_ok();
     match answer.status() {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Finding::error(
-            check,
-            format!("{origin} refuses the signing key"),
-            "copy INNGEST_SIGNING_KEY from the Inngest dashboard, of the same environment as the event key",
-        ),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            Finding::error(check, format!("{origin} refuses the signing key"), SIGNING_KEY)
+        }
         status if is_json && (status.is_success() || status == StatusCode::NOT_FOUND) => {
             let mut keys = settings.signing_keys.iter().flat_map(SigningKeys::iter);
             let was_shown = keys.any(|key| key.api_token().is_ok());

@@ -1,5 +1,19 @@
 use std::time::Duration;
 
+use crate::trouble::Trouble;
+
+/// What to set where no ERP is configured.
+pub(crate) const SET_ERP: &str =
+    "set CRM_API_URL, CRM_API_KEY, CRM_API_USERNAME and CRM_API_PASSWORD";
+
+/// No ERP is configured.
+pub(crate) fn missing() -> Trouble {
+    Trouble::new(
+        "the ERP is not configured: runs fail",
+        format!("{SET_ERP}; `prometei-flow dev` brings a fake one"),
+    )
+}
+
 /// Why a call failed. Whichever it is, an insert that failed so has created nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ErpError {
@@ -27,6 +41,23 @@ pub(crate) enum ErpError {
         /// How long the ERP asked to wait.
         retry_after: Option<Duration>,
     },
+}
+
+impl ErpError {
+    /// What is wrong, and what to do.
+    pub(crate) fn trouble(&self) -> Trouble {
+        match self {
+            Self::Refused { message, advice } => Trouble::new(message, *advice),
+            Self::NoAccess { message, barrier } => {
+                Trouble::new(format!("the ERP refuses access: {message}"), barrier.advice())
+            }
+            Self::Unavailable { reason, .. } => Trouble::new(
+                format!("the ERP is unavailable: {reason}"),
+                "check CRM_API_URL and the network, and on the ERP's server its database and PHP's log of errors; deals wait, \
+                 and go on by themselves",
+            ),
+        }
+    }
 }
 
 /// Where the ERP stops a caller, in the order in which it checks.

@@ -18,7 +18,7 @@ mod text;
 mod values;
 
 pub(crate) use client::ErpClient;
-pub(crate) use error::ErpError;
+pub(crate) use error::{ErpError, SET_ERP, missing};
 pub(crate) use fields::{EntityFields, Field};
 pub(crate) use lookup::MarkerLookup;
 pub(crate) use response::{Insertion, Update, reply_with_id};

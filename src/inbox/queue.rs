@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use functions::ports::WaitsFor;
 use functions::webhook::{AmoCrmWebhook, LeadFilter, leads_in_event};
+use jiff::Timestamp;
 
 use super::rows::{HeldRow, RemovedRow};
 use super::store::Inbox;
@@ -16,6 +17,14 @@ impl Inbox {
     /// The held events, oldest first.
     pub(crate) async fn held(&self, limit: u32) -> anyhow::Result<Vec<HeldRow>> {
         table::held(&self.db, limit).await
+    }
+
+    /// How many webhooks came in each hour since `since`: hours since 1970 that had any.
+    pub(crate) async fn received_by_hour(
+        &self,
+        since: Timestamp,
+    ) -> anyhow::Result<Vec<(i64, i64)>> {
+        table::received_by_hour(&self.db, since).await
     }
 
     /// The event `id`, if it is held.

@@ -11,6 +11,9 @@ use crate::deals::Due;
 /// full disk a smaller write may still find room where a webhook does not.
 const PROBE: usize = 64 * 1024;
 
+/// An hour, in milliseconds.
+const HOUR: i64 = 60 * 60 * 1000;
+
 /// How many bodies one statement removes: at their largest 64 MB.
 const PURGED_AT_ONCE: i64 = 256;
 
@@ -216,6 +219,15 @@ pub(super) async fn counts(db: &Db) -> anyhow::Result<InboxCounts> {
     let oldest_waiting = oldest.map(timestamp).transpose()?;
     let newest_body = newest.map(timestamp).transpose()?;
     Ok(InboxCounts { waiting, unparsable, oldest_waiting, newest_body })
+}
+
+/// How many webhooks came in each hour since `since`: hours since 1970 that had any.
+pub(super) async fn received_by_hour(db: &Db, since: Timestamp) -> anyhow::Result<Vec<(i64, i64)>> {
+    let query = sqlx::query_as(
+        "SELECT received_at / $2 AS hour, COUNT(*) FROM webhook_bodies WHERE received_at >= $1 \
+         GROUP BY received_at / $2 ORDER BY hour",
+    );
+    db.fetch(query.bind(since.as_millisecond()).bind(HOUR)).await
 }
 
 /// Removes the next bodies received before `time`, except those of rows that are still in the inbox. Returns how many.

@@ -218,13 +218,13 @@ impl Metrics {
         self.database.clone()
     }
 
-    /// Everything that is counted, as text.
+    /// What is counted, as text.
     #[cfg(test)]
     pub(crate) fn render(&self) -> String {
         text::render(&[&self.registry])
     }
 
-    /// Everything that is counted, and what was read for this one time, as text.
+    /// Everything as text: what is counted, and what was read for this one time.
     pub(crate) fn render_with(&self, scrape: &Scrape) -> String {
         text::render(&[&self.registry, &scrape.registry])
     }

@@ -2,6 +2,11 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
+use crate::trouble::Trouble;
+
+/// What is done about a registration that only takes time.
+const TRIED_AGAIN: &str = "it is tried again by itself; check the network and INNGEST_BASE_URL";
+
 /// Whether Inngest knows the functions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum State {
@@ -57,9 +62,15 @@ impl Gate {
     }
 
     /// Why Inngest may start nothing; `None` where it knows the functions.
-    pub(crate) fn problem(&self) -> Option<String> {
-        let known = matches!(&*self.state.borrow(), State::Known);
-        (!known).then(|| self.describe())
+    pub(crate) fn problem(&self) -> Option<Trouble> {
+        let (problem, reason) = match &*self.state.borrow() {
+            State::Known => return None,
+            State::Waiting(reason) => ("deals wait for the registration", reason.clone()),
+            State::Unsure(reason) => ("deals are forwarded, and may start nothing", reason.clone()),
+        };
+        // The reason names the remedy after its last semicolon, where there is one.
+        let (what, remedy) = reason.rsplit_once("; ").unwrap_or((&reason, TRIED_AGAIN));
+        Some(Trouble::new(format!("{problem}: {what}"), remedy))
     }
 
     /// Whether Inngest knows the functions, in words.

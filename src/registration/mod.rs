@@ -65,6 +65,10 @@ const UNSEEN: Duration = Duration::from_secs(10 * 60);
 pub(crate) const BY_HAND: &str = "sync the app in the Inngest dashboard with the address of /api/inngest, or set \
                                   INNGEST_SERVE_ORIGIN and restart: then the service registers itself";
 
+/// What to do where Inngest refuses the signing key.
+pub(crate) const SIGNING_KEY: &str =
+    "copy INNGEST_SIGNING_KEY from the Inngest dashboard, of the same environment as the event key";
+
 /// The deals that Inngest has lost.
 pub(crate) trait LostDeals: Send + Sync {
     /// Sends them again. Returns how many.
@@ -330,7 +334,7 @@ fn reason(error: &RegistrationError) -> String {
         RegistrationError::Refused { status, .. } | RegistrationError::NotTold { status, .. }
             if matches!(status.as_u16(), 401 | 403) =>
         {
-            format!("{text}; check INNGEST_SIGNING_KEY")
+            format!("{text}; {SIGNING_KEY}")
         }
         _ => text,
     }

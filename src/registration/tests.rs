@@ -250,7 +250,7 @@ async fn a_wrong_key_is_named_and_holds_nothing_for_ever() {
     let service = Service::start(&inngest, declared());
     tokio::time::sleep(Duration::from_secs(1)).await;
     let reason = service.gate.reason().unwrap();
-    assert!(reason.ends_with("Authentication failed; check INNGEST_SIGNING_KEY"), "{reason}");
+    assert!(reason.ends_with("Authentication failed; copy INNGEST_SIGNING_KEY from the Inngest dashboard, of the same environment as the event key"), "{reason}");
     let waited = service.opened().await;
     assert!((25..35).contains(&waited.as_secs()), "{waited:?}");
     assert!(!service.registered());

@@ -44,13 +44,14 @@ impl Systems {
     }
 
     async fn ask(&self, waits_for: WaitsFor) -> Result<(), String> {
+        let amocrm = async || self.amocrm.probe().await.map_err(|away| away.trouble.to_string());
         match waits_for {
-            WaitsFor::Erp => self.ledger.probe().await.map_err(|error| error.to_string()),
-            WaitsFor::AmoCrm => self.amocrm.probe().await.map_err(|error| error.to_string()),
+            WaitsFor::Erp => self.ledger.probe().await.map_err(|trouble| trouble.to_string()),
+            WaitsFor::AmoCrm => amocrm().await,
             // What is stored says no without a call, but not yes: amoCRM may have taken the consent back.
             WaitsFor::Consent => match self.amocrm.needs_consent().await {
                 Ok(true) => Err("amoCRM needs to be authorised again".to_owned()),
-                Ok(false) => self.amocrm.probe().await.map_err(|error| error.to_string()),
+                Ok(false) => amocrm().await,
                 Err(error) => Err(error.to_string()),
             },
             WaitsFor::Person => Err("a person decides".to_owned()),
@@ -76,7 +77,10 @@ impl Obstacles for Systems {
                 (Obstacle::JustGone, LONGEST_WAIT)
             }
             Err(reason) => {
-                tracing::debug!(?waits_for, reason, "deals still wait for it");
+                // Once, and again when it was there in between.
+                if was_there || last.is_none() {
+                    tracing::warn!(?waits_for, "deals wait: {reason}");
+                }
                 let longer = if was_there { FIRST_WAIT } else { waited * 2 };
                 (Obstacle::Away, longer.clamp(FIRST_WAIT, LONGEST_WAIT))
             }

@@ -80,7 +80,10 @@ fn every_link_of_a_document_leads_somewhere() {
         for target in targets.filter(|target| !target.starts_with("https://")) {
             let (file, heading) = target.split_once('#').unwrap_or((target, ""));
             let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-            let place = root.join(document).parent().unwrap().join(file);
+            let place = match file {
+                "" => root.join(document),
+                file => root.join(document).parent().unwrap().join(file),
+            };
             assert!(place.exists(), "{}: {target} leads nowhere", document.display());
             if !heading.is_empty() {
                 let text = std::fs::read_to_string(place).unwrap();
@@ -94,17 +97,30 @@ fn every_link_of_a_document_leads_somewhere() {
     }
 }
 
-/// The `sh` and `ts` blocks of a text.
-fn commands(text: &str) -> Vec<&str> {
-    let blocks = text.split("\n```").skip(1).step_by(2);
-    blocks.filter(|block| block.starts_with("sh\n") || block.starts_with("ts\n")).collect()
+/// The code blocks of a text: commands, what they print, settings.
+fn blocks(text: &str) -> Vec<&str> {
+    text.split("\n```").skip(1).step_by(2).collect()
+}
+
+/// The headings of a text by their depth.
+fn outline(text: &str) -> Vec<usize> {
+    let headings = text.split("\n```").step_by(2).flat_map(str::lines);
+    headings.filter(|line| line.starts_with('#')).map(|line| line.find(' ').unwrap()).collect()
 }
 
 #[test]
-fn both_readmes_have_the_same_commands() {
+fn both_readmes_have_the_same_code_blocks_and_headings() {
     let (english, russian) = (read(Path::new("README.md")), read(Path::new("README.ru.md")));
-    assert!(commands(&english).len() > 5);
-    assert_eq!(commands(&english), commands(&russian));
+    assert!(blocks(&english).len() > 12);
+    assert_eq!(blocks(&english), blocks(&russian));
+    assert_eq!(outline(&english), outline(&russian));
+}
+
+/// A newcomer reads it in one go.
+#[test]
+fn the_readme_stays_short() {
+    let lines = read(Path::new("README.md")).lines().count();
+    assert!((120..=180).contains(&lines), "{lines}");
 }
 
 /// A protection that `.ci/mutations` takes away.

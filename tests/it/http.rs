@@ -210,6 +210,40 @@ async fn strangers_find_nothing_else() {
     assert_eq!(world.status_of_head(odd).await, 404);
 }
 
+/// While the ERP takes its time, a gateway could cut the connection on which nothing is heard.
+#[tokio::test]
+async fn a_call_that_takes_long_is_answered_early_where_that_is_asked_for() {
+    for (streaming, status) in [("1", 201), ("", 206)] {
+        let world = given().inngest_at(NOWHERE).variable("INNGEST_STREAMING", streaming);
+        let world = world.in_process().await;
+        let mut held = world.erp.hold_next();
+        let call = json!({
+            "ctx": { "run_id": "01M81HWYV2KTK2RAPW4NVTQ3GA", "stack": { "stack": [], "current": 0 } },
+            "event": { "name": "crm/create-deal", "data": { "dealName": "Сделка" }, "ts": 1 },
+            "steps": {},
+        });
+        let path = "/api/inngest?fnId=prometei-flow-create-crm-deal&stepId=step";
+        let request = world.request(Method::POST, path).body(call.to_string());
+        let mut answering = tokio::spawn(request.send());
+        held.arrived().await;
+        if streaming.is_empty() {
+            drop(held);
+            let answer = answering.await.unwrap().unwrap();
+            assert_eq!(answer.status(), status);
+            assert!(answer.text().await.unwrap().starts_with("[{"));
+            continue;
+        }
+        // The ERP is still silent when the head and the first sign of life arrive.
+        let mut answer = (&mut answering).await.unwrap().unwrap();
+        assert_eq!(answer.status(), status);
+        assert_eq!(answer.chunk().await.unwrap().unwrap(), " ");
+        drop(held);
+        let rest = answer.text().await.unwrap();
+        let envelope: serde_json::Value = serde_json::from_str(&rest).unwrap();
+        assert_eq!(envelope["status"], 206, "{rest}");
+    }
+}
+
 #[tokio::test]
 async fn operators_see_readiness_and_numbers() -> io::Result<()> {
     let world = service().await;

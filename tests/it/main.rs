@@ -16,6 +16,7 @@ mod logs;
 mod metrics;
 mod replicas;
 mod rooms;
+mod run_book;
 mod silence;
 mod status_page;
 mod webhook_forms;

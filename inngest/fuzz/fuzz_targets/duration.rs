@@ -102,7 +102,9 @@ fn check(used: Use, duration: Duration, answer: &Answer) {
             let text = option("duration");
             let time: jiff::Timestamp = text.parse().expect("RFC 3339");
             let since_epoch = Duration::try_from(time.as_duration()).expect("after 1970");
-            (since_epoch, at(duration).duration_since(SystemTime::UNIX_EPOCH).expect("after 1970"))
+            let wanted = at(duration).duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+            // The server rounds the time that is left to whole seconds.
+            (since_epoch, wanted + Duration::from_millis(500))
         }
         Use::Sleep => (read(&option("duration")), duration),
         _ => (read(&option("timeout")), duration),

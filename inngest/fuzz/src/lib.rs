@@ -1,11 +1,15 @@
 //! What the fuzz targets share: an endpoint that stands on nothing but its input, and what every answer must be.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use inngest::signing::{SigningKey, SigningKeys};
-use inngest::{App, Client, Clock, Endpoint, EventData, Function, Settings, Transport, TransportError, TransportFuture};
+use inngest::{
+    App, Client, Clock, Endpoint, EventData, Function, Settings, Transport, TransportError,
+    TransportFuture,
+};
 use serde_json::Value;
 use sha1::{Digest as _, Sha1};
 
@@ -36,13 +40,31 @@ impl Transport for Api {
     }
 }
 
-pub fn client(settings: Settings, api: Api) -> Client {
+/// An Inngest API that keeps what it is sent and can do nothing with it.
+#[derive(Clone, Default)]
+pub struct Kept(Arc<Mutex<Vec<Request<Bytes>>>>);
+
+impl Kept {
+    pub fn take(&self) -> Vec<Request<Bytes>> {
+        std::mem::take(&mut self.0.lock().expect("no panic"))
+    }
+}
+
+impl Transport for Kept {
+    fn send(&self, request: Request<Bytes>) -> TransportFuture<'_> {
+        self.0.lock().expect("no panic").push(request);
+        let answer = Response::builder().status(StatusCode::NOT_FOUND).body(Bytes::new());
+        Box::pin(async move { answer.map_err(|error| TransportError::new(error.to_string())) })
+    }
+}
+
+pub fn client(settings: Settings, api: impl Transport) -> Client {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.unsigned_abs());
     Client::with_sources(settings, api, Clock::new(move || now), |bytes| bytes.fill(7))
 }
 
 /// The app `app` with one function.
-pub fn serving(settings: Settings, api: Api, function: impl Function) -> Endpoint {
+pub fn serving(settings: Settings, api: impl Transport, function: impl Function) -> Endpoint {
     let app = App::new("app", client(settings, api)).function(function);
     app.build().expect("a valid app")
 }
@@ -92,8 +114,14 @@ impl Answer {
     }
 }
 
-/// Lets the endpoint answer. Time is virtual, so the 10 s for a missing step pass at once and a hang is seen.
+/// Lets the endpoint answer.
 pub fn answer(endpoint: &Endpoint, request: Request<Bytes>) -> Answer {
+    let method = request.method().clone();
+    check(&method, ended(endpoint.handle(request)))
+}
+
+/// Waits for what must end. Time is virtual, so the 10 s for a missing step pass at once and a hang is seen.
+pub fn ended<T>(work: impl Future<Output = T>) -> T {
     thread_local! {
         static RUNTIME: tokio::runtime::Runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -101,12 +129,10 @@ pub fn answer(endpoint: &Endpoint, request: Request<Bytes>) -> Answer {
             .build()
             .expect("a runtime");
     }
-    let method = request.method().clone();
-    let handled = tokio::time::Duration::from_secs(3600);
-    let response = RUNTIME.with(|runtime| {
-        runtime.block_on(async { tokio::time::timeout(handled, endpoint.handle(request)).await })
-    });
-    check(&method, response.expect("the call ends"))
+    let hour = Duration::from_secs(3600);
+    let done =
+        RUNTIME.with(|runtime| runtime.block_on(async { tokio::time::timeout(hour, work).await }));
+    done.expect("it ends")
 }
 
 const OPS: [&str; 9] = [

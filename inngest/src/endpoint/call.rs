@@ -1,5 +1,6 @@
 //! `POST`: one call of one function.
 
+use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 
 use http::request::Parts;
@@ -25,14 +26,14 @@ const TRACE_HEADERS: [HeaderName; 2] =
 
 /// What the URL of a call says (P-101).
 #[derive(Default)]
-struct CallQuery {
-    function_id: Option<String>,
-    step_id: Option<String>,
-    probe: Option<String>,
+struct CallQuery<'u> {
+    function_id: Option<Cow<'u, str>>,
+    step_id: Option<Cow<'u, str>>,
+    probe: Option<Cow<'u, str>>,
 }
 
-impl CallQuery {
-    fn of(uri: &Uri) -> Self {
+impl<'u> CallQuery<'u> {
+    fn of(uri: &'u Uri) -> Self {
         let mut query = Self::default();
         for (name, value) in url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
         {
@@ -42,7 +43,7 @@ impl CallQuery {
                 "probe" => &mut query.probe,
                 _ => continue,
             };
-            slot.get_or_insert_with(|| value.into_owned());
+            slot.get_or_insert(value);
         }
         query
     }
@@ -71,7 +72,7 @@ impl Endpoint {
     /// Builds the call step by step, and makes it. A problem is one that another attempt may not have.
     async fn trusted_call(
         &self,
-        query: CallQuery,
+        query: CallQuery<'_>,
         parts: &Parts,
         trusted: &Trusted,
     ) -> Result<Reply> {
@@ -85,7 +86,7 @@ impl Endpoint {
         let CallRequest { ctx, state } = CallRequest::read(&trusted.body)?;
         let span = spans::of_call(&served.config.id, &ctx.run_id, ctx.attempt, &parts.headers);
         let dispatch = Dispatch {
-            target: query.step_id.filter(|id| !id.is_empty() && id != "step"),
+            target: query.step_id.filter(|id| !id.is_empty() && id != "step").map(Cow::into_owned),
             plan_only: ctx.disable_immediate_execution,
         };
         let call = Call { endpoint: self, served, ctx: &ctx, dispatch };

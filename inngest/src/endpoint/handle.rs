@@ -22,9 +22,9 @@ impl Endpoint {
             Ok(Admission::Hook(url)) => self.answer_to_hook(&url).await,
             Ok(Admission::Unverified(unverified)) => match self.verified(&unverified, body) {
                 Ok(trusted) => self.answer(&parts, &trusted).await,
-                Err(refusal) => self.finish(refusal),
+                Err(refusal) => self.finish(*refusal),
             },
-            Err(refusal) => self.finish(refusal),
+            Err(refusal) => self.finish(*refusal),
         };
         // A refusal, too: not every server takes the body off.
         if parts.method == Method::HEAD { response.map(|_| Bytes::new()) } else { response }
@@ -37,22 +37,22 @@ impl Endpoint {
     /// reading a header.
     pub fn refusal(&self, parts: &Parts) -> Option<http::Response<Bytes>> {
         let announced = content_length(parts).unwrap_or(0);
-        self.before_body(parts, announced).err().map(|refusal| self.finish(refusal))
+        self.before_body(parts, announced).err().map(|refusal| self.finish(*refusal))
     }
 
     pub(crate) fn before_body<'r>(
         &'r self,
         parts: &'r Parts,
         announced: usize,
-    ) -> Result<Admission<'r>, Reply> {
+    ) -> Result<Admission<'r>, Box<Reply>> {
         if !matches!(parts.method, Method::GET | Method::HEAD | Method::PUT | Method::POST) {
-            return Err(Reply::message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
-                .header(http::header::ALLOW, "GET, HEAD, PUT, POST"));
+            let refusal = Reply::message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed");
+            return Err(Box::new(refusal.header(http::header::ALLOW, "GET, HEAD, PUT, POST")));
         }
         if announced > body_limit(&parts.method) {
-            return Err(too_large());
+            return Err(Box::new(too_large()));
         }
-        let admission = self.admit(parts).map_err(|distrust| self.refuse(distrust))?;
+        let admission = self.admit(parts).map_err(|distrust| Box::new(self.refuse(distrust)))?;
         self.inner.refusals.log_if_due(self.inner.client.clock().unix_seconds());
         Ok(admission)
     }
@@ -66,8 +66,8 @@ impl Endpoint {
         &self,
         unverified: &Unverified<'_>,
         body: Bytes,
-    ) -> Result<Trusted, Reply> {
-        self.trust(unverified, body).map_err(|distrust| self.refuse(distrust))
+    ) -> Result<Trusted, Box<Reply>> {
+        self.trust(unverified, body).map_err(|distrust| Box::new(self.refuse(distrust)))
     }
 
     /// Answers a request that is Inngest's.

@@ -19,8 +19,8 @@ mod stream;
 mod sync;
 mod trust;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 #[cfg(feature = "axum")]
 use std::time::Duration;
 
@@ -68,6 +68,8 @@ struct Inner {
     /// How often Inngest has shown that it knows the functions.
     contacts: AtomicU64,
     own_failures: OwnFailures,
+    /// The answer to an introspection that is signed.
+    inspection: OnceLock<Bytes>,
     #[cfg(feature = "axum")]
     room: Room,
 }
@@ -95,6 +97,7 @@ impl Endpoint {
             hooks: Hooks::default(),
             contacts: AtomicU64::default(),
             own_failures: OwnFailures::default(),
+            inspection: OnceLock::new(),
             #[cfg(feature = "axum")]
             room: app.room,
         };

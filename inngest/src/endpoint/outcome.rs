@@ -50,7 +50,7 @@ fn ran(steps: &[Executed]) -> Reply {
     let ops: Vec<_> = steps.iter().map(Op::executed).collect();
     let mut reply = Reply::json(StatusCode::PARTIAL_CONTENT, &ops);
     for executed in steps {
-        let step = &executed.step.id;
+        let step = &*executed.step.id;
         match &executed.result {
             Ok(_) => tracing::debug!(step, "the step is done"),
             Err(error) => {

@@ -58,7 +58,7 @@ impl<E: Into<Error>> From<E> for Refusal {
 
 /// What goes to the server in the options of a step, for others to read.
 fn asked(found: &mut Found, hooks: Hooks<'_>) -> Result<(), Refusal> {
-    let step = found.step.id.as_str();
+    let step = &*found.step.id;
     let Work::Ask { op, opts } = &mut found.work else { return Ok(()) };
     let target = opts.get("function_id").or_else(|| opts.get("url")).and_then(Value::as_str);
     let target = target.unwrap_or_default().to_owned();

@@ -13,15 +13,19 @@ use crate::{Clock, Error, Retry, headers};
 /// An answer of the endpoint.
 #[derive(Clone)]
 pub(crate) struct Reply {
-    status: StatusCode,
-    body: Bytes,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    response: http::Response<Bytes>,
     signed_by: Option<SigningKey>,
 }
 
+/// Headers that fit without their map having to grow: what every answer has, two of its own, a trace of two.
+const HEADERS: usize = 10;
+
 impl Reply {
     pub(super) fn raw(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self { status, body: body.into(), headers: Vec::new(), signed_by: None }
+        let mut response = http::Response::new(body.into());
+        *response.status_mut() = status;
+        response.headers_mut().reserve(HEADERS);
+        Self { response, signed_by: None }
     }
 
     pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Self {
@@ -74,7 +78,7 @@ impl Reply {
 
     pub(super) fn header(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
         if let Ok(value) = value.try_into() {
-            self.headers.push((name, value));
+            self.response.headers_mut().insert(name, value);
         }
         self
     }
@@ -85,21 +89,14 @@ impl Reply {
     }
 
     /// Lets `edit` change status, body and the headers that this answer sets.
-    pub(super) fn edited(self, edit: impl FnOnce(&mut http::Response<Bytes>)) -> Self {
-        let mut response = http::Response::new(self.body);
-        *response.status_mut() = self.status;
-        for (name, value) in self.headers {
-            response.headers_mut().append(name, value);
-        }
-        edit(&mut response);
-        let (parts, body) = response.into_parts();
-        let headers = parts.headers.iter();
-        let headers = headers.map(|(name, value)| (name.clone(), value.clone())).collect();
-        Self { status: parts.status, body, headers, signed_by: self.signed_by }
+    pub(super) fn edited(mut self, edit: impl FnOnce(&mut http::Response<Bytes>)) -> Self {
+        edit(&mut self.response);
+        self
     }
 
-    pub(super) fn without_body(self) -> Self {
-        Self { body: Bytes::new(), ..self }
+    pub(super) fn without_body(mut self) -> Self {
+        *self.response.body_mut() = Bytes::new();
+        self
     }
 
     /// Adds what every answer carries: without the SDK header the server takes it for some other program's
@@ -110,25 +107,25 @@ impl Reply {
         env: Option<&str>,
         clock: &Clock,
     ) -> http::Response<Bytes> {
-        let always = Self { headers: Vec::new(), ..self }
-            .header(header::CONTENT_TYPE, headers::JSON)
-            .header(headers::SDK, headers::SDK_VALUE)
-            .header(headers::REQ_VERSION, "2");
-        let Self { status, body, headers: mut all, signed_by } = always;
-        all.extend(self.headers);
-        let optional = [
-            (headers::FRAMEWORK, framework.map(str::to_owned)),
-            (headers::ENV, env.map(str::to_owned)),
-            (headers::SIGNATURE, signed_by.map(|key| key.sign(&body, clock.unix_seconds()))),
-        ];
-        for (name, value) in optional {
-            if let Some(Ok(value)) = value.map(HeaderValue::try_from) {
-                all.push((name, value));
-            }
+        let Self { mut response, signed_by } = self;
+        let signature = signed_by.map(|key| key.sign(response.body(), clock.unix_seconds()));
+        let headers = response.headers_mut();
+        for (name, value) in [
+            (header::CONTENT_TYPE, headers::JSON),
+            (headers::SDK, headers::SDK_VALUE),
+            (headers::REQ_VERSION, "2"),
+        ] {
+            headers.entry(name).or_insert(HeaderValue::from_static(value));
         }
-        let mut response = http::Response::new(body);
-        *response.status_mut() = status;
-        response.headers_mut().extend(all.into_iter().map(|(name, value)| (Some(name), value)));
+        if let Some(framework) = framework.and_then(|name| HeaderValue::from_str(name).ok()) {
+            headers.insert(headers::FRAMEWORK, framework);
+        }
+        if let Some(env) = env.and_then(|env| HeaderValue::from_str(env).ok()) {
+            headers.insert(headers::ENV, env);
+        }
+        if let Some(signature) = signature.and_then(|text| HeaderValue::try_from(text).ok()) {
+            headers.insert(headers::SIGNATURE, signature);
+        }
         response
     }
 }

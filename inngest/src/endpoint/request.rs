@@ -1,13 +1,12 @@
 //! The body of a call request (P-102). Only what steers the call is parsed; results and event data stay text.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::run_state::RunState;
-use crate::engine::QueueItem;
+use crate::engine::{QueueItem, Steps};
 
 /// What steers a call, and what the server remembers of its run.
 pub(super) struct CallRequest<'a> {
@@ -25,7 +24,7 @@ struct Body<'a> {
     #[serde(borrow, default)]
     events: Option<Vec<&'a RawValue>>,
     #[serde(borrow, default)]
-    steps: Option<HashMap<&'a str, &'a RawValue>>,
+    steps: Option<Steps<'a>>,
     #[serde(default)]
     use_api: Option<bool>,
 }

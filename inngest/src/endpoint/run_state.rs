@@ -1,7 +1,5 @@
 //! The state of a run: what travels with a call, and what was too large for that.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use http::Method;
 use serde::Deserialize;
@@ -9,13 +7,14 @@ use serde_json::value::RawValue;
 
 use super::Endpoint;
 use crate::client::{path, retry_after};
+use crate::engine::Steps;
 use crate::{Error, Result};
 
 /// What came with the call.
 pub(super) struct RunState<'a> {
     pub(super) event: Option<&'a RawValue>,
     pub(super) events: Vec<&'a RawValue>,
-    pub(super) steps: HashMap<&'a str, &'a RawValue>,
+    pub(super) steps: Steps<'a>,
     /// It must be fetched (P-110).
     pub(super) is_elsewhere: bool,
 }
@@ -24,7 +23,7 @@ pub(super) struct RunState<'a> {
 pub(super) struct CompleteState<'a> {
     pub(super) event: &'a RawValue,
     pub(super) events: Vec<&'a RawValue>,
-    pub(super) steps: HashMap<&'a str, &'a RawValue>,
+    pub(super) steps: Steps<'a>,
 }
 
 /// What did not come with it, as the API answered.

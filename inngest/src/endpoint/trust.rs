@@ -27,8 +27,8 @@ pub(crate) enum Admission<'r> {
     Hook(Url),
 }
 
-/// The keys, and a header that is well formed and fresh. `None` in dev mode, where every request is trusted.
-pub(crate) struct Unverified<'r>(Option<(&'r SigningKeys, &'r str)>);
+/// The keys, and what a header claims that is well formed and fresh. `None` in dev mode, where every request is trusted.
+pub(crate) struct Unverified<'r>(Option<(&'r SigningKeys, Claim)>);
 
 /// Why a request is not answered as asked.
 #[derive(Debug, Clone, Copy)]
@@ -71,9 +71,9 @@ impl Endpoint {
                 return self.hook(parts).map(Admission::Hook).ok_or(missing);
             }
         };
-        Claim::read(Some(header), self.inner.client.clock().unix_seconds())
-            .map_err(Distrust::Signature)?;
-        Ok(Admission::Unverified(Unverified(Some((keys, header)))))
+        let claim = Claim::read(Some(header), self.inner.client.clock().unix_seconds());
+        let claim = claim.map_err(Distrust::Signature)?;
+        Ok(Admission::Unverified(Unverified(Some((keys, claim)))))
     }
 
     /// Checks the body of an admitted request.
@@ -82,16 +82,16 @@ impl Endpoint {
         unverified: &Unverified<'_>,
         body: Bytes,
     ) -> Result<Trusted, Distrust> {
-        let Some((keys, header)) = unverified.0 else {
+        let Some((keys, claim)) = &unverified.0 else {
             return Ok(Trusted { body, signed_by: None });
         };
         let now = self.inner.client.clock().unix_seconds();
-        match keys.verify(Some(header), &body, now) {
+        match claim.fresh(now).and_then(|()| keys.signer(claim, &body)) {
             Ok(key) => Ok(Trusted { signed_by: Some(key.clone()), body }),
             Err(SignatureError::Mismatch)
                 if body.len() > CANONICAL_FALLBACK_LIMIT
                     && self.inner.refusals.may_look_closer(now)
-                    && keys.signed_canonically(header, &body, now) =>
+                    && keys.signed_canonically(claim, &body) =>
             {
                 Err(Distrust::Rewritten)
             }

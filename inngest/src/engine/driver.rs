@@ -149,16 +149,15 @@ fn next_move(call: &CallState<'_>, dispatch: &Dispatch) -> Move {
         Steadiness::Steady => {}
         Steadiness::Unknown => return Move::Go,
         Steadiness::Unsteady(slot) => {
-            let id = slots.all.get(slot).map(|slot| slot.step.id.clone()).unwrap_or_default();
+            let id = slots.all.get(slot).map(|slot| slot.step.id.to_string()).unwrap_or_default();
             return Move::Answer(Outcome::Finished(Err(Fault::Unsteady { id }.into_error())));
         }
     }
     if let Some(target) = &dispatch.target {
-        let target = slots
-            .found
-            .iter()
-            .copied()
-            .find(|&found| slots.all.get(found).is_some_and(|slot| slot.step.hash == *target));
+        let target =
+            slots.found.iter().copied().find(|&found| {
+                slots.all.get(found).is_some_and(|slot| *slot.step.hash == **target)
+            });
         if let Some(target) = target {
             drop(slots);
             return start(call, target);

@@ -11,31 +11,51 @@ use crate::middleware::{Hooks, PayloadKind};
 use crate::step_error::MemoError;
 use crate::{Error, StepError};
 
-/// The `steps` map and the completion order of a call request.
+/// The `steps` map of a call request, with the completion order.
 #[derive(Debug, Default)]
-pub(crate) struct Memo<'b> {
-    steps: HashMap<&'b str, &'b RawValue>,
-    rank: HashMap<&'b str, usize>,
+pub(crate) struct Memo<'b>(Steps<'b>);
+
+/// What the server sent of each step, by its hash.
+pub(crate) type Steps<'b> = HashMap<&'b str, Saved<'b>>;
+
+/// What the server sent of one step.
+#[derive(Debug)]
+pub(crate) struct Saved<'b> {
+    raw: &'b RawValue,
+    /// When it was saved, relative to others; steps that the server does not list come last (P-152).
+    rank: usize,
+}
+
+impl<'b, 'de: 'b> Deserialize<'de> for Saved<'b> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self { raw: Deserialize::deserialize(deserializer)?, rank: usize::MAX })
+    }
 }
 
 impl<'b> Memo<'b> {
     /// `stack` lists the hashes in the order in which their steps were saved (P-151).
-    pub(crate) fn new(
-        steps: HashMap<&'b str, &'b RawValue>,
-        stack: impl IntoIterator<Item = &'b str>,
-    ) -> Self {
-        let rank = stack.into_iter().enumerate().map(|(rank, hash)| (hash, rank)).collect();
-        Self { steps, rank }
+    pub(crate) fn new(mut steps: Steps<'b>, stack: impl IntoIterator<Item = &'b str>) -> Self {
+        for (rank, hash) in stack.into_iter().enumerate() {
+            if let Some(saved) = steps.get_mut(hash) {
+                saved.rank = rank;
+            }
+        }
+        Self(steps)
     }
 
     /// The memo of a step, as the server sent it.
     pub(crate) fn get(&self, hash: &str) -> Option<&'b RawValue> {
-        self.steps.get(hash).copied()
+        self.0.get(hash).map(|saved| saved.raw)
     }
 
-    /// Whether the step is done. An `{"input":..}` entry is a step to be run again (P-154).
+    /// The place of a step among those that are done. An `{"input":..}` entry is a step to be run again (P-154).
+    pub(crate) fn rank_if_finished(&self, hash: &str) -> Option<usize> {
+        self.0.get(hash).filter(|saved| !is_rerun(saved.raw)).map(|saved| saved.rank)
+    }
+
+    /// Whether the step is done.
     pub(crate) fn is_finished(&self, hash: &str) -> bool {
-        self.get(hash).is_some_and(|raw| !is_rerun(raw))
+        self.rank_if_finished(hash).is_some()
     }
 
     /// The arguments that a person has written for a step to be run again. Where there are none the step's own count, as in
@@ -49,17 +69,12 @@ impl<'b> Memo<'b> {
 
     /// How many steps have a result.
     pub(crate) fn finished(&self) -> usize {
-        self.steps.len()
+        self.0.len()
     }
 
     /// How many steps are done: those with a result that are not to be run again.
     pub(crate) fn done(&self) -> usize {
-        self.steps.values().filter(|saved| !is_rerun(saved)).count()
-    }
-
-    /// When the step was saved, relative to others; steps that the server does not list come last (P-152).
-    pub(crate) fn rank(&self, hash: &str) -> usize {
-        self.rank.get(hash).copied().unwrap_or(usize::MAX)
+        self.0.values().filter(|saved| !is_rerun(saved.raw)).count()
     }
 }
 

@@ -17,7 +17,7 @@ mod step_slot;
 pub(crate) use call_state::CallState;
 pub(crate) use checkpoint::drive;
 pub(crate) use driver::{Dispatch, FunctionFuture, Outcome};
-pub(crate) use memo::{Memo, Unreadable, decode_result, decode_run};
+pub(crate) use memo::{Memo, Steps, Unreadable, decode_result, decode_run};
 pub(crate) use ops::{Op, StepNotFound};
 pub(crate) use own_failures::OwnFailures;
 pub(crate) use policy::RetryPolicy;

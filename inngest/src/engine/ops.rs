@@ -152,7 +152,7 @@ impl<'a> StepNotFound<'a> {
     const LONGEST: usize = 64 * 1024;
 
     pub(crate) fn new(requested_step: &'a str, found: &'a [StepId]) -> Self {
-        let names: Vec<_> = found.iter().take(Self::SHOWN).map(|step| step.id.as_str()).collect();
+        let names: Vec<_> = found.iter().take(Self::SHOWN).map(|step| &*step.id).collect();
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         let names = cut(&names, Self::LONGEST);
         let message =

@@ -1,17 +1,19 @@
 //! How steps are addressed: the SHA-1 of their id, with a suffix where an id repeats.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use sha1::{Digest as _, Sha1};
 
-/// One step of one run.
+use crate::lower_hex::push_hex;
+
+/// One step of one run. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StepId {
     /// What the server knows it by: lowercase hex of the SHA-1 of the id, no normalisation (P-145).
-    pub(crate) hash: String,
+    pub(crate) hash: Arc<str>,
     /// The id that the function wrote.
-    pub(crate) id: String,
+    pub(crate) id: Arc<str>,
     /// Which repetition of the id this is; 0 for the first.
     pub(crate) index: u32,
 }
@@ -19,15 +21,18 @@ pub(crate) struct StepId {
 /// Hands out step ids in the order in which a function makes its steps.
 #[derive(Debug, Default)]
 pub(super) struct StepIds {
-    repeats: HashMap<String, Repeats>,
-    /// Which step has a name.
-    taken: HashMap<String, usize>,
+    names: HashMap<Arc<str>, Name>,
 }
 
+/// What is known of a text that is the id of steps, or the name of one.
 #[derive(Debug, Default)]
-struct Repeats {
+struct Name {
+    /// How its next step is numbered.
     next: u32,
+    /// The last step that had it for its id.
     last: Option<usize>,
+    /// Which step has it for its name.
+    taken: Option<usize>,
 }
 
 impl StepIds {
@@ -36,35 +41,38 @@ impl StepIds {
     ///
     /// Returns the id of the call's step `slot`, and the steps that it would not have if it had been made before them.
     pub(super) fn allocate(&mut self, id: &str, slot: usize) -> (StepId, Vec<usize>) {
-        let repeats = self.repeats.entry(id.to_owned()).or_default();
-        let mut before: Vec<usize> = repeats.last.into_iter().collect();
-        loop {
-            let index = repeats.next;
-            repeats.next += 1;
-            let unique = if index == 0 { id.to_owned() } else { format!("{id}:{index}") };
+        let Some((id, known)) = self.names.get_key_value(id) else {
+            let id: Arc<str> = Arc::from(id);
+            let name = Name { next: 1, last: Some(slot), taken: Some(slot) };
+            self.names.insert(Arc::clone(&id), name);
+            return (StepId { hash: hash(&id), id, index: 0 }, Vec::new());
+        };
+        let (id, mut index) = (Arc::clone(id), known.next);
+        let mut before: Vec<usize> = known.last.into_iter().collect();
+        let hash = loop {
+            let unique =
+                if index == 0 { Arc::clone(&id) } else { Arc::from(format!("{id}:{index}")) };
             let hash = hash(&unique);
-            match self.taken.entry(unique) {
-                Entry::Occupied(other) => before.push(*other.get()),
-                Entry::Vacant(free) => {
-                    free.insert(slot);
-                    repeats.last = Some(slot);
-                    return (StepId { hash, id: id.to_owned(), index }, before);
+            match &mut self.names.entry(unique).or_default().taken {
+                Some(other) => before.push(*other),
+                free => {
+                    *free = Some(slot);
+                    break hash;
                 }
             }
+            index += 1;
+        };
+        if let Some(name) = self.names.get_mut(&id) {
+            (name.next, name.last) = (index + 1, Some(slot));
         }
+        (StepId { hash, id, index }, before)
     }
 }
 
-fn hash(id: &str) -> String {
-    const DIGITS: [char; 16] =
-        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+fn hash(id: &str) -> Arc<str> {
     let mut text = String::with_capacity(40);
-    // By hand: `hex::encode` takes ten times as long, which shows in calls with a thousand steps.
-    for byte in Sha1::digest(id.as_bytes()) {
-        text.push(DIGITS[usize::from(byte >> 4)]);
-        text.push(DIGITS[usize::from(byte & 15)]);
-    }
-    text
+    push_hex(&mut text, &Sha1::digest(id.as_bytes()));
+    text.into()
 }
 
 #[cfg(test)]
@@ -81,7 +89,7 @@ mod tests {
             ("ünï", "146f11febcba34ed0d0f8824d4d8a1b23c8480c7"),
             ("sleep", "c3ca5f787365eae0dea86250e27d476406956478"),
         ] {
-            assert_eq!(hash(id), sha1, "{id}");
+            assert_eq!(&*hash(id), sha1, "{id}");
         }
     }
 

@@ -120,20 +120,20 @@ impl<'a> StepSlot<'a> {
             slots.fail(Fault::EmptyId);
         }
         if self.step.id.len() > LONG_ID {
-            tracing::warn!(step = self.step.id, "the id of a step has more than {LONG_ID} bytes");
+            tracing::warn!(step = &*self.step.id, "the id of a step has more than {LONG_ID} bytes");
         }
         if slots.inside_step {
-            slots.fail(Fault::Nested { inner: self.step.id.clone() });
+            slots.fail(Fault::Nested { inner: self.step.id.to_string() });
         }
-        let phase = if self.is_saved() {
-            slots.waiting.insert((self.call.memo.rank(&self.step.hash), self.index));
+        let phase = if let Some(rank) = self.call.memo.rank_if_finished(&self.step.hash) {
+            slots.waiting.insert((rank, self.index));
             Phase::Waiting
         } else {
             match (describe(), slots.all.get_mut(self.index)) {
                 (Ok(work), Some(slot)) => slot.work = work,
                 (Ok(_), None) => {}
                 (Err(reason), _) => {
-                    slots.fail(Fault::Unusable { step: self.step.id.clone(), reason });
+                    slots.fail(Fault::Unusable { step: self.step.id.to_string(), reason });
                 }
             }
             slots.found.push(self.index);
@@ -237,7 +237,9 @@ impl Drop for StepSlot<'_> {
         match phase {
             Phase::Found => slots.found.retain(|&found| found != self.index),
             Phase::Waiting => {
-                slots.waiting.remove(&(self.call.memo.rank(&self.step.hash), self.index));
+                if let Some(rank) = self.call.memo.rank_if_finished(&self.step.hash) {
+                    slots.waiting.remove(&(rank, self.index));
+                }
                 slots.resolved += 1;
             }
             Phase::Running => {

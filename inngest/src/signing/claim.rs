@@ -35,11 +35,16 @@ impl Claim {
         now_unix_seconds: i64,
     ) -> Result<Self, SignatureError> {
         let claim = Self::parse(header.ok_or(SignatureError::Missing)?)?;
-        let distance = now_unix_seconds.saturating_sub(claim.timestamp);
+        claim.fresh(now_unix_seconds).map(|()| claim)
+    }
+
+    /// Whether it still is. A body may have been long in coming.
+    pub(crate) fn fresh(&self, now_unix_seconds: i64) -> Result<(), SignatureError> {
+        let distance = now_unix_seconds.saturating_sub(self.timestamp);
         if distance.saturating_abs() > TOLERANCE_SECONDS {
             return Err(SignatureError::Stale(distance));
         }
-        Ok(claim)
+        Ok(())
     }
 
     fn parse(header: &str) -> Result<Self, SignatureError> {

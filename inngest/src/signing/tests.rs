@@ -1,4 +1,4 @@
-use super::{SignatureError, SigningKey, SigningKeys};
+use super::{SignatureError, SigningKey, SigningKeys, split_prefix};
 
 const KEY: &str = "signkey-test-8ee2262a15ac8d3c42d6a840db7af3de2aab08ef632b32a37a687f24b34dba3f";
 const T: i64 = 1_700_000_000;
@@ -35,7 +35,7 @@ fn a_sync_is_accepted_over_its_raw_and_its_canonical_form() {
 
 #[test]
 fn a_key_signed_with_its_prefix_is_another_key() {
-    let unstripped = SigningKey(format!("signkey-x-{KEY}")).sign(CALL, T);
+    let unstripped = SigningKey::new(format!("signkey-x-{KEY}")).sign(CALL, T);
     assert_eq!(
         keys(KEY, None).verify(Some(&unstripped), CALL, T).err(),
         Some(SignatureError::Mismatch)
@@ -121,7 +121,7 @@ fn only_the_exact_prefix_is_cut() {
         ("abcd", "abcd"),
         ("signkey-ключ-ab", "signkey-ключ-ab"),
     ] {
-        assert_eq!(SigningKey::new(key).split_prefix().1, rest);
+        assert_eq!(split_prefix(key).1, rest);
     }
 }
 

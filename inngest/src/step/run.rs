@@ -75,7 +75,7 @@ pub(super) fn saved<T: DeserializeOwned>(
     slot: &StepSlot<'_>,
     memo: &RawValue,
 ) -> Poll<Result<T, StepError>> {
-    let (call, step) = (slot.call(), &slot.step().id);
+    let (call, step) = (slot.call(), &*slot.step().id);
     match decode_run(step, memo, call.hooks) {
         Ok(result) => Poll::Ready(result),
         Err(Unreadable::Mismatch(mismatch)) => {
@@ -89,7 +89,7 @@ pub(super) fn saved<T: DeserializeOwned>(
 /// Ends the call. A result of code of ours that has another type says that the code has changed, and is no failure of the
 /// step that a function could catch (P-153).
 fn refuse(slot: &StepSlot<'_>, unreadable: Unreadable) {
-    let step = slot.step().id.clone();
+    let step = slot.step().id.to_string();
     slot.call().fail(match unreadable {
         Unreadable::Mismatch(mismatch) => {
             Fault::MemoMismatch { step, reason: mismatch.to_string() }.into_error()

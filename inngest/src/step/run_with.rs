@@ -2,8 +2,8 @@ use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::Step;
 use super::run::run_once;
@@ -83,5 +83,6 @@ async fn shown(slot: &StepSlot<'_>, input: &impl Serialize) -> Result<Value, Ste
             std::future::pending().await
         }
     };
-    Ok(json!([json::payload(&changed.unwrap_or(input)).map_err(of_step)?]))
+    // The server counts the list.
+    json::payload(&[changed.unwrap_or(input)]).map_err(of_step)
 }

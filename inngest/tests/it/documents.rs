@@ -12,7 +12,7 @@ fn package() -> &'static Path {
 /// Everything in the package that may cite a rule.
 fn sources() -> Vec<(PathBuf, String)> {
     let mut sources = Vec::new();
-    let mut folders = ["src", "tests", "examples", "benches", "dev-server", "differential", "fuzz"]
+    let mut folders = ["src", "tests", "examples", "dev-server", "differential", "fuzz"]
         .map(|folder| package().join(folder))
         .to_vec();
     while let Some(folder) = folders.pop() {

@@ -28,3 +28,25 @@ async fn an_object_with_an_input_among_other_keys_is_a_result() {
     let answer = call(&endpoint, &body_with(&[("a", memo.clone())])).await;
     assert_eq!((answer.status.as_u16(), answer.json()), (200, memo));
 }
+
+/// The server counts the list in which an input goes: one at the limit had the reply refused in every attempt.
+#[tokio::test]
+async fn an_input_at_the_limit_has_room_for_its_list() {
+    const MOST: usize = 4 * 1024 * 1024;
+    for (bytes, fits) in [(MOST - 2, true), (MOST - 1, false), (MOST, false)] {
+        let endpoint = serving(dev(), move |step, _| {
+            Box::pin(async move {
+                let input = "x".repeat(bytes - "\"\"".len());
+                let given = step.run_with("a", input, async |_: String| Ok(Value::Null)).await;
+                Ok(json!(given.map_err(|error| error.name)))
+            })
+        });
+        let answer = call(&endpoint, &body()).await;
+        if fits {
+            assert_eq!(answer.json()[0]["opts"]["input"].to_string().len(), MOST);
+        } else {
+            let caught = (answer.status.as_u16(), answer.json());
+            assert_eq!(caught, (200, json!({ "Err": "UnsavableData" })), "{bytes}");
+        }
+    }
+}

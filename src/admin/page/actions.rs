@@ -60,6 +60,7 @@ pub(super) async fn confirm(
     let Some(act) = Act::named(get("do")) else { return unknown(language) };
     let say = |text| language.say(text);
     let body = html! {
+        h1 { (say(act.question())) }
         p { code { (get("deal")) } }
         form.act action="/act" method="post" {
             input type="hidden" name="do" value=(act.name());
@@ -83,7 +84,7 @@ pub(super) async fn confirm(
                 }
             }
             div.acts {
-                button { (say(["Yes, do it", "Да"])) }
+                button.main { (say(["Yes, do it", "Да"])) }
                 a href="/" { (say(["No, back", "Нет, назад"])) }
             }
         }

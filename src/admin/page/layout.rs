@@ -21,6 +21,7 @@ impl Shown {
     /// A page that says one thing.
     pub(super) fn message(status: StatusCode, language: Language, title: &str, text: &str) -> Self {
         let body = html! {
+            h1 { (title) }
             p { (text) }
             p { a href="/" { (language.say(["Back to the overview", "К обзору"])) } }
         };
@@ -55,7 +56,6 @@ pub(super) fn response(language: Language, shown: anyhow::Result<Shown>) -> Resp
                     }
                 }
                 main {
-                    h1 { (shown.title) }
                     (shown.body)
                 }
             }

@@ -1,6 +1,9 @@
 //! The status page: whether deals flow, which need a person, and where a deal is. Rendered here, works without scripts.
 
 mod actions;
+mod card;
+mod chart;
+mod headline;
 mod layout;
 mod neighbours;
 mod overview;
@@ -114,7 +117,11 @@ async fn show(
     let asked = query.get("q").map(|asked| asked.trim()).filter(|asked| !asked.is_empty());
     let shown = match asked {
         Some(asked) => story::show(&page, language, asked).await,
-        None => Overview::of(&page).await.map(|all| view::overview(&page, language, &all)),
+        None => {
+            let limit = if query.contains_key("all") { overview::MOST } else { overview::SHOWN };
+            let all = Overview::of(&page, limit).await;
+            all.map(|all| view::overview(&page, language, &all))
+        }
     };
     layout::response(language, shown)
 }

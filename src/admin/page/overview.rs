@@ -1,24 +1,38 @@
 //! What the page shows of the whole.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Page;
-use super::neighbours::Neighbour;
+use super::chart::{self, Flow};
+use super::neighbours::{Health, Neighbour};
 use crate::admin::Item;
-use crate::deals::{self, DealCounts};
+use crate::deals::{self, DealCounts, DealState};
 use crate::heartbeat::LoopAge;
 use crate::inbox::InboxCounts;
+use crate::trouble::Trouble;
 
-/// The most deals that are shown.
-pub(super) const SHOWN: u32 = 100;
+/// The most deals that are shown, and that are shown on demand.
+pub(super) const SHOWN: u32 = 50;
+pub(super) const MOST: u32 = 2000;
+
+/// Inngest usually has a webhook within a second.
+const LONG: SignedDuration = SignedDuration::from_mins(2);
 
 /// How things are.
 pub(super) struct Overview {
     pub(super) now: Timestamp,
     pub(super) inbox: InboxCounts,
     pub(super) deals: DealCounts,
+    pub(super) last_record: Option<Timestamp>,
+    /// How many deals are where, and wait for what.
+    pub(super) states: Vec<DealState>,
+    /// Since when the flow is shown.
+    pub(super) begin: Timestamp,
+    pub(super) flow: Flow,
     /// Deals that are not done, those that need a person first.
     pub(super) items: Vec<Item>,
+    /// Whether these are all.
+    pub(super) complete: bool,
     pub(super) neighbours: Vec<Neighbour>,
     pub(super) loops: Vec<LoopAge>,
     /// How far behind the present reconciliation has read, in seconds.
@@ -28,24 +42,43 @@ pub(super) struct Overview {
 }
 
 impl Overview {
-    pub(super) async fn of(page: &Page) -> anyhow::Result<Self> {
-        let admin = &page.admin;
+    /// With at most `limit` deals.
+    pub(super) async fn of(page: &Page, limit: u32) -> anyhow::Result<Self> {
+        let (admin, db) = (&page.admin, &page.admin.db);
+        let now = db.time();
+        let begin = chart::begin(now);
         let (neighbours, inbox, counts, items, behind) = tokio::join!(
             page.neighbours.look(),
             admin.inbox.counts(),
-            deals::counts(&admin.db),
-            Item::all(&admin.inbox, &admin.db, SHOWN),
+            deals::counts(db),
+            Item::all(&admin.inbox, db, limit),
             admin.progress.behind(),
         );
+        let (last_record, states, webhooks, records) = tokio::join!(
+            deals::last_record(db),
+            deals::states(db),
+            admin.inbox.received_by_hour(begin),
+            deals::recorded_by_hour(db, begin),
+        );
+        let (items, complete) = items?;
+        let flow = Flow {
+            webhooks: chart::hours(begin, &webhooks?),
+            records: chart::hours(begin, &records?),
+        };
         Ok(Self {
-            now: admin.db.time(),
+            now,
             inbox: inbox?,
             deals: counts?,
-            items: items?.0,
+            last_record: last_record?,
+            states: states?,
+            begin,
+            flow,
+            items,
+            complete,
             neighbours,
             loops: admin.heartbeats.ages(),
             behind: behind?.map(|behind| behind.as_secs()),
-            skew: admin.db.clock_skew().map(|skew| skew.as_secs()),
+            skew: db.clock_skew().map(|skew| skew.as_secs()),
         })
     }
 
@@ -54,10 +87,28 @@ impl Overview {
         self.deals.needs_person + self.deals.differing
     }
 
-    /// Whether nothing needs a person and everything works.
-    pub(super) fn is_well(&self) -> bool {
-        self.needing_person() == 0
-            && self.neighbours.iter().all(|neighbour| neighbour.problem.is_none())
-            && self.loops.iter().all(|age| !age.is_late)
+    /// What keeps deals until a person gives consent in amoCRM.
+    pub(super) fn needs_consent(&self) -> Option<&Trouble> {
+        self.neighbours.iter().find_map(|neighbour| match &neighbour.health {
+            Health::NeedsConsent(trouble) => Some(trouble),
+            _ => None,
+        })
+    }
+
+    /// The first system that does not work, with what is wrong.
+    pub(super) fn failing(&self) -> Option<(&Neighbour, &Trouble)> {
+        self.neighbours.iter().find_map(|neighbour| Some((neighbour, neighbour.trouble()?)))
+    }
+
+    /// Whether something lasts longer than it should.
+    pub(super) fn is_late(&self) -> bool {
+        let waits_long =
+            self.inbox.oldest_waiting.is_some_and(|then| self.now.duration_since(then) > LONG);
+        waits_long || self.loops.iter().any(|age| age.is_late)
+    }
+
+    /// Whether nothing has happened so far.
+    pub(super) fn is_new(&self) -> bool {
+        self.deals.done == 0 && self.deals.unfinished == 0 && self.inbox.newest_body.is_none()
     }
 }

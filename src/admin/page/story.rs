@@ -5,7 +5,7 @@ use maud::html;
 
 use super::layout::Shown;
 use super::words::Language;
-use super::{Page, told, view};
+use super::{Page, card, told};
 use crate::admin::Item;
 use crate::deals::{self, KnownDeal};
 
@@ -28,12 +28,13 @@ pub(super) async fn show(page: &Page, language: Language, asked: &str) -> anyhow
         deals.push((deal, item));
     }
     let body = html! {
+        h1 { (title) }
         @for (deal, item) in &deals {
             section {
-                h2 { (view::name(page, language, deal.lead_id, &deal.key)) }
-                p.state { strong { (state(language, deal)) } }
+                h2 { (card::name(page, language, deal.lead_id, &deal.key)) }
+                p { strong { (state(language, deal)) } }
                 @match item {
-                    Some(item) => (view::next(page, language, item)),
+                    Some(item) => (card::next(page, language, item)),
                     None => @if let Some(reason) = &deal.reason { p { (page.shown(reason)) } },
                 }
                 (told::story(page, language, deal))

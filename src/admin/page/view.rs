@@ -1,149 +1,110 @@
 //! The overview.
 
+use functions::ports::WaitsFor;
 use http::StatusCode;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::Page;
+use super::headline::Headline;
 use super::layout::Shown;
+use super::neighbours::{Health, Renewal};
 use super::overview::Overview;
-use super::words::Language;
+use super::words::{Language, Text};
+use super::{Page, card, chart};
 use crate::admin::Item;
 
 /// The page of the whole.
 pub(super) fn overview(page: &Page, language: Language, all: &Overview) -> Shown {
     let say = |text| language.say(text);
-    let (yours, others): (Vec<_>, Vec<_>) = all.items.iter().partition(|item| item.needs_person);
+    let headline = Headline::of(page, language, all);
+    let (yours, others): (Vec<&Item>, Vec<_>) =
+        all.items.iter().partition(|item| item.needs_person);
     let body = html! {
+        div class={ "headline " (headline.mood) } {
+            h1 { (headline.title) }
+            (headline.text)
+        }
         (facts(language, all))
-        @for warning in &page.warnings { p { span.bad { "! " } (warning) } }
         @if !yours.is_empty() {
             h2 { (say(["These need you", "Здесь нужны вы"])) }
-            (deals(page, language, &yours))
+            (card::cards(page, language, &yours))
         }
         @if !others.is_empty() {
             h2 { (say(["On their way", "В пути"])) }
-            (deals(page, language, &others))
+            (card::cards(page, language, &others))
         }
+        @if !all.complete {
+            p.more {
+                (say(["There are more than the", "Их больше, чем показанные"])) " " (all.items.len()) " "
+                (say(["shown.", "."])) " "
+                a href="/?all=1" { (say(["Show them all", "Показать все"])) } " · "
+                (say(["or find one by its lead above; also:", "или найдите нужную по номеру сделки; также:"])) " "
+                code { "prometei-flow deals" }
+            }
+        }
+        h2 { (say(["The last 24 hours", "Последние 24 часа"])) }
+        (chart::chart(language, all.begin, &all.flow))
         h2 { (say(["Systems", "Системы"])) }
         (systems(page, language, all))
-        h2 { (say(["Loops", "Циклы"])) }
+        @if !page.warnings.is_empty() {
+            h2 { (say(["Probably not intended", "Вероятно, не то, что нужно"])) }
+            ul.warnings { @for warning in &page.warnings { li { (warning) } } }
+        }
+        h2 { (say(["Background work", "Фоновая работа"])) }
         (loops(language, all))
         p.muted { (say(["As of", "По состоянию на"])) " " (time(all.now)) ". "
             a href="/" { (say(["Load again", "Обновить"])) } }
     };
-    Shown { status: StatusCode::OK, title: headline(language, all), body }
-}
-
-/// The one sentence for those who have five seconds.
-fn headline(language: Language, all: &Overview) -> String {
-    let yours = all.needing_person();
-    match language {
-        Language::English if yours == 1 => "1 deal needs you".to_owned(),
-        Language::English if yours > 0 => format!("{yours} deals need you"),
-        Language::Russian if yours > 0 => format!("Нужны вы: сделок {yours}"),
-        Language::English if all.is_well() => "Deals flow".to_owned(),
-        Language::Russian if all.is_well() => "Сделки идут".to_owned(),
-        Language::English => "Deals wait, and go on by themselves".to_owned(),
-        Language::Russian => "Сделки ждут и пойдут сами".to_owned(),
-    }
+    Shown { status: StatusCode::OK, title: headline.title, body }
 }
 
 fn facts(language: Language, all: &Overview) -> Markup {
     let say = |text| language.say(text);
     let ago = |time: Option<Timestamp>| {
-        let none = || say(["none kept", "нет"]).to_owned();
-        time.map_or_else(none, |time| {
-            let length = language.length(all.now.duration_since(time).as_secs());
-            match language {
-                Language::English => format!("{length} ago"),
-                Language::Russian => format!("{length} назад"),
-            }
-        })
+        let none = || say(["none so far", "ещё не было"]).to_owned();
+        time.map_or_else(none, |time| language.ago(all.now.duration_since(time).as_secs()))
     };
+    let waits = waiting(language, all);
     let facts = [
-        (["Last webhook", "Последний вебхук"], ago(all.inbox.newest_body)),
-        (["Have their record", "Записано в ERP"], all.deals.done.to_string()),
-        (["On their way", "В пути"], all.deals.unfinished.to_string()),
-        (["Wait for Inngest", "Ждут Inngest"], all.inbox.waiting.to_string()),
-        (["In doubt", "Под вопросом"], all.deals.in_doubt.to_string()),
-        (["Oldest on its way", "Самая старая в пути"], ago(all.deals.oldest_unfinished)),
-        (["Unreadable webhooks", "Нечитаемые вебхуки"], all.inbox.unparsable.to_string()),
+        (["Last webhook", "Последний вебхук"], ago(all.inbox.newest_body), String::new()),
+        (["Waiting now", "Сейчас ждут"], all.deals.unfinished.to_string(), waits.join(", ")),
+        (["Last record", "Последняя запись"], ago(all.last_record), String::new()),
+        (["Records made", "Всего записей"], all.deals.done.to_string(), String::new()),
     ];
     html! {
         dl.facts {
-            @for (name, value) in facts { div { dt { (say(name)) } dd { (value) } } }
-        }
-    }
-}
-
-/// Deals, each with what happens next or what a person must do.
-pub(super) fn deals(page: &Page, language: Language, items: &[&Item]) -> Markup {
-    html! {
-        ul.deals {
-            @for item in items {
-                li {
-                    p { strong { (name(page, language, item.lead, &item.key)) } " · " (item.state) " · "
-                        span.muted { (item.since) } }
-                    (next(page, language, item))
-                }
+            @for (name, value, more) in facts {
+                div { dt { (say(name)) } dd { (value) @if !more.is_empty() { small { (more) } } } }
             }
         }
     }
 }
 
-/// Why a deal is where it is, what happens next, and what a person can do.
-pub(super) fn next(page: &Page, language: Language, item: &Item) -> Markup {
-    html! {
-        @if let Some(reason) = page.reason(item) { p { (reason) } }
-        p { "→ " (item.next) }
-        (acts(language, item))
-    }
-}
-
-/// What a person can do about a deal.
-fn acts(language: Language, item: &Item) -> Markup {
-    let all = [
-        ("retry", ["Send again", "Отправить снова"]),
-        ("resolve", ["I looked in the ERP", "Я проверил в ERP"]),
-        ("dismiss", ["Needs no record", "Запись не нужна"]),
-    ];
-    // A deal in doubt is not sent again before a person has looked.
-    let acts = all.into_iter().filter(|(act, _)| match *act {
-        "retry" => item.needs_person && !item.is_in_doubt(),
-        "resolve" => item.is_in_doubt(),
-        _ => true,
-    });
-    html! {
-        div.acts {
-            @for (act, label) in acts {
-                form action="/act" method="get" {
-                    input type="hidden" name="do" value=(act);
-                    input type="hidden" name="deal" value=(item.key);
-                    button aria-label={ (language.say(label)) ": " (item.key) } { (language.say(label)) }
-                }
-            }
+/// What deals wait for, and how many.
+fn waiting(language: Language, all: &Overview) -> Vec<String> {
+    let held = all.inbox.waiting;
+    let mut waits = Vec::new();
+    let mut add = |deals: i64, what: Text| {
+        if deals > 0 {
+            waits.push(format!("{deals} {}", language.say(what)));
         }
-    }
-}
-
-/// The deal as a person calls it, with the ways to it.
-pub(super) fn name(page: &Page, language: Language, lead: Option<i64>, key: &str) -> Markup {
-    let Some(lead) = lead else {
-        let run = key.trim_start_matches("run:");
-        return html! { a href={ "/?q=" (run) } { (language.say(["Run", "Запуск"])) " " (run) } };
     };
-    let amocrm = page
-        .links
-        .amocrm
-        .as_ref()
-        .and_then(|base| base.join(&format!("/leads/detail/{lead}")).ok());
-    html! {
-        a href={ "/?q=" (lead) } { (language.say(["Lead", "Сделка"])) " " (lead) }
-        @if let Some(url) = amocrm {
-            " (" a href=(url) rel="noreferrer" { (language.say(["in amoCRM", "в amoCRM"])) } ")"
-        }
+    let waiting = all.states.iter().filter(|it| !["done", "changed"].contains(&it.state));
+    let deals = |waits_for: Option<WaitsFor>| -> i64 {
+        waiting.clone().filter(|it| it.waits_for == waits_for).map(|it| it.deals).sum()
+    };
+    add(deals(Some(WaitsFor::Person)), ["for you", "вас"]);
+    add(deals(Some(WaitsFor::Erp)), ["for the ERP", "ERP"]);
+    add(deals(Some(WaitsFor::AmoCrm)), ["for amoCRM", "amoCRM"]);
+    add(deals(Some(WaitsFor::Consent)), ["for a consent", "согласия"]);
+    add(deals(None).saturating_sub(held), ["under way", "в работе"]);
+    add(held, ["for Inngest", "Inngest"]);
+    let waits_long = all.deals.oldest_unfinished.filter(|_| all.deals.unfinished > 0);
+    if let Some(oldest) = waits_long {
+        let age = language.length(all.now.duration_since(oldest).as_secs());
+        waits.push(format!("{} {age}", language.say(["the oldest", "самая старая"])));
     }
+    waits
 }
 
 fn systems(page: &Page, language: Language, all: &Overview) -> Markup {
@@ -154,25 +115,13 @@ fn systems(page: &Page, language: Language, all: &Overview) -> Markup {
                 @for neighbour in &all.neighbours {
                     tr {
                         th scope="row" { (say(neighbour.name)) }
-                        td {
-                            @match &neighbour.problem {
-                                None => span.good { (say(["works", "работает"])) },
-                                Some(problem) => {
-                                    span.bad { (say(["does not work", "не работает"])) } ": " (problem)
-                                }
-                            }
-                            @if neighbour.name[0] == "amoCRM" && neighbour.problem.is_some()
-                                && let Some(consent) = &page.links.consent {
-                                " " a href=(consent) { (say(["Connect amoCRM", "Подключить amoCRM"])) }
-                            }
-                        }
+                        td { (health(page, language, all.now, &neighbour.health)) }
                     }
                 }
                 @if let Some(behind) = all.behind {
                     tr {
                         th scope="row" { (say(["Reconciliation", "Сверка"])) }
-                        td { (say(["has read up to", "прочитано до"])) " " (language.length(behind)) " "
-                            (say(["ago", "назад"])) }
+                        td { (say(["has read up to", "прочитано до"])) " " (language.ago(behind)) }
                     }
                 }
                 @if let Some(skew) = all.skew {
@@ -182,8 +131,45 @@ fn systems(page: &Page, language: Language, all: &Overview) -> Markup {
                             (language.length(skew.abs())) }
                     }
                 }
+                @if all.inbox.unparsable > 0 {
+                    tr {
+                        th scope="row" { (say(["Unreadable webhooks", "Нечитаемые вебхуки"])) }
+                        td { (all.inbox.unparsable) " · " code { "prometei-flow deals" } " "
+                            (say(["names them", "назовёт их"])) }
+                    }
+                }
             }
         }
+    }
+}
+
+fn health(page: &Page, language: Language, now: Timestamp, health: &Health) -> Markup {
+    let say = |text| language.say(text);
+    let works = html! { span.good { "✓ " (say(["works", "работает"])) } };
+    let fails = html! { span.bad { "✗ " (say(["does not work", "не работает"])) } };
+    match health {
+        Health::Works => works,
+        Health::WorksUntil(until, renewal) => {
+            let left = language.length(until.duration_since(now).as_secs());
+            html! {
+                (works) ", "
+                (say(["its token ends in", "токен действует ещё"])) " " (left)
+                @match renewal {
+                    Renewal::ByItself => { ", " (say(["and is renewed by itself", "обновится сам"])) }
+                    Renewal::ByAPerson => {
+                        " (" (time(*until)) "): "
+                        (say(["create the next one before that", "создайте новый до этого"]))
+                    }
+                }
+            }
+        }
+        Health::Fails(trouble) => html! { (fails) ": " (trouble.problem) " → " (trouble.remedy) },
+        Health::NeedsConsent(trouble) => html! {
+            (fails) ": " (trouble.problem) " → " (trouble.remedy)
+            @if let Some(consent) = &page.links.consent {
+                " " a href=(consent) { (say(["Connect amoCRM", "Подключить amoCRM"])) }
+            }
+        },
     }
 }
 
@@ -193,12 +179,11 @@ fn loops(language: Language, all: &Overview) -> Markup {
             tbody {
                 @for age in &all.loops {
                     tr {
-                        th scope="row" { (age.name) }
+                        th scope="row" { (loop_name(language, age.name)) }
                         td {
                             span.bad[age.is_late] {
-                                (language.say(["went round", "круг"])) " "
-                                (language.length(i64::try_from(age.age.as_secs()).unwrap_or(i64::MAX))) " "
-                                (language.say(["ago", "назад"]))
+                                (language.say(["last round", "последний круг"])) " "
+                                (language.ago(i64::try_from(age.age.as_secs()).unwrap_or(i64::MAX)))
                                 @if age.is_late { " — " (language.say(["late", "опаздывает"])) }
                             }
                         }
@@ -207,6 +192,19 @@ fn loops(language: Language, all: &Overview) -> Markup {
             }
         }
     }
+}
+
+fn loop_name(language: Language, name: &'static str) -> &'static str {
+    let russian = match name {
+        "forwarder" => "отправка в Inngest",
+        "registration" => "регистрация в Inngest",
+        "resender" => "повторная отправка",
+        "clean-up" => "уборка",
+        "health check" => "проверка amoCRM",
+        "database clock" => "часы базы данных",
+        other => other,
+    };
+    language.say([name, russian])
 }
 
 /// A time, for people and programs.

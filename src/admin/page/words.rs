@@ -49,6 +49,11 @@ impl Language {
         }
     }
 
+    /// How long ago something was.
+    pub(super) fn ago(self, seconds: i64) -> String {
+        format!("{} {}", self.length(seconds), self.say(["ago", "назад"]))
+    }
+
     /// How long something took or is ago, in the largest unit that has a whole number.
     pub(super) fn length(self, seconds: i64) -> String {
         let units: [(i64, Text); 4] =

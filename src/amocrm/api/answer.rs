@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::client::ApiCall;
 use crate::amocrm::auth::{FOR_A_PERSON, TokenError};
 use crate::outbound::{Answer, CallError, Redactor};
+use crate::trouble::Trouble;
 
 /// Why a call of the API failed. The texts carry no token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +69,29 @@ impl ApiError {
             | Self::Unreadable(_)
             | Self::Database(_) => Retry::Again,
         }
+    }
+}
+
+impl ApiError {
+    /// What is wrong, and what to do.
+    pub(crate) fn trouble(&self) -> Trouble {
+        let remedy = match self {
+            Self::Token(_) => "deals wait until it is put right, none is lost",
+            Self::Unauthorized(_) => "run `prometei-flow amocrm authorize`",
+            Self::Paused { .. } => "wait, or ask amoCRM's support where it does not end",
+            Self::Unavailable(_) | Self::Unreadable(_) => {
+                "check the network and AMOCRM_SUBDOMAIN, then try again"
+            }
+            Self::Refused(_) | Self::Mismatch(_) => "correct AMOCRM_SUBDOMAIN or AMOCRM_BASE_URL",
+            Self::Forbidden(_) => "use the token of an administrator",
+            Self::Database(_) => "see what is said about the database",
+        };
+        Trouble::new(self.to_string(), remedy)
+    }
+
+    /// Whether it lasts until a person gives consent in amoCRM.
+    pub(crate) fn needs_consent(&self) -> bool {
+        matches!(self, Self::Token(TokenError::NeedsReauth { .. } | TokenError::Foreign { .. }))
     }
 }
 

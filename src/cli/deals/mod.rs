@@ -17,7 +17,7 @@ use self::list::List;
 use self::resolve::Resolve;
 use self::retry::Retry;
 use crate::clock::SystemClock;
-use crate::config::{Config, Env};
+use crate::config::{self, Env};
 use crate::db::Db;
 use crate::inbox::Inbox;
 
@@ -61,17 +61,13 @@ enum Action {
 
 impl Deals {
     pub(super) async fn run(self, env: &dyn Env, out: &mut impl Write) -> anyhow::Result<()> {
-        let config = Config::load(env)?;
-        let store = Db::open(&config.database.url, Arc::new(SystemClock)).await?;
+        let (database, rules) = config::ledger(env)?;
+        let store = Db::open(&database.url, Arc::new(SystemClock)).await?;
         let done = match self.action.unwrap_or(Action::List(self.list)) {
-            Action::List(list) => {
-                list.run(&Inbox::new(store.clone(), config.rules), &store, out).await
-            }
+            Action::List(list) => list.run(&Inbox::new(store.clone(), rules), &store, out).await,
             Action::Retry(retry) => retry.run(&store, out).await,
             Action::Resolve(resolve) => resolve.run(&store, out).await,
-            Action::Dismiss(dismiss) => {
-                dismiss.run(&Inbox::new(store.clone(), config.rules), out).await
-            }
+            Action::Dismiss(dismiss) => dismiss.run(&Inbox::new(store.clone(), rules), out).await,
         };
         store.close().await;
         done

@@ -58,6 +58,19 @@ fn development_needs_nothing_but_the_mode() {
 }
 
 #[test]
+fn long_answers_begin_early_where_that_is_asked_for() {
+    let streams = |value| {
+        let config = Config::load(&development(&[("INNGEST_STREAMING", value)])).unwrap();
+        config.inngest.streaming.is_some()
+    };
+    assert!(streams("1") && !streams("0") && !streams(""));
+    assert_eq!(
+        complains_of(&development(&[("INNGEST_STREAMING", "often")])),
+        ["INNGEST_STREAMING"]
+    );
+}
+
+#[test]
 fn production_is_the_default_and_says_all_that_it_needs_at_once() {
     assert_eq!(
         complains_of(&EnvMap::default()),

@@ -1,12 +1,14 @@
 //! The table `deals`. `claims.rs` decides who may send a deal to the ERP, `progress.rs` says where a deal is and when it is
 //! sent again, `changes.rs` what happens to its lead afterwards, `merges.rs` what when that becomes a part of another one.
 //! `unfinished.rs` reads what is not done, `differing.rs` which records differ from their leads, `states.rs` how many deals
-//! are where; `decisions.rs` is what people do about that. `story.rs` finds a deal, with what happened to it.
+//! are where, `flow.rs` how many got their record when; `decisions.rs` is what people do about that. `story.rs` finds a deal, with what
+//! happened to it.
 
 mod changes;
 mod claims;
 mod decisions;
 mod differing;
+mod flow;
 mod merges;
 mod progress;
 mod states;
@@ -27,6 +29,7 @@ pub(super) use claims::{
 };
 pub(crate) use decisions::{dismiss, resolve, retry};
 pub(crate) use differing::{differing, differing_deal};
+pub(crate) use flow::{last_record, recorded_by_hour};
 pub(crate) use merges::merged;
 pub(crate) use progress::{
     due, forwarded, forwarded_in_vain, has_deal, is_accounted_for, queue, refused_by_inngest,

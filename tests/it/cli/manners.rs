@@ -13,20 +13,20 @@ use crate::world::{Begin as _, given};
 
 #[tokio::test]
 async fn the_exit_code_says_how_it_ended() {
-    let development = [("INNGEST_DEV", "1")];
     for (arguments, variables, exit) in [
         (&["demo"][..], &[][..], Exit::Done),
         (&["--help"], &[], Exit::Done),
         (&["demo", "--erp-refuses"], &[], Exit::Failed),
         (&["doctor"], &[], Exit::Failed),
         (&["healthcheck"], &[("ADMIN_ADDR", "127.0.0.1:1")], Exit::Failed),
-        (&["deals", "retry", "--lead", "7"], &development, Exit::Failed),
-        (&["deals", "retry"], &development, Exit::Usage),
+        (&["deals"], &[], Exit::Done),
+        (&["deals", "retry", "--lead", "7"], &[], Exit::Failed),
+        (&["deals", "retry"], &[], Exit::Usage),
         (&["serv"], &[], Exit::Usage),
         (&["serve"], &[], Exit::Configuration),
-        (&["deals"], &[("PORT", "many")], Exit::Configuration),
+        (&["deals"], &[("DATABASE_URL", "mysql://db")], Exit::Configuration),
         (&["send-deal", "--name", "A"], &[("INNGEST_BASE_URL", "nowhere")], Exit::Configuration),
-        (&["deals"], &[("INNGEST_DEV_FILE", "/does/not/exist")], Exit::Configuration),
+        (&["deals"], &[("DATABASE_URL_FILE", "/does/not/exist")], Exit::Configuration),
     ] {
         let (said, _folder) = alone(arguments, variables).await;
         assert_eq!(

@@ -1,6 +1,7 @@
 //! The program as a person runs it.
 
 mod amocrm;
+mod db;
 mod healthcheck;
 mod manners;
 

@@ -1,6 +1,6 @@
 //! Splits an expression into tokens.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token {
@@ -33,6 +33,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, InvalidExpression> {
         let (token, after) = match first {
             '\'' | '"' => string(rest)?,
             '0'..='9' => number(rest)?,
+            '.' if rest[1..].starts_with(|c: char| c.is_ascii_digit()) => number(rest)?,
             'a'..='z' | 'A'..='Z' | '_' => name(rest)?,
             _ => symbol(rest)?,
         };
@@ -100,12 +101,19 @@ fn number(text: &str) -> Result<(Token, &str), InvalidExpression> {
     if after.starts_with(|c: char| c.is_ascii_alphabetic()) {
         return Err(InvalidExpression::Unsupported(format!("a number as in {text:?}")));
     }
-    let value: Value =
-        serde_json::from_str(number).map_err(|_| syntax(format!("{number:?} is not a number")))?;
-    if value.is_u64() && !value.is_i64() {
-        return Err(syntax(format!("invalid int literal: {number}")));
+    let is_integer = number.bytes().all(|b| b.is_ascii_digit());
+    let value = match is_integer {
+        true => number.parse::<i64>().ok().map(Value::from),
+        false => number.parse::<f64>().ok().and_then(Number::from_f64).map(Value::from),
+    };
+    match value {
+        Some(value) => Ok((Token::Literal(value), after)),
+        // With a minus before it, it is one.
+        None if number.parse() == Ok(i64::MIN.unsigned_abs()) => {
+            Err(InvalidExpression::Unsupported(format!("the number {number}")))
+        }
+        None => Err(syntax(format!("{number:?} is not a number"))),
     }
-    Ok((Token::Literal(value), after))
 }
 
 /// A text in one of its forms: `'a'`, `"a"`, in three quotes over several lines, and raw with an `r` in front.
@@ -130,7 +138,7 @@ fn string(text: &str) -> Result<(Token, &str), InvalidExpression> {
         }
         match rest.next() {
             None => return Err(syntax("a string is not closed")),
-            Some('\n') if quote.len() == 1 => return Err(syntax("a string is not closed")),
+            Some('\n' | '\r') if quote.len() == 1 => return Err(syntax("a string is not closed")),
             Some('\\') if !is_raw => match rest.next() {
                 Some(escaped @ ('n' | 'r' | 't' | '\\' | '\'' | '"' | '`' | '?')) => {
                     content.extend(['\\', escaped]);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::lexer::{self, InvalidExpression, Token};
 
 /// Deeper nesting than this has no use, and could exhaust the stack.
-const MAX_DEPTH: usize = 50;
+const MAX_DEPTH: usize = 100;
 /// Operators of two sides, from the loosest to the tightest.
 const LEVELS: [&[&str]; 5] =
     [&["||"], &["&&"], &["==", "!=", "<=", ">=", "<", ">", "in"], &["+", "-"], &["*", "/", "%"]];
@@ -96,11 +96,16 @@ impl Parser {
         if self.take(symbol) { Ok(()) } else { Err(unexpected(self.tokens.next())) }
     }
 
-    fn conditional(&mut self) -> Result<Node, InvalidExpression> {
+    fn deeper(&mut self) -> Result<(), InvalidExpression> {
         self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(InvalidExpression::Unsupported("nesting this deep".to_owned()));
+        match self.depth > MAX_DEPTH {
+            true => Err(InvalidExpression::Unsupported("nesting this deep".to_owned())),
+            false => Ok(()),
         }
+    }
+
+    fn conditional(&mut self) -> Result<Node, InvalidExpression> {
+        self.deeper()?;
         let mut node = self.binary(0)?;
         if self.take("?") {
             let yes = self.binary(0)?;
@@ -114,11 +119,15 @@ impl Parser {
 
     fn binary(&mut self, level: usize) -> Result<Node, InvalidExpression> {
         let Some(symbols) = LEVELS.get(level) else { return self.unary() };
+        let outside = self.depth;
         let mut left = self.binary(level + 1)?;
         while let Some(symbol) = symbols.iter().find(|symbol| self.take(symbol)) {
+            // What follows nests to the left.
+            self.deeper()?;
             let right = self.binary(level + 1)?;
             left = Node::Binary(symbol, left.into(), right.into());
         }
+        self.depth = outside;
         Ok(left)
     }
 
@@ -146,8 +155,10 @@ impl Parser {
     }
 
     fn postfix(&mut self) -> Result<Node, InvalidExpression> {
+        let outside = self.depth;
         let mut node = self.primary()?;
         loop {
+            self.deeper()?;
             if self.take(".") {
                 let name = match self.tokens.next() {
                     Some(Token::Name(name)) => name,
@@ -166,6 +177,7 @@ impl Parser {
                 self.expect("]")?;
                 node = Node::Index(node.into(), index.into());
             } else {
+                self.depth = outside;
                 return Ok(node);
             }
         }
@@ -207,6 +219,10 @@ impl Parser {
         while !self.take(close) {
             if !arguments.is_empty() {
                 self.expect(",")?;
+            }
+            // The last item of a list may be followed by a comma, and so may none.
+            if close == "]" && (!arguments.is_empty() || self.take(",")) && self.take(close) {
+                break;
             }
             arguments.push(self.conditional()?);
         }

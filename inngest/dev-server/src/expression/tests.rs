@@ -40,6 +40,7 @@ fn what_holds() {
         "false || event.data.yes",
         r"r'a\n' != 'a\n' && R'' == '' && '''''' == '' && '''a''' != 'a'",
         "event.data.n // the number\n == 5 // and nothing else",
+        "007 == 7 && event.data.half == .5 && 1 in [1, 2,] && !(1 in [,])",
     ] {
         assert!(matches(text), "{text}");
     }
@@ -110,6 +111,9 @@ fn what_cannot_be_read_is_refused() {
         "// only a comment",
         "event.data.x ==",
         "'a\nb'",
+        "'a\rb'",
+        "[,,]",
+        "event.data.n < 1e400",
         "'''a''",
         "r'a",
         "(",
@@ -145,6 +149,8 @@ fn what_cannot_be_read_is_refused() {
     }
     assert!(Expression::parse(&"(".repeat(10_000)).is_err());
     assert!(Expression::parse(&"!".repeat(10_000)).is_err());
+    assert!(Expression::parse(&format!("event{}", ".a".repeat(100_000))).is_err());
+    assert!(Expression::parse(&format!("1{}", " + 1".repeat(100_000))).is_err());
 }
 
 #[test]

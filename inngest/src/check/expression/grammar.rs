@@ -142,6 +142,9 @@ impl<'a, I: Iterator<Item = Token<'a>>> Parser<'a, I> {
             }
             signs.push(sign);
         }
+        if signs.last() == Some(&"-") && self.tokens.next_if_eq(&Token::Smallest).is_some() {
+            return Ok(Kind::Integer);
+        }
         let literal = matches!(self.tokens.peek(), Some(Token::Integer | Token::Float));
         let kind = self.postfix()?;
         match signs.first() {
@@ -364,5 +367,6 @@ fn unexpected(token: Option<Token<'_>>) -> String {
         Some(Token::Integer | Token::Unsigned | Token::Float) => {
             "a number in it is not expected".to_owned()
         }
+        Some(Token::Smallest) => format!("the integer {} has more than 64 bits", 1_u64 << 63),
     }
 }

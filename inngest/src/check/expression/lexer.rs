@@ -7,6 +7,8 @@ pub(super) enum Token<'a> {
     Text,
     Bytes,
     Integer,
+    /// One more than the largest: an integer where a minus is before it.
+    Smallest,
     Unsigned,
     Float,
     Name(&'a str),
@@ -86,11 +88,10 @@ fn number(text: &str) -> Result<(Token<'_>, usize), String> {
     let digit = |c: char| c.is_ascii_digit();
     let follows =
         |at: usize, what: [char; 2]| text.get(at..).is_some_and(|rest| rest.starts_with(what));
-    if text.starts_with("0x") && count(2, |c| c.is_ascii_hexdigit()) > 0 {
-        let end = 2 + count(2, |c| c.is_ascii_hexdigit());
-        let unsigned = follows(end, ['u', 'U']);
-        let token = if unsigned { Token::Unsigned } else { Token::Integer };
-        return Ok((token, end + usize::from(unsigned)));
+    let hexadecimal = count(2, |c| c.is_ascii_hexdigit());
+    if text.starts_with("0x") && hexadecimal > 0 {
+        let end = 2 + hexadecimal;
+        return integer(text, 2..end, 16, follows(end, ['u', 'U']));
     }
     let whole = count(0, digit);
     let mut end = whole;
@@ -106,15 +107,27 @@ fn number(text: &str) -> Result<(Token<'_>, usize), String> {
         }
     }
     if end > whole {
-        return Ok((Token::Float, end));
+        let float = text.get(..end).unwrap_or_default();
+        return match float.parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok((Token::Float, end)),
+            _ => Err(format!("the number {float} is too large")),
+        };
     }
-    let digits = text.get(..end).unwrap_or_default();
-    if follows(end, ['u', 'U']) {
-        return Ok((Token::Unsigned, end + 1));
-    }
-    // One more than the largest, for the negative one.
-    match digits.parse::<u64>() {
+    integer(text, 0..end, 10, follows(end, ['u', 'U']))
+}
+
+fn integer(
+    text: &str,
+    digits: Range<usize>,
+    radix: u32,
+    unsigned: bool,
+) -> Result<(Token<'_>, usize), String> {
+    let end = digits.end;
+    let digits = text.get(digits).unwrap_or_default();
+    match u64::from_str_radix(digits, radix) {
+        Ok(_) if unsigned => Ok((Token::Unsigned, end + 1)),
         Ok(number) if number <= i64::MAX.unsigned_abs() => Ok((Token::Integer, end)),
+        Ok(number) if number == i64::MIN.unsigned_abs() => Ok((Token::Smallest, end)),
         _ => Err(format!("the integer {digits} has more than 64 bits")),
     }
 }

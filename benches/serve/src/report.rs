@@ -1,0 +1,103 @@
+//! The results as tables of Markdown.
+
+use std::fmt::Write as _;
+
+use crate::contestants::Contestant;
+use crate::results::Results;
+use crate::workloads::Workload;
+
+/// Tables with everything that was measured.
+pub(crate) fn markdown(results: &Results) -> Result<String, std::fmt::Error> {
+    let mut out = String::new();
+    ratios(&mut out, results)?;
+    costs(&mut out, results)?;
+    rest(&mut out, results)?;
+    intake(&mut out, results)?;
+    for (contestant, why) in &results.missing {
+        writeln!(out, "\n**Left out: {}.** {why}", contestant.name())?;
+    }
+    Ok(out)
+}
+
+fn ratios(out: &mut String, results: &Results) -> std::fmt::Result {
+    writeln!(
+        out,
+        "CPU time of the floor for one call, as a share of the contestant's (goal in brackets):\n"
+    )?;
+    write!(out, "| workload |")?;
+    for contestant in contestants(results) {
+        write!(out, " {} |", contestant.name())?;
+    }
+    writeln!(out, "\n|---|{}", "--:|".repeat(contestants(results).count()))?;
+    for workload in Workload::ALL {
+        write!(out, "| {} {} |", workload.key(), workload.what())?;
+        for contestant in contestants(results) {
+            match (results.ratio(contestant, workload), workload.goal(contestant)) {
+                (Some(ratio), Some(goal)) => write!(out, " {ratio:.2} ({goal:.2}) |")?,
+                (Some(ratio), None) => write!(out, " {ratio:.2} |")?,
+                (None, _) => write!(out, " - |")?,
+            }
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn costs(out: &mut String, results: &Results) -> std::fmt::Result {
+    writeln!(
+        out,
+        "\n| workload | contestant | calls/s | CPU ms for 1,000 calls | p50 ms | p99 ms | peak MB |"
+    )?;
+    writeln!(out, "|---|---|--:|--:|--:|--:|--:|")?;
+    for workload in Workload::ALL {
+        for cell in contestants(results).filter_map(|one| results.cell(one, workload)) {
+            writeln!(
+                out,
+                "| {} | {} | {:.0} | {:.1} | {:.2} | {:.2} | {:.0} |",
+                workload.key(),
+                cell.contestant.name(),
+                cell.median(|cost| cost.rate),
+                cell.median(|cost| cost.cpu),
+                cell.median(|cost| cost.p50),
+                cell.median(|cost| cost.p99),
+                cell.peak(),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn rest(out: &mut String, results: &Results) -> std::fmt::Result {
+    writeln!(out, "\n| | start to first answer, ms | memory idle, MB | program, MB |")?;
+    writeln!(out, "|---|--:|--:|--:|")?;
+    for rest in &results.rest {
+        let size = rest.size.map_or("-".to_owned(), |size| format!("{size:.1}"));
+        let name = rest.contestant.name();
+        writeln!(out, "| {name} | {:.1} | {:.1} | {size} |", rest.started_in, rest.idle)?;
+    }
+    Ok(())
+}
+
+fn intake(out: &mut String, results: &Results) -> std::fmt::Result {
+    writeln!(
+        out,
+        "\n| webhooks a second | Inngest | CPU ms for 1,000 | p50 ms | p99 ms | longest ms | peak MB |"
+    )?;
+    writeln!(out, "|--:|---|--:|--:|--:|--:|--:|")?;
+    for intake in &results.intake {
+        let (inngest, cost) =
+            (if intake.with_inngest { "takes events" } else { "is away" }, intake.cost);
+        writeln!(
+            out,
+            "| {} | {inngest} | {:.0} | {:.1} | {:.1} | {:.1} | {:.0} |",
+            intake.a_second, cost.cpu, cost.p50, cost.p99, cost.longest, cost.peak
+        )?;
+    }
+    Ok(())
+}
+
+fn contestants(results: &Results) -> impl Iterator<Item = Contestant> {
+    Contestant::ALL
+        .into_iter()
+        .filter(|one| results.cells.iter().any(|cell| cell.contestant == *one))
+}
