@@ -31,8 +31,8 @@ impl Endpoint {
     pub async fn serve(&self, request: Request) -> Response {
         let (mut parts, body) = request.into_parts();
         // A router around ours has taken its own part out of the path, and Inngest calls the whole one.
-        if let Some(OriginalUri(whole)) = parts.extensions.get() {
-            parts.uri = whole.clone();
+        if let Some(OriginalUri(whole)) = parts.extensions.remove() {
+            parts.uri = whole;
         }
         let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
         let announced = announced.or_else(|| content_length(&parts));

@@ -1,6 +1,7 @@
 //! The body of a call request (P-102). Only what steers the call is parsed; results and event data stay text.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -61,8 +62,11 @@ struct Stack<'a> {
 
 impl<'a> CallRequest<'a> {
     pub(super) fn read(body: &'a [u8]) -> Result<Self, String> {
-        let Body { ctx, event, events, steps, use_api } = serde_json::from_slice(body)
-            .map_err(|error| format!("the call cannot be read: {error}"))?;
+        let unreadable = |error: &dyn Display| format!("the call cannot be read: {error}");
+        // As a whole, not text by text.
+        let body = std::str::from_utf8(body).map_err(|error| unreadable(&error))?;
+        let body = serde_json::from_str(body).map_err(|error| unreadable(&error))?;
+        let Body { ctx, event, events, steps, use_api } = body;
         let is_elsewhere = use_api == Some(true) || ctx.use_api == Some(true);
         let (events, steps) = (events.unwrap_or_default(), steps.unwrap_or_default());
         Ok(Self { state: RunState { event, events, steps, is_elsewhere }, ctx })

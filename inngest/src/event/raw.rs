@@ -54,7 +54,7 @@ impl<'a> RawEvent<'a> {
 
     /// Reads an event that may lack its name where it is known.
     pub(crate) fn parse(json: &'a RawValue, name: Option<&str>) -> Result<Self, String> {
-        if json::depth(json.get()) > MAX_DEPTH {
+        if json::nests_deeper(json.get(), MAX_DEPTH) {
             return Err(format!("it nests deeper than {MAX_DEPTH} levels"));
         }
         let event: Wire<'_> = serde_json::from_str(json.get()).map_err(|e| e.to_string())?;

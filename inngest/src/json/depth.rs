@@ -6,6 +6,13 @@ pub(crate) const READABLE_DEPTH: usize = 127;
 /// one is around it.
 pub(crate) const MAX_DEPTH: usize = 120;
 
+/// Whether valid JSON text nests deeper than so many levels.
+pub(crate) fn nests_deeper(json: &str, most: usize) -> bool {
+    // Nearly all text has fewer brackets than that, and they are counted many at a time.
+    let opening = json.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    opening > most && depth(json) > most
+}
+
 /// The depth of valid JSON text.
 pub(crate) fn depth(json: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
@@ -34,12 +41,14 @@ pub(crate) fn depth(json: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::depth;
+    use super::{depth, nests_deeper};
 
     #[test]
     fn brackets_inside_strings_do_not_nest() {
         assert_eq!(depth(r#"{"a":[1,{"b":"[[[\"[["}]}"#), 3);
         assert_eq!(depth("5"), 0);
         assert_eq!(depth(r#""\\""#), 0);
+        assert!(nests_deeper("[[[]]]", 2) && !nests_deeper("[[[]]]", 3));
+        assert!(!nests_deeper("[[],[],[]]", 2));
     }
 }

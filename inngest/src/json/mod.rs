@@ -22,7 +22,7 @@ use serde_json::value::RawValue;
 use crate::{Error, StepError};
 pub(crate) use decode::{Mismatch, decode};
 use depth::MAX_DEPTH;
-pub(crate) use depth::{READABLE_DEPTH, depth};
+pub(crate) use depth::{READABLE_DEPTH, depth, nests_deeper};
 use size::counted_beyond;
 
 /// The largest result of a step, as the server counts it, with the wrapper that it puts around it (T36).
