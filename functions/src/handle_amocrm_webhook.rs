@@ -8,6 +8,7 @@ use inngest::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tracing::{Instrument as _, Span};
 
 use crate::changes::Difference;
 use crate::create_crm_deal::ERP_CALLS_AT_ONCE;
@@ -54,6 +55,17 @@ pub(crate) fn read_lag(attempt: u32) -> Duration {
     pause.copied().unwrap_or(Duration::from_secs(60))
 }
 
+/// What is logged in it names the lead; where several are meant, all of them.
+fn span_of(leads: &[AmoCrmWebhook]) -> Span {
+    match leads {
+        [only] => tracing::info_span!("lead", lead = only.lead_id),
+        several => {
+            let ids: Vec<_> = several.iter().map(|lead| lead.lead_id.to_string()).collect();
+            tracing::info_span!("leads", leads = ids.join(","))
+        }
+    }
+}
+
 impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
     type Event = WebhookData;
     type Output = Processed;
@@ -72,14 +84,16 @@ impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
         let delivery_id = cx.event.id.as_deref().unwrap_or(cx.run.id);
         let leads = leads_in_event(&cx.event.data.0, &self.filter).no_retry()?;
         if !leads.is_empty() {
-            let authorized =
-                cx.step.run("authorize-amocrm", async || Ok(self.amocrm.authorize().await?)).await;
+            let authorizing =
+                cx.step.run("authorize-amocrm", async || Ok(self.amocrm.authorize().await?));
+            let authorized = authorizing.instrument(span_of(&leads)).await;
             Failed::any(authorized.err().map(|cause| Failed::new(&leads, cause)))?;
         }
         // One lead that fails must not take the others with it.
         let (mut processed, mut skipped, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for lead in &leads {
-            match self.process(lead, delivery_id, &cx).await {
+            let span = span_of(std::slice::from_ref(lead));
+            match self.process(lead, delivery_id, &cx).instrument(span).await {
                 Ok(Outcome::Record(lead)) => processed.push(*lead),
                 Ok(Outcome::Skipped(lead)) => skipped.push(lead),
                 Err(cause) => failed.push(Failed::new(std::slice::from_ref(lead), cause)),
@@ -113,7 +127,7 @@ impl<A: AmoCrm, E: Erp> OnFailure for HandleAmoCrmWebhook<A, E> {
             let (run_id, reason) = (failure.run_id.clone(), failure.error.message.clone());
             let failed = FailedDeal { key, run_id, reason, waits_for, event };
             // Noting it twice is noting it once, so it needs no step.
-            self.erp.note_failure(&failed).await?;
+            self.erp.note_failure(&failed).instrument(span_of(std::slice::from_ref(&lead))).await?;
         }
         Ok(())
     }

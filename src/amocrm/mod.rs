@@ -20,5 +20,5 @@ pub(crate) use auth::{begin_consent, consent_link};
 pub(crate) use mapping::Detail;
 pub(crate) use mapping::{Mapping, Source};
 pub(crate) use pages::oauth_router;
-pub(crate) use port::{AmoCrmPort, missing};
+pub(crate) use port::{AmoCrmPort, SET, missing};
 pub(crate) use settings::{AmoCrmAuth, AmoCrmSettings, BaseUrl, OAuthApp, Timeouts};

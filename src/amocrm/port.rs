@@ -22,8 +22,8 @@ pub(crate) enum AmoCrmPort {
 }
 
 /// What to set where no amoCRM is configured.
-const SET: &str = "set AMOCRM_SUBDOMAIN, AMOCRM_CLIENT_ID, AMOCRM_CLIENT_SECRET, AMOCRM_REDIRECT_URI and \
-                   AMOCRM_REFRESH_TOKEN, or AMOCRM_SUBDOMAIN and AMOCRM_ACCESS_TOKEN";
+pub(crate) const SET: &str = "set AMOCRM_SUBDOMAIN, AMOCRM_CLIENT_ID, AMOCRM_CLIENT_SECRET and AMOCRM_REDIRECT_URI, or \
+                              AMOCRM_SUBDOMAIN and AMOCRM_ACCESS_TOKEN";
 
 /// No amoCRM is configured.
 pub(crate) fn missing() -> Trouble {

@@ -25,6 +25,7 @@ use crate::erp::ErpClient;
 use crate::heartbeat::Heartbeats;
 use crate::http::{self, Limits, public_router};
 use crate::inbox::{Forwarder, Inbox, Intake, Pace, purge_daily, webhook_router};
+use crate::logging::LogFailures;
 use crate::metrics::Metrics;
 use crate::outbound::{Outbound, inngest_client};
 use crate::reconcile::{self, Progress};
@@ -127,7 +128,7 @@ impl App {
         let links = config.links();
         let outbound = Outbound::new();
         let inngest = inngest_client(config.inngest, outbound.clone(), &clock);
-        let inngest = inngest.with_middleware(metrics.runs());
+        let inngest = inngest.with_middleware(metrics.runs()).with_middleware(LogFailures);
         let amocrm = AmoCrmPort::new(config.amocrm, &db, &outbound.measured(metrics.amocrm()));
         let outbound = outbound.measured(metrics.erp());
         let erp = config.erp.map(|erp| ErpClient::new(erp, outbound, Arc::clone(&clock)));

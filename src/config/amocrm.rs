@@ -31,7 +31,7 @@ pub(super) fn read(reader: &mut Reader<'_>, account_id: Option<u64>) -> Option<A
         None
     } else {
         let why = format!(
-            "{set} is: set AMOCRM_CLIENT_ID, AMOCRM_CLIENT_SECRET and AMOCRM_REDIRECT_URI, or \
+            "{set} is, and they belong together: set AMOCRM_CLIENT_ID, AMOCRM_CLIENT_SECRET and AMOCRM_REDIRECT_URI, or \
              AMOCRM_ACCESS_TOKEN alone, or remove all of them"
         );
         let client_id = reader.required("AMOCRM_CLIENT_ID", client_id, &why);

@@ -60,7 +60,9 @@ pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> (Option<ErpSettings>,
         (None, Mode::Cloud) => {
             "deals have nowhere to go: set it, or INNGEST_DEV=1 for development".into()
         }
-        (Some(set), _) => format!("{set} is: set all of {}, or none", GROUP.join(", ")),
+        (Some(set), _) => {
+            format!("{set} is, and they belong together: set all of {}, or none", GROUP.join(", "))
+        }
     };
     if api_url.as_ref().is_some_and(|url| url.scheme() == "http" && !stays_here(url)) {
         reader.warn("CRM_API_URL", "is not encrypted; the password can be read on the way");

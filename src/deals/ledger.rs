@@ -26,7 +26,7 @@ use super::circuit_breaker::CircuitBreaker;
 use super::error::LedgerError;
 use super::key::{self, Entry, KeyedLock};
 use super::report::Rules;
-use super::table::{self, Claim, Claimed, Lease, Made, Past, Release};
+use super::table::{self, Claim, Claimed, Lease, Made, Noted, Past, Release};
 use crate::clock::SharedClock;
 use crate::db::Db;
 use crate::erp::{self, ErpClient, ErpError, Insertion, MarkerLookup, SendBy, reply_with_id};
@@ -101,7 +101,11 @@ impl Ledger {
         // After a database error the claim may be committed. Nothing was sent, and the lease ends it.
         let claim = match claimed.map_err(|source| LedgerError::db(&entry, source))? {
             Claimed::Granted(claim) => claim,
-            Claimed::Done(reply) => return Ok(Created { reply, duplicate: true }),
+            Claimed::Done(reply) => {
+                let (deal, lead) = (entry.key.as_str(), entry.lead_id);
+                tracing::info!(deal, lead, "a deal has its record already");
+                return Ok(Created { reply, duplicate: true });
+            }
             Claimed::Held(until) => {
                 return Err(LedgerError::busy(&entry, until, self.clock.now()));
             }
@@ -263,8 +267,21 @@ impl Ledger {
         let deal = entry.key.as_str();
         let made = Made { erp_id, reply: &reply, recorded };
         match table::mark_done(&self.db, entry, made).await {
-            Ok(true) => {}
-            Ok(false) => tracing::error!(deal, erp_id, "the deal had a record already"),
+            Ok(Some(Noted { reported_at, attempts })) => {
+                let lead = entry.lead_id;
+                let waited_ms =
+                    self.db.time().duration_since(reported_at).as_millis().max(0) as i64;
+                tracing::info!(
+                    deal,
+                    lead,
+                    erp_id,
+                    duplicate,
+                    attempts,
+                    waited_ms,
+                    "a deal has its record"
+                );
+            }
+            Ok(None) => tracing::error!(deal, erp_id, "the deal had a record already"),
             Err(error) => tracing::error!(deal, erp_id, "a record could not be noted: {error:#}"),
         }
         Created { reply, duplicate }
@@ -295,8 +312,15 @@ impl Erp for Ledger {
 
     async fn note_failure(&self, failure: &FailedDeal) -> ports::Result<()> {
         let (key, lead_id) = key::identity(&failure.key, self.rules.dedupe);
-        let FailedDeal { run_id, reason, waits_for, .. } = failure;
-        tracing::error!(deal = key, run_id, reason, ?waits_for, "a run ended without a record");
+        let FailedDeal { run_id, waits_for, .. } = failure;
+        // Without the reason, which may quote the deal: the row has it.
+        tracing::error!(
+            deal = key,
+            lead = lead_id,
+            run_id,
+            waits_for = waits_for.map_or("time", table::stored),
+            "a run ended without a record: `prometei-flow deals` says why"
+        );
         let schedule = self.rules.schedule;
         let noted = table::note_failure(&self.db, &key, lead_id, failure, schedule).await;
         noted.map_err(ports::Error::again)
@@ -304,7 +328,7 @@ impl Erp for Ledger {
 
     async fn not_needed(&self, deal: &DealKey, reason: &str) -> ports::Result<()> {
         let (key, lead_id) = key::identity(deal, self.rules.dedupe);
-        tracing::info!(deal = key, reason, "a deal needs no record");
+        tracing::info!(deal = key, lead = lead_id, reason, "a deal needs no record");
         let ended = table::not_needed(&self.db, &key, lead_id, reason).await;
         ended.map_err(ports::Error::again)
     }

@@ -1,13 +1,11 @@
 //! The events in the inbox: held, accepted, refused, queued again. Each stands for a deal, whose row changes with it.
 
-use std::collections::BTreeSet;
-
 use anyhow::Context as _;
 use functions::ports::WaitsFor;
 use functions::webhook::{AmoCrmWebhook, LeadFilter, leads_in_event};
 use jiff::Timestamp;
 
-use super::rows::HeldRow;
+use super::rows::{HeldRow, RemovedRow};
 use super::store::Inbox;
 use super::table;
 use crate::deals::{self, Dedupe, Due, Obstacle, Report, Source, Which, key_of_lead};
@@ -38,25 +36,38 @@ impl Inbox {
     pub(super) async fn accepted(&self, ids: &[&str]) -> anyhow::Result<()> {
         let now = self.db.time();
         let mut transaction = self.db.begin().await?;
-        let mut deals = BTreeSet::new();
+        let mut events = Vec::new();
         for id in ids {
-            if let Some(key) = table::delete(&mut transaction, id).await? {
-                deals.insert((key, *id));
-            }
+            events.extend(table::delete(&mut transaction, id).await?.map(|event| (event, *id)));
         }
         // In the order of their keys, so that two replicas never wait for each other.
-        for (key, id) in &deals {
-            deals::forwarded(&mut transaction, key, id, self.rules.schedule, now).await?;
+        events.sort_unstable_by(|(a, _), (b, _)| a.deal_key.cmp(&b.deal_key));
+        for (event, id) in &events {
+            let (key, schedule) = (&event.deal_key, self.rules.schedule);
+            deals::forwarded(&mut transaction, key, id, schedule, now).await?;
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        for (RemovedRow { deal_key: deal, lead_id: lead, received_at, attempts }, event) in events {
+            let waited_ms = now.as_millisecond().saturating_sub(received_at).max(0);
+            let attempts = attempts + 1;
+            tracing::info!(
+                deal,
+                lead,
+                event,
+                waited_ms,
+                attempts,
+                "Inngest has the event of a deal"
+            );
+        }
+        Ok(())
     }
 
     /// Inngest refuses this event for good: it is removed, and its deal needs a person.
     pub(super) async fn refused(&self, id: &str, reason: &str) -> anyhow::Result<()> {
         let now = self.db.time();
         let mut transaction = self.db.begin().await?;
-        if let Some(key) = table::delete(&mut transaction, id).await? {
-            deals::refused_by_inngest(&mut transaction, &key, reason, now).await?;
+        if let Some(event) = table::delete(&mut transaction, id).await? {
+            deals::refused_by_inngest(&mut transaction, &event.deal_key, reason, now).await?;
         }
         Ok(transaction.commit().await?)
     }

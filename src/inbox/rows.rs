@@ -46,6 +46,18 @@ pub(super) struct ClaimedRow {
     pub(super) received_at: i64,
 }
 
+/// An event that is in the inbox no more.
+pub(super) struct RemovedRow {
+    /// The deal that it stood for; empty where an earlier version has stored it.
+    pub(super) deal_key: String,
+    /// The lead of the deal.
+    pub(super) lead_id: Option<i64>,
+    /// When it was stored, in milliseconds since 1970.
+    pub(super) received_at: i64,
+    /// How often sending it had failed.
+    pub(super) attempts: i64,
+}
+
 /// A held event: sent without success so far, and to be sent again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HeldRow {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::rows::{CLAIM, ClaimedRow, HeldRow, InboxCounts, Lead, Webhook};
+use super::rows::{CLAIM, ClaimedRow, HeldRow, InboxCounts, Lead, RemovedRow, Webhook};
 use super::unreadable::UnreadableBody;
 use crate::db::{Db, Transaction, only, timestamp};
 use crate::deals::Due;
@@ -121,14 +121,22 @@ pub(super) async fn release(db: &Db, ids: &[&str]) -> anyhow::Result<()> {
     Ok(transaction.commit().await?)
 }
 
-/// Removes an event. Returns the key of its deal; `None` when there is no such event any more.
+/// Removes an event; `None` when there is no such event any more.
 pub(super) async fn delete(
     transaction: &mut Transaction,
     id: &str,
-) -> sqlx::Result<Option<String>> {
-    let delete = "DELETE FROM inbox WHERE id = $1 RETURNING COALESCE(deal_key, '')";
-    let rows: Vec<(String,)> = transaction.fetch(sqlx::query_as(delete).bind(id)).await?;
-    Ok(rows.into_iter().next().map(|(key,)| key))
+) -> sqlx::Result<Option<RemovedRow>> {
+    let delete = "DELETE FROM inbox WHERE id = $1 \
+                  RETURNING COALESCE(deal_key, ''), lead_id, received_at, attempts";
+    let rows: Vec<(String, Option<i64>, i64, i64)> =
+        transaction.fetch(sqlx::query_as(delete).bind(id)).await?;
+    let row = |(deal_key, lead_id, received_at, attempts)| RemovedRow {
+        deal_key,
+        lead_id,
+        received_at,
+        attempts,
+    };
+    Ok(rows.into_iter().next().map(row))
 }
 
 /// Removes the events of a deal.

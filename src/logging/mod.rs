@@ -1,5 +1,7 @@
 //! Where the logs go.
 
+mod failures;
+mod line;
 mod tally;
 
 use std::io::{IsTerminal as _, stderr};
@@ -11,6 +13,8 @@ use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+pub(crate) use failures::LogFailures;
+use line::JsonLine;
 pub(crate) use tally::Tally;
 
 /// What is logged and how.
@@ -48,21 +52,36 @@ pub(crate) fn start(settings: &LogSettings) {
         }
         LogFormat::Json => registry.with(json(stderr)).try_init(),
     };
+    log_panics();
 }
 
-/// One object a line, with the innermost span: that of a step names its function and its run as well.
+/// One object a line.
 fn json<S, W>(writer: W) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let layer = layer().with_writer(writer).json().flatten_event(true).with_span_list(false);
+    let layer = layer().with_writer(writer).json().event_format(JsonLine);
     layer.with_filter(once())
 }
 
-/// A function begins anew in every call of its run: what it has said before is not said again.
+/// What the SDK says of failures quotes errors, and these may quote a deal. [`LogFailures`] says it without.
+const QUOTES_ERRORS: &str = "inngest::endpoint::outcome";
+
+/// A function begins anew in every call of its run: what it has said before is not said again. Its spans begin anew too, and
+/// hold what is said for the first time.
 fn once<S: Subscriber>() -> DynFilterFn<S> {
-    DynFilterFn::new(|_, _| !inngest::is_replaying())
+    DynFilterFn::new(|metadata, _| {
+        metadata.is_span() || !inngest::is_replaying() && metadata.target() != QUOTES_ERRORS
+    })
+}
+
+/// A panic is a line like all others, and says where it was. Its own words may quote what the code had in hand.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a task has panicked: this is a bug");
+    }));
 }
 
 #[cfg(test)]

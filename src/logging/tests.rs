@@ -30,6 +30,10 @@ impl Write for Kept {
 }
 
 async fn deal(_: Event<()>, step: Step<'_>) -> Result<()> {
+    of_lead(step).instrument(tracing::info_span!("lead", lead = 7)).await
+}
+
+async fn of_lead(step: Step<'_>) -> Result<()> {
     Ok(step
         .run("create", async || {
             let work = async { tracing::info!("sent") };
@@ -40,7 +44,7 @@ async fn deal(_: Event<()>, step: Step<'_>) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_line_of_a_run_names_function_run_and_step() {
+async fn a_line_of_a_run_names_function_run_step_and_lead() {
     let kept = Kept::default();
     let sink = kept.clone();
     let subscriber = tracing_subscriber::registry().with(super::json(move || sink.clone()));
@@ -57,9 +61,9 @@ async fn a_line_of_a_run_names_function_run_and_step() {
     let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
     let line = text.lines().find(|line| line.contains("sent")).unwrap();
     let line: Value = serde_json::from_str(line).unwrap();
-    assert_eq!(line["message"], "sent");
-    let span = json!({
-        "name": "step", "function": "deal", "run_id": "01RUN", "step": "create", "attempt": 2,
+    let said = json!({
+        "level": "INFO", "target": line["target"], "timestamp": line["timestamp"], "message": "sent",
+        "function": "deal", "run_id": "01RUN", "step": "create", "attempt": 2, "lead": 7,
     });
-    assert_eq!(line["span"], span);
+    assert_eq!(line, said);
 }

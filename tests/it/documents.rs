@@ -50,8 +50,8 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
             "src",
             "tests",
         ];
-        // A function that docs/adding-a-function.md adds as an example.
-        let example = word.ends_with("congratulate.rs");
+        // A function that docs/adding-a-function.md adds as an example, and files that deploy/README.md has its readers make.
+        let example = word.ends_with("congratulate.rs") || word.ends_with(".env");
         !example && (first.is_some_and(|first| folders.contains(&first)) || word.ends_with(".rs"))
     })
 }

@@ -12,6 +12,7 @@ mod e2e;
 mod erp_states;
 mod http;
 mod kill;
+mod logs;
 mod metrics;
 mod replicas;
 mod rooms;

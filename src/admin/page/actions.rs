@@ -40,10 +40,14 @@ impl Act {
         }
     }
 
-    fn question(self) -> Text {
+    /// `has_record`: what differs between the record of the deal and its lead is meant.
+    fn question(self, has_record: bool) -> Text {
         match self {
             Self::Retry => ["Send this deal again?", "Отправить сделку снова?"],
             Self::Resolve => ["Is the record in the ERP?", "Есть ли запись в ERP?"],
+            Self::Dismiss if has_record => {
+                ["Leave the record as it is?", "Оставить запись как есть?"]
+            }
             Self::Dismiss => ["Shall this deal have no record?", "Оставить сделку без записи?"],
         }
     }
@@ -59,8 +63,13 @@ pub(super) async fn confirm(
     let get = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
     let Some(act) = Act::named(get("do")) else { return unknown(language) };
     let say = |text| language.say(text);
+    let differing = match deals::differing_deal(&page.admin.db, get("deal")).await {
+        Ok(differing) => differing,
+        Err(error) => return response(language, Err(error)),
+    };
+    let question = say(act.question(differing.is_some()));
     let body = html! {
-        h1 { (say(act.question())) }
+        h1 { (question) }
         p { code { (get("deal")) } }
         form.act action="/act" method="post" {
             input type="hidden" name="do" value=(act.name());
@@ -71,6 +80,13 @@ pub(super) async fn confirm(
                     "Do this after the cause is mended. A second record cannot come of it.",
                     "Сначала устраните причину. Второй записи от этого не появится.",
                 ])) },
+                Act::Dismiss if differing.is_some() => {
+                    p { (say([
+                        "The difference is listed no more. Another change is listed again.",
+                        "Это различие больше не показывается. Новое изменение появится снова.",
+                    ])) }
+                    input type="hidden" name="why" value="left as it is";
+                }
                 Act::Dismiss => {
                     label for="why" { (say(["Why? It is kept with the deal.", "Почему? Сохраняется вместе со сделкой."])) }
                     input id="why" name="why" required;
@@ -89,7 +105,7 @@ pub(super) async fn confirm(
             }
         }
     };
-    let title = say(act.question()).to_owned();
+    let title = question.to_owned();
     response(language, Ok(Shown { status: StatusCode::OK, title, body }))
 }
 

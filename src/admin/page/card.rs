@@ -9,8 +9,13 @@ use super::words::{Language, Text};
 use crate::admin::Item;
 use crate::admin::next::{Duty, Next};
 
-/// Deals, each with what happens next or what a person must do.
-pub(super) fn cards(page: &Page, language: Language, items: &[&Item]) -> Markup {
+/// Deals, each with what happens next or what a person must do. `said` was said above, and is not repeated for each.
+pub(super) fn cards(
+    page: &Page,
+    language: Language,
+    items: &[&Item],
+    said: Option<&str>,
+) -> Markup {
     html! {
         ul.deals {
             @for item in items {
@@ -24,7 +29,8 @@ pub(super) fn cards(page: &Page, language: Language, items: &[&Item]) -> Markup 
                         (next(page, language, item))
                     } @else {
                         p { "→ " (told(language, &item.next)) }
-                        @if let Some(reason) = page.reason(item) { p.reason { (reason) } }
+                        @if let Some(reason) = page.reason(item)
+                            && said != Some(&*reason) { p.reason { (reason) } }
                     }
                 }
             }

@@ -18,7 +18,7 @@ impl Headline {
     /// What matters most comes first: what only a person can mend, then what passes by itself.
     pub(super) fn of(page: &Page, language: Language, all: &Overview) -> Self {
         let say = |text| language.say(text);
-        let yours = all.needing_person();
+        let (yours, records) = (all.deals.needs_person, all.differing());
         if let Some(trouble) = all.needs_consent() {
             let title = say(["amoCRM needs your consent", "amoCRM ждёт вашего согласия"]);
             let text = html! {
@@ -33,13 +33,20 @@ impl Headline {
             };
             return Self { mood: "bad", title: title.to_owned(), text };
         }
-        if yours > 0 {
+        if yours + records > 0 {
             let title = match language {
                 Language::English if yours == 1 => "1 deal needs you".to_owned(),
-                Language::English => format!("{yours} deals need you"),
-                Language::Russian => format!("Нужны вы: сделок {yours}"),
+                Language::English if yours > 0 => format!("{yours} deals need you"),
+                Language::English if records == 1 => "1 record needs a look".to_owned(),
+                Language::English => format!("{records} records need a look"),
+                Language::Russian if yours > 0 => format!("Нужны вы: сделок {yours}"),
+                Language::Russian => format!("Проверьте записи: {records}"),
             };
             let text = html! {
+                @if records > 0 { p { (say([
+                    "What amoCRM and the ERP hold differs.",
+                    "Данные в amoCRM и ERP расходятся.",
+                ])) } }
                 p { (say([
                     "All others go on without you. What to do stands below.",
                     "Остальные идут без вас. Что сделать, написано ниже.",

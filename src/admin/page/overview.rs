@@ -1,5 +1,6 @@
 //! What the page shows of the whole.
 
+use functions::ports::WaitsFor;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Page;
@@ -82,9 +83,11 @@ impl Overview {
         })
     }
 
-    /// How many deals a person has to look at.
-    pub(super) fn needing_person(&self) -> i64 {
-        self.deals.needs_person + self.deals.differing
+    /// How many records a person has to look at: what waits for a system goes on by itself.
+    pub(super) fn differing(&self) -> i64 {
+        let changed = self.states.iter().filter(|it| it.state == "changed");
+        let yours = changed.filter(|it| matches!(it.waits_for, None | Some(WaitsFor::Person)));
+        yours.map(|it| it.deals).sum()
     }
 
     /// What keeps deals until a person gives consent in amoCRM.

@@ -19,6 +19,7 @@ pub(super) fn overview(page: &Page, language: Language, all: &Overview) -> Shown
     let headline = Headline::of(page, language, all);
     let (yours, others): (Vec<&Item>, Vec<_>) =
         all.items.iter().partition(|item| item.needs_person);
+    let said = all.failing().map(|(_, trouble)| trouble.problem.as_str());
     let body = html! {
         div class={ "headline " (headline.mood) } {
             h1 { (headline.title) }
@@ -27,11 +28,11 @@ pub(super) fn overview(page: &Page, language: Language, all: &Overview) -> Shown
         (facts(language, all))
         @if !yours.is_empty() {
             h2 { (say(["These need you", "Здесь нужны вы"])) }
-            (card::cards(page, language, &yours))
+            (card::cards(page, language, &yours, None))
         }
         @if !others.is_empty() {
             h2 { (say(["On their way", "В пути"])) }
-            (card::cards(page, language, &others))
+            (card::cards(page, language, &others, said))
         }
         @if !all.complete {
             p.more {

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use self::authorize::Authorize;
 use self::subscribe::Subscribe;
-use crate::amocrm::AmoCrmClient;
+use crate::amocrm::{AmoCrmClient, SET};
 use crate::clock::SystemClock;
 use crate::config::{Config, Env};
 use crate::db::Db;
@@ -40,10 +40,7 @@ impl AmoCrm {
     pub(super) async fn run(self, env: &dyn Env, out: &mut impl Write) -> anyhow::Result<()> {
         let config = Config::load(env)?;
         let Some(settings) = config.amocrm.clone() else {
-            bail!(
-                "amoCRM is not configured: set AMOCRM_SUBDOMAIN, AMOCRM_CLIENT_ID, AMOCRM_CLIENT_SECRET and \
-                 AMOCRM_REDIRECT_URI, or AMOCRM_SUBDOMAIN and AMOCRM_ACCESS_TOKEN"
-            );
+            bail!("amoCRM is not configured: {SET}");
         };
         let clock = Arc::new(SystemClock);
         let store = Db::open(&config.database.url, clock.clone()).await?;

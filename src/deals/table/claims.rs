@@ -206,23 +206,32 @@ pub(in crate::deals) struct Made<'a> {
     pub(in crate::deals) recorded: Option<&'a str>,
 }
 
-/// The ERP has the record of the deal. What was reported of its lead since that was read, is looked at. `false`: that there
-/// is a record was known before.
+/// A record that was noted.
+pub(in crate::deals) struct Noted {
+    /// When the deal was reported last.
+    pub(in crate::deals) reported_at: Timestamp,
+    /// How often it was sent to the ERP.
+    pub(in crate::deals) attempts: i64,
+}
+
+/// The ERP has the record of the deal. What was reported of its lead since that was read, is looked at. `None`: that there is a
+/// record was known before.
 pub(in crate::deals) async fn mark_done(
     db: &Db,
     deal: &Entry,
     record: Made<'_>,
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<Option<Noted>> {
     let now = db.time();
     let look = deal.lead_id.map(look_at);
     let sql = format!(
         "UPDATE deals SET state = 'done', erp_id = $2, reply = $3, recorded = $5, claimed_until = NULL, look_after = NULL, \
          failure = NULL, waits_for = NULL, ended = NULL, event_id = NULL, forwarded_at = NULL, sends = -1, \
          compared = $6, payload = CASE WHEN reports > $6 THEN $7 END, due_at = CASE WHEN reports > $6 THEN $8 END, \
-         recorded_at = $4, updated_at = $4, story = {} WHERE deal_key = $1 AND state <> 'done'",
+         recorded_at = $4, updated_at = $4, story = {} WHERE deal_key = $1 AND state <> 'done' \
+         RETURNING COALESCE(reported_at, created_at), attempt",
         and("$9")
     );
-    let done = sqlx::query(sqlx::AssertSqlSafe(sql))
+    let done = sqlx::query_as(sqlx::AssertSqlSafe(sql))
         .bind(deal.key.as_str())
         .bind(record.erp_id)
         .bind(record.reply.to_string())
@@ -233,12 +242,15 @@ pub(in crate::deals) async fn mark_done(
         .bind(look_due(now))
         .bind(What::Recorded.line(now.as_millisecond(), &[record.erp_id]));
     let mut transaction = db.begin().await?;
-    let noted = transaction.execute(done).await?;
+    let noted: Vec<(i64, i64)> = transaction.fetch(done).await?;
     if let Some(lead) = signed(deal.lead_id)? {
         two_records(&mut transaction, lead).await?;
     }
     transaction.commit().await?;
-    Ok(noted == 1)
+    let noted = noted.into_iter().next();
+    noted
+        .map(|(reported, attempts)| Ok(Noted { reported_at: timestamp(reported)?, attempts }))
+        .transpose()
 }
 
 /// Gives a claim back. `failure` says for a person why there is no record, `waits_for` what has to change first.

@@ -24,8 +24,8 @@ pub(super) use changes::{
     update_wanted,
 };
 pub(super) use claims::{
-    Claim, Claimed, Lease, Made, Past, Release, claim, forget_claims, mark_done, mark_sending,
-    release,
+    Claim, Claimed, Lease, Made, Noted, Past, Release, claim, forget_claims, mark_done,
+    mark_sending, release,
 };
 pub(crate) use decisions::{dismiss, resolve, retry};
 pub(crate) use differing::{differing, differing_deal};

@@ -1,5 +1,7 @@
 //! The story of a deal: a line for each thing that happened to it, with its change and not without it.
 
+use std::time::Duration;
+
 use functions::ports::{Deal, Erp as _, WaitsFor};
 use functions::webhook::Change;
 use sandbox::ErpFailure;
@@ -10,7 +12,7 @@ use crate::deals::story::What::{self, *};
 use crate::deals::{Dedupe, Which, merged};
 use crate::deals::{
     KnownDeal, Ledger, OnChange, Report, Resolution, Rules, Schedule, Source, changed, dismiss,
-    due, find, forwarded, queue, reported, retry,
+    due, find, forwarded, last_record, queue, recorded_by_hour, reported, retry,
 };
 
 const RUN: &str = "01JD0000000000000000000RUN";
@@ -213,4 +215,21 @@ async fn a_deal_is_found_by_an_earlier_run_and_by_its_event() {
     {
         assert!(find(&bench.db, asked).await.unwrap().is_empty(), "{asked}");
     }
+}
+
+#[tokio::test]
+async fn records_are_counted_by_the_hour_in_which_they_were_noted() {
+    let bench = Bench::new().await;
+    assert_eq!(last_record(&bench.db).await.unwrap(), None);
+    let (ledger, begin) = (bench.ledger(), bench.db.time());
+    for lead_id in [1, 2, 3] {
+        ledger.create(&lead(lead_id)).await.unwrap();
+        bench.clock.advance(Duration::from_secs(40 * 60));
+    }
+    let hour = begin.as_second() / 3600;
+    let counted = recorded_by_hour(&bench.db, begin).await.unwrap();
+    assert_eq!(counted, [(hour, 2), (hour + 1, 1)]);
+    let last = last_record(&bench.db).await.unwrap().unwrap();
+    assert_eq!(last, begin + Duration::from_secs(80 * 60));
+    assert_eq!(recorded_by_hour(&bench.db, last).await.unwrap().len(), 1, "nothing older");
 }

@@ -87,6 +87,24 @@ async fn bodies_are_removed_after_a_while_but_not_those_of_waiting_rows() {
     assert_eq!(table::purge_bodies(&db, clock.now()).await.unwrap(), 1);
 }
 
+#[tokio::test]
+async fn webhooks_are_counted_by_the_hour_in_which_they_came() {
+    let database = Database::new().await;
+    let clock = clock();
+    let db = database.open(Arc::clone(&clock) as _).await;
+    let inbox = Inbox::new(db.clone(), Rules::default());
+    let begin = clock.now();
+    for lead in [1, 2, 3] {
+        inbox.store(b"body", &[moved(lead)], None).await.unwrap();
+        clock.advance(Duration::from_secs(50 * 60));
+    }
+    let counted = inbox.received_by_hour(begin).await.unwrap();
+    assert_eq!(counted.iter().map(|(_, came)| came).sum::<i64>(), 3);
+    let first = begin.as_second() / 3600;
+    assert!(counted.iter().all(|(hour, _)| (first..=first + 2).contains(hour)), "{counted:?}");
+    assert!(inbox.received_by_hour(clock.now()).await.unwrap().is_empty(), "nothing older");
+}
+
 /// It is answered 503 and comes again. Stored all the same, it would be two deals where each event is one.
 #[tokio::test]
 async fn a_webhook_whose_sender_gave_up_is_not_stored() {

@@ -1,6 +1,7 @@
 //! What `deploy/` has fits the service and the documents.
 
 mod promtool;
+mod proxies;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -86,6 +87,20 @@ fn every_alert_has_its_entry_in_the_run_book_and_every_entry_its_alert() {
         for part in ["\n- **Means:** ", "\n- **Look at:** ", "\n- **Do:** "] {
             assert_eq!(entry.matches(part).count(), 1, "{part} in {entry}");
         }
+    }
+}
+
+/// Its build makes empty ones in their place, so a wrong name would be noticed in no other test.
+#[test]
+fn every_file_that_the_dockerfile_names_is_there() {
+    let dockerfile = read("Dockerfile");
+    let build = dockerfile.split("\nFROM ").nth(1).unwrap();
+    let words =
+        build.split_whitespace().filter(|word| word.ends_with(".rs") || word.ends_with(".toml"));
+    let words: Vec<_> = words.filter(|word| !word.contains('*')).collect();
+    assert!(words.len() > 10, "{words:?}");
+    for word in words {
+        assert!(path(word).is_file(), "{word}");
     }
 }
 

@@ -6,6 +6,7 @@ mod load;
 mod promises;
 mod secrets;
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -48,6 +49,11 @@ fn sixty_leads() -> sandbox::World {
 }
 
 async fn killed(world: World<Program>) {
+    // A process that is killed while it exchanges tokens loses the new pair, and the old one is spent: that takes a person.
+    world.inngest_is_there(true);
+    world.webhook(1).await;
+    until_all_are_kept(&world, &BTreeSet::from([1])).await;
+
     let stop_posting = tokio_util::sync::CancellationToken::new();
     let posting = post_webhooks(&world, stop_posting.clone());
     let killing = async {

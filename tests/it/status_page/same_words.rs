@@ -45,7 +45,7 @@ async fn with_nothing_configured() {
     world.say_it(&erp).await;
     let amocrm = world.doctor_finds("amocrm token").await;
     insta::assert_snapshot!(amocrm.0, @"amoCRM is not configured: webhooks are stored, and their runs fail");
-    insta::assert_snapshot!(amocrm.1, @"set AMOCRM_SUBDOMAIN, AMOCRM_CLIENT_ID, AMOCRM_CLIENT_SECRET, AMOCRM_REDIRECT_URI and AMOCRM_REFRESH_TOKEN, or AMOCRM_SUBDOMAIN and AMOCRM_ACCESS_TOKEN");
+    insta::assert_snapshot!(amocrm.1, @"set AMOCRM_SUBDOMAIN, AMOCRM_CLIENT_ID, AMOCRM_CLIENT_SECRET and AMOCRM_REDIRECT_URI, or AMOCRM_SUBDOMAIN and AMOCRM_ACCESS_TOKEN");
     world.say_it(&amocrm).await;
 }
 
@@ -57,9 +57,9 @@ async fn with_half_of_it_configured() {
     let served = prometei_flow(folder.path(), &["serve"], half).await;
     insta::assert_snapshot!(served.err, @"
     error: the configuration has mistakes; docs/configuration.md explains each variable
-    CRM_API_KEY: is not set; CRM_API_URL is: set all of CRM_API_URL, CRM_API_KEY, CRM_API_USERNAME, CRM_API_PASSWORD, or none
-    CRM_API_USERNAME: is not set; CRM_API_URL is: set all of CRM_API_URL, CRM_API_KEY, CRM_API_USERNAME, CRM_API_PASSWORD, or none
-    CRM_API_PASSWORD: is not set; CRM_API_URL is: set all of CRM_API_URL, CRM_API_KEY, CRM_API_USERNAME, CRM_API_PASSWORD, or none
+    CRM_API_KEY: is not set; CRM_API_URL is, and they belong together: set all of CRM_API_URL, CRM_API_KEY, CRM_API_USERNAME, CRM_API_PASSWORD, or none
+    CRM_API_USERNAME: is not set; CRM_API_URL is, and they belong together: set all of CRM_API_URL, CRM_API_KEY, CRM_API_USERNAME, CRM_API_PASSWORD, or none
+    CRM_API_PASSWORD: is not set; CRM_API_URL is, and they belong together: set all of CRM_API_URL, CRM_API_KEY, CRM_API_USERNAME, CRM_API_PASSWORD, or none
     ");
     let found = prometei_flow(folder.path(), &["doctor"], half).await;
     let mistakes: Vec<_> = served.err.lines().skip(1).collect();

@@ -216,13 +216,17 @@ impl Parser {
     /// Expressions up to the closing bracket.
     fn arguments(&mut self, close: &str) -> Result<Vec<Node>, InvalidExpression> {
         let mut arguments = Vec::new();
+        // A list may end with a comma, also an empty one.
+        let is_list = close == "]";
+        if is_list && self.take(",") {
+            return self.expect(close).map(|()| arguments);
+        }
         while !self.take(close) {
             if !arguments.is_empty() {
                 self.expect(",")?;
-            }
-            // The last item of a list may be followed by a comma, and so may none.
-            if close == "]" && (!arguments.is_empty() || self.take(",")) && self.take(close) {
-                break;
+                if is_list && self.take(close) {
+                    break;
+                }
             }
             arguments.push(self.conditional()?);
         }

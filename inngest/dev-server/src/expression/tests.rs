@@ -113,6 +113,7 @@ fn what_cannot_be_read_is_refused() {
         "'a\nb'",
         "'a\rb'",
         "[,,]",
+        "[, 1]",
         "event.data.n < 1e400",
         "'''a''",
         "r'a",
