@@ -95,8 +95,9 @@ impl Places {
                 fs::write(folder.join(file), text)?;
             }
         }
-        run(cargo().args(["build", "--release", "--target-dir", "target"]).current_dir(folder))
-            .await
+        let mut cargo = cargo();
+        cargo.args(["build", "--release", "--target-dir", "target"]).env("CARGO_NET_RETRY", "1");
+        run(cargo.current_dir(folder)).await
     }
 
     async fn typescript(&self) -> Result<()> {
@@ -106,14 +107,9 @@ impl Places {
         fs::copy(self.repository.join(script), folder.join("serve.mjs"))?;
         fs::write(folder.join("package.json"), r#"{"private":true,"type":"module"}"#)?;
         let mut npm = Command::new("npm");
-        npm.args([
-            "install",
-            "--silent",
-            "--no-audit",
-            "--no-fund",
-            "--ignore-scripts",
-            "inngest@4",
-        ]);
+        npm.args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]);
+        // Where the registry does not answer, npm would try for ten minutes.
+        npm.args(["--prefer-offline", "--fetch-retries=1", "--fetch-timeout=20000", "inngest@4"]);
         run(npm.current_dir(folder)).await
     }
 
