@@ -22,7 +22,7 @@ pub(super) const GROUPS: [Group; 4] = [
     Group { title: "The service itself", about: "", variables: &SERVICE },
 ];
 
-const INNGEST: [Variable; 10] = [
+const INNGEST: [Variable; 11] = [
     variable(
         "INNGEST_DEV",
         Set("1"),
@@ -61,6 +61,11 @@ const INNGEST: [Variable; 10] = [
         "INNGEST_SERVE_PATH",
         Default("/api/inngest"),
         "The path at which Inngest reaches this service, if a proxy changes it.",
+    ),
+    variable(
+        "INNGEST_STREAMING",
+        Default("0"),
+        "1: a call that takes longer than 3 seconds is answered early, for gateways that cut silent connections.",
     ),
 ];
 
