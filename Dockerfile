@@ -6,13 +6,14 @@ COPY functions/Cargo.toml functions/
 COPY inngest/Cargo.toml inngest/
 COPY inngest/dev-server/Cargo.toml inngest/dev-server/
 COPY sandbox/Cargo.toml sandbox/
+COPY benches/serve/Cargo.toml benches/serve/
 # The manifests name these files. Empty ones are enough for the dependencies.
-RUN mkdir -p src functions/src inngest/src inngest/benches inngest/dev-server/src inngest/dev-server/tests/it sandbox/src \
-    inngest/examples/conformance \
+RUN mkdir -p src functions/src inngest/src inngest/dev-server/src inngest/dev-server/tests/it sandbox/src \
+    inngest/examples/conformance benches/serve/src benches/serve/benches \
     && touch src/lib.rs functions/src/lib.rs inngest/src/lib.rs inngest/dev-server/src/lib.rs sandbox/src/lib.rs \
-    inngest/benches/memoised_call.rs inngest/dev-server/tests/it/main.rs \
+    inngest/dev-server/tests/it/main.rs benches/serve/benches/instructions.rs benches/serve/benches/parts.rs \
     inngest/examples/conformance/main.rs inngest/examples/differential.rs inngest/examples/hello.rs inngest/examples/trace.rs \
-    && echo 'fn main() {}' > src/main.rs \
+    && echo 'fn main() {}' | tee src/main.rs > benches/serve/src/main.rs \
     && cargo build --release --locked -p prometei-flow
 COPY functions functions
 COPY inngest inngest

@@ -54,7 +54,7 @@ impl Call {
         Self::signed("GET", target, Bytes::new(), 200, "\"function_count\":")
     }
 
-    /// W2 with `more` of 0, W4 with many: a call of a function all of whose steps have their results.
+    /// W2; W4 with many `more`, which no step of the function asks for: all its steps have their results.
     pub(crate) fn memoised(names: StepNames, more: usize) -> Self {
         // The service authorizes in a step of its own; the others leave this result unread.
         let mut steps = vec![
@@ -77,7 +77,7 @@ impl Call {
             "name": "amocrm/webhook",
             "data": {
                 "leadId": 45_721_053, "accountId": 29_000_000, "subdomain": "example", "pipelineId": 7, "statusId": 142,
-                "action": "status", "receivedAt": "2026-11-26T10:00:00.000Z", "more": more,
+                "action": "status", "receivedAt": "2026-11-26T10:00:00.000Z",
             },
             "ts": 1_764_151_200_000_i64,
             "user": {},

@@ -34,7 +34,7 @@ impl Workload {
             Self::W2 => "call with all steps memoised",
             Self::W2c => "the same, a new connection each",
             Self::W3 => "fresh step that posts upstream",
-            Self::W4 => "1,000 memoised steps, 1 MB",
+            Self::W4 => "1,000 results in the memo, 1 MB",
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use foldhash::fast::RandomState;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer};
 use serde_json::value::RawValue;
@@ -16,9 +15,8 @@ use crate::{Error, StepError};
 #[derive(Debug, Default)]
 pub(crate) struct Memo<'b>(Steps<'b>);
 
-/// What the server sent of each step, by its hash. The standard library's hasher would take as long for a key as the search
-/// for its step takes otherwise.
-pub(crate) type Steps<'b> = HashMap<&'b str, Saved<'b>, RandomState>;
+/// What the server sent of each step, by its hash.
+pub(crate) type Steps<'b> = HashMap<&'b str, Saved<'b>>;
 
 /// What the server sent of one step.
 #[derive(Debug)]

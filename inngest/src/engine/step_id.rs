@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
 use sha1::{Digest as _, Sha1};
 
 use crate::lower_hex::push_hex;
@@ -22,7 +21,7 @@ pub(crate) struct StepId {
 /// Hands out step ids in the order in which a function makes its steps.
 #[derive(Debug, Default)]
 pub(super) struct StepIds {
-    names: HashMap<Arc<str>, Name, RandomState>,
+    names: HashMap<Arc<str>, Name>,
 }
 
 /// What is known of a text that is the id of steps, or the name of one.

@@ -4,6 +4,7 @@
 //! against an official one where `INNGEST_TEST_RESTART` is a command that kills it and starts it anew, without its runs.
 
 mod changes;
+mod counts;
 mod deals;
 mod fields;
 mod keys;

@@ -22,7 +22,7 @@ const browser = await chromium.launch({
   args: process.getuid() === 0 ? ['--no-sandbox'] : [],
 });
 
-// A page that may ask nobody but the service, and must find nothing to complain about.
+// A page that may ask the service alone, and must find nothing to complain about.
 async function open(url, options, look) {
   const context = await browser.newContext(options);
   const page = await context.newPage();

@@ -88,7 +88,8 @@ pub(super) async fn needs_a_person() -> World {
     let message = "field_1039 not exist in entity 70".to_owned();
     world.erp.fail_next(99, ErpFailure::Error { code: "500".to_owned(), message });
     world.webhook(LEAD).await;
-    world.page_shows("1 deal needs you").await;
+    // The end of its run, after the ERP's answer.
+    world.page_shows("lead 45721053: the ERP refused").await;
     world
 }
 

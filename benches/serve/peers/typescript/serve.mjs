@@ -14,11 +14,7 @@ const webhook = client.createFunction(
   async ({ event, step }) => {
     const lead = await step.run("fetch-lead-data", unsaved);
     const task = await step.run("create-erp-task", unsaved);
-    let more = 0;
-    for (let n = 0; n < (event.data.more ?? 0); n++) {
-      more += (await step.run("step", unsaved)).length;
-    }
-    return { success: true, lead, reply: task.reply, more };
+    return { success: lead.id === event.data.leadId, lead, reply: task.reply };
   },
 );
 

@@ -12,9 +12,7 @@ use serde_json::Value;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Webhook {
-    /// How many steps there are beside the two.
-    #[serde(default)]
-    more: usize,
+    lead_id: u64,
 }
 
 impl EventData for Webhook {
@@ -38,18 +36,12 @@ struct Done {
     success: bool,
     lead: Lead,
     reply: Value,
-    more: usize,
 }
 
 async fn webhook(event: Event<Webhook>, step: Step<'_>) -> Result<Done> {
     let lead: Lead = step.run("fetch-lead-data", async || unsaved()).await?;
     let task: Task = step.run("create-erp-task", async || unsaved()).await?;
-    let mut more = 0;
-    for _ in 0..event.data.more {
-        let text: String = step.run("step", async || unsaved()).await?;
-        more += text.len();
-    }
-    Ok(Done { success: true, lead, reply: task.reply, more })
+    Ok(Done { success: lead.id == event.data.lead_id, lead, reply: task.reply })
 }
 
 fn unsaved<T>() -> Result<T> {

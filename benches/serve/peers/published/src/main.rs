@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Data {
-    #[serde(default)]
-    more: usize,
+    lead_id: Option<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,12 +59,8 @@ fn webhook(client: &Inngest) -> ServableFn<Data, Error> {
     client.create_function(options, trigger, |input: Input<Data>, step: Step| async move {
         let lead: Lead = step.run("fetch-lead-data", unsaved).await?;
         let task: Task = step.run("create-erp-task", unsaved).await?;
-        let mut more = 0;
-        for _ in 0..input.event.data.more {
-            let text: String = step.run("step", unsaved).await?;
-            more += text.len();
-        }
-        Ok(json!({ "success": true, "lead": lead, "reply": task.reply, "more": more }))
+        let success = Some(lead.id) == input.event.data.lead_id;
+        Ok(json!({ "success": success, "lead": lead, "reply": task.reply }))
     })
 }
 
