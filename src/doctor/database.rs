@@ -43,7 +43,7 @@ pub(super) async fn examine(store: &anyhow::Result<Db>) -> Vec<Finding> {
     if deals.needs_person > 0 {
         findings.push(Finding::error(
             "deals",
-            format!("{} deals need a person", deals.needs_person),
+            format!("deals that need a person: {}", deals.needs_person),
             "prometei-flow deals names them, the reasons, and what to do",
         ));
     }
@@ -51,14 +51,16 @@ pub(super) async fn examine(store: &anyhow::Result<Db>) -> Vec<Finding> {
     if by_themselves > 0 {
         findings.push(Finding::warning(
             "deals",
-            format!("{by_themselves} deals have failed so far and are tried again by themselves"),
+            format!(
+                "deals that have failed so far and are tried again by themselves: {by_themselves}"
+            ),
             "prometei-flow deals names them, the reasons, and when",
         ));
     }
     if counts.unparsable > 0 {
         findings.push(Finding::warning(
             "inbox",
-            format!("{} webhooks could not be read, or not all of them", counts.unparsable),
+            format!("webhooks that could not be read, or not all of them: {}", counts.unparsable),
             "prometei-flow deals list names them, and why",
         ));
     }
