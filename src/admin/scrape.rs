@@ -79,7 +79,7 @@ async fn in_time<T>(
 }
 
 fn show_deals(scrape: &mut Scrape, states: &[DealState], now: Timestamp) {
-    // Zero is shown as well: a state that nobody is in is no state that is not known.
+    // Zero is shown as well: an empty state is not an unknown one.
     let labels = |state, waits_for| [("state", state), ("waits_for", waits_for)];
     let empty = DEAL_STATES.map(|state| (labels(state, "nothing"), 0.0));
     let of =

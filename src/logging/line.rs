@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields as _, Format
 use tracing_subscriber::registry::{LookupSpan, Scope};
 
 /// One JSON object a line: the fields of the line, and beside them those of all spans around it. So each line of a run names its
-/// function, run, step and lead, whoever logs it. Of fields of one name the innermost counts.
+/// function, run, step and lead, whichever part of the program logs it. Of fields of one name the innermost counts.
 pub(super) struct JsonLine;
 
 impl<S> FormatEvent<S, JsonFields> for JsonLine
