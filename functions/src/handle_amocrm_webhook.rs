@@ -12,6 +12,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::changes::Difference;
 use crate::create_crm_deal::ERP_CALLS_AT_ONCE;
+use crate::failed::{Failed, ids_of};
 use crate::ports::{
     AmoCrm, Compared, Created, Deal, DealKey, Erp, FailedDeal, Lead, More, Reading, ResentEvent,
     WaitsFor,
@@ -59,10 +60,7 @@ pub(crate) fn read_lag(attempt: u32) -> Duration {
 fn span_of(leads: &[AmoCrmWebhook]) -> Span {
     match leads {
         [only] => tracing::info_span!("lead", lead = only.lead_id),
-        several => {
-            let ids: Vec<_> = several.iter().map(|lead| lead.lead_id.to_string()).collect();
-            tracing::info_span!("leads", leads = ids.join(","))
-        }
+        several => tracing::info_span!("leads", leads = ids_of(several)),
     }
 }
 
@@ -364,38 +362,5 @@ impl ProcessedLead {
     /// The same beside what its record holds otherwise.
     pub(crate) fn beside(self, difference: Option<Difference>, updated: bool) -> Self {
         Self { success: difference.is_none(), difference, updated, ..self }
-    }
-}
-
-/// Leads that got no record, and why.
-#[derive(Debug, thiserror::Error)]
-#[error("{leads}")]
-struct Failed {
-    leads: String,
-    #[source]
-    cause: StepError,
-}
-
-impl Failed {
-    fn new(leads: &[AmoCrmWebhook], cause: StepError) -> Self {
-        let ids: Vec<_> = leads.iter().map(|lead| lead.lead_id.to_string()).collect();
-        Self { leads: format!("lead {}", ids.join(", ")), cause }
-    }
-
-    /// All failures in one final error; their steps have used up their own retries. What all of them wait for, the
-    /// error waits for.
-    fn any(failed: impl IntoIterator<Item = Self>) -> Result<()> {
-        let (mut texts, mut waits_for) = (Vec::new(), Vec::new());
-        for failed in failed {
-            waits_for.push(WaitsFor::of_error(&failed.cause.name));
-            texts.push(Error::from(failed).to_string());
-        }
-        waits_for.dedup();
-        let error = Error::new(texts.join("; ")).no_retry();
-        match waits_for.as_slice() {
-            [] => Ok(()),
-            [Some(waits_for)] => Err(error.named(waits_for.error_name())),
-            _ => Err(error),
-        }
     }
 }

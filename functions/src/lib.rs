@@ -8,6 +8,7 @@ mod changes;
 #[cfg(test)]
 mod contract;
 mod create_crm_deal;
+mod failed;
 mod handle_amocrm_webhook;
 pub mod ports;
 mod reconcile_leads;

@@ -64,6 +64,19 @@ define("nested", async ({ step }) => await step.run("a", () => ({ data: 1 })));
 define("mixed", async ({ step }) =>
   await Promise.all([step.run("a", () => 1), step.sleep("nap", 1000)]));
 define("nothing", async () => {});
+define("who", async ({ event }) => [event.user ?? {}, event.v ?? null, event.ts]);
+define("input", async ({ step }) => await step.run("double", (n) => n * 2, 4));
+define("signal", async ({ step }) => {
+  const signal = await step.waitForSignal("wait", { signal: "paid", timeout: "60s", onConflict: "fail" });
+  return signal && signal.data;
+});
+define("large", async ({ step }) => {
+  try {
+    return (await step.run("large", () => "<".repeat(1024 * 1024))).length;
+  } catch (error) {
+    return error.name;
+  }
+});
 
 function quiet() {
   const silent = () => {};

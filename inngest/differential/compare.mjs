@@ -9,7 +9,7 @@ const hash = (id) => createHash("sha1").update(id).digest("hex");
 function requestOf(test) {
   const memo = Object.entries(test.memo ?? {}).map(([id, value]) => [hash(id), value]);
   const stack = memo.map(([id]) => id);
-  const event = { name: "demo/sent", data: test.data ?? {}, id: "event-1", ts: 1_795_348_658_587 };
+  const event = { name: "demo/sent", data: test.data ?? {}, id: "event-1", ts: 1_795_348_658_587, ...test.event };
   const ctx = {
     run_id: "01M81HWYV2KTK2RAPW4NVTQ3GA", fn_id: "00000000-0000-4000-a000-000000000000", env: "",
     attempt: 0, max_attempts: 4, disable_immediate_execution: false, use_api: false,

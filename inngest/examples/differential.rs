@@ -110,6 +110,26 @@ async fn nothing(_: Event<Sent>, _: Step<'_>) -> Result<Value> {
     Ok(Value::Null)
 }
 
+async fn who(event: Event<Sent>, _: Step<'_>) -> Result<Value> {
+    Ok(json!([event.user, event.v, event.ts]))
+}
+
+async fn input(_: Event<Sent>, step: Step<'_>) -> Result<i64> {
+    Ok(step.run_with("double", 4, async |n: i64| Ok(n * 2)).await?)
+}
+
+async fn signal(_: Event<Sent>, step: Step<'_>) -> Result<Option<Value>> {
+    let wait = step.wait_for_signal("wait", "paid");
+    Ok(wait.timeout(Duration::from_secs(60)).await?)
+}
+
+async fn large(_: Event<Sent>, step: Step<'_>) -> Result<Value> {
+    match step.run("large", async || Ok("<".repeat(1024 * 1024))).await {
+        Ok(text) => Ok(json!(text.len())),
+        Err(error) => Ok(json!(error.name)),
+    }
+}
+
 /// No call of the comparison needs the Inngest API.
 struct NoApi;
 
@@ -139,6 +159,10 @@ async fn main() -> Result<()> {
         .function(Config::id("nested").run(nested))
         .function(Config::id("mixed").run(mixed))
         .function(Config::id("nothing").run(nothing))
+        .function(Config::id("who").run(who))
+        .function(Config::id("input").run(input))
+        .function(Config::id("signal").run(signal))
+        .function(Config::id("large").run(large))
         .build()?;
     let port: u16 = port().parse()?;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
