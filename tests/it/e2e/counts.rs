@@ -19,25 +19,35 @@ async fn a_webhook_takes_one_commit() {
     let world = given().lead(LEAD, "Ремонт офиса", 46_333).gate_before_inngest().in_process().await;
     world.inngest_is_there(false);
     let log = world.folder().join("flow.db-wal");
-    let before = commits(&log);
-    let answer = world.post_webhook("/api/amocrm-webhook", bodies::ORIGINAL).await;
-    assert_eq!(answer, (200, json!({ "accepted": 1 })));
-    assert_eq!(commits(&log) - before, COMMITS_OF_A_WEBHOOK);
+    let mut taken = Vec::new();
+    for _ in 0..5 {
+        let before = commits(&log);
+        let answer = world.post_webhook("/api/amocrm-webhook", bodies::ORIGINAL).await;
+        assert_eq!(answer, (200, json!({ "accepted": 1 })));
+        taken.push(commits(&log) - before);
+    }
+    // Other parts of the service may commit in between.
+    assert_eq!(taken.iter().min(), Some(&COMMITS_OF_A_WEBHOOK), "{taken:?}");
     world.end().await;
 }
 
 #[tokio::test]
 async fn a_deal_takes_one_call_and_few_commits() {
-    let world = given().lead(1, "the first", 100).lead(LEAD, "Ремонт офиса", 46_333);
+    let world = (1..=4).fold(given(), |world, lead| world.lead(lead, "Ремонт офиса", 46_333));
     let mut world = world.in_process().await;
     let log = world.folder().join("flow.db-wal");
     // The first one brings the tokens, too.
     deal(&world, 1, 1).await;
-    let before = commits(&log);
     world.calls();
-    deal(&world, LEAD, 2).await;
-    assert_eq!(world.calls(), Some(1));
-    assert_eq!(commits(&log) - before, COMMITS_OF_A_DEAL);
+    let mut taken = Vec::new();
+    for lead in 2..=4 {
+        let before = commits(&log);
+        deal(&world, lead, lead.cast_signed()).await;
+        assert_eq!(world.calls(), Some(1));
+        taken.push(commits(&log) - before);
+    }
+    // Other parts of the service may commit in between.
+    assert_eq!(taken.iter().min(), Some(&COMMITS_OF_A_DEAL), "{taken:?}");
     world.end().await;
 }
 
