@@ -21,6 +21,7 @@ mod clock;
 mod crash;
 mod database;
 mod erp;
+mod eventually;
 mod gate;
 mod ports;
 mod server;
@@ -33,6 +34,7 @@ pub use database::Database;
 pub use erp::{
     ErpFailure, ErpField, ErpRow, ErpVersion, FakeErp, FakeErpSettings, HeldRequest, Php,
 };
+pub use eventually::{DEADLINE, eventually};
 pub use gate::Gate;
 pub use ports::free_port;
 pub use server::RecordedRequest;

@@ -130,7 +130,7 @@ impl AmoCrmPort {
             self.client().map_err(|_| Away { trouble: missing(), needs_consent: false })?;
         let away = |error: ApiError| Away {
             trouble: error.trouble(),
-            needs_consent: error.needs_consent(),
+            needs_consent: waits_for(&error) == Some(WaitsFor::Consent),
         };
         client.account().await.map(drop).map_err(away)
     }

@@ -24,17 +24,19 @@ pub(crate) use key::key_of_lead;
 pub(crate) use ledger::Ledger;
 pub(crate) use report::{Due, Obstacle, Report, Source};
 pub(crate) use report::{OnChange, Rules};
+#[cfg(test)]
+pub(crate) use review::DealCounts;
 pub(crate) use review::{
-    DEAL_STATES, DealCounts, DealState, Progress, Resolution, UnfinishedDeal, Which, end_doubt,
-    forget_claims, send_again,
+    DEAL_STATES, DealState, Progress, Resolution, UnfinishedDeal, Which, end_doubt, forget_claims,
+    send_again,
 };
 pub(crate) use schedule::Schedule;
 pub(crate) use story::{Line, What};
 pub(crate) use table::{
-    KnownDeal, changed, differing, differing_deal, dismiss, due, find, forwarded,
+    KnownDeal, changed, counts, differing, differing_deal, dismiss, due, find, forwarded,
     forwarded_in_vain, has_deal, is_accounted_for, last_record, merged, queue, recorded_by_hour,
-    refused_by_inngest, reported, states, stored, unfinished_deal, waited_for, webhook_came,
+    refused_by_inngest, reported, states, stored, unfinished, unfinished_deal, waited_for,
+    waits_for, webhook_came,
 };
-pub(crate) use table::{counts, unfinished};
 #[cfg(test)]
 pub(crate) use table::{resolve, retry};

@@ -62,8 +62,6 @@ pub(crate) struct DealCounts {
     pub needs_person: i64,
     /// Deals whose records differ from their leads, or could not be compared with them.
     pub differing: i64,
-    /// When the oldest of the unfinished was first reported.
-    pub oldest_unfinished: Option<Timestamp>,
 }
 
 /// Where a deal can be. One that is `changed` is `done` as well: its record differs from its lead, or could not be compared.

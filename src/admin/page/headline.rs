@@ -18,7 +18,7 @@ impl Headline {
     /// What matters most comes first: what only a person can mend, then what passes by itself.
     pub(super) fn of(page: &Page, language: Language, all: &Overview) -> Self {
         let say = |text| language.say(text);
-        let (yours, records) = (all.deals.needs_person, all.differing());
+        let (yours, records) = (all.needing_person(), all.differing());
         if let Some(trouble) = all.needs_consent() {
             let title = say(["amoCRM needs your consent", "amoCRM ждёт вашего согласия"]);
             let text = html! {

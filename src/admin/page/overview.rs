@@ -7,7 +7,7 @@ use super::Page;
 use super::chart::{self, Flow};
 use super::neighbours::{Health, Neighbour};
 use crate::admin::Item;
-use crate::deals::{self, DealCounts, DealState};
+use crate::deals::{self, DealState};
 use crate::heartbeat::LoopAge;
 use crate::inbox::InboxCounts;
 use crate::trouble::Trouble;
@@ -23,7 +23,6 @@ const LONG: SignedDuration = SignedDuration::from_mins(2);
 pub(super) struct Overview {
     pub(super) now: Timestamp,
     pub(super) inbox: InboxCounts,
-    pub(super) deals: DealCounts,
     pub(super) last_record: Option<Timestamp>,
     /// How many deals are where, and wait for what.
     pub(super) states: Vec<DealState>,
@@ -48,20 +47,17 @@ impl Overview {
         let (admin, db) = (&page.admin, &page.admin.db);
         let now = db.time();
         let begin = chart::begin(now);
-        let (neighbours, inbox, counts, items, behind) = tokio::join!(
+        let (neighbours, inbox, behind, last_record, states, webhooks, records) = tokio::join!(
             page.neighbours.look(),
             admin.inbox.counts(),
-            deals::counts(db),
-            Item::all(&admin.inbox, db, limit),
             admin.progress.behind(),
-        );
-        let (last_record, states, webhooks, records) = tokio::join!(
             deals::last_record(db),
             deals::states(db),
             admin.inbox.received_by_hour(begin),
             deals::recorded_by_hour(db, begin),
         );
-        let (items, complete) = items?;
+        // After the counts, so that what the headline speaks of is in the list.
+        let (items, complete) = Item::all(&admin.inbox, db, limit).await?;
         let flow = Flow {
             webhooks: chart::hours(begin, &webhooks?),
             records: chart::hours(begin, &records?),
@@ -69,7 +65,6 @@ impl Overview {
         Ok(Self {
             now,
             inbox: inbox?,
-            deals: counts?,
             last_record: last_record?,
             states: states?,
             begin,
@@ -81,6 +76,22 @@ impl Overview {
             behind: behind?.map(|behind| behind.as_secs()),
             skew: db.clock_skew().map(|skew| skew.as_secs()),
         })
+    }
+
+    /// Deals that have no record yet.
+    pub(super) fn unfinished(&self) -> impl Iterator<Item = &DealState> + Clone {
+        self.states.iter().filter(|it| !["done", "changed"].contains(&it.state))
+    }
+
+    /// How many of them a person has to do something about.
+    pub(super) fn needing_person(&self) -> i64 {
+        let yours = self.unfinished().filter(|it| it.waits_for == Some(WaitsFor::Person));
+        yours.map(|it| it.deals).sum()
+    }
+
+    /// How many deals have their record.
+    pub(super) fn done(&self) -> i64 {
+        self.states.iter().filter(|it| it.state == "done").map(|it| it.deals).sum()
     }
 
     /// How many records a person has to look at: what waits for a system goes on by itself.
@@ -112,6 +123,6 @@ impl Overview {
 
     /// Whether nothing has happened so far.
     pub(super) fn is_new(&self) -> bool {
-        self.deals.done == 0 && self.deals.unfinished == 0 && self.inbox.newest_body.is_none()
+        self.done() == 0 && self.unfinished().next().is_none() && self.inbox.newest_body.is_none()
     }
 }

@@ -1,11 +1,12 @@
 //! The story of a deal, told a person: each line with its time and its ids.
 
+use functions::ports::WaitsFor;
 use maud::{Markup, html};
 
 use super::Page;
 use super::view;
 use super::words::{Language, Text};
-use crate::deals::{KnownDeal, Line, What};
+use crate::deals::{self, KnownDeal, Line, What};
 
 /// What happened to a deal, the oldest first.
 pub(super) fn story(page: &Page, language: Language, deal: &KnownDeal) -> Markup {
@@ -110,18 +111,16 @@ fn mood(what: What) -> Option<&'static str> {
 
 /// Why a deal goes no further, as far as the line says so.
 fn waits_for(language: Language, line: &Line) -> Option<String> {
-    let what = match (line.what, line.words.first()?.as_str()) {
-        (
-            What::NotTaken | What::Refused | What::InDoubt | What::NotSent | What::Failed,
-            waits_for,
-        ) => match waits_for {
-            "erp" => ["waits for the ERP", "ждёт ERP"],
-            "amocrm" => ["waits for amoCRM", "ждёт amoCRM"],
-            "consent" => ["waits for a consent in amoCRM", "ждёт согласия в amoCRM"],
-            "person" => ["waits for a person", "ждёт человека"],
-            _ => return None,
-        },
-        _ => return None,
+    let says_so = matches!(
+        line.what,
+        What::NotTaken | What::Refused | What::InDoubt | What::NotSent | What::Failed
+    );
+    let word = line.words.first().filter(|_| says_so)?;
+    let what = match deals::waits_for(word).ok()? {
+        WaitsFor::Erp => ["waits for the ERP", "ждёт ERP"],
+        WaitsFor::AmoCrm => ["waits for amoCRM", "ждёт amoCRM"],
+        WaitsFor::Consent => ["waits for a consent in amoCRM", "ждёт согласия в amoCRM"],
+        WaitsFor::Person => ["waits for a person", "ждёт человека"],
     };
     Some(format!(", {}", language.say(what)))
 }

@@ -66,11 +66,12 @@ fn facts(language: Language, all: &Overview) -> Markup {
         time.map_or_else(none, |time| language.ago(all.now.duration_since(time).as_secs()))
     };
     let waits = waiting(language, all);
+    let unfinished: i64 = all.unfinished().map(|it| it.deals).sum();
     let facts = [
         (["Last webhook", "Последний вебхук"], ago(all.inbox.newest_body), String::new()),
-        (["Waiting now", "Сейчас ждут"], all.deals.unfinished.to_string(), waits.join(", ")),
+        (["Waiting now", "Сейчас ждут"], unfinished.to_string(), waits.join(", ")),
         (["Last record", "Последняя запись"], ago(all.last_record), String::new()),
-        (["Records made", "Всего записей"], all.deals.done.to_string(), String::new()),
+        (["Records made", "Всего записей"], all.done().to_string(), String::new()),
     ];
     html! {
         dl.facts {
@@ -90,9 +91,8 @@ fn waiting(language: Language, all: &Overview) -> Vec<String> {
             waits.push(format!("{deals} {}", language.say(what)));
         }
     };
-    let waiting = all.states.iter().filter(|it| !["done", "changed"].contains(&it.state));
     let deals = |waits_for: Option<WaitsFor>| -> i64 {
-        waiting.clone().filter(|it| it.waits_for == waits_for).map(|it| it.deals).sum()
+        all.unfinished().filter(|it| it.waits_for == waits_for).map(|it| it.deals).sum()
     };
     add(deals(Some(WaitsFor::Person)), ["for you", "вас"]);
     add(deals(Some(WaitsFor::Erp)), ["for the ERP", "ERP"]);
@@ -100,8 +100,7 @@ fn waiting(language: Language, all: &Overview) -> Vec<String> {
     add(deals(Some(WaitsFor::Consent)), ["for a consent", "согласия"]);
     add(deals(None).saturating_sub(held), ["under way", "в работе"]);
     add(held, ["for Inngest", "Inngest"]);
-    let waits_long = all.deals.oldest_unfinished.filter(|_| all.deals.unfinished > 0);
-    if let Some(oldest) = waits_long {
+    if let Some(oldest) = all.unfinished().filter_map(|it| it.oldest).min() {
         let age = language.length(all.now.duration_since(oldest).as_secs());
         waits.push(format!("{} {age}", language.say(["the oldest", "самая старая"])));
     }

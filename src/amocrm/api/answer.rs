@@ -70,9 +70,7 @@ impl ApiError {
             | Self::Database(_) => Retry::Again,
         }
     }
-}
 
-impl ApiError {
     /// What is wrong, and what to do.
     pub(crate) fn trouble(&self) -> Trouble {
         let remedy = match self {
@@ -87,11 +85,6 @@ impl ApiError {
             Self::Database(_) => "see what is said about the database",
         };
         Trouble::new(self.to_string(), remedy)
-    }
-
-    /// Whether it lasts until a person gives consent in amoCRM.
-    pub(crate) fn needs_consent(&self) -> bool {
-        matches!(self, Self::Token(TokenError::NeedsReauth { .. } | TokenError::Foreign { .. }))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Parser as _;
@@ -11,7 +11,7 @@ use functions::ports::{DealKey, Erp as _, FailedDeal, ResentEvent, WaitsFor};
 use functions::webhook::leads_in_event;
 use http::{Request, Response};
 use inngest::{Client, Settings, Transport, TransportFuture};
-use sandbox::ManualClock;
+use sandbox::{ManualClock, eventually};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -25,21 +25,6 @@ use crate::heartbeat::Heartbeats;
 use crate::inbox::{Forwarder, HeldRow, Inbox, Pace};
 use crate::metrics::Metrics;
 use crate::registration::Gate;
-
-/// How long a test waits for what must happen. Nothing is measured against it.
-const DEADLINE: Duration = Duration::from_secs(60);
-
-/// Asks until there is an answer.
-async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
-    let (started, mut pause) = (Instant::now(), tokio::time::interval(Duration::from_millis(5)));
-    while started.elapsed() < DEADLINE {
-        pause.tick().await;
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-    }
-    panic!("not within {DEADLINE:?}: {what}");
-}
 
 /// The command line, of which only this command is looked at.
 #[derive(clap::Parser)]

@@ -50,7 +50,8 @@ pub(crate) fn stored(waits_for: WaitsFor) -> &'static str {
     }
 }
 
-fn waits_for(text: &str) -> anyhow::Result<WaitsFor> {
+/// What a deal waits for, as it is stored.
+pub(crate) fn waits_for(text: &str) -> anyhow::Result<WaitsFor> {
     match WaitsFor::ALL.into_iter().find(|waits_for| stored(*waits_for) == text) {
         Some(waits_for) => Ok(waits_for),
         None => bail!("a deal waits for {text:?}, which this version does not know"),

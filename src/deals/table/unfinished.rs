@@ -82,20 +82,11 @@ pub(crate) async fn counts(db: &Db) -> anyhow::Result<DealCounts> {
         "SELECT (SELECT COUNT(*) FROM deals WHERE state = 'done'), COUNT(*), \
              COALESCE(SUM(CASE WHEN failure IS NOT NULL THEN 1 ELSE 0 END), 0), \
              COALESCE(SUM(CASE WHEN state = 'sending' AND (claimed_until IS NULL OR claimed_until <= $1) THEN 1 ELSE 0 END), 0), \
-             COALESCE(SUM(CASE WHEN waits_for = 'person' THEN 1 ELSE 0 END), 0), MIN(created_at) \
+             COALESCE(SUM(CASE WHEN waits_for = 'person' THEN 1 ELSE 0 END), 0) \
          FROM deals WHERE state <> 'done' AND ended IS NULL",
     );
-    let rows: Vec<(i64, i64, i64, i64, i64, Option<i64>)> = db.fetch(query.bind(db.now())).await?;
-    let (done, unfinished, failed, in_doubt, needs_person, oldest) = only(rows)?;
-    let oldest_unfinished = oldest.map(timestamp).transpose()?;
+    let rows: Vec<(i64, i64, i64, i64, i64)> = db.fetch(query.bind(db.now())).await?;
+    let (done, unfinished, failed, in_doubt, needs_person) = only(rows)?;
     let differing = differing::count(db).await?;
-    Ok(DealCounts {
-        done,
-        failed,
-        in_doubt,
-        needs_person,
-        unfinished,
-        differing,
-        oldest_unfinished,
-    })
+    Ok(DealCounts { done, failed, in_doubt, needs_person, unfinished, differing })
 }

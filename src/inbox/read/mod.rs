@@ -83,8 +83,7 @@ pub(super) enum Unread {
     NotWhole,
 }
 
-/// Reads bodies, as many at once as there is room for. Clones share the room.
-#[derive(Clone)]
+/// Reads bodies, as many at once as there is room for.
 pub(super) struct Reader {
     pub(super) room: Room,
     filter: Arc<LeadFilter>,

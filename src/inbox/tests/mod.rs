@@ -14,10 +14,11 @@ mod silence;
 mod webhooks;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use functions::ports::WaitsFor;
 use functions::webhook::{Action, AmoCrmWebhook};
+use sandbox::{DEADLINE, eventually};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -29,9 +30,6 @@ use crate::deals::{Rules, Which, retry, unfinished};
 use crate::heartbeat::{Heartbeat, Heartbeats};
 use crate::metrics::Metrics;
 use crate::registration::Gate;
-
-/// How long a test waits for what must happen. Nothing is measured against it.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// An inbox and an Inngest.
 struct Service {
@@ -146,16 +144,4 @@ fn moved(lead_id: u64) -> AmoCrmWebhook {
         received_at: None,
         delivery_id: None,
     }
-}
-
-/// Asks until there is an answer.
-async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
-    let (started, mut pause) = (Instant::now(), tokio::time::interval(Duration::from_millis(5)));
-    while started.elapsed() < DEADLINE {
-        pause.tick().await;
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-    }
-    panic!("not within {DEADLINE:?}: {what}");
 }

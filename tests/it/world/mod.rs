@@ -11,7 +11,6 @@ mod verbs;
 mod wire;
 
 use std::ops::{Deref, DerefMut};
-use std::time::{Duration, Instant};
 
 use prometei_flow::cli::world::Running;
 use sandbox::RunningWorld;
@@ -20,10 +19,8 @@ use tokio::sync::MutexGuard;
 pub(crate) use begin::{Begin, variable};
 pub(crate) use commands::{Said, prometei_flow};
 pub(crate) use program::Program;
+pub(crate) use sandbox::{DEADLINE, eventually};
 pub(crate) use verbs::Answer;
-
-/// How long a test waits for what must happen. Nothing is measured against it.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// No server listens here: tests have no right to low ports, and no service uses this one.
 pub(crate) const NOWHERE: &str = "http://127.0.0.1:1";
@@ -64,16 +61,4 @@ impl<S> DerefMut for World<S> {
 pub(crate) fn http_client() -> reqwest::Client {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
     client.timeout(DEADLINE).build().unwrap()
-}
-
-/// Asks until there is an answer.
-pub(crate) async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
-    let (started, mut pause) = (Instant::now(), tokio::time::interval(Duration::from_millis(20)));
-    while started.elapsed() < DEADLINE {
-        pause.tick().await;
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-    }
-    panic!("not within {DEADLINE:?}: {what}");
 }
