@@ -166,6 +166,12 @@ fn half_a_group_is_a_mistake_also_in_development() {
 }
 
 #[test]
+fn an_erp_may_have_a_cyrillic_name() {
+    let config = Config::load(&production(&[("CRM_API_URL", "https://ЦРМ.окна.рф/api")])).unwrap();
+    assert_eq!(config.erp.unwrap().api_url.as_str(), "https://xn--l1ahr.xn--80atjc.xn--p1ai/api");
+}
+
+#[test]
 fn amocrm_by_oauth_with_or_without_a_first_refresh_token() {
     let mut variables = vec![
         ("AMOCRM_CLIENT_ID", "id"),
