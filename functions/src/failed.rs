@@ -34,11 +34,11 @@ impl Failed {
             texts.push(Error::from(failed).to_string());
         }
         waits_for.dedup();
-        let error = Error::new(texts.join("; ")).no_retry();
+        let error = |texts: Vec<String>| Error::new(texts.join("; ")).no_retry();
         match waits_for.as_slice() {
             [] => Ok(()),
-            [Some(waits_for)] => Err(error.named(waits_for.error_name())),
-            _ => Err(error),
+            [Some(waits_for)] => Err(error(texts).named(waits_for.error_name())),
+            _ => Err(error(texts)),
         }
     }
 }

@@ -81,29 +81,14 @@ impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
     async fn run(&self, cx: Context<'_, Self>) -> Result<Processed> {
         let delivery_id = cx.event.id.as_deref().unwrap_or(cx.run.id);
         let leads = leads_in_event(&cx.event.data.0, &self.filter).no_retry()?;
-        if !leads.is_empty() {
-            let authorizing =
-                cx.step.run("authorize-amocrm", async || Ok(self.amocrm.authorize().await?));
-            let authorized = authorizing.instrument(span_of(&leads)).await;
-            Failed::any(authorized.err().map(|cause| Failed::new(&leads, cause)))?;
+        if leads.is_empty() {
+            return Ok(Processed::Several {
+                success: true,
+                leads: Vec::new(),
+                skipped: Vec::new(),
+            });
         }
-        // One lead that fails must not take the others with it.
-        let (mut processed, mut skipped, mut failed) = (Vec::new(), Vec::new(), Vec::new());
-        for lead in &leads {
-            let span = span_of(std::slice::from_ref(lead));
-            match self.process(lead, delivery_id, &cx).instrument(span).await {
-                Ok(Outcome::Record(lead)) => processed.push(*lead),
-                Ok(Outcome::Skipped(lead)) => skipped.push(lead),
-                Err(cause) => failed.push(Failed::new(std::slice::from_ref(lead), cause)),
-            }
-        }
-        Failed::any(failed)?;
-        let success = processed.iter().all(|lead: &ProcessedLead| lead.success);
-        Ok(match <[ProcessedLead; 1]>::try_from(processed) {
-            Ok([only]) if skipped.is_empty() => Processed::One(Box::new(only)),
-            Ok([only]) => Processed::Several { success, leads: vec![only], skipped },
-            Err(leads) => Processed::Several { success, leads, skipped },
-        })
+        self.process_all(&leads, delivery_id, &cx).instrument(span_of(&leads)).await
     }
 }
 
@@ -132,6 +117,36 @@ impl<A: AmoCrm, E: Erp> OnFailure for HandleAmoCrmWebhook<A, E> {
 }
 
 impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
+    /// Inside a span that names the leads.
+    async fn process_all(
+        &self,
+        leads: &[AmoCrmWebhook],
+        delivery_id: &str,
+        cx: &Context<'_, Self>,
+    ) -> Result<Processed> {
+        let authorize = async || Ok(self.amocrm.authorize().await?);
+        let authorized = cx.step.run("authorize-amocrm", authorize).await;
+        Failed::any(authorized.err().map(|cause| Failed::new(leads, cause)))?;
+        // One lead that fails must not take the others with it.
+        let (mut processed, mut skipped, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        for lead in leads {
+            let one = std::slice::from_ref(lead);
+            let span = if leads.len() > 1 { span_of(one) } else { Span::none() };
+            match self.process(lead, delivery_id, cx).instrument(span).await {
+                Ok(Outcome::Record(lead)) => processed.push(*lead),
+                Ok(Outcome::Skipped(lead)) => skipped.push(lead),
+                Err(cause) => failed.push(Failed::new(one, cause)),
+            }
+        }
+        Failed::any(failed)?;
+        let success = processed.iter().all(|lead: &ProcessedLead| lead.success);
+        Ok(match <[ProcessedLead; 1]>::try_from(processed) {
+            Ok([only]) if skipped.is_empty() => Processed::One(Box::new(only)),
+            Ok([only]) => Processed::Several { success, leads: vec![only], skipped },
+            Err(leads) => Processed::Several { success, leads, skipped },
+        })
+    }
+
     async fn process(
         &self,
         webhook: &AmoCrmWebhook,

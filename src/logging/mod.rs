@@ -14,7 +14,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub(crate) use failures::LogFailures;
-use line::JsonLine;
+use line::JsonLines;
 pub(crate) use tally::Tally;
 
 /// What is logged and how.
@@ -61,8 +61,7 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let layer = layer().with_writer(writer).json().event_format(JsonLine);
-    layer.with_filter(once())
+    JsonLines(writer).with_filter(once())
 }
 
 /// What the SDK says of failures quotes errors, and these may quote a deal. [`LogFailures`] says it without.

@@ -36,9 +36,15 @@ struct Arguments {
     /// How long each time lasts, in milliseconds.
     #[arg(long, default_value_t = 1500)]
     milliseconds: u64,
+    /// Measures these workloads alone, and leaves the document as it is; may be repeated.
+    #[arg(long = "workload", value_enum, ignore_case = true)]
+    workloads: Vec<Workload>,
     /// Leaves the other SDKs out, which are fetched from their registries.
     #[arg(long)]
     without_peers: bool,
+    /// Takes the programs as they were built before.
+    #[arg(long)]
+    without_building: bool,
     /// Leaves the webhooks out.
     #[arg(long)]
     without_intake: bool,
@@ -55,7 +61,12 @@ const INTAKE: Duration = Duration::from_secs(8);
 // One thread drives the load: it has one core.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+    let mut arguments = Arguments::parse();
+    if arguments.workloads.is_empty() {
+        arguments.workloads = Workload::ALL.to_vec();
+    } else {
+        (arguments.only_print, arguments.without_intake) = (true, true);
+    }
     let places = Places::new(upstream::serve().await?)?;
     let mut results = Results::default();
     let mut contestants = Vec::new();
@@ -64,7 +75,11 @@ async fn main() -> Result<()> {
         if is_peer && arguments.without_peers {
             continue;
         }
-        match places.prepare(contestant).await {
+        let prepared = match arguments.without_building {
+            true => Ok(()),
+            false => places.prepare(contestant).await,
+        };
+        match prepared {
             Ok(()) => contestants.push(contestant),
             Err(error) if is_peer => {
                 let why = format!("It could not be fetched and built: {error:#}");
@@ -126,7 +141,7 @@ async fn rounds(
 ) -> Result<()> {
     let lasts = Duration::from_millis(arguments.milliseconds);
     for round in 0..=arguments.rounds {
-        for workload in Workload::ALL {
+        for &workload in &arguments.workloads {
             for (contestant, process) in running {
                 if !workload.is_for(*contestant) {
                     continue;

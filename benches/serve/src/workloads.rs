@@ -12,7 +12,7 @@ use crate::process::Process;
 /// How many connections the server keeps busy.
 const CONNECTIONS: usize = 32;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Workload {
     W1,
     W2,

@@ -164,6 +164,6 @@ impl Call<'_> {
         let function = self.served.start(&state, given);
         let outcome = drive(&state, &self.dispatch, function, item).await;
         hooks.after_execution();
-        answer(&outgoing(outcome, hooks), &self.dispatch, self.endpoint.max_reply())
+        answer(outgoing(outcome, hooks), &self.dispatch, self.endpoint.max_reply())
     }
 }

@@ -8,28 +8,28 @@ use crate::engine::{Dispatch, Executed, Op, Outcome, StepNotFound};
 use crate::{Error, spans};
 
 /// Puts an outcome into the words of the protocol (P-115..P-120), in at most so many bytes.
-pub(super) fn answer(outcome: &Outcome, dispatch: &Dispatch, most: usize) -> Reply {
+pub(super) fn answer(outcome: Outcome, dispatch: &Dispatch, most: usize) -> Reply {
     match outcome {
         Outcome::Finished(Ok(output)) => {
             tracing::debug!("the run is complete");
             // Nothing that speaks of retries: the server would take success for failure (P-006).
-            Reply::raw(StatusCode::OK, output.get().to_owned())
+            Reply::raw(StatusCode::OK, String::from(Box::<str>::from(output)))
         }
         Outcome::Finished(Err(error)) => {
             tracing::warn!(%error, retry = ?error.retry(), "the function failed");
             spans::function_failed(&error.to_string());
-            Reply::of_error(error)
+            Reply::of_error(&error)
         }
         Outcome::Panicked(message) => {
             tracing::error!(message, "the function panicked");
-            spans::function_failed(message);
-            Reply::retriable(message)
+            spans::function_failed(&message);
+            Reply::retriable(&message)
         }
-        Outcome::Executed(executed) => ran(std::slice::from_ref(executed)),
-        Outcome::Unsaved(steps) => ran(steps),
-        Outcome::Found(found) => match operations(found, most) {
+        Outcome::Executed(executed) => ran(&[executed]),
+        Outcome::Unsaved(steps) => ran(&steps),
+        Outcome::Found(found) => match operations(&found, most) {
             Ok(operations) => Reply::raw(StatusCode::PARTIAL_CONTENT, operations),
-            Err(unsendable) => ran(std::slice::from_ref(&unsendable)),
+            Err(unsendable) => ran(&[*unsendable]),
         },
         Outcome::Stale => {
             tracing::warn!("another call has taken this one's place");
@@ -39,7 +39,7 @@ pub(super) fn answer(outcome: &Outcome, dispatch: &Dispatch, most: usize) -> Rep
         Outcome::TargetMissing(found) => {
             let requested = dispatch.target.as_deref().unwrap_or_default();
             tracing::warn!(requested, "the function has no such step; did its code change?");
-            Reply::json(StatusCode::INTERNAL_SERVER_ERROR, &StepNotFound::new(requested, found))
+            Reply::json(StatusCode::INTERNAL_SERVER_ERROR, &StepNotFound::new(requested, &found))
                 .no_retry(false)
         }
     }

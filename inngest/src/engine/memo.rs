@@ -1,9 +1,9 @@
 //! What the server remembers of a run: the results of finished steps, unparsed until a step asks for its own.
 
-use std::collections::HashMap;
+use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer};
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::json::{Mismatch, decode};
@@ -15,20 +15,61 @@ use crate::{Error, StepError};
 #[derive(Debug, Default)]
 pub(crate) struct Memo<'b>(Steps<'b>);
 
-/// What the server sent of each step, by its hash.
-pub(crate) type Steps<'b> = HashMap<&'b str, Saved<'b>>;
+/// What the server sent of each step, in the order of the hashes. It sends them in that order, so nothing has to be built to
+/// find one of them.
+#[derive(Debug, Default)]
+pub(crate) struct Steps<'b>(Vec<(&'b str, Saved<'b>)>);
 
 /// What the server sent of one step.
 #[derive(Debug)]
-pub(crate) struct Saved<'b> {
+struct Saved<'b> {
     raw: &'b RawValue,
     /// When it was saved, relative to others; steps that the server does not list come last (P-152).
     rank: usize,
 }
 
-impl<'b, 'de: 'b> Deserialize<'de> for Saved<'b> {
+impl<'b, 'de: 'b> Deserialize<'de> for Steps<'b> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self { raw: Deserialize::deserialize(deserializer)?, rank: usize::MAX })
+        deserializer.deserialize_map(StepsVisitor)
+    }
+}
+
+struct StepsVisitor;
+
+impl<'de> Visitor<'de> for StepsVisitor {
+    type Value = Steps<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the steps of a run by their hashes")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Steps<'de>, A::Error> {
+        let mut steps = Vec::new();
+        while let Some((hash, raw)) = entries.next_entry()? {
+            steps.push((hash, Saved { raw, rank: usize::MAX }));
+        }
+        if !steps.is_sorted_by(|(one, _), (next, _)| one < next) {
+            steps.sort_by_key(|(hash, _)| *hash);
+            // Of several with one hash the last counts.
+            steps.dedup_by(|later, earlier| {
+                let same = later.0 == earlier.0;
+                if same {
+                    std::mem::swap(later, earlier);
+                }
+                same
+            });
+        }
+        Ok(Steps(steps))
+    }
+}
+
+impl<'b> Steps<'b> {
+    fn place(&self, hash: &str) -> Option<usize> {
+        self.0.binary_search_by_key(&hash, |(known, _)| known).ok()
+    }
+
+    fn get(&self, hash: &str) -> Option<&Saved<'b>> {
+        self.place(hash).and_then(|place| self.0.get(place)).map(|(_, saved)| saved)
     }
 }
 
@@ -36,7 +77,8 @@ impl<'b> Memo<'b> {
     /// `stack` lists the hashes in the order in which their steps were saved (P-151).
     pub(crate) fn new(mut steps: Steps<'b>, stack: impl IntoIterator<Item = &'b str>) -> Self {
         for (rank, hash) in stack.into_iter().enumerate() {
-            if let Some(saved) = steps.get_mut(hash) {
+            let place = steps.place(hash);
+            if let Some((_, saved)) = place.and_then(|place| steps.0.get_mut(place)) {
                 saved.rank = rank;
             }
         }
@@ -69,12 +111,12 @@ impl<'b> Memo<'b> {
 
     /// How many steps have a result.
     pub(crate) fn finished(&self) -> usize {
-        self.0.len()
+        self.0.0.len()
     }
 
     /// How many steps are done: those with a result that are not to be run again.
     pub(crate) fn done(&self) -> usize {
-        self.0.values().filter(|saved| !is_rerun(saved.raw)).count()
+        self.0.0.iter().filter(|(_, saved)| !is_rerun(saved.raw)).count()
     }
 }
 
@@ -123,8 +165,18 @@ pub(crate) fn decode_run<T: DeserializeOwned>(
 ) -> Result<Result<T, StepError>, Unreadable> {
     // Nearly every memo is exactly `{"data":..}`: one pass over it, and no second one for the path of an error.
     let only_data = raw.get().strip_prefix("{\"data\":").and_then(|rest| rest.strip_suffix('}'));
-    if let Some(Ok(data)) = only_data.filter(|_| hooks.is_empty()).map(serde_json::from_str) {
-        return Ok(Ok(data));
+    match only_data {
+        Some(data) if hooks.is_empty() => {
+            if let Ok(data) = serde_json::from_str(data) {
+                return Ok(Ok(data));
+            }
+        }
+        Some(data) => {
+            if let Ok(data) = serde_json::from_str(data) {
+                return decode_result(step_id, data, hooks).map(Ok);
+            }
+        }
+        None => {}
     }
     // A derived struct would take a list for its fields in order.
     let is_object = raw.get().starts_with('{');
@@ -157,4 +209,24 @@ fn step_error(step_id: &str, error: &RawValue, hooks: Hooks<'_>) -> Result<StepE
     let error = StepError::from_memo(step_id, error);
     let data = hooks.incoming_error_data(Some(step_id), error.data)?;
     Ok(StepError { data, ..error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Steps;
+
+    #[test]
+    fn steps_are_found_in_whatever_order_they_come_and_of_equal_ones_the_last_counts() {
+        for text in [
+            r#"{"a":1,"b":2,"c":3}"#,
+            r#"{"c":3,"b":7,"a":1,"b":2}"#,
+            r#"{"b":7,"b":2,"c":3,"a":1}"#,
+        ] {
+            let steps: Steps<'_> = serde_json::from_str(text).unwrap();
+            let found =
+                ["a", "b", "c", "d"].map(|hash| steps.get(hash).map(|saved| saved.raw.get()));
+            assert_eq!(found, [Some("1"), Some("2"), Some("3"), None], "{text}");
+            assert_eq!(steps.0.len(), 3);
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! How steps are addressed: the SHA-1 of their id, with a suffix where an id repeats.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sha1::{Digest as _, Sha1};
@@ -21,7 +21,7 @@ pub(crate) struct StepId {
 /// Hands out step ids in the order in which a function makes its steps.
 #[derive(Debug, Default)]
 pub(super) struct StepIds {
-    names: HashMap<Arc<str>, Name>,
+    names: BTreeMap<Arc<str>, Name>,
 }
 
 /// What is known of a text that is the id of steps, or the name of one.

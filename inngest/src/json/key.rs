@@ -2,17 +2,24 @@
 
 use std::cell::Cell;
 use std::fmt::Display;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde::ser::{Error, Impossible, Serialize, Serializer};
 
 /// Keys of one map, in the order in which they come.
 ///
-/// While each is greater than the one before, none occurs twice; that is so for sorted maps, and costs no set
-/// of keys. Other maps are left to [`scan`](super::scan).
+/// While each is greater than the one before, none occurs twice; that is so for sorted maps. Of a few in any order the hashes are
+/// compared: structs with flattened parts are written as such maps. All others are left to [`scan`](super::scan).
 #[derive(Default)]
 pub(super) struct Keys {
     last: Option<String>,
+    in_no_order: bool,
+    hashes: [u64; FEW],
+    count: usize,
 }
+
+/// Of so many keys the hashes are compared.
+const FEW: usize = 16;
 
 impl Keys {
     /// Checks the next key: it must be a text, or what JSON writes as one.
@@ -25,14 +32,24 @@ impl Keys {
     }
 
     fn take(&mut self, key: &str, doubtful: &Cell<bool>) {
-        match &mut self.last {
-            Some(last) if key > last.as_str() => {
-                last.clear();
-                last.push_str(key);
-            }
-            Some(_) => doubtful.set(true),
-            none => *none = Some(key.to_owned()),
+        self.in_no_order |= self.last.as_deref().is_some_and(|last| key <= last);
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let hash = hasher.finish();
+        let room = self.hashes.get_mut(self.count);
+        let is_one_of_few = room.is_some();
+        if let Some(room) = room {
+            *room = hash;
         }
+        // Equal hashes do not make equal keys, so such a map is looked at.
+        let known = self.hashes.iter().take(self.count).any(|known| *known == hash);
+        if self.in_no_order && (known || !is_one_of_few) {
+            doubtful.set(true);
+        }
+        self.count += 1;
+        let last = self.last.get_or_insert_default();
+        last.clear();
+        last.push_str(key);
     }
 }
 

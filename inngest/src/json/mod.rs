@@ -17,7 +17,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{Error, StepError};
 pub(crate) use decode::{Mismatch, decode};
@@ -151,19 +151,15 @@ fn sent(json: Box<RawValue>, limit: usize) -> Result<Box<RawValue>, Unsavable> {
 /// are in no order, where a repeated one may hide, and text that was JSON before.
 fn to_json(value: &impl Serialize) -> Result<Box<RawValue>, Unsavable> {
     let noted = strict::Noted::default();
-    let mut json = Vec::with_capacity(128);
-    let mut serializer = serde_json::Serializer::new(&mut json);
-    strict::Checked::new(value, &noted)
-        .serialize(&mut serializer)
+    let json = to_raw_value(&strict::Checked::new(value, &noted))
         .map_err(|error| if noted.too_deep() { Unsavable::TooDeep } else { unsavable(&error) })?;
-    let json = String::from_utf8(json).map_err(|_| Unsavable::Json("it is no UTF-8".to_owned()))?;
     if noted.doubtful.get() {
-        scan::scan(&json).map_err(|error| unsavable(&error))?;
-        if depth(&json) > MAX_DEPTH {
+        scan::scan(json.get()).map_err(|error| unsavable(&error))?;
+        if depth(json.get()) > MAX_DEPTH {
             return Err(Unsavable::TooDeep);
         }
     }
-    RawValue::from_string(json).map_err(|error| unsavable(&error))
+    Ok(json)
 }
 
 fn unsavable(error: &serde_json::Error) -> Unsavable {

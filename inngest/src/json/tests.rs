@@ -144,6 +144,28 @@ fn p063_a_repeated_key_is_refused_and_unsorted_maps_are_not() {
 }
 
 #[test]
+fn p063_a_repeated_key_is_found_wherever_it_stands() {
+    struct Keys(Vec<u32>);
+    impl Serialize for Keys {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_map(self.0.iter().map(|key| (format!("{key:03}"), ())))
+        }
+    }
+    for many in [2, 15, 16, 17, 18, 40] {
+        let rising: Vec<u32> = (0..many).collect();
+        let falling: Vec<u32> = rising.iter().rev().copied().collect();
+        for keys in [rising, falling] {
+            assert!(step_output(&Keys(keys.clone())).is_ok(), "{keys:?}");
+            for again in 0..many {
+                let repeated = Keys([keys.clone(), vec![again]].concat());
+                let what = format!("the key `{again:03}` occurs twice in one object");
+                assert_eq!(refusal(&repeated), what, "{keys:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn fields_keep_their_order() {
     #[derive(Serialize)]
     struct Result {

@@ -33,7 +33,9 @@ impl<'a> Step<'a> {
         let slot = self.make(id);
         let step = slot.step().id.clone();
         run_once(slot, Work::RUN, self.policy, async move {
-            let output = code().await?;
+            // In a box of its own: what the code needs would else be part of the function, which each call moves into
+            // place, also those that have this step's result.
+            let output = Box::pin(code()).await?;
             json::step_result(&output).map_err(|reason| reason.of_result(&step))
         })
     }

@@ -48,7 +48,7 @@ impl<'a> Step<'a> {
             };
             let work = Work::Run { label: Work::STEP_RUN, input: shown.map(Box::new) };
             run_once(slot, work, policy, async move {
-                let output = code(input?).await?;
+                let output = Box::pin(code(input?)).await?;
                 json::step_result(&output).map_err(|reason| reason.of_result(&step))
             })
             .await

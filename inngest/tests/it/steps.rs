@@ -36,6 +36,25 @@ async fn t38_repeated_ids_are_numbered_over_all_kinds_of_steps() {
     );
 }
 
+/// Each call moves its function into place, also where all steps have their results.
+#[tokio::test]
+async fn what_the_code_of_a_step_needs_is_not_part_of_the_function() {
+    let endpoint = serving(dev(), |step, _| {
+        Box::pin(async move {
+            let room = step.run("a", async || {
+                let room = [1_u8; 64 * 1024];
+                tokio::task::yield_now().await;
+                Ok(usize::from(room[9]) * room.len())
+            });
+            let size = size_of_val(&room);
+            Ok(json!([size < 1024, room.await?]))
+        })
+    });
+    let saved = call(&endpoint, &body_with(&[("a", done(65_536))])).await;
+    assert_eq!(saved.json(), json!([true, 65_536]));
+    assert_eq!(call(&endpoint, &body()).await.json()[0]["data"], json!(65_536));
+}
+
 #[tokio::test]
 async fn t39_a_single_step_is_run_at_once_unless_the_server_wants_to_plan() {
     let endpoint = serving(dev(), |step, _| {
