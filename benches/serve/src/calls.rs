@@ -13,6 +13,7 @@ pub(crate) const WEBHOOK_SECRET: &str = "bench-secret-0123456789";
 
 const FETCH: &str = "fetch-lead-data";
 const CREATE: &str = "create-erp-task";
+const LEAD: u64 = 45_721_053;
 
 /// How a contestant names its steps on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,34 +57,22 @@ impl Call {
 
     /// W2; W4 with many `more`, which no step of the function asks for: all its steps have their results.
     pub(crate) fn memoised(names: StepNames, more: usize) -> Self {
-        // The service authorizes in a step of its own; the others leave this result unread.
-        let mut steps = vec![
-            (names.hash("authorize-amocrm", 0), json!({ "expiresAt": "2026-11-27T00:00:00Z" })),
-            (
-                names.hash(FETCH, 0),
-                json!({ "id": 45_721_053, "name": "Ремонт офиса", "price": 46_333 }),
-            ),
-            (
-                names.hash(CREATE, 0),
-                json!({
-                    "reply": { "status": "success", "data": { "id": "119" } },
-                    "processedAt": "2026-11-26T10:00:00.000Z",
-                }),
-            ),
-        ];
+        let mut steps = read(names, LEAD);
+        steps.push((
+            names.hash(CREATE, 0),
+            json!({
+                "reply": { "status": "success", "data": { "id": "119" } },
+                "processedAt": "2026-11-26T10:00:00.000Z",
+            }),
+        ));
         steps.extend((0..more).map(|n| (names.hash("step", n), json!("x".repeat(1000)))));
-        let event = json!({
-            "id": "01JDMWN2A0S4ZTBDJDJ5Y1QYQ4",
-            "name": "amocrm/webhook",
-            "data": {
-                "leadId": 45_721_053, "accountId": 29_000_000, "subdomain": "example", "pipelineId": 7, "statusId": 142,
-                "action": "status", "receivedAt": "2026-11-26T10:00:00.000Z",
-            },
-            "ts": 1_764_151_200_000_i64,
-            "user": {},
-            "v": null,
-        });
-        Self::of_function("amocrm-webhook", &event, &steps, 200, "\"success\":true")
+        Self::of_function("amocrm-webhook", &moved(LEAD), &steps, 200, "\"success\":true")
+    }
+
+    /// A call of the service that makes the record of a lead, which was read in an earlier one.
+    pub(crate) fn deal(lead: u64) -> Self {
+        let steps = read(StepNames::Protocol, lead);
+        Self::of_function("amocrm-webhook", &moved(lead), &steps, 200, "\"success\":true")
     }
 
     /// W3: a call whose one step runs now.
@@ -188,6 +177,30 @@ impl Call {
         bytes.extend_from_slice(body);
         Bytes::from(bytes)
     }
+}
+
+/// What the steps have saved that read a lead. The service authorizes in a step of its own; the others leave this result
+/// unread.
+fn read(names: StepNames, lead: u64) -> Vec<(String, Value)> {
+    vec![
+        (names.hash("authorize-amocrm", 0), json!({ "expiresAt": "2026-11-27T00:00:00Z" })),
+        (names.hash(FETCH, 0), json!({ "id": lead, "name": "Ремонт офиса", "price": 46_333 })),
+    ]
+}
+
+/// The event of a lead that has moved.
+fn moved(lead: u64) -> Value {
+    json!({
+        "id": "01JDMWN2A0S4ZTBDJDJ5Y1QYQ4",
+        "name": "amocrm/webhook",
+        "data": {
+            "leadId": lead, "accountId": 29_000_000, "subdomain": "example", "pipelineId": 7, "statusId": 142,
+            "action": "status", "receivedAt": "2026-11-26T10:00:00.000Z",
+        },
+        "ts": 1_764_151_200_000_i64,
+        "user": {},
+        "v": null,
+    })
 }
 
 #[expect(

@@ -75,15 +75,16 @@ async fn stay_awake() -> Result<Answers> {
     }
 }
 
-/// Sends webhooks about one lead after another, at a steady rate, whether answers come or not. A webhook that had to wait
-/// for a connection counts from when it was due.
+/// Sends requests about one lead after another, at a steady rate, whether answers come or not. One that had to wait for a
+/// connection counts from when it was due.
 pub(crate) async fn paced(
     port: u16,
     a_second: u64,
     lasts: Duration,
-    first_lead: u64,
+    about: fn(lead: u64) -> Call,
 ) -> Result<Answers> {
     const CONNECTIONS: usize = 64;
+    const FIRST_LEAD: u64 = 1000;
     let (started, next) = (Instant::now(), Arc::new(AtomicU64::new(0)));
     let all = a_second * lasts.as_secs();
     let mut workers = JoinSet::new();
@@ -98,9 +99,9 @@ pub(crate) async fn paced(
                 }
                 let due = started + Duration::from_micros(number * 1_000_000 / a_second);
                 sleep_until(due.into()).await;
-                let webhook = Call::webhook(first_lead + number);
-                let answer = open.exchange(&webhook.bytes(port, false)).await?;
-                ensure!(answer.status == 200, "a webhook was answered {}", answer.status);
+                let request = about(FIRST_LEAD + number);
+                let answer = open.exchange(&request.bytes(port, false)).await?;
+                ensure!(answer.status == 200, "a request was answered {}", answer.status);
                 times.push(due.elapsed());
             }
         });

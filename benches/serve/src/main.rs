@@ -45,7 +45,7 @@ struct Arguments {
     /// Takes the programs as they were built before.
     #[arg(long)]
     without_building: bool,
-    /// Leaves the webhooks out.
+    /// Leaves the webhooks and the deals out.
     #[arg(long)]
     without_intake: bool,
     /// Prints the tables, and leaves docs/performance.md as it is.
@@ -97,6 +97,7 @@ async fn main() -> Result<()> {
     }
     if !arguments.without_intake {
         intake(&places, &mut results).await?;
+        deals(&places, &mut results).await?;
     }
     let tables = report::markdown(&results)?;
     say(&tables);
@@ -171,9 +172,21 @@ async fn intake(places: &Places, results: &mut Results) -> Result<()> {
         // The service sends events once a call has shown that Inngest knows its functions.
         load::check(process.port, &Workload::W2.call(Contestant::Service)).await?;
         load::check(process.port, &Call::webhook(1)).await?;
-        let load = load::paced(process.port, a_second, INTAKE, 1000);
+        let load = load::paced(process.port, a_second, INTAKE, Call::webhook);
         let cost = costs(&process, load).await?;
         results.intake.push(Intake { a_second, with_inngest, cost });
+        process.stop().await?;
+    }
+    Ok(())
+}
+
+/// Calls that make a record each: a claim in the ledger, the ERP, and the record in the ledger, on a disk.
+async fn deals(places: &Places, results: &mut Results) -> Result<()> {
+    for a_second in [50, 200] {
+        let process = places.start(Contestant::Service, true).await?;
+        load::check(process.port, &Call::deal(1)).await?;
+        let load = load::paced(process.port, a_second, INTAKE, Call::deal);
+        results.deals.push((a_second, costs(&process, load).await?));
         process.stop().await?;
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::contestants::Contestant;
 use crate::results::Results;
-use crate::workloads::Workload;
+use crate::workloads::{Cost, Workload};
 
 /// Tables with everything that was measured.
 pub(crate) fn markdown(results: &Results) -> Result<String, std::fmt::Error> {
@@ -13,6 +13,7 @@ pub(crate) fn markdown(results: &Results) -> Result<String, std::fmt::Error> {
     costs(&mut out, results)?;
     rest(&mut out, results)?;
     intake(&mut out, results)?;
+    deals(&mut out, results)?;
     for (contestant, why) in &results.missing {
         writeln!(out, "\n**Left out: {}.** {why}", contestant.name())?;
     }
@@ -91,6 +92,22 @@ fn intake(out: &mut String, results: &Results) -> std::fmt::Result {
             out,
             "| {} | {inngest} | {:.0} | {:.1} | {:.1} | {:.1} | {:.0} |",
             intake.a_second, cost.cpu, cost.p50, cost.p99, cost.longest, cost.peak
+        )?;
+    }
+    Ok(())
+}
+
+fn deals(out: &mut String, results: &Results) -> std::fmt::Result {
+    writeln!(
+        out,
+        "\n| records made a second | CPU ms for 1,000 | p50 ms | p99 ms | longest ms | peak MB |"
+    )?;
+    writeln!(out, "|--:|--:|--:|--:|--:|--:|")?;
+    for (a_second, cost) in &results.deals {
+        let Cost { cpu, p50, p99, longest, peak, .. } = cost;
+        writeln!(
+            out,
+            "| {a_second} | {cpu:.0} | {p50:.1} | {p99:.1} | {longest:.1} | {peak:.0} |"
         )?;
     }
     Ok(())

@@ -33,6 +33,8 @@ pub(crate) struct Results {
     pub(crate) cells: Vec<Cell>,
     pub(crate) rest: Vec<Rest>,
     pub(crate) intake: Vec<Intake>,
+    /// Records made at so many a second.
+    pub(crate) deals: Vec<(u64, Cost)>,
     /// Why a contestant is missing.
     pub(crate) missing: Vec<(Contestant, String)>,
 }
