@@ -12,8 +12,10 @@ pub(crate) fn markdown(results: &Results) -> Result<String, std::fmt::Error> {
     ratios(&mut out, results)?;
     costs(&mut out, results)?;
     rest(&mut out, results)?;
-    intake(&mut out, results)?;
-    deals(&mut out, results)?;
+    if !results.intake.is_empty() {
+        intake(&mut out, results)?;
+        deals(&mut out, results)?;
+    }
     for (contestant, why) in &results.missing {
         writeln!(out, "\n**Left out: {}.** {why}", contestant.name())?;
     }

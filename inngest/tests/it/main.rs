@@ -18,6 +18,7 @@ mod deadlines;
 mod documents;
 mod encryption;
 mod events;
+mod failing_steps;
 mod failure;
 mod fuzz_findings;
 mod memo;
