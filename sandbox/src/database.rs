@@ -7,7 +7,7 @@ use tokio::net::lookup_host;
 use ulid::Ulid;
 use url::Url;
 
-use crate::Gate;
+use crate::{Gate, HeldCommits};
 
 /// An empty database: an SQLite file that is gone with this value, or a schema of its own in a PostgreSQL.
 #[derive(Debug)]
@@ -96,6 +96,12 @@ impl Database {
     pub async fn accept_commits(&self) -> anyhow::Result<()> {
         connect(&self.url).await?.execute("INSERT INTO missing VALUES (1)").await?;
         Ok(())
+    }
+
+    /// From now on commits that have changed `table` take as long as the value lives that this returns, as on a disk that
+    /// is very slow. On PostgreSQL, where a commit goes on without the process that asked for it.
+    pub async fn hold_commits(&self, table: &str) -> anyhow::Result<HeldCommits> {
+        HeldCommits::of(table, connect(&self.url).await?).await
     }
 }
 

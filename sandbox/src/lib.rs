@@ -23,6 +23,7 @@ mod database;
 mod erp;
 mod eventually;
 mod gate;
+mod held_commits;
 mod ports;
 mod server;
 mod world;
@@ -36,6 +37,7 @@ pub use erp::{
 };
 pub use eventually::{DEADLINE, eventually};
 pub use gate::Gate;
+pub use held_commits::HeldCommits;
 pub use ports::free_port;
 pub use server::RecordedRequest;
 pub use world::{Launch, Replica, RunningWorld, Variables, World};

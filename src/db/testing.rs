@@ -62,6 +62,11 @@ impl Database {
     pub(crate) async fn accept_commits(&self) {
         self.0.accept_commits().await.unwrap();
     }
+
+    /// From now on commits that have changed `table` take as long as the value lives that this returns.
+    pub(crate) async fn hold_commits(&self, table: &str) -> sandbox::HeldCommits {
+        self.0.hold_commits(table).await.unwrap()
+    }
 }
 
 /// Makes `change` while nothing can be committed, and again when it can. Returns what is wrong with it.
