@@ -3,9 +3,9 @@
 use std::env::{current_exe, var_os};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use tokio::process::Command;
 
 use crate::calls::{SIGNING_KEY, StepNames, WEBHOOK_SECRET};
 use crate::process::{Process, free_port};
@@ -67,24 +67,24 @@ impl Places {
     }
 
     /// Builds or fetches what `contestant` needs.
-    pub(crate) async fn prepare(&self, contestant: Contestant) -> Result<()> {
+    pub(crate) fn prepare(&self, contestant: Contestant) -> Result<()> {
         match contestant {
-            Contestant::Floor | Contestant::Sdk => self.cargo("bench-serve").await,
-            Contestant::Service => self.cargo("prometei-flow").await,
-            Contestant::Published => self.published().await,
-            Contestant::TypeScript => self.typescript().await,
+            Contestant::Floor | Contestant::Sdk => self.cargo("bench-serve"),
+            Contestant::Service => self.cargo("prometei-flow"),
+            Contestant::Published => self.published(),
+            Contestant::TypeScript => self.typescript(),
         }
     }
 
-    async fn cargo(&self, package: &str) -> Result<()> {
+    fn cargo(&self, package: &str) -> Result<()> {
         let target = self.binaries.parent().context("no target folder")?;
         let mut cargo = cargo();
         cargo.args(["build", "--release", "--locked", "--bins", "-p", package]);
-        run(cargo.arg("--target-dir").arg(target).current_dir(&self.repository)).await
+        run(cargo.arg("--target-dir").arg(target).current_dir(&self.repository))
     }
 
     /// Its dependencies are those of its manifest, from their registry.
-    async fn published(&self) -> Result<()> {
+    fn published(&self) -> Result<()> {
         let folder = self.peers.join("published");
         let source = self.repository.join("benches/serve/peers/published");
         fs::create_dir_all(folder.join("src"))?;
@@ -97,10 +97,10 @@ impl Places {
         }
         let mut cargo = cargo();
         cargo.args(["build", "--release", "--target-dir", "target"]).env("CARGO_NET_RETRY", "1");
-        run(cargo.current_dir(folder)).await
+        run(cargo.current_dir(folder))
     }
 
-    async fn typescript(&self) -> Result<()> {
+    fn typescript(&self) -> Result<()> {
         let folder = self.peers.join("typescript");
         fs::create_dir_all(&folder)?;
         let script = "benches/serve/peers/typescript/serve.mjs";
@@ -110,7 +110,7 @@ impl Places {
         npm.args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]);
         // Where the registry does not answer, npm would try for ten minutes.
         npm.args(["--prefer-offline", "--fetch-retries=1", "--fetch-timeout=20000", "inngest@4"]);
-        run(npm.current_dir(folder)).await
+        run(npm.current_dir(folder))
     }
 
     fn program(&self, contestant: Contestant) -> PathBuf {
@@ -185,8 +185,8 @@ fn cargo() -> Command {
     Command::new(var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-async fn run(command: &mut Command) -> Result<()> {
-    let status = command.env("CARGO_INCREMENTAL", "0").kill_on_drop(true).status().await?;
-    ensure!(status.success(), "{:?} failed: {status}", command.as_std());
+fn run(command: &mut Command) -> Result<()> {
+    let status = command.env("CARGO_INCREMENTAL", "0").status()?;
+    ensure!(status.success(), "{command:?} failed: {status}");
     Ok(())
 }

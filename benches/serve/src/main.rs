@@ -77,7 +77,7 @@ async fn main() -> Result<()> {
         }
         let prepared = match arguments.without_building {
             true => Ok(()),
-            false => places.prepare(contestant).await,
+            false => places.prepare(contestant),
         };
         match prepared {
             Ok(()) => contestants.push(contestant),
@@ -92,9 +92,7 @@ async fn main() -> Result<()> {
     process::take_core()?;
     let running = start(&places, &contestants, &mut results).await?;
     rounds(&arguments, &running, &mut results).await?;
-    for (_, process) in running {
-        process.stop().await?;
-    }
+    drop(running);
     if !arguments.without_intake {
         intake(&places, &mut results).await?;
         deals(&places, &mut results).await?;
@@ -117,9 +115,7 @@ async fn start(
     for &contestant in contestants {
         let mut times = Vec::new();
         for _ in 1..STARTS {
-            let process = places.start(contestant, true).await?;
-            times.push(process.started_in.as_secs_f64() * 1e3);
-            process.stop().await?;
+            times.push(places.start(contestant, true).await?.started_in.as_secs_f64() * 1e3);
         }
         let process = places.start(contestant, true).await?;
         times.push(process.started_in.as_secs_f64() * 1e3);
@@ -175,7 +171,6 @@ async fn intake(places: &Places, results: &mut Results) -> Result<()> {
         let load = load::paced(process.port, a_second, INTAKE, Call::webhook);
         let cost = costs(&process, load).await?;
         results.intake.push(Intake { a_second, with_inngest, cost });
-        process.stop().await?;
     }
     Ok(())
 }
@@ -187,7 +182,6 @@ async fn deals(places: &Places, results: &mut Results) -> Result<()> {
         load::check(process.port, &Call::deal(1)).await?;
         let load = load::paced(process.port, a_second, INTAKE, Call::deal);
         results.deals.push((a_second, costs(&process, load).await?));
-        process.stop().await?;
     }
     Ok(())
 }

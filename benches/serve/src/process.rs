@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::thread::{CpuSet, sched_setaffinity};
-use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
 use crate::calls::Call;
@@ -31,10 +30,9 @@ fn pin(core: usize) -> Result<()> {
     sched_setaffinity(None, &set).context("a core cannot be taken")
 }
 
-/// A contestant's process.
+/// A contestant's process. It ends with this value.
 pub(crate) struct Process {
     child: Child,
-    id: u32,
     /// Where it listens.
     pub(crate) port: u16,
     /// From the start to the first answer.
@@ -45,17 +43,17 @@ impl Process {
     /// Starts it, and waits until it answers.
     pub(crate) async fn start(command: &mut Command, port: u16, log: &Path) -> Result<Self> {
         let log = fs::File::create(log)?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         // A process begins on the core of the thread that starts it.
         pin(CORES[0])?;
         let begun = Instant::now();
         let child = command.spawn();
         pin(CORES[1])?;
-        let mut child = child.context("it cannot be started")?;
-        let id = child.id().context("it has ended at once")?;
+        let child = child.context("it cannot be started")?;
+        let mut process = Self { child, port, started_in: Duration::ZERO };
         let hello = Call::introspection();
         while let Err(error) = load::check(port, &hello).await {
-            if let Some(status) = child.try_wait()? {
+            if let Some(status) = process.child.try_wait()? {
                 return Err(error.context(format!("it has ended: {status}")));
             }
             if begun.elapsed() > START_LIMIT {
@@ -63,13 +61,14 @@ impl Process {
             }
             sleep(Duration::from_micros(200)).await;
         }
-        Ok(Self { child, id, port, started_in: begun.elapsed() })
+        process.started_in = begun.elapsed();
+        Ok(process)
     }
 
     /// The CPU time that its threads have used.
     pub(crate) fn cpu(&self) -> Result<Duration> {
         let mut nanoseconds = 0;
-        for thread in fs::read_dir(format!("/proc/{}/task", self.id))? {
+        for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
             // One that has just ended is not to be read any more.
             let used = fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
             nanoseconds +=
@@ -80,12 +79,12 @@ impl Process {
 
     /// Forgets the peak of its memory.
     pub(crate) fn forget_peak(&self) -> Result<()> {
-        Ok(fs::write(format!("/proc/{}/clear_refs", self.id), "5")?)
+        Ok(fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?)
     }
 
     /// Memory in MB: what it holds now, and the most that it has held.
     pub(crate) fn memory(&self) -> Result<(f64, f64)> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.id))?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let megabytes = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;
             let kilobytes: f64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
@@ -94,10 +93,13 @@ impl Process {
         let resident = megabytes("VmRSS:").context("no VmRSS")?;
         Ok((resident, megabytes("VmHWM:").context("no VmHWM")?))
     }
+}
 
-    /// Ends it.
-    pub(crate) async fn stop(mut self) -> Result<()> {
-        Ok(self.child.kill().await?)
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has ended already cannot be killed, and that is as well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
