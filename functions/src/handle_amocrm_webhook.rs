@@ -177,15 +177,13 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
         let task = cx
             .step
             .run("create-erp-task", async || {
-                let created = self.erp.create(&deal).await?;
-                let compared =
-                    if created.duplicate { self.erp.compare(&deal).await? } else { None };
-                Ok(ErpTask { created, compared, processed_at: self.processed_at() })
+                let Created { reply, duplicate } = self.erp.create(&deal).await?;
+                let compared = if duplicate { self.erp.compare(&deal).await? } else { None };
+                Ok(ErpTask { reply, duplicate, compared, processed_at: self.processed_at() })
             })
             .await?;
         let (compared, updated) = self.settle(&deal, task.compared, cx).await?;
-        let Created { reply, duplicate } = task.created;
-        let record = ProcessedLead::new(lead, reply, task.processed_at, duplicate);
+        let record = ProcessedLead::new(lead, task.reply, task.processed_at, task.duplicate);
         Ok(Outcome::Record(Box::new(record.beside(Difference::of(compared), updated))))
     }
 
@@ -304,8 +302,11 @@ fn iso_8601(time: SystemTime) -> String {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ErpTask {
-    #[serde(flatten)]
-    created: Created,
+    /// The ERP's, as it came.
+    reply: Value,
+    /// The record existed already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    duplicate: bool,
     /// The record that existed, beside what amoCRM has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     compared: Option<Compared>,

@@ -159,10 +159,7 @@ impl Places {
         let place = self.scratch.path().join(port.to_string());
         fs::create_dir_all(&place)?;
         if contestant == Contestant::Service {
-            // As the files in `deploy` start it.
             command.envs([
-                ("MALLOC_MMAP_THRESHOLD_", "4194304".to_owned()),
-                ("MALLOC_TRIM_THRESHOLD_", "16777216".to_owned()),
                 ("ADMIN_ADDR", format!("127.0.0.1:{}", free_port()?)),
                 ("DATABASE_URL", "sqlite://bench.db".to_owned()),
                 ("AMOCRM_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
