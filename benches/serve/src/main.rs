@@ -24,7 +24,7 @@ use clap::Parser;
 use calls::Call;
 use contestants::{Contestant, Places};
 use process::Process;
-use results::{Intake, Rest, Results, median};
+use results::{Paced, Rest, Results, median};
 use workloads::{Workload, costs, measure};
 
 /// Measures the SDK and the service beside a floor and beside other SDKs.
@@ -170,7 +170,8 @@ async fn intake(places: &Places, results: &mut Results) -> Result<()> {
         load::check(process.port, &Call::webhook(1)).await?;
         let load = load::paced(process.port, a_second, INTAKE, Call::webhook);
         let cost = costs(&process, load).await?;
-        results.intake.push(Intake { a_second, with_inngest, cost });
+        let what = if with_inngest { "webhooks" } else { "webhooks while Inngest is away" };
+        results.paced.push(Paced { what, a_second, cost });
     }
     Ok(())
 }
@@ -181,7 +182,8 @@ async fn deals(places: &Places, results: &mut Results) -> Result<()> {
         let process = places.start(Contestant::Service, true).await?;
         load::check(process.port, &Call::deal(1)).await?;
         let load = load::paced(process.port, a_second, INTAKE, Call::deal);
-        results.deals.push((a_second, costs(&process, load).await?));
+        let cost = costs(&process, load).await?;
+        results.paced.push(Paced { what: "calls that make a record each", a_second, cost });
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::contestants::Contestant;
-use crate::results::Results;
+use crate::results::{Paced, Results};
 use crate::workloads::{Cost, Workload};
 
 /// Tables with everything that was measured.
@@ -12,9 +12,8 @@ pub(crate) fn markdown(results: &Results) -> Result<String, std::fmt::Error> {
     ratios(&mut out, results)?;
     costs(&mut out, results)?;
     rest(&mut out, results)?;
-    if !results.intake.is_empty() {
-        intake(&mut out, results)?;
-        deals(&mut out, results)?;
+    if !results.paced.is_empty() {
+        paced(&mut out, results)?;
     }
     for (contestant, why) in &results.missing {
         writeln!(out, "\n**Left out: {}.** {why}", contestant.name())?;
@@ -81,35 +80,17 @@ fn rest(out: &mut String, results: &Results) -> std::fmt::Result {
     Ok(())
 }
 
-fn intake(out: &mut String, results: &Results) -> std::fmt::Result {
+fn paced(out: &mut String, results: &Results) -> std::fmt::Result {
     writeln!(
         out,
-        "\n| webhooks a second | Inngest | CPU ms for 1,000 | p50 ms | p99 ms | longest ms | peak MB |"
+        "\n| the service takes | a second | CPU ms for 1,000 | p50 ms | p99 ms | longest ms | peak MB |"
     )?;
-    writeln!(out, "|--:|---|--:|--:|--:|--:|--:|")?;
-    for intake in &results.intake {
-        let (inngest, cost) =
-            (if intake.with_inngest { "takes events" } else { "is away" }, intake.cost);
-        writeln!(
-            out,
-            "| {} | {inngest} | {:.0} | {:.1} | {:.1} | {:.1} | {:.0} |",
-            intake.a_second, cost.cpu, cost.p50, cost.p99, cost.longest, cost.peak
-        )?;
-    }
-    Ok(())
-}
-
-fn deals(out: &mut String, results: &Results) -> std::fmt::Result {
-    writeln!(
-        out,
-        "\n| records made a second | CPU ms for 1,000 | p50 ms | p99 ms | longest ms | peak MB |"
-    )?;
-    writeln!(out, "|--:|--:|--:|--:|--:|--:|")?;
-    for (a_second, cost) in &results.deals {
+    writeln!(out, "|---|--:|--:|--:|--:|--:|--:|")?;
+    for Paced { what, a_second, cost } in &results.paced {
         let Cost { cpu, p50, p99, longest, peak, .. } = cost;
         writeln!(
             out,
-            "| {a_second} | {cpu:.0} | {p50:.1} | {p99:.1} | {longest:.1} | {peak:.0} |"
+            "| {what} | {a_second} | {cpu:.0} | {p50:.1} | {p99:.1} | {longest:.1} | {peak:.0} |"
         )?;
     }
     Ok(())

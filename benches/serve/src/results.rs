@@ -21,10 +21,10 @@ pub(crate) struct Rest {
     pub(crate) size: Option<f64>,
 }
 
-/// The service while webhooks come.
-pub(crate) struct Intake {
+/// The service while so much comes each second.
+pub(crate) struct Paced {
+    pub(crate) what: &'static str,
     pub(crate) a_second: u64,
-    pub(crate) with_inngest: bool,
     pub(crate) cost: Cost,
 }
 
@@ -32,9 +32,7 @@ pub(crate) struct Intake {
 pub(crate) struct Results {
     pub(crate) cells: Vec<Cell>,
     pub(crate) rest: Vec<Rest>,
-    pub(crate) intake: Vec<Intake>,
-    /// Records made at so many a second.
-    pub(crate) deals: Vec<(u64, Cost)>,
+    pub(crate) paced: Vec<Paced>,
     /// Why a contestant is missing.
     pub(crate) missing: Vec<(Contestant, String)>,
 }
