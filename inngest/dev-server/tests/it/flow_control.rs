@@ -1,13 +1,13 @@
 //! When runs may start (P-080..P-086).
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::fake_sdk::{Answer, Call};
-use crate::world::{World, function_with};
+use crate::sdk::eventually;
+use crate::world::{DEADLINE, World, function_with};
 
 /// A function that returns the data of its events.
 async fn world(setting: &str, value: Value) -> World {
@@ -128,22 +128,36 @@ async fn one_run_at_a_time_gives_way_to_the_next() {
     assert_eq!(world.end().await, Ok(json!({"k": "a", "n": 2})));
 }
 
+/// Calls that are kept until each is let go.
+#[derive(Default)]
+struct Kept {
+    /// The keys of those that go on.
+    keys: Vec<i64>,
+    /// The most that went on at once, and the most of one key.
+    most: (usize, usize),
+    /// How many may still go.
+    let_go: usize,
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn only_so_many_calls_go_on_at_a_time() {
-    let going_on = Arc::new(Mutex::new((HashSet::new(), 0)));
-    let seen = Arc::clone(&going_on);
+    let kept = Arc::new((Mutex::new(Kept::default()), Condvar::new()));
+    let (calls, changed) = &*kept;
+    let sdk = Arc::clone(&kept);
+    let keep = move |key: i64| {
+        let mut kept = sdk.0.lock().unwrap();
+        kept.keys.push(key);
+        let of_key = kept.keys.iter().filter(|other| **other == key).count();
+        kept.most = (kept.most.0.max(kept.keys.len()), kept.most.1.max(of_key));
+        (kept, _) = sdk.1.wait_timeout_while(kept, DEADLINE, |kept| kept.let_go == 0).unwrap();
+        kept.let_go -= 1;
+        let one = kept.keys.iter().position(|other| *other == key).unwrap();
+        kept.keys.remove(one);
+    };
     let script = move |call: &Call| {
-        let run = call.body["ctx"]["run_id"].to_string();
-        {
-            let mut seen = seen.lock().unwrap();
-            seen.0.insert(run.clone());
-            seen.1 = seen.1.max(seen.0.len());
-        }
-        // Gives other calls every chance to come in between.
-        for _ in 0..1000 {
-            std::thread::yield_now();
-        }
-        seen.lock().unwrap().0.remove(&run);
+        let key = call.body["event"]["data"]["k"].as_i64().unwrap();
+        // Else it would take one of the few threads on which the other calls come.
+        tokio::task::block_in_place(|| keep(key));
         Answer::done(json!(null))
     };
     let config =
@@ -152,8 +166,12 @@ async fn only_so_many_calls_go_on_at_a_time() {
     for n in 0..20 {
         world.event("app/event", json!({"k": n % 4})).await;
     }
+    let two = async || (calls.lock().unwrap().keys.len() >= 2).then_some(());
+    eventually("two calls go on", two).await;
     for _ in 0..20 {
+        calls.lock().unwrap().let_go += 1;
+        changed.notify_one();
         assert_eq!(world.end().await, Ok(json!(null)));
     }
-    assert!(going_on.lock().unwrap().1 <= 2);
+    assert_eq!(calls.lock().unwrap().most, (2, 1));
 }

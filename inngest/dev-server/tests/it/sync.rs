@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::fake_sdk::{Answer, FakeSdk, Registration};
-use crate::world::payload;
+use crate::world::{DEADLINE, payload};
 
 async fn server(sdk: &FakeSdk) -> DevServer {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -31,7 +31,7 @@ async fn an_app_is_asked_until_it_registers() {
     let error = server.sync_now().await.unwrap_err().to_string();
     assert!(error.ends_with("did not register: HTTP 500: not ready"), "{error}");
     sdk.registers(registration(&server));
-    let synced = tokio::time::timeout(Duration::from_secs(5), seen.recv()).await.unwrap().unwrap();
+    let synced = tokio::time::timeout(DEADLINE, seen.recv()).await.unwrap().unwrap();
     assert!(matches!(synced, Observation::AppSynced { app, .. } if app == "app"));
     let sync = sdk.syncs().remove(0);
     let wire = format!(r#"{{"url":"{}"}}"#, sdk.url).replace('&', r"\u0026");
@@ -55,7 +55,7 @@ async fn a_refused_registration_is_explained() {
 async fn servers_stop_and_do_not_disturb_each_other() {
     let sdk = FakeSdk::start(|_| Answer::done(json!(null))).await;
     let (one, other) = (server(&sdk).await, server(&sdk).await);
-    tokio::time::timeout(Duration::from_secs(5), one.shutdown()).await.unwrap();
+    tokio::time::timeout(DEADLINE, one.shutdown()).await.unwrap();
     let dev = crate::world::client().get(other.url().join("/dev").unwrap());
     assert_eq!(dev.send().await.unwrap().status(), 200);
     let gone = crate::world::client().get(one.url().join("/dev").unwrap());

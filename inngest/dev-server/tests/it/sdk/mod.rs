@@ -14,4 +14,4 @@ mod steps;
 mod waiting;
 mod world;
 
-pub(crate) use world::{official_server, recording};
+pub(crate) use world::{eventually, official_server, recording};
