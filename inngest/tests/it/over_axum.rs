@@ -137,7 +137,7 @@ async fn an_app_registers_itself_when_it_begins_to_listen() {
             pause.tick().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), twice).await.unwrap();
+    tokio::time::timeout(std::time::Duration::from_secs(60), twice).await.unwrap();
     let payload: Value = serde_json::from_slice(api.requests()[1].body()).unwrap();
     let url = payload["url"].as_str().unwrap();
     assert!(url.starts_with("http://127.0.0.1:") && url.ends_with("/api/inngest"), "{url}");

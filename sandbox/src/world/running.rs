@@ -9,10 +9,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Variables;
-use crate::{FakeAmoCrm, FakeErp, Gate};
-
-/// How long a service may take to start and register itself.
-const REGISTRATION: Duration = Duration::from_secs(30);
+use crate::{DEADLINE, FakeAmoCrm, FakeErp, Gate};
 
 /// A world that runs until it is dropped or stopped. `S` is what the start of a service returned.
 pub struct RunningWorld<S> {
@@ -60,7 +57,7 @@ impl<S> RunningWorld<S> {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        let known = tokio::time::timeout(REGISTRATION, known).await;
+        let known = tokio::time::timeout(DEADLINE, known).await;
         known.context("the service has not registered its functions")
     }
 

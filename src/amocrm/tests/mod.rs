@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use functions::ports;
-use sandbox::{FakeAmoCrm, FakeAmoCrmSettings};
+use sandbox::{DEADLINE, FakeAmoCrm, FakeAmoCrmSettings};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -118,7 +118,7 @@ impl Account {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), seen).await.unwrap();
+        tokio::time::timeout(DEADLINE, seen).await.unwrap();
     }
 
     async fn stored(&self) -> Option<StoredTokenPair> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use functions::ports::{AmoCrm as _, Deal, DealKey, Erp as _};
+use sandbox::DEADLINE;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -22,8 +23,6 @@ use crate::config::{Config, EnvMap};
 use crate::db::Db;
 use crate::deals::{self, DealCounts};
 
-/// When a test gives up.
-const DEADLINE: Duration = Duration::from_secs(20);
 const SOON: Duration = Duration::from_millis(200);
 
 /// Where Inngest would find the service, if there were one.

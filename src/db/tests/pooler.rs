@@ -5,15 +5,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use sandbox::DEADLINE;
 use tempfile::TempDir;
 use url::Url;
 
 use super::clock;
 use crate::db::Db;
 use crate::db::testing::Database;
-
-/// When a test gives up.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A PgBouncer in front of a database of its own, stopped with this value.
 struct PgBouncer {

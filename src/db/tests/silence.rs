@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use sandbox::Gate;
+use sandbox::{DEADLINE, Gate};
 
 use super::clock;
 use crate::db::connection::Connection;
 use crate::db::testing::Database;
 use crate::db::{Db, only};
-
-/// When a test gives up. A wait without a deadline would last longer.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// More than there are places in the pool.
 const MANY: usize = 10;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use axum::routing::{any, get};
+use sandbox::DEADLINE;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -19,9 +20,6 @@ use crate::clock::SystemClock;
 /// A limit that no test reaches.
 const NEVER: Duration = Duration::from_secs(3600);
 const SOON: Duration = Duration::from_millis(200);
-
-/// When a test gives up.
-const DEADLINE: Duration = Duration::from_secs(20);
 
 const WIDE: Limits = Limits { connections: 1000, head: NEVER, body: NEVER, idle: NEVER };
 

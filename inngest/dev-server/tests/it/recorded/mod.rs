@@ -27,7 +27,7 @@ use crate::world::{NOW, client, function, payload};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recorded.json");
 /// A run that has not ended by then never ends: the official server has some of these, the embedded one has none.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 /// Tests that record write one file.
 static FILE: Mutex<()> = Mutex::new(());
 
