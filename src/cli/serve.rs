@@ -25,9 +25,9 @@ pub(super) async fn serve(env: &dyn Env) -> anyhow::Result<()> {
     app::run(config, listeners, Arc::new(SystemClock), stop).await
 }
 
-/// Frees a block that is larger than any body. glibc learns from the largest one how much freed memory it keeps: twice its
-/// size. Else the memory of each large call would be given back to the system and taken again, which is a fifth of the cost
-/// of such a call. No page of the block is touched, so it costs none.
+/// Frees a block that is larger than all but the rarest bodies. glibc learns from the largest one how much freed memory it
+/// keeps: twice its size. Else the memory of each large call would be given back to the system and taken again, which is a
+/// fifth of the cost of such a call. No page of the block is touched, so it costs none.
 fn keep_freed_memory() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(8 * 1024 * 1024)));
 }

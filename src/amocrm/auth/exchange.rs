@@ -175,8 +175,7 @@ impl Exchange {
     }
 
     async fn newer_than(&self, known: Option<i64>) -> Result<Option<StoredTokenPair>, TokenError> {
-        let stored = load_after_writers(&self.db).await?;
-        Ok(stored.filter(|stored| Some(stored.generation) != known))
+        Ok(load(&self.db).await?.filter(|stored| Some(stored.generation) != known))
     }
 
     /// The failure with this token, while it holds; after that, why its outcome was unclear.
@@ -233,11 +232,6 @@ impl<'a> Offer<'a> {
 /// The newest pair.
 pub(super) async fn load(db: &Db) -> Result<Option<StoredTokenPair>, TokenError> {
     table::load(db).await.map_err(|error| database_failed(&error))
-}
-
-/// The newest pair, once no other is being stored.
-pub(super) async fn load_after_writers(db: &Db) -> Result<Option<StoredTokenPair>, TokenError> {
-    table::load_after_writers(db).await.map_err(|error| database_failed(&error))
 }
 
 /// Tells one token from another, and can be stored.

@@ -10,21 +10,15 @@ use crate::db::{Db, Transaction, timestamp};
 type Row = (i64, String, String, i64, i64, Option<String>, Option<String>, Option<String>);
 
 /// The newest pair, if one was ever stored.
+///
+/// Behind any replacement that is under way, never beside it: that pair is spent, and looks like one whose successor is
+/// lost. On SQLite the transaction is enough. On PostgreSQL a commit goes on after the end of its process, and so after that
+/// of its lock on the exchange.
 pub(in crate::amocrm) async fn load(db: &Db) -> anyhow::Result<Option<StoredTokenPair>> {
-    read(db.begin().await?).await
-}
-
-/// The same, once no other pair is being stored. On PostgreSQL a commit goes on after the end of its process, and so after
-/// that of its lock on the exchange: a pair that is read beside it is spent, and looks like one whose successor is lost.
-pub(super) async fn load_after_writers(db: &Db) -> anyhow::Result<Option<StoredTokenPair>> {
     let mut transaction = db.begin().await?;
     if db.is_shared() {
         transaction.execute(sqlx::query("LOCK TABLE tokens IN SHARE MODE")).await?;
     }
-    read(transaction).await
-}
-
-async fn read(mut transaction: Transaction) -> anyhow::Result<Option<StoredTokenPair>> {
     let query = "SELECT generation, access_token, refresh_token, obtained_at, expires_at, client_id, host, refused \
                  FROM tokens WHERE id = 1";
     let rows: Vec<Row> = transaction.fetch(sqlx::query_as(query)).await?;

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use tracing::Instrument as _;
 
 use super::error::{AUTHORISE_FIRST, ConsentError, TokenError};
-use super::exchange::{Exchange, Offer, database_failed, load, load_after_writers};
+use super::exchange::{Exchange, Offer, database_failed, load};
 use super::lock::lock_exchange;
 use super::oauth::OAuthClient;
 use super::pair::{Owner, StoredTokenPair, TokenPair};
@@ -139,7 +139,7 @@ impl Inner {
         // Another caller or process may have renewed the pair while this one waited, so it is read inside.
         let _processes = lock_exchange(&self.db).await?;
         exchange.save_unsaved().await?;
-        let stored = load_after_writers(&self.db).await?;
+        let stored = load(&self.db).await?;
         if let Some(seed) = exchange.oauth.seed().cloned()
             && self.has_unused_seed(stored.as_ref()).await?
         {
