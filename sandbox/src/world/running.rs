@@ -23,7 +23,8 @@ pub struct RunningWorld<S> {
     pub observations: broadcast::Receiver<Observation>,
     /// The Inngest that the service uses, without a slash at the end.
     pub inngest_url: String,
-    pub(super) is_embedded: bool,
+    /// Whether that is the embedded one.
+    pub is_embedded: bool,
     /// The service as Inngest calls it, without a slash at the end.
     pub url: String,
     /// What the service reads from its environment.

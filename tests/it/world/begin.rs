@@ -1,11 +1,11 @@
 use inngest_dev_server::DevServer;
 use prometei_flow::cli::world;
-use sandbox::{Launch, free_port};
+use sandbox::{Launch, RunningWorld, free_port};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use super::{Program, World, eventually, http_client};
+use super::{Answer, Program, World, eventually, http_client};
 
 /// The official server identifies apps by their URL, so there all tests share one and take turns.
 const OFFICIAL_APP: &str = "127.0.0.1:13700";
@@ -42,9 +42,7 @@ pub(crate) trait Begin {
 
 impl Begin for sandbox::World {
     async fn in_process(self) -> World {
-        let world = self.start(world::start).await.unwrap();
-        world.registered().await.unwrap();
-        world.into()
+        registered(self.start(world::start).await.unwrap()).await
     }
 
     async fn end_to_end(self) -> World {
@@ -78,14 +76,22 @@ impl Begin for sandbox::World {
 
     async fn spawned_with_descriptors(self, descriptors: Option<u32>) -> World<Program> {
         let start = async |launch| Ok(Program::start(launch, descriptors).await);
-        let world = self.start(start).await.unwrap();
-        world.registered().await.unwrap();
-        world.into()
+        registered(self.start(start).await.unwrap()).await
     }
 
     async fn unserved(self) -> World<()> {
         self.start(async |_| Ok(())).await.unwrap().into()
     }
+}
+
+/// Begins once the service is registered, where it uses the embedded Inngest. The service must have heard so itself: one that
+/// loses Inngest before the answer holds its deals for minutes.
+async fn registered<S>(running: RunningWorld<S>) -> World<S> {
+    let world: World<S> = running.into();
+    if world.is_embedded {
+        world.known_to_inngest().await;
+    }
+    world
 }
 
 /// Begins with the official Inngest where there is one that fits, else with the embedded one.
@@ -115,10 +121,15 @@ async fn on_either_inngest<S>(
 }
 
 impl<S> World<S> {
+    /// Waits until each replica knows that it is registered.
     async fn known_to_inngest(&self) {
         eventually("Inngest knows the functions", async || {
-            let says = self.admin_page("/readyz").await;
-            (says.json()["inngest"] == "knows the functions").then_some(())
+            for replica in &self.replicas {
+                let says = self.http.get(format!("http://{}/readyz", replica.admin));
+                let says = Answer::to(says).await.json();
+                (says["inngest"] == "knows the functions").then_some(())?;
+            }
+            Some(())
         })
         .await;
     }
