@@ -167,7 +167,8 @@ fn refused<T, E: Into<ports::Error>>(result: Result<T, E>) -> ports::Error {
     }
 }
 
+/// An amoCRM that hangs is not waited for longer than an answer takes on a machine under load.
 fn impatient(settings: &mut AmoCrmSettings) {
-    settings.timeouts.api = Duration::from_millis(500);
-    settings.timeouts.oauth = Duration::from_millis(500);
+    settings.timeouts.api = Duration::from_secs(2);
+    settings.timeouts.oauth = Duration::from_secs(2);
 }

@@ -38,8 +38,8 @@ async fn every_answer_is_either_safe_to_repeat_or_not_repeated() {
         (ErpFailure::InsertThenHtml, Retry::Never, 1, "may or may not exist"),
         (ErpFailure::Empty500, Retry::Never, 0, "may or may not exist"),
         (ErpFailure::InsertThenEmpty500, Retry::Never, 1, "may or may not exist"),
-        (ErpFailure::Hang, Retry::Never, 0, "no answer within 1s"),
-        (ErpFailure::InsertThenHang, Retry::Never, 1, "no answer within 1s"),
+        (ErpFailure::Hang, Retry::Never, 0, "no answer within 2s"),
+        (ErpFailure::InsertThenHang, Retry::Never, 1, "no answer within 2s"),
     ] {
         let bench = Bench::new().await.failing(failure.clone());
         let error = bench.fails(&run_deal()).await;

@@ -71,7 +71,7 @@ impl Bench {
     /// under load.
     fn failing(mut self, failure: ErpFailure) -> Self {
         let long = self.settings.timeout;
-        self.settings.timeout = if hangs(&failure) { Duration::from_secs(1) } else { long };
+        self.settings.timeout = if hangs(&failure) { Duration::from_secs(2) } else { long };
         self.erp.fail_next(1, failure);
         self
     }
