@@ -1,7 +1,5 @@
 //! Steps that the function brings to their end.
 
-use std::time::Instant;
-
 use serde_json::{Value, json};
 
 use super::world::{MODES, Run, World, eventually};
@@ -64,9 +62,7 @@ async fn steps_beside_each_other() {
 
 #[tokio::test]
 async fn a_race_is_won_by_the_first() {
-    let started = Instant::now();
     returns("race", json!("fast")).await;
-    assert!(started.elapsed().as_secs() < 30);
 }
 
 #[tokio::test]
