@@ -1,9 +1,11 @@
 use std::io;
-use std::net::{Ipv4Addr, TcpListener as Guard};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as Guard};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
+
+use crate::eventually;
 
 /// Lower than the ports that a process gets by asking for any free one: the ephemeral range of Linux begins at 32768.
 const FIRST: u16 = 20_000;
@@ -32,4 +34,41 @@ pub async fn free_port() -> io::Result<TcpListener> {
     }
     // So many worlds at once: any port will do.
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
+}
+
+/// Closes a listener for a program that will listen there itself. Returns its address.
+///
+/// A process that a test starts holds a copy of each listener from its fork until it executes its program. As long as one of
+/// them listens, the address is in use, and a connection to it waits for ever.
+pub async fn close(listener: TcpListener) -> io::Result<SocketAddr> {
+    let address = listener.local_addr()?;
+    drop(listener);
+    eventually("the last copy of the listener is closed", async || {
+        let socket = TcpSocket::new_v4().ok()?;
+        socket.set_reuseaddr(true).ok()?;
+        // It does not listen, so a copy of it is in the way of no other.
+        socket.bind(address).ok()
+    })
+    .await;
+    Ok(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+
+    use super::{close, free_port};
+
+    #[tokio::test]
+    async fn an_address_is_free_once_the_last_copy_of_its_listener_is_closed() {
+        let listener = free_port().await.unwrap().into_std().unwrap();
+        let copy = listener.try_clone().unwrap();
+        let mut closing = pin!(close(TcpListener::from_std(listener).unwrap()));
+        assert!(tokio::time::timeout(Duration::ZERO, &mut closing).await.is_err());
+        drop(copy);
+        TcpListener::bind(closing.await.unwrap()).await.unwrap();
+    }
 }

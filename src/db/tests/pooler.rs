@@ -78,7 +78,7 @@ impl Drop for PgBouncer {
 }
 
 async fn free_port() -> u16 {
-    sandbox::free_port().await.unwrap().local_addr().unwrap().port()
+    sandbox::close(sandbox::free_port().await.unwrap()).await.unwrap().port()
 }
 
 #[tokio::test]

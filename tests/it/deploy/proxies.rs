@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use reqwest::Method;
-use sandbox::{bodies, free_port};
+use sandbox::{bodies, close, free_port};
 
 use super::read;
 use crate::world::{Answer, Begin as _, World, eventually, given};
@@ -53,8 +53,7 @@ impl Proxy {
 
     async fn nginx(world: &World) -> Self {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port().await.unwrap());
-        let address = port.local_addr().unwrap().to_string();
-        drop(port);
+        let address = close(port).await.unwrap().to_string();
         let place = folder.path().to_str().unwrap().to_owned();
         run(Command::new("openssl")
             .args([
@@ -97,8 +96,7 @@ impl Proxy {
 
     async fn caddy(world: &World) -> Self {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port().await.unwrap());
-        let url = format!("http://{}", port.local_addr().unwrap());
-        drop(port);
+        let url = format!("http://{}", close(port).await.unwrap());
         // No port of its own for administration: tests run side by side.
         let site = with(read("deploy/caddy/Caddyfile"), &[("\n{\n", "\n{\n\tadmin off\n")]);
         let file = folder.path().join("Caddyfile");

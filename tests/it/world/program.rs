@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
 use rustix::process::{Pid, Signal, kill_process};
-use sandbox::{Launch, Variables};
+use sandbox::{Launch, Variables, close};
 use tokio::net::TcpStream;
 
 use super::eventually;
@@ -26,9 +26,7 @@ impl Program {
     /// Starts it on the addresses that `launch` keeps for it.
     pub(super) async fn start(launch: Launch, descriptors: Option<u32>) -> Self {
         let Launch { variables, public, admin, folder, .. } = launch;
-        let addresses = (public.local_addr().unwrap(), admin.local_addr().unwrap());
-        drop((public, admin));
-        let (public, admin) = addresses;
+        let (public, admin) = (close(public).await.unwrap(), close(admin).await.unwrap());
         let program =
             Self { public, admin, variables, descriptors, folder, child: Mutex::default() };
         program.restart().await;
