@@ -38,6 +38,6 @@ pub use erp::{
 pub use eventually::{DEADLINE, eventually};
 pub use gate::Gate;
 pub use held_commits::HeldCommits;
-pub use ports::{close, free_port};
+pub use ports::{close, free_address, free_port};
 pub use server::RecordedRequest;
 pub use world::{Launch, Replica, RunningWorld, Variables, World};

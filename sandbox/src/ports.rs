@@ -36,6 +36,11 @@ pub async fn free_port() -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
 }
 
+/// A free address of this machine, for a program that will listen there itself.
+pub async fn free_address() -> io::Result<SocketAddr> {
+    close(free_port().await?).await
+}
+
 /// Closes a listener for a program that will listen there itself. Returns its address.
 ///
 /// A process that a test starts holds a copy of each listener from its fork until it executes its program. As long as one of

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use sandbox::{close, free_port};
+use sandbox::free_address;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
@@ -89,7 +89,7 @@ async fn typescript() {
 #[ignore = "needs node and npm: .ci/contract"]
 async fn typescript_invokes_the_function_from_another_app() {
     let (world, order) = (given().end_to_end().await, std::process::id());
-    let address = close(free_port().await.unwrap()).await.unwrap();
+    let address = free_address().await.unwrap();
     let mut app = program(&world, "node");
     let app = app.arg(compiled("invoke.js")).env("PORT", address.port().to_string());
     let mut app = app.stdout(Stdio::piped()).spawn().unwrap();

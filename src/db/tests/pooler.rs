@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use sandbox::DEADLINE;
+use sandbox::{DEADLINE, free_address};
 use tempfile::TempDir;
 use url::Url;
 
@@ -25,7 +25,7 @@ impl PgBouncer {
     async fn start(mode: &str, more: &str) -> Self {
         let database = Database::shared().await;
         let server = Url::parse(database.url()).unwrap();
-        let (folder, port) = (tempfile::tempdir().unwrap(), free_port().await);
+        let (folder, port) = (tempfile::tempdir().unwrap(), free_address().await.unwrap().port());
         // It runs as another user when it is started by root.
         let readable = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(folder.path(), readable).unwrap();
@@ -75,10 +75,6 @@ impl Drop for PgBouncer {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-async fn free_port() -> u16 {
-    sandbox::close(sandbox::free_port().await.unwrap()).await.unwrap().port()
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use reqwest::Method;
-use sandbox::{bodies, close, free_port};
+use sandbox::{bodies, free_address};
 
 use super::read;
 use crate::world::{Answer, Begin as _, World, eventually, given};
@@ -52,8 +52,8 @@ impl Proxy {
     }
 
     async fn nginx(world: &World) -> Self {
-        let (folder, port) = (tempfile::tempdir().unwrap(), free_port().await.unwrap());
-        let address = close(port).await.unwrap().to_string();
+        let (folder, address) = (tempfile::tempdir().unwrap(), free_address().await.unwrap());
+        let address = address.to_string();
         let place = folder.path().to_str().unwrap().to_owned();
         run(Command::new("openssl")
             .args([
@@ -95,8 +95,8 @@ impl Proxy {
     }
 
     async fn caddy(world: &World) -> Self {
-        let (folder, port) = (tempfile::tempdir().unwrap(), free_port().await.unwrap());
-        let url = format!("http://{}", close(port).await.unwrap());
+        let (folder, address) = (tempfile::tempdir().unwrap(), free_address().await.unwrap());
+        let url = format!("http://{address}");
         // No port of its own for administration: tests run side by side.
         let site = with(read("deploy/caddy/Caddyfile"), &[("\n{\n", "\n{\n\tadmin off\n")]);
         let file = folder.path().join("Caddyfile");

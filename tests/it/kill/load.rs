@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use sandbox::{close, free_port, webhook_of};
+use sandbox::{free_address, webhook_of};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -25,7 +25,7 @@ fn seconds() -> u64 {
 async fn two_hundred_webhooks_a_second_are_stored_while_inngest_is_away_and_sent_when_it_is_back() {
     let database = Database::new().await;
     // No server listens there until the webhooks are in.
-    let inngest = close(free_port().await.unwrap()).await.unwrap();
+    let inngest = free_address().await.unwrap();
     let world = given()
         .inngest_at(format!("http://{inngest}"))
         .variable("DATABASE_URL", &database.url)
