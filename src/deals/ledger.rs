@@ -313,17 +313,29 @@ impl Erp for Ledger {
     async fn note_failure(&self, failure: &FailedDeal) -> ports::Result<()> {
         let (key, lead_id) = key::identity(&failure.key, self.rules.dedupe);
         let FailedDeal { run_id, waits_for, .. } = failure;
-        // Without the reason, which may quote the deal: the row has it.
-        tracing::error!(
-            deal = key,
-            lead = lead_id,
-            run_id,
-            waits_for = waits_for.map_or("time", table::stored),
-            "a run ended without a record: `prometei-flow deals` says why"
-        );
         let schedule = self.rules.schedule;
         let noted = table::note_failure(&self.db, &key, lead_id, failure, schedule).await;
-        noted.map_err(ports::Error::again)
+        noted.map_err(ports::Error::again)?;
+        let waits_for = waits_for.map_or("time", table::stored);
+        // Without the reason, which may quote the deal: the row has it.
+        if matches!(table::unfinished_deal(&self.db, &key).await, Ok(None)) {
+            tracing::warn!(
+                deal = key,
+                lead = lead_id,
+                run_id,
+                waits_for,
+                "a run has failed, and its deal has its record already or needs none"
+            );
+        } else {
+            tracing::error!(
+                deal = key,
+                lead = lead_id,
+                run_id,
+                waits_for,
+                "a run ended without a record: `prometei-flow deals` says why"
+            );
+        }
+        Ok(())
     }
 
     async fn not_needed(&self, deal: &DealKey, reason: &str) -> ports::Result<()> {

@@ -41,7 +41,7 @@ pub(crate) enum What {
     Recorded,
     /// It has taken over the record of a lead that has become a part of its own: the record.
     TookOver,
-    /// A run has ended without a record: what it waits for, and the run.
+    /// A run has failed: what it waits for, and the run.
     Failed,
     /// It needs no record.
     NotNeeded,

@@ -134,6 +134,27 @@ async fn a_deal_that_fails_is_told_without_a_word_of_the_deal_itself() {
 }
 
 #[tokio::test]
+async fn a_later_run_that_fails_is_not_told_as_a_deal_without_a_record() {
+    let world = personal(given()).await;
+    world.webhook(LEAD).await;
+    world.logged("a deal has its record").await;
+    let webhook = async || {
+        let data = json!({ "leadId": LEAD, "action": "status" });
+        world.run_of("amocrm/webhook", data).await
+    };
+    assert_eq!(webhook().await.status, "Completed", "the record is there");
+
+    world.amocrm.revoke();
+    assert_eq!(webhook().await.status, "Failed");
+    let told = "a run has failed, and its deal has its record already or needs none";
+    let told = world.logged(told).await;
+    assert_eq!((&told["deal"], &told["waits_for"]), (&json!("lead:45721053"), &json!("consent")));
+    let untrue = "a run ended without a record: `prometei-flow deals` says why";
+    assert!(world.log().iter().all(|line| line["message"] != untrue));
+    world.assert_nothing_personal();
+}
+
+#[tokio::test]
 async fn what_a_webhook_or_another_app_says_is_in_no_log_either() {
     let world = personal(given()).await;
     let path = "/api/amocrm-webhook";

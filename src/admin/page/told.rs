@@ -59,7 +59,7 @@ fn text(what: What) -> Text {
         What::TookOver => {
             ["It took over the record of a merged lead", "Перешла запись объединённой сделки"]
         }
-        What::Failed => ["The run ended without a record", "Запуск завершился без записи"],
+        What::Failed => ["The run has failed", "Запуск завершился ошибкой"],
         What::NotNeeded => ["It needs no record", "Запись не нужна"],
         What::Changed => ["Its lead was changed in amoCRM", "Сделка изменена в amoCRM"],
         What::DeletionReported => {
