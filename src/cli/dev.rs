@@ -13,6 +13,10 @@ use crate::app::Listeners;
 use crate::config::{Config, Env, EnvMap};
 use crate::logging;
 
+/// Where deals are noted that a fake ERP has. In the service's own database they would count as done, and the real ERP would
+/// never have a record of them.
+const DATABASE_OF_FAKE_ERP: &str = "sqlite://prometei-flow-dev.db";
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -20,7 +24,8 @@ Examples:
   PORT=4000 ADMIN_ADDR=127.0.0.1:4001 prometei-flow dev --dev-server-port 4288
 
 A real amoCRM takes the place of the fake one where the AMOCRM_* variables are set, a real ERP where the CRM_API_* group
-is. HOST, PORT, ADMIN_ADDR and DATABASE_URL hold too; those of INNGEST_* do not matter.")]
+is. HOST, PORT, ADMIN_ADDR and DATABASE_URL hold too; those of INNGEST_* do not matter. A deal that is in the fake ERP
+counts as done: without DATABASE_URL it is noted in prometei-flow-dev.db, which no other command reads by itself.")]
 pub(super) struct Dev {
     /// The port of the embedded Inngest dev server
     #[arg(long, default_value_t = 8288)]
@@ -44,6 +49,10 @@ impl Dev {
         let config = Config::load(&Overlay { front: EnvMap::from(variables), behind: env })?;
         logging::start(&config.log);
 
+        // Only what was set for this on purpose takes the deals of a fake ERP.
+        let own_database = (config.erp.is_none() && env.get("DATABASE_URL")?.is_none())
+            .then_some(DATABASE_OF_FAKE_ERP);
+
         let listeners = Listeners::bind(&config).await?;
         let dev_server = TcpListener::bind(("127.0.0.1", port)).await.with_context(|| {
             format!(
@@ -56,8 +65,8 @@ impl Dev {
             .inngest_listener(dev_server)
             .inngest(|server| server.retry_interval(Duration::from_secs(self.retry_interval)))
             .stopped_by(signals::stop_on_signal()?)
-            // The developer's own, from the environment.
-            .variable("DATABASE_URL", "");
+            // An empty one leaves it to the developer's environment.
+            .variable("DATABASE_URL", own_database.unwrap_or_default());
         for (name, value) in variables {
             world = world.variable(name, value);
         }
@@ -80,6 +89,9 @@ impl Dev {
         }
         if config.erp.is_none() {
             writeln!(out, "  a fake ERP at {}", world.erp.url())?;
+        }
+        if let Some(database) = own_database {
+            writeln!(out, "  a database of its own: DATABASE_URL={database}")?;
         }
         let secret = config.webhook.secrets.first().map(|_| "?secret=<AMOCRM_WEBHOOK_SECRET>");
         let secret = secret.unwrap_or_default();

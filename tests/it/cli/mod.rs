@@ -2,6 +2,7 @@
 
 mod amocrm;
 mod db;
+mod dev;
 mod healthcheck;
 mod manners;
 
