@@ -10,7 +10,7 @@ use reqwest::header::CONTENT_TYPE;
 use sandbox::bodies;
 use serde_json::json;
 
-use crate::world::{Answer, Begin as _, NOWHERE, World, eventually, given};
+use crate::world::{Answer, Begin as _, NOWHERE, World, given};
 
 const URLS: [&str; 3] = ["/api/inngest", "/api/inngest/", "/api/amocrm-webhook"];
 
@@ -34,14 +34,8 @@ async fn without_secret() -> World {
 
 impl World {
     async fn post_as(&self, content_type: &str, path: &str, body: impl Into<Vec<u8>>) -> Answer {
-        let body: Vec<u8> = body.into();
-        // A machine under load may not store it in time. amoCRM sends it again then, too.
-        eventually("it is not too busy", async || {
-            let body = body.clone();
-            let request = self.request(Method::POST, path).header(CONTENT_TYPE, content_type);
-            Some(Answer::to(request.body(body)).await).filter(|answer| answer.status != 503)
-        })
-        .await
+        let request = self.request(Method::POST, path).header(CONTENT_TYPE, content_type);
+        Self::as_amocrm(request.body(body.into())).await
     }
 
     /// The path with the secret that webhooks must carry.
