@@ -1,14 +1,12 @@
 //! The Inngest functions of prometei-flow: what should happen to a deal.
 //!
-//! One file is one function: its event, its steps, its result. What a function needs from outside it takes
+//! One file or folder is one function: its event, its steps, its result. What a function needs from outside it takes
 //! through [`ports`]. `docs/adding-a-function.md` adds one, step by step.
 
 pub mod amount;
-mod changes;
 #[cfg(test)]
 mod contract;
 mod create_crm_deal;
-mod failed;
 mod handle_amocrm_webhook;
 pub mod ports;
 mod reconcile_leads;

@@ -1,3 +1,7 @@
+mod changes;
+mod failed;
+mod processed;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
@@ -10,14 +14,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tracing::{Instrument as _, Span};
 
-use crate::changes::Difference;
 use crate::create_crm_deal::ERP_CALLS_AT_ONCE;
-use crate::failed::{Failed, ids_of};
 use crate::ports::{
     AmoCrm, Compared, Created, Deal, DealKey, Erp, FailedDeal, Lead, More, Reading, ResentEvent,
     WaitsFor,
 };
 use crate::webhook::{AmoCrmWebhook, LeadFilter, leads_in_event};
+use failed::{Failed, ids_of};
+use processed::{Difference, Outcome, SkippedLead};
+pub use processed::{Processed, ProcessedLead};
 
 /// `amocrm/webhook`: leads have moved in amoCRM. Comes in three shapes, see [`crate::webhook`].
 #[derive(Debug, Clone, Deserialize)]
@@ -47,11 +52,11 @@ pub struct HandleAmoCrmWebhook<A, E> {
 const AMOCRM_CALLS_A_SECOND: u32 = 5;
 
 /// A lead may be missing for a moment right after its webhook; these pauses give amoCRM time to show it.
-pub(crate) const READ_LAG_PAUSES: [Duration; 3] =
+const READ_LAG_PAUSES: [Duration; 3] =
     [Duration::from_secs(5), Duration::from_secs(20), Duration::from_secs(60)];
 
 /// The pause after attempt `attempt`, the first of which is 0.
-pub(crate) fn read_lag(attempt: u32) -> Duration {
+fn read_lag(attempt: u32) -> Duration {
     let pause = usize::try_from(attempt).ok().and_then(|attempt| READ_LAG_PAUSES.get(attempt));
     pause.copied().unwrap_or(Duration::from_secs(60))
 }
@@ -82,11 +87,7 @@ impl<A: AmoCrm, E: Erp> inngest::Function for HandleAmoCrmWebhook<A, E> {
         let delivery_id = cx.event.id.as_deref().unwrap_or(cx.run.id);
         let leads = leads_in_event(&cx.event.data.0, &self.filter).no_retry()?;
         if leads.is_empty() {
-            return Ok(Processed::Several {
-                success: true,
-                leads: Vec::new(),
-                skipped: Vec::new(),
-            });
+            return Ok(Processed::of(Vec::new(), Vec::new()));
         }
         self.process_all(&leads, delivery_id, &cx).instrument(span_of(&leads)).await
     }
@@ -139,12 +140,7 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
             }
         }
         Failed::any(failed)?;
-        let success = processed.iter().all(|lead: &ProcessedLead| lead.success);
-        Ok(match <[ProcessedLead; 1]>::try_from(processed) {
-            Ok([only]) if skipped.is_empty() => Processed::One(Box::new(only)),
-            Ok([only]) => Processed::Several { success, leads: vec![only], skipped },
-            Err(leads) => Processed::Several { success, leads, skipped },
-        })
+        Ok(Processed::of(processed, skipped))
     }
 
     async fn process(
@@ -188,7 +184,7 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
     }
 
     /// What the record shall hold besides name and amount, that of the contact and the company read where it is wanted.
-    pub(crate) async fn fields(
+    async fn fields(
         &self,
         more: More,
         cx: &Context<'_, Self>,
@@ -202,7 +198,7 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
     }
 
     /// What the record of `lead` shall hold.
-    pub(crate) fn deal(
+    fn deal(
         key: DealKey,
         lead: &Lead,
         fields: BTreeMap<String, String>,
@@ -220,7 +216,7 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
         }
     }
 
-    pub(crate) fn processed_at(&self) -> String {
+    fn processed_at(&self) -> String {
         iso_8601(self.clock.now())
     }
 
@@ -276,12 +272,6 @@ struct Fetched {
     more: More,
 }
 
-/// What became of a lead.
-pub(crate) enum Outcome {
-    Record(Box<ProcessedLead>),
-    Skipped(SkippedLead),
-}
-
 fn key(webhook: &AmoCrmWebhook, delivery_id: &str) -> DealKey {
     let delivery_id = webhook.delivery_id.as_deref().unwrap_or(delivery_id).to_owned();
     DealKey::Lead { account_id: webhook.account_id, lead_id: webhook.lead_id, delivery_id }
@@ -311,72 +301,4 @@ struct ErpTask {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     compared: Option<Compared>,
     processed_at: String,
-}
-
-/// The result of a run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Processed {
-    /// The event named one lead.
-    One(Box<ProcessedLead>),
-    /// The event named several leads, or none that makes a deal.
-    Several {
-        /// Whether it is so of each lead. A lead that fails fails the run.
-        success: bool,
-        /// In the order in which the event named them.
-        leads: Vec<ProcessedLead>,
-        /// Leads that turned out to make no deal.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        skipped: Vec<SkippedLead>,
-    },
-}
-
-/// A lead that makes no deal, or whose record is not touched, which showed only when it was read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SkippedLead {
-    id: u64,
-    reason: String,
-}
-
-impl SkippedLead {
-    pub(crate) fn new(id: u64, reason: String) -> Self {
-        Self { id, reason }
-    }
-}
-
-/// One lead that has its record.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ProcessedLead {
-    /// Whether the record holds what amoCRM has, as far as is known.
-    success: bool,
-    amo_crm_lead: Lead,
-    erp_result: Value,
-    processed_at: String,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    duplicate: bool,
-    /// What amoCRM has was written into the record by this run.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    updated: bool,
-    #[serde(flatten)]
-    difference: Option<Difference>,
-}
-
-impl ProcessedLead {
-    pub(crate) fn new(lead: Lead, reply: Value, processed_at: String, duplicate: bool) -> Self {
-        Self {
-            success: true,
-            amo_crm_lead: lead,
-            erp_result: reply,
-            processed_at,
-            duplicate,
-            updated: false,
-            difference: None,
-        }
-    }
-
-    /// The same beside what its record holds otherwise.
-    pub(crate) fn beside(self, difference: Option<Difference>, updated: bool) -> Self {
-        Self { success: difference.is_none(), difference, updated, ..self }
-    }
 }

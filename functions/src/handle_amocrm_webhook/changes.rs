@@ -3,17 +3,14 @@
 use inngest::{Context, Error, Result, StepError};
 use serde::{Deserialize, Serialize};
 
-use crate::handle_amocrm_webhook::{
-    HandleAmoCrmWebhook, Outcome, ProcessedLead, READ_LAG_PAUSES, SkippedLead, read_lag,
-};
-use crate::ports::{
-    AmoCrm, Compared, Deal, DealKey, Erp, Gone, Lead, More, Reading, Recorded, WaitsFor,
-};
+use super::processed::{Difference, Outcome, ProcessedLead, SkippedLead};
+use super::{HandleAmoCrmWebhook, READ_LAG_PAUSES, read_lag};
+use crate::ports::{AmoCrm, Compared, Deal, DealKey, Erp, Gone, Lead, More, Reading, WaitsFor};
 use crate::webhook::AmoCrmWebhook;
 
 impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
     /// A lead was reported as changed or deleted: compares its record with it.
-    pub(crate) async fn look(
+    pub(super) async fn look(
         &self,
         webhook: &AmoCrmWebhook,
         key: DealKey,
@@ -54,7 +51,7 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
     }
 
     /// Writes into the record what it lacks, where that is wanted. Whether something was written comes second.
-    pub(crate) async fn settle(
+    pub(super) async fn settle(
         &self,
         deal: &Deal,
         compared: Option<Compared>,
@@ -70,7 +67,7 @@ impl<A: AmoCrm, E: Erp> HandleAmoCrmWebhook<A, E> {
     }
 
     /// amoCRM shows no lead `lead_id`. Returns what follows from that, once it is certain.
-    pub(crate) async fn absent(
+    pub(super) async fn absent(
         &self,
         lead_id: u64,
         key: &DealKey,
@@ -132,22 +129,4 @@ impl Looked {
 struct Comparison {
     compared: Option<Compared>,
     processed_at: String,
-}
-
-/// What a result shows of a record that is not known to hold what amoCRM has.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Difference {
-    /// What the record was given; null where that is not known.
-    recorded: Option<Recorded>,
-    differs: Vec<String>,
-    #[serde(skip_serializing_if = "std::ops::Not::not", rename = "recordIsGone")]
-    is_gone: bool,
-}
-
-impl Difference {
-    pub(crate) fn of(compared: Option<Compared>) -> Option<Self> {
-        let Compared { recorded, differs, is_gone, .. } =
-            compared.filter(|compared| !compared.is_up_to_date())?;
-        Some(Self { recorded, differs, is_gone })
-    }
 }

@@ -6,7 +6,7 @@ use crate::ports::WaitsFor;
 use crate::webhook::AmoCrmWebhook;
 
 /// The ids of leads, for people.
-pub(crate) fn ids_of(leads: &[AmoCrmWebhook]) -> String {
+pub(super) fn ids_of(leads: &[AmoCrmWebhook]) -> String {
     let ids: Vec<_> = leads.iter().map(|lead| lead.lead_id.to_string()).collect();
     ids.join(", ")
 }
@@ -14,20 +14,20 @@ pub(crate) fn ids_of(leads: &[AmoCrmWebhook]) -> String {
 /// Leads that got no record, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("{leads}")]
-pub(crate) struct Failed {
+pub(super) struct Failed {
     leads: String,
     #[source]
     cause: StepError,
 }
 
 impl Failed {
-    pub(crate) fn new(leads: &[AmoCrmWebhook], cause: StepError) -> Self {
+    pub(super) fn new(leads: &[AmoCrmWebhook], cause: StepError) -> Self {
         Self { leads: format!("lead {}", ids_of(leads)), cause }
     }
 
     /// All failures in one final error; their steps have used up their own retries. What all of them wait for, the
     /// error waits for.
-    pub(crate) fn any(failed: impl IntoIterator<Item = Self>) -> Result<()> {
+    pub(super) fn any(failed: impl IntoIterator<Item = Self>) -> Result<()> {
         let (mut texts, mut waits_for) = (Vec::new(), Vec::new());
         for failed in failed {
             waits_for.push(WaitsFor::of_error(&failed.cause.name));
