@@ -57,6 +57,7 @@ mod json;
 mod limits;
 mod lower_hex;
 pub mod middleware;
+mod raw_event;
 mod replay;
 mod run;
 mod settings;
@@ -71,12 +72,12 @@ mod wire_error;
 
 pub use app::{App, AppError, BuildError};
 pub use checkpointing::Checkpointing;
-pub use client::{Client, SignalError};
+pub use client::{Client, RegistrationError, SignalError};
 pub use clock::Clock;
 pub use config::{
     Batch, CancelOn, Concurrency, Config, Debounce, RateLimit, Singleton, Throttle, Timeouts,
 };
-pub use endpoint::{Endpoint, Refused, RegistrationError};
+pub use endpoint::{Endpoint, Refused};
 pub use error::{Error, Result, ResultExt, Retry};
 pub use event::{
     Event, EventData, EventMismatch, EventSet, Incoming, NewEvent, Scheduled, SendError, Trigger,

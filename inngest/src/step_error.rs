@@ -3,8 +3,6 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::wire_error::found_by_server;
-
 /// A step that has finally failed: its attempts are used up, or its error was final.
 ///
 /// It can be matched on and compensated for; passed on with `?` it ends the run without another retry.
@@ -49,6 +47,25 @@ impl StepError {
         let message = message.unwrap_or_else(|| format!("step `{step_id}` failed"));
         Self { step_id: step_id.to_owned(), name, message, data: memo.data, cause: memo.cause }
     }
+}
+
+/// An error that the server found by itself, such as a reply that is too large.
+#[derive(Deserialize)]
+pub(crate) struct Found {
+    pub(crate) name: String,
+    pub(crate) message: String,
+    #[serde(default)]
+    pub(crate) stack: Option<String>,
+}
+
+/// The server puts what it found, as a text of JSON, where the message of an error should be (P-186).
+pub(crate) fn found_by_server(message: &str) -> Option<Found> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Wrapped {
+        error: Found,
+    }
+    serde_json::from_str(message).ok().map(|Wrapped { error }| error)
 }
 
 /// The error object inside a step's memo.

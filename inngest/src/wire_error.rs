@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -51,25 +51,6 @@ pub(crate) fn cut(text: &str, most: usize) -> Cow<'_, str> {
     }
     let kept = text.get(..text.floor_char_boundary(most)).unwrap_or_default();
     Cow::Owned(format!("{kept} [cut here; it had {} bytes]", text.len()))
-}
-
-/// An error that the server found by itself, such as a reply that is too large.
-#[derive(Deserialize)]
-pub(crate) struct Found {
-    pub(crate) name: String,
-    pub(crate) message: String,
-    #[serde(default)]
-    pub(crate) stack: Option<String>,
-}
-
-/// The server puts what it found, as a text of JSON, where the message of an error should be (P-186).
-pub(crate) fn found_by_server(message: &str) -> Option<Found> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Wrapped {
-        error: Found,
-    }
-    serde_json::from_str(message).ok().map(|Wrapped { error }| error)
 }
 
 #[cfg(test)]

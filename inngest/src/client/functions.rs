@@ -2,9 +2,8 @@ use bytes::Bytes;
 use http::Method;
 use serde::Deserialize;
 
+use super::registration_error::{REGISTER_LIMIT, RegistrationError, reason};
 use super::{Client, path, retry_after};
-use crate::RegistrationError;
-use crate::endpoint::{REGISTER_LIMIT, reason};
 
 #[derive(Deserialize)]
 struct Known {

@@ -6,6 +6,7 @@ mod events;
 mod functions;
 mod path;
 mod pause;
+mod registration_error;
 mod request;
 mod seed;
 mod signals;
@@ -22,6 +23,8 @@ use crate::{Mode, Settings};
 pub(crate) use path::path;
 use pause::Pause;
 pub(crate) use pause::retry_after;
+pub use registration_error::RegistrationError;
+pub(crate) use registration_error::{REGISTER_LIMIT, reason};
 pub(crate) use seed::EventIdSeed;
 pub use signals::SignalError;
 

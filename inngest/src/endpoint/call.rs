@@ -15,9 +15,9 @@ use super::run_state::CompleteState;
 use super::trust::Trusted;
 use super::{Endpoint, Inner};
 use crate::engine::{CallState, Dispatch, Memo, drive};
-use crate::event::RawEvent;
 use crate::function::{Given, Served};
 use crate::middleware::{CallInfo, Chain, Hooks};
+use crate::raw_event::RawEvent;
 use crate::{Result, Run, spans};
 
 /// Where a trace goes on; repeated in the answer (P-040).

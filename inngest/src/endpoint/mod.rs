@@ -37,8 +37,6 @@ pub(crate) use handle::content_length;
 use hook::Hooks;
 use refusals::Refusals;
 pub use refusals::Refused;
-pub(crate) use register::{REGISTER_LIMIT, reason};
-pub use registration::RegistrationError;
 use reply::Reply;
 #[cfg(feature = "axum")]
 pub(crate) use stream::{Answer, streamed};

@@ -1,7 +1,6 @@
 //! The registration with Inngest: what the app says to the API about itself.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -12,13 +11,10 @@ use url::Url;
 
 use super::introspect::capabilities;
 use super::reply::Reply;
-use super::{Endpoint, RegistrationError, hook};
-use crate::client::{path, retry_after};
+use super::{Endpoint, hook};
+use crate::client::{REGISTER_LIMIT, path, reason, retry_after};
 use crate::function::Served;
-use crate::headers;
-
-/// The server waits 10 s for the answer to its `PUT`; the registration has to fit in (P-064).
-pub(crate) const REGISTER_LIMIT: Duration = Duration::from_secs(8);
+use crate::{RegistrationError, headers};
 
 /// What one registration says beside the functions.
 pub(super) struct Registration {
@@ -153,13 +149,4 @@ fn registered(served: &Served, url: &Url) -> Value {
     function["triggers"] = json!(served.triggers);
     function["steps"] = json!({ "step": step });
     function
-}
-
-/// Errors come as JSON in two shapes, as text, or as a proxy's page (P-070).
-pub(crate) fn reason(body: &[u8]) -> String {
-    let json: Option<Value> = serde_json::from_slice(body).ok();
-    let text = json
-        .and_then(|json| Some(json.get("error").or(json.get("message"))?.as_str()?.to_owned()))
-        .unwrap_or_else(|| String::from_utf8_lossy(body).trim().chars().take(200).collect());
-    if text.is_empty() { "no reason given".to_owned() } else { text }
 }

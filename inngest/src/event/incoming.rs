@@ -58,7 +58,7 @@ pub(crate) fn event_data<T: DeserializeOwned>(data: Option<&RawValue>) -> Result
 
 /// Takes what the server adds to an invoked run's data out of it again (P-114): a strict type would refuse it, and a map
 /// would show it.
-pub(super) fn without_servers_part<'a>(event: &str, data: &'a RawValue) -> Cow<'a, RawValue> {
+pub(crate) fn without_servers_part<'a>(event: &str, data: &'a RawValue) -> Cow<'a, RawValue> {
     let without = || {
         let mut fields: BTreeMap<Cow<'_, str>, &RawValue> =
             serde_json::from_str(data.get()).ok()?;

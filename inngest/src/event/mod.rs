@@ -2,7 +2,6 @@
 
 mod cron;
 mod incoming;
-mod raw;
 mod scheduled;
 mod send_error;
 mod set;
@@ -13,9 +12,8 @@ use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
-pub(crate) use incoming::event_data;
 pub use incoming::{EventMismatch, Incoming};
-pub(crate) use raw::RawEvent;
+pub(crate) use incoming::{event_data, without_servers_part};
 pub use scheduled::Scheduled;
 pub use send_error::SendError;
 pub use set::EventSet;

@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::event::RawEvent;
 use crate::middleware::Hooks;
-use crate::wire_error::found_by_server;
+use crate::raw_event::RawEvent;
+use crate::step_error::found_by_server;
 use crate::{Event, EventSet, Result, ResultExt as _};
 
 /// A run that has failed, without another retry (P-186).

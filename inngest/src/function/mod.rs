@@ -12,8 +12,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::event::RawEvent;
 use crate::middleware::Middleware;
+use crate::raw_event::RawEvent;
 use crate::{Config, Event, EventSet, Result, ResultExt as _, Run, Step};
 
 pub use failure::{Failure, FailureCause};

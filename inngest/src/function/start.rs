@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::engine::{CallState, FunctionFuture};
-use crate::event::RawEvent;
+use crate::raw_event::RawEvent;
 use crate::{Error, Result, json};
 
 /// What a call gives to its function.

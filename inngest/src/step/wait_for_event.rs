@@ -10,9 +10,10 @@ use serde_json::{Map, Value};
 use super::{Step, expression, limits};
 use crate::check::Purpose;
 use crate::engine::{StepSlot, Work};
-use crate::event::{RawEvent, event_data};
+use crate::event::event_data;
 use crate::expression::Written;
 use crate::middleware::Hooks;
+use crate::raw_event::RawEvent;
 use crate::{Event, EventData, Expression, Result, StepError};
 
 impl<'a> Step<'a> {
