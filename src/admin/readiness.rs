@@ -3,13 +3,10 @@
 use std::time::Duration;
 
 use ::http::StatusCode;
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
 use serde_json::{Map, json};
 
-use super::scrape;
 use crate::amocrm::AmoCrmPort;
 use crate::db::Db;
 use crate::heartbeat::{Heartbeats, LoopAge};
@@ -41,17 +38,9 @@ pub(crate) struct Admin {
     pub metrics: Metrics,
 }
 
-/// Readiness and metrics.
-pub(crate) fn admin_router(admin: Admin) -> Router {
-    Router::new()
-        .route("/readyz", get(ready))
-        .route("/metrics", get(scrape::metrics))
-        .with_state(admin)
-}
-
 /// Ready means that a webhook would be stored, and that what is stored is worked off. Only a write can tell the first, as a
 /// full disk can still be read; the loops tell the second.
-async fn ready(State(admin): State<Admin>) -> Response {
+pub(super) async fn ready(State(admin): State<Admin>) -> Response {
     let (stored, loops) = (would_be_stored(&admin.inbox).await, admin.heartbeats.ages());
     let late = loops.iter().filter(|age| age.is_late).map(|LoopAge { name, age, .. }| {
         format!("the loop \"{name}\" has not gone round for {} s", age.as_secs())

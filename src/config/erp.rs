@@ -5,7 +5,7 @@ use std::time::Duration;
 use ::inngest::Mode;
 use jiff::SignedDuration;
 
-use super::fields;
+use super::fields::{self, field};
 use super::reader::{Reader, id, web_url};
 use crate::amocrm::{Mapping, Source};
 use crate::deals::{Dedupe, OnChange, Rules, Schedule};
@@ -105,12 +105,4 @@ fn wait(text: &str) -> Result<Duration, String> {
     let wait = wait
         .filter(|wait| (Duration::from_secs(1)..=Duration::from_secs(24 * 3600)).contains(wait));
     wait.ok_or_else(|| format!("{text:?} is no time from 1s to 24h; write it as 5s, 15m or 2h"))
-}
-
-pub(super) fn field(text: &str) -> Result<String, String> {
-    let number = text.strip_prefix("field_").unwrap_or_default();
-    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(format!("{text:?} is no field; write field_ and its number, as field_1039"));
-    }
-    Ok(text.to_owned())
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::erp::field;
 use super::reader::{Reader, id};
 use crate::amocrm::{Mapping, Source};
 
@@ -61,4 +60,13 @@ fn entries(reader: &mut Reader<'_>, variable: &'static str) -> Vec<String> {
     let text = reader.text(variable).unwrap_or_default();
     let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     entries.map(str::to_owned).collect()
+}
+
+/// A field of an entity.
+pub(super) fn field(text: &str) -> Result<String, String> {
+    let number = text.strip_prefix("field_").unwrap_or_default();
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("{text:?} is no field; write field_ and its number, as field_1039"));
+    }
+    Ok(text.to_owned())
 }

@@ -2,11 +2,14 @@
 //!
 //! A deal has a row from the moment at which it is reported. `ledger.rs` decides when it is sent to the ERP and when not
 //! again, `changes.rs` what happens to its record when the lead changes later; `schedule.rs` when it is sent to
-//! Inngest again; `review.rs` is what a person sees of the deals that have no record, and what a person decides about them;
-//! `story.rs` is what happened to a deal. `table` holds their rows, and no other module its SQL.
+//! Inngest again; `review.rs` is what a person sees of the deals that have no record, `decisions.rs` what a person decides
+//! about them; `difference.rs` is how a record and its lead differ, `story.rs` what happened to a deal. `table` holds their
+//! rows, and no other module its SQL.
 
 mod changes;
 mod circuit_breaker;
+mod decisions;
+mod difference;
 mod error;
 mod key;
 mod ledger;
@@ -18,7 +21,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use changes::{Difference, DifferingDeal};
+pub(crate) use decisions::{end_doubt, forget_claims, send_again};
+pub(crate) use difference::{Difference, DifferingDeal};
 pub(crate) use key::Dedupe;
 pub(crate) use key::key_of_lead;
 pub(crate) use ledger::Ledger;
@@ -26,10 +30,7 @@ pub(crate) use report::{Due, Obstacle, Report, Source};
 pub(crate) use report::{OnChange, Rules};
 #[cfg(test)]
 pub(crate) use review::DealCounts;
-pub(crate) use review::{
-    DEAL_STATES, DealState, Progress, Resolution, UnfinishedDeal, Which, end_doubt, forget_claims,
-    send_again,
-};
+pub(crate) use review::{DEAL_STATES, DealState, Progress, Resolution, UnfinishedDeal, Which};
 pub(crate) use schedule::Schedule;
 pub(crate) use story::{Line, What};
 pub(crate) use table::{

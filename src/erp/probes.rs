@@ -7,13 +7,12 @@
 
 use functions::ports::Deal;
 use secrecy::SecretString;
-use serde_json::Value;
 
 use super::call::{Call, NO_ACTION};
 use super::client::ErpClient;
 use super::error::{Barrier, ErpError};
 use super::fields::EntityFields;
-use super::response::{Clue, Outcome};
+use super::response::{Clue, Outcome, reply_of};
 use super::settings::ErpSettings;
 
 /// What PHP 8 makes of a refusal of access: this, or with `display_errors` a page that says as little.
@@ -139,25 +138,4 @@ fn is_silent(answer: &Outcome) -> bool {
         Outcome::Failed(ErpError::NoAccess { barrier: Barrier::Unknown, .. })
             | Outcome::Unknown { clue: Clue::Silent500, .. }
     )
-}
-
-/// What came of a call that changes nothing: whatever happened, asking again is safe.
-pub(super) fn reply_of(answer: Outcome) -> Result<Value, ErpError> {
-    const NO_COLUMN: u32 = 1054;
-    const NO_TABLE: u32 = 1146;
-    match answer {
-        Outcome::Done(reply) => Ok(reply),
-        Outcome::Failed(error) => Err(error),
-        Outcome::Unknown { reason, clue: Clue::FailedQuery(NO_COLUMN), .. } => {
-            let advice = "Set CRM_FIELD_EXTERNAL_ID to a field of the entity of CRM_ENTITY_ID";
-            Err(ErpError::Refused { message: reason, advice })
-        }
-        Outcome::Unknown { reason, clue: Clue::FailedQuery(NO_TABLE), .. } => {
-            let advice = "Set CRM_ENTITY_ID to the number of an entity that the ERP has";
-            Err(ErpError::Refused { message: reason, advice })
-        }
-        Outcome::Unknown { reason, retry_after, .. } => {
-            Err(ErpError::Unavailable { reason, retry_after })
-        }
-    }
 }

@@ -12,13 +12,11 @@ mod store;
 mod table;
 #[cfg(test)]
 mod tests;
-mod unreadable;
 mod webhook;
 
 pub(crate) use forwarder::Forwarder;
 pub(crate) use pace::Pace;
 pub(crate) use retention::purge_daily;
-pub(crate) use rows::{HeldRow, InboxCounts};
+pub(crate) use rows::{HeldRow, InboxCounts, UnreadableBody};
 pub(crate) use store::Inbox;
-pub(crate) use unreadable::UnreadableBody;
 pub(crate) use webhook::{Intake, webhook_router};

@@ -85,3 +85,16 @@ pub(crate) struct InboxCounts {
     /// When the newest webhook came in, of those whose bodies are still kept.
     pub newest_body: Option<Timestamp>,
 }
+
+/// A kept body of which something could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UnreadableBody {
+    /// Its row in the table `webhook_bodies`.
+    pub id: String,
+    /// When it came in.
+    pub received_at: Timestamp,
+    /// Its size, as it came.
+    pub bytes: i64,
+    /// What could not be read, and why.
+    pub problem: String,
+}

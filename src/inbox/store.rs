@@ -15,7 +15,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::repeat::Unanswered;
-use super::rows::{InboxCounts, Lead, Webhook};
+use super::rows::{InboxCounts, Lead, UnreadableBody, Webhook};
 use super::table;
 use crate::db::Db;
 use crate::deals::{self, Dedupe, OnChange, Report, Rules, Source, key_of_lead};
@@ -166,6 +166,11 @@ impl Inbox {
     /// How many events are in the inbox.
     pub(crate) async fn counts(&self) -> anyhow::Result<InboxCounts> {
         table::counts(&self.db).await
+    }
+
+    /// The kept bodies of which something could not be read, newest first.
+    pub(crate) async fn unreadable(&self, limit: u32) -> anyhow::Result<Vec<UnreadableBody>> {
+        table::unreadable(&self.db, limit).await
     }
 
     fn row(&self, lead: &AmoCrmWebhook, source: Source) -> anyhow::Result<Lead> {

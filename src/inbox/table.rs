@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::rows::{CLAIM, ClaimedRow, HeldRow, InboxCounts, Lead, RemovedRow, Webhook};
-use super::unreadable::UnreadableBody;
+use super::rows::{
+    CLAIM, ClaimedRow, HeldRow, InboxCounts, Lead, RemovedRow, UnreadableBody, Webhook,
+};
 use crate::db::{Db, Transaction, only, timestamp};
 use crate::deals::Due;
 

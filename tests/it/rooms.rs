@@ -1,4 +1,5 @@
-//! The rooms of each package, its modules at the top, depend on each other in one direction.
+//! The modules of each package depend on each other in one direction: the rooms, and the files within a room. A module and
+//! those within it may name each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -65,54 +66,94 @@ fn exports(library: &str) -> BTreeMap<&str, &str> {
     exports
 }
 
-/// Which rooms each room of a package names.
-fn imports(src: &Path) -> BTreeMap<String, BTreeSet<String>> {
-    let library = code(&src.join("lib.rs"));
-    let exports = exports(&library);
-    let is_room = |name: &str| {
-        let exists = src.join(name).is_dir() || src.join(format!("{name}.rs")).is_file();
-        exists && !library.contains(&format!("#[cfg(test)]\nmod {name};"))
+/// Which modules each module in `folder` names, whose own path is `path`, as `inbox::read::` is.
+fn imports(folder: &Path, path: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let root = ["lib.rs", "mod.rs"].map(|name| folder.join(name));
+    let root = code(root.iter().find(|root| root.is_file()).unwrap());
+    let exports = exports(&root);
+    let is_module = |name: &str| {
+        let exists = folder.join(name).is_dir() || folder.join(format!("{name}.rs")).is_file();
+        exists && !root.contains(&format!("#[cfg(test)]\nmod {name};"))
     };
     let mut files = Vec::new();
-    sources(src, &mut files);
+    sources(folder, &mut files);
     let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for file in files {
-        let room = file.strip_prefix(src).unwrap().iter().next().unwrap().to_str().unwrap();
-        let room = room.trim_end_matches(".rs");
-        // The root of a crate holds the rooms.
-        if !is_room(room) || ["lib", "main"].contains(&room) {
+        let within = file.strip_prefix(folder).unwrap();
+        let module = within.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
+        // The root of a folder holds its modules.
+        if !is_module(module) || ["lib", "main", "mod"].contains(&module) {
             continue;
         }
+        let levels = within.iter().count() - usize::from(within.ends_with("mod.rs"));
         let code = code(&file);
-        for name in code.split("crate::").skip(1).flat_map(named) {
-            let named =
-                if is_room(name) { name } else { exports.get(name).copied().unwrap_or(name) };
-            if named != room && is_room(named) {
-                imports.entry(room.to_owned()).or_default().insert(named.to_owned());
+        for prefix in [format!("crate::{path}"), "super::".repeat(levels)] {
+            let paths = code.match_indices(&prefix);
+            let paths = paths.filter(|(at, _)| !code[..*at].ends_with("super::"));
+            for name in paths.flat_map(|(at, _)| named(&code[at + prefix.len()..])) {
+                let exported = || exports.get(name).copied().unwrap_or(name);
+                let named = if is_module(name) { name } else { exported() };
+                if named != module && is_module(named) {
+                    imports.entry(module.to_owned()).or_default().insert(named.to_owned());
+                }
             }
         }
     }
     imports
 }
 
-#[test]
-fn no_room_depends_on_itself_through_others() {
-    for package in PACKAGES {
-        let imports = imports(&Path::new(env!("CARGO_MANIFEST_DIR")).join(package).join("src"));
-        assert!(!imports.is_empty(), "{package}: imports are found");
-        for room in imports.keys() {
-            let (mut reached, mut next) = (BTreeSet::new(), vec![room]);
-            while let Some(this) = next.pop() {
-                for named in imports.get(this).into_iter().flatten().filter(|named| *named != this)
-                {
-                    assert_ne!(named, room, "{package}: {this} closes a circle");
-                    if reached.insert(named) {
-                        next.push(named);
-                    }
+/// The modules that lead back to themselves, each with the one that does so.
+fn circles(imports: &BTreeMap<String, BTreeSet<String>>) -> Vec<(&str, &str)> {
+    let mut circles = Vec::new();
+    for module in imports.keys() {
+        let (mut reached, mut next) = (BTreeSet::new(), vec![module]);
+        while let Some(this) = next.pop() {
+            for named in imports.get(this).into_iter().flatten() {
+                if named == module {
+                    circles.push((module.as_str(), this.as_str()));
+                }
+                if reached.insert(named) {
+                    next.push(named);
                 }
             }
         }
     }
+    circles
+}
+
+/// Looks at a folder of modules and at all within it. Returns how many modules name another one.
+fn look(package: &str, folder: &Path, path: &str) -> usize {
+    let imports = imports(folder, path);
+    let found = circles(&imports);
+    assert!(found.is_empty(), "{package}, {path}: these modules name each other: {found:?}");
+    let within = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let within = within.filter(|path| path.join("mod.rs").is_file());
+    let within = within.map(|folder| {
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        let of_tests = ["tests", "simulator"].contains(&name.as_str());
+        if of_tests { 0 } else { look(package, &folder, &format!("{path}{name}::")) }
+    });
+    imports.len() + within.sum::<usize>()
+}
+
+#[test]
+fn no_module_depends_on_itself_through_others() {
+    for package in PACKAGES {
+        let src = Path::new(env!("CARGO_MANIFEST_DIR")).join(package).join("src");
+        assert!(look(package, &src, "") > 4, "{package}: imports are found");
+    }
+}
+
+#[test]
+fn a_circle_is_found() {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let mut imports = BTreeMap::from([
+        ("app".to_owned(), names(&["inbox", "deals"])),
+        ("inbox".to_owned(), names(&["deals"])),
+    ]);
+    assert_eq!(circles(&imports), []);
+    imports.insert("deals".to_owned(), names(&["inbox"]));
+    assert_eq!(circles(&imports), [("deals", "inbox"), ("inbox", "deals")]);
 }
 
 #[test]

@@ -207,7 +207,8 @@ impl Slots {
 
     /// Whether the numbers of repeated ids are the same in every call. Looked at while the function is quiet.
     pub(super) fn steadiness(&mut self) -> Steadiness {
-        self.order.look(&self.all, self.found.len() + self.waiting.len())
+        let polled = |slot: usize| self.all.get(slot).map_or(0, |slot| slot.polled);
+        self.order.look(polled, self.found.len() + self.waiting.len())
     }
 
     /// What a step with code is called.

@@ -5,8 +5,6 @@
 //! one branch would get the result of the other. So where branches have made steps with one id, nothing of the function is
 //! run or reported before it was polled a few times more: the order in which it polls these steps shows which kind it is.
 
-use super::slots::Slot;
-
 /// The longest turn of `tokio::join!`, which begins with another branch at each poll.
 const MAX_TURN: usize = 64;
 /// As many polls as show that an order which changes does not do so in turn.
@@ -63,10 +61,10 @@ impl Order {
         self.window += 1;
     }
 
-    /// A step is left waiting.
-    pub(super) fn waits(&mut self, slot: &mut Slot) {
+    /// A step is left waiting. Returns the moment of that.
+    pub(super) fn waits(&mut self) -> u64 {
         self.moment += 1;
-        slot.polled = self.moment;
+        self.moment
     }
 
     /// The number of a step depends on an earlier one.
@@ -78,15 +76,16 @@ impl Order {
         }
     }
 
-    /// Looks at the last poll of a function that is quiet, and waits for so many steps.
-    pub(super) fn look(&mut self, all: &[Slot], waiting: usize) -> Steadiness {
+    /// Looks at the last poll of a function that is quiet, and waits for so many steps. `polled` is the moment at which a
+    /// step was polled last.
+    pub(super) fn look(&mut self, polled: impl Fn(usize) -> u64, waiting: usize) -> Steadiness {
         if self.doubts.is_empty() {
             return Steadiness::Steady;
         }
         // The polls that made the steps say nothing: some of these were not there yet.
         if self.polls > 0 {
             for doubt in &mut self.doubts {
-                doubt.look(all, self.poll_began);
+                doubt.look(&polled, self.poll_began);
             }
         }
         // What is polled only when it is woken is in the order of the wakes, which is that of the saved results.
@@ -113,8 +112,7 @@ impl Order {
 }
 
 impl Doubt {
-    fn look(&mut self, all: &[Slot], poll_began: u64) {
-        let polled = |slot: usize| all.get(slot).map_or(0, |slot| slot.polled);
+    fn look(&mut self, polled: impl Fn(usize) -> u64, poll_began: u64) {
         let (first, second) = (polled(self.first), polled(self.second));
         if first > poll_began && second > poll_began {
             self.seen.push(first < second);

@@ -106,7 +106,7 @@ impl<'a> StepSlot<'a> {
         }
         let Slots { all, order, .. } = &mut *slots;
         if let Some(slot) = all.get_mut(self.index) {
-            order.waits(slot);
+            slot.polled = order.waits();
             match &mut slot.waker {
                 Some(waker) => waker.clone_from(cx.waker()),
                 none => *none = Some(cx.waker().clone()),

@@ -5,7 +5,7 @@ use http::Uri;
 use url::Url;
 
 use super::State;
-use super::api::{page, redirect};
+use super::answers::{page, redirect};
 
 /// Where the page is; the real one is on the vendor's site.
 pub(super) const PATH: &str = "/oauth";

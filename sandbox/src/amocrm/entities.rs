@@ -4,7 +4,7 @@ use axum::response::Response;
 use http::Uri;
 use serde_json::{Value, json};
 
-use super::api::{json_answer, nothing};
+use super::answers::{json_answer, nothing};
 use super::{FakeAmoCrm, STAGE, State};
 use crate::server::lock;
 

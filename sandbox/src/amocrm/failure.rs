@@ -3,7 +3,7 @@ use std::time::Duration;
 use axum::response::Response;
 use serde_json::Value;
 
-use super::api;
+use super::answers;
 
 /// What amoCRM does in place of answering a request as it should.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,11 +51,11 @@ pub(super) fn timing(failure: Option<AmoCrmFailure>, act: impl FnOnce() -> Respo
         // The token endpoint alters its answer itself.
         None | Some(AmoCrmFailure::Altered(_)) => Timing::Now(act()),
         Some(AmoCrmFailure::TooManyRequests { retry_after }) => {
-            Timing::Now(api::too_many_requests(retry_after))
+            Timing::Now(answers::too_many_requests(retry_after))
         }
-        Some(AmoCrmFailure::Blocked) => Timing::Now(api::page(403, "<h1>403 Forbidden</h1>")),
-        Some(AmoCrmFailure::Answer { status, body }) => Timing::Now(api::page(status, &body)),
-        Some(AmoCrmFailure::Redirect(target)) => Timing::Now(api::redirect(&target)),
+        Some(AmoCrmFailure::Blocked) => Timing::Now(answers::page(403, "<h1>403 Forbidden</h1>")),
+        Some(AmoCrmFailure::Answer { status, body }) => Timing::Now(answers::page(status, &body)),
+        Some(AmoCrmFailure::Redirect(target)) => Timing::Now(answers::redirect(&target)),
         Some(AmoCrmFailure::Hang) => Timing::Never,
         Some(AmoCrmFailure::ActThenHang) => {
             drop(act());
@@ -63,11 +63,11 @@ pub(super) fn timing(failure: Option<AmoCrmFailure>, act: impl FnOnce() -> Respo
         }
         Some(AmoCrmFailure::ActThenBadGateway) => {
             drop(act());
-            Timing::Now(api::page(502, "<h1>502 Bad Gateway</h1>"))
+            Timing::Now(answers::page(502, "<h1>502 Bad Gateway</h1>"))
         }
         Some(AmoCrmFailure::ActThenAnswer(body)) => {
             drop(act());
-            Timing::Now(api::page(200, &body))
+            Timing::Now(answers::page(200, &body))
         }
         Some(AmoCrmFailure::Slow(delay)) => Timing::Late(act(), delay),
     }

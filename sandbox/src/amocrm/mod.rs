@@ -1,5 +1,6 @@
 //! An amoCRM account: the token endpoint and the parts of API v4 that the service uses.
 
+mod answers;
 mod api;
 mod consent;
 mod entities;

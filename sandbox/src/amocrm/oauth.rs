@@ -4,7 +4,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::State;
-use super::api::json_answer;
+use super::answers::json_answer;
 
 /// Where tokens are exchanged.
 pub(super) const PATH: &str = "/oauth2/access_token";

@@ -4,7 +4,7 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::State;
-use super::api::json_answer;
+use super::answers::json_answer;
 use super::oauth;
 use crate::RecordedRequest;
 

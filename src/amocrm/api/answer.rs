@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::client::ApiCall;
+use super::call::ApiCall;
 use crate::amocrm::auth::{FOR_A_PERSON, TokenError};
 use crate::outbound::{Answer, CallError, Redactor};
 use crate::trouble::Trouble;

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::answer::ApiError;
-use super::client::{AmoCrmClient, ApiCall};
+use super::call::ApiCall;
+use super::client::AmoCrmClient;
 
 /// What amoCRM shows of a deleted lead: little more than that it is one.
 #[derive(Deserialize)]

@@ -3,7 +3,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::ApiError;
-use super::client::{AmoCrmClient, ApiCall};
+use super::call::ApiCall;
+use super::client::AmoCrmClient;
 use super::price::price;
 
 /// A lead, a contact or a company that could not be read.

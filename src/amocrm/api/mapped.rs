@@ -4,7 +4,8 @@ use functions::ports::{More, Related};
 use serde_json::Value;
 
 use super::answer::ApiError;
-use super::client::{AmoCrmClient, ApiCall};
+use super::call::ApiCall;
+use super::client::AmoCrmClient;
 use super::lead::{ReadError, WireLead};
 use super::pipelines::Pipeline;
 use crate::amocrm::mapping::{Source, values};
@@ -90,5 +91,24 @@ impl AmoCrmClient {
             }
             entity => Ok(entity),
         }
+    }
+
+    /// The names in a pipeline, not older than ten minutes, unless a stage is asked for that is newer than they are. There
+    /// are none where amoCRM does not show the pipeline.
+    async fn pipeline(
+        &self,
+        pipeline_id: u64,
+        status_id: Option<u64>,
+    ) -> Result<Pipeline, ApiError> {
+        let now = self.uptime();
+        if let Some(pipeline) = self.pipelines().fresh(pipeline_id, status_id, now) {
+            return Ok(pipeline);
+        }
+        let path = format!("/api/v4/leads/pipelines/{pipeline_id}");
+        let call = ApiCall::look_for(&path).needing_rights();
+        let answer = self.read::<Value>(&call).await?;
+        let pipeline = answer.as_ref().map(Pipeline::of).unwrap_or_default();
+        self.pipelines().keep(pipeline_id, now, pipeline.clone());
+        Ok(pipeline)
     }
 }

@@ -3,6 +3,7 @@
 pub(super) mod account;
 mod answer;
 mod bin;
+mod call;
 mod client;
 mod gate;
 mod lead;

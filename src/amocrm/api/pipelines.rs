@@ -1,11 +1,10 @@
+//! The names of pipelines and their stages.
+
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
-
-use super::answer::ApiError;
-use super::client::{AmoCrmClient, ApiCall};
 
 /// Names change seldom, and leads come in bursts.
 const FRESH: Duration = Duration::from_secs(600);
@@ -22,7 +21,8 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    fn of(answer: &Value) -> Self {
+    /// What amoCRM shows of it.
+    pub(super) fn of(answer: &Value) -> Self {
         let name = |entry: &Value| entry["name"].as_str().map(str::to_owned);
         let stages = answer["_embedded"]["statuses"].as_array().map(Vec::as_slice);
         let stage = |entry: &Value| Some((entry["id"].as_u64()?, name(entry)?));
@@ -36,33 +36,26 @@ impl Pipeline {
     }
 }
 
-impl AmoCrmClient {
-    /// The names in a pipeline, not older than ten minutes, unless a stage is asked for that is newer than they are. There
-    /// are none where amoCRM does not show the pipeline.
-    pub(super) async fn pipeline(
+impl Pipelines {
+    /// What was read not long before `now`, unless it lacks the stage that is asked for: it is newer then.
+    pub(super) fn fresh(
         &self,
         pipeline_id: u64,
         status_id: Option<u64>,
-    ) -> Result<Pipeline, ApiError> {
-        let now = self.uptime();
-        let known = self.pipelines().lock().get(&pipeline_id).cloned();
-        if let Some((read, pipeline)) = known
-            && now.saturating_sub(read) < FRESH
-            && status_id.is_none_or(|status_id| pipeline.stages.contains_key(&status_id))
-        {
-            return Ok(pipeline);
-        }
-        let path = format!("/api/v4/leads/pipelines/{pipeline_id}");
-        let call = ApiCall::look_for(&path).needing_rights();
-        let answer = self.read::<Value>(&call).await?;
-        let pipeline = answer.as_ref().map(Pipeline::of).unwrap_or_default();
-        self.pipelines().lock().insert(pipeline_id, (now, pipeline.clone()));
-        Ok(pipeline)
+        now: Duration,
+    ) -> Option<Pipeline> {
+        let (read, pipeline) = self.lock().get(&pipeline_id).cloned()?;
+        let is_fresh = now.saturating_sub(read) < FRESH
+            && status_id.is_none_or(|status_id| pipeline.stages.contains_key(&status_id));
+        is_fresh.then_some(pipeline)
     }
-}
 
-impl Pipelines {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, (Duration, Pipeline)>> {
+    /// Keeps what was read.
+    pub(super) fn keep(&self, pipeline_id: u64, read: Duration, pipeline: Pipeline) {
+        self.lock().insert(pipeline_id, (read, pipeline));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, (Duration, Pipeline)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::answer::ApiError;
-use super::client::{AmoCrmClient, ApiCall};
+use super::call::ApiCall;
+use super::client::AmoCrmClient;
 
 const PATH: &str = "/api/v4/webhooks";
 

@@ -7,10 +7,10 @@ use functions::ports::{Gone, Reading};
 use functions::webhook::Change;
 use jiff::Timestamp;
 
-use super::claims::Lease;
+use super::lease::Lease;
 use super::story::and;
 use crate::db::{Db, Transaction, only};
-use crate::deals::changes::{Difference, Record};
+use crate::deals::difference::{Difference, Record};
 use crate::deals::story::What;
 use crate::erp::Values;
 

@@ -3,31 +3,19 @@
 //! Every change names the fence of its claim, except the one that notes a record: that it exists is true, whichever
 //! claim says so.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 use functions::ports::WaitsFor;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::changes::{look_at, look_due};
+use super::lease::Lease;
 use super::merges::{take_over, take_over_claimed, two_records};
 use super::story::and;
 use super::{signed, stored};
 use crate::db::{Db, only, timestamp};
 use crate::deals::key::Entry;
 use crate::deals::story::What;
-
-/// How long a claim holds, and how long the outcome of its call stays open if it never reports back.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::deals) struct Lease {
-    /// No other claim is granted for this long. Longer than one call of the ERP can take.
-    pub(in crate::deals) holds: Duration,
-    /// A look-up sooner than this proves nothing.
-    pub(in crate::deals) look_after: Duration,
-    /// A deal that begins with this claim is sent again after so long, unless something is heard of it.
-    pub(in crate::deals) resend_after: Duration,
-}
 
 /// What came of asking for a deal.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,7 +2,7 @@
 
 use super::waits_for;
 use crate::db::{Db, only, timestamp};
-use crate::deals::changes::DifferingDeal;
+use crate::deals::difference::DifferingDeal;
 
 /// What is listed: a difference that no person has dismissed, and a comparison that has failed. The second line is that of
 /// the index, and the time makes SQLite take it: it would go through all that is done, along another one.

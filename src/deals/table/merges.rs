@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::changes::{look_at, look_due};
 use super::story::and;
 use crate::db::Transaction;
-use crate::deals::changes::Difference;
+use crate::deals::difference::Difference;
 use crate::deals::key::{Dedupe, key_of_lead};
 use crate::deals::story::What;
 

@@ -9,6 +9,7 @@ mod claims;
 mod decisions;
 mod differing;
 mod flow;
+mod lease;
 mod merges;
 mod progress;
 mod states;
@@ -24,12 +25,13 @@ pub(super) use changes::{
     update_wanted,
 };
 pub(super) use claims::{
-    Claim, Claimed, Lease, Made, Noted, Past, Release, claim, forget_claims, mark_done,
-    mark_sending, release,
+    Claim, Claimed, Made, Noted, Past, Release, claim, forget_claims, mark_done, mark_sending,
+    release,
 };
 pub(crate) use decisions::{dismiss, resolve, retry};
 pub(crate) use differing::{differing, differing_deal};
 pub(crate) use flow::{last_record, recorded_by_hour};
+pub(super) use lease::Lease;
 pub(crate) use merges::merged;
 pub(crate) use progress::{
     due, forwarded, forwarded_in_vain, has_deal, is_accounted_for, queue, refused_by_inngest,

@@ -8,7 +8,7 @@ use sandbox::{ErpFailure, ErpField, FakeErpSettings, crash_after};
 
 use super::{Bench, LEAD, in_run, lead};
 use crate::db::Transaction;
-use crate::deals::changes::Difference;
+use crate::deals::difference::Difference;
 use crate::deals::{
     Dedupe, DifferingDeal, Ledger, OnChange, Rules, changed, differing, due, queue,
 };

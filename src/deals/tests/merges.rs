@@ -5,7 +5,7 @@ use sandbox::ErpFailure;
 
 use super::{Bench, LEAD, created, failure, lead};
 use crate::db::Transaction;
-use crate::deals::changes::Difference;
+use crate::deals::difference::Difference;
 use crate::deals::{Dedupe, Resolution, differing, merged};
 
 /// The lead that stays.

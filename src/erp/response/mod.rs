@@ -57,6 +57,27 @@ impl Outcome {
     }
 }
 
+/// What came of a call that changes nothing: whatever happened, asking again is safe.
+pub(super) fn reply_of(answer: Outcome) -> Result<Value, ErpError> {
+    const NO_COLUMN: u32 = 1054;
+    const NO_TABLE: u32 = 1146;
+    match answer {
+        Outcome::Done(reply) => Ok(reply),
+        Outcome::Failed(error) => Err(error),
+        Outcome::Unknown { reason, clue: Clue::FailedQuery(NO_COLUMN), .. } => {
+            let advice = "Set CRM_FIELD_EXTERNAL_ID to a field of the entity of CRM_ENTITY_ID";
+            Err(ErpError::Refused { message: reason, advice })
+        }
+        Outcome::Unknown { reason, clue: Clue::FailedQuery(NO_TABLE), .. } => {
+            let advice = "Set CRM_ENTITY_ID to the number of an entity that the ERP has";
+            Err(ErpError::Refused { message: reason, advice })
+        }
+        Outcome::Unknown { reason, retry_after, .. } => {
+            Err(ErpError::Unavailable { reason, retry_after })
+        }
+    }
+}
+
 /// What is seen of an answer that leaves the outcome open. It proves nothing of an insert; a question that changes nothing
 /// may go by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
